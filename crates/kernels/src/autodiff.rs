@@ -1,0 +1,232 @@
+//! The operations as single nodes of the autodiff graph, each keeping what its backward pass needs and no more.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Autodiff, TensorMetadata};
+
+use crate::{Attention, ClassTargets, Dropout, Gelu, Kernels, Segments};
+
+/// The backward pass of a node: from the saved state, the output's gradient and which inputs need theirs, to the gradients of the `N` inputs.
+type BackwardFn<B, S, const N: usize> =
+    fn(S, FloatTensor<B>, [bool; N]) -> [Option<FloatTensor<B>>; N];
+
+struct Node<B: Kernels, S, const N: usize> {
+    backward: BackwardFn<B, S, N>,
+    backend: PhantomData<B>,
+}
+
+impl<B: Kernels, S, const N: usize> Debug for Node<B, S, N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("engraft_kernels::Node")
+    }
+}
+
+impl<B: Kernels, S: Clone + Send + Debug + 'static, const N: usize> Backward<B, N>
+    for Node<B, S, N>
+{
+    type State = S;
+
+    fn backward(self, ops: Ops<S, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let needed = ops.parents.each_ref().map(Option::is_some);
+        let gradients = (self.backward)(ops.state, gradient, needed);
+        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                grads.register::<B>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+/// Puts `output` into the graph as a child of `parents`.
+fn record<B: Kernels, C: CheckpointStrategy, S: Clone + Send + Debug + 'static, const N: usize>(
+    parents: [NodeGuard; N],
+    output: FloatTensor<B>,
+    state: S,
+    backward: BackwardFn<B, S, N>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let node = Node {
+        backward,
+        backend: PhantomData,
+    };
+    match node.prepare::<C>(parents).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(state, output),
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    }
+}
+
+impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    fn attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        table: FloatTensor<Self>,
+        call: Arc<Attention>,
+    ) -> FloatTensor<Self> {
+        let (query, query_node) = query.into_parts();
+        let (key, key_node) = key.into_parts();
+        let (value, value_node) = value.into_parts();
+        let (table, table_node) = table.into_parts();
+        let inputs = (query.clone(), key.clone(), value.clone(), table.clone());
+        let (output, log_sum) = B::attention_forward(query, key, value, table, call.clone());
+        let state = (inputs, output.clone(), log_sum, call);
+        record::<B, C, _, 4>(
+            [query_node, key_node, value_node, table_node],
+            output,
+            state,
+            |state, gradient, _| {
+                let ((query, key, value, table), output, log_sum, call) = state;
+                let (query, key, value, table) = B::attention_backward(
+                    query, key, value, table, output, log_sum, gradient, call,
+                );
+                [query, key, value, table].map(Some)
+            },
+        )
+    }
+
+    fn dropout(input: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
+        let (input, node) = input.into_parts();
+        record::<B, C, _, 1>(
+            [node],
+            B::dropout(input, dropout),
+            dropout,
+            |dropout, gradient, _| [Some(B::dropout(gradient, dropout))],
+        )
+    }
+
+    fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (input, input_node) = input.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let output = <B as Kernels>::linear(input.clone(), weight.clone());
+        record::<B, C, _, 2>(
+            [input_node, weight_node],
+            output,
+            (input, weight),
+            |state, gradient, needed| linear_gradients::<B>(state, &gradient, needed),
+        )
+    }
+
+    fn linear_bias(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (input, input_node) = input.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let (bias, bias_node) = bias.into_parts();
+        let output = B::linear_bias(input.clone(), weight.clone(), bias);
+        record::<B, C, _, 3>(
+            [input_node, weight_node, bias_node],
+            output,
+            (input, weight),
+            |state, gradient, needed| {
+                let [to_input, to_weight, to_bias] = needed;
+                let [input, weight] =
+                    linear_gradients::<B>(state, &gradient, [to_input, to_weight]);
+                [input, weight, to_bias.then(|| B::column_sum(gradient))]
+            },
+        )
+    }
+
+    fn layer_norm(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        let (input, input_node) = input.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let (bias, bias_node) = bias.into_parts();
+        let (output, statistics) =
+            B::layer_norm_forward(input.clone(), weight.clone(), bias, epsilon);
+        let state = (input, weight, statistics);
+        record::<B, C, _, 3>(
+            [input_node, weight_node, bias_node],
+            output,
+            state,
+            |state, gradient, _| {
+                let (input, weight, statistics) = state;
+                let (input, weight, bias) =
+                    B::layer_norm_backward(input, weight, statistics, gradient);
+                [input, weight, bias].map(Some)
+            },
+        )
+    }
+
+    fn gelu(input: FloatTensor<Self>, kind: Gelu) -> FloatTensor<Self> {
+        let (input, node) = input.into_parts();
+        let output = <B as Kernels>::gelu(input.clone(), kind);
+        record::<B, C, _, 1>(
+            [node],
+            output,
+            (input, kind),
+            |(input, kind), gradient, _| {
+                [Some(<B as Kernels>::gelu_backward(input, gradient, kind))]
+            },
+        )
+    }
+
+    fn gather_rows(table: FloatTensor<Self>, rows: IntTensor<Self>) -> FloatTensor<Self> {
+        let (table, node) = table.into_parts();
+        let count = table.shape()[0];
+        let output = B::gather_rows(table, rows.clone());
+        record::<B, C, _, 1>(
+            [node],
+            output,
+            (rows, count),
+            |(rows, count), gradient, _| [Some(B::gather_rows_backward(gradient, rows, count))],
+        )
+    }
+
+    fn segment_mean(input: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
+        let (input, node) = input.into_parts();
+        let output = B::segment_mean(input, segments.clone());
+        record::<B, C, _, 1>([node], output, segments, |segments, gradient, _| {
+            [Some(B::segment_mean_backward(gradient, segments))]
+        })
+    }
+
+    fn segment_max(input: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
+        let (input, node) = input.into_parts();
+        let count = input.shape()[0];
+        let (output, rows) = B::segment_max_forward(input, segments);
+        record::<B, C, _, 1>(
+            [node],
+            output,
+            (rows, count),
+            |(rows, count), gradient, _| [Some(B::segment_max_backward(gradient, rows, count))],
+        )
+    }
+
+    fn cross_entropy(logits: FloatTensor<Self>, targets: Arc<ClassTargets>) -> FloatTensor<Self> {
+        let (logits, node) = logits.into_parts();
+        let output = B::cross_entropy(logits.clone(), targets.clone());
+        record::<B, C, _, 1>(
+            [node],
+            output,
+            (logits, targets),
+            |(logits, targets), gradient, _| {
+                [Some(B::cross_entropy_backward(logits, targets, gradient))]
+            },
+        )
+    }
+}
+
+/// The gradients of a linear layer's input and weight, each only if needed.
+fn linear_gradients<B: Kernels>(
+    (input, weight): (FloatTensor<B>, FloatTensor<B>),
+    gradient: &FloatTensor<B>,
+    [to_input, to_weight]: [bool; 2],
+) -> [Option<FloatTensor<B>>; 2] {
+    [
+        to_input.then(|| B::linear_backward_input(gradient.clone(), weight)),
+        to_weight.then(|| B::linear_backward_weight(gradient.clone(), input)),
+    ]
+}

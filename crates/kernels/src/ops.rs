@@ -1,0 +1,205 @@
+//! The operations as an extension of Burn's backends.
+//!
+//! Each differentiable operation `x` has `x_forward` and `x_backward` beside it. Their default bodies (module `plain`) use Burn's own
+//! operations and so run on every device; `flex` replaces them on the CPU; `autodiff` makes `x` one node of the graph.
+
+use std::sync::Arc;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, backend_extension};
+
+use crate::{AdamWStep, Attention, ClassTargets, Dropout, Gelu, Segments, plain};
+
+/// Operations that the models need beyond Burn's own.
+///
+/// Shapes are as documented at the functions of the same names in the crate root, which are the ones to call.
+#[backend_extension(Flex, Autodiff)]
+pub trait Kernels: Backend {
+    /// Attention; `[queries, heads * dim]`.
+    fn attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        table: FloatTensor<Self>,
+        call: Arc<Attention>,
+    ) -> FloatTensor<Self> {
+        Self::attention_forward(query, key, value, table, call).0
+    }
+    /// Attention and the logarithm of each row's sum of exponentials, `[queries, heads]`.
+    fn attention_forward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        table: FloatTensor<Self>,
+        call: Arc<Attention>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        plain::attention::forward::<Self>(query, key, value, table, &call)
+    }
+    /// Gradients of query, key, value and table.
+    #[allow(clippy::too_many_arguments)]
+    fn attention_backward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        table: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        log_sum: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        call: Arc<Attention>,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        plain::attention::backward::<Self>(
+            query, key, value, table, output, log_sum, gradient, &call,
+        )
+    }
+
+    /// Dropout of a matrix; its own derivative, applied to the gradient.
+    fn dropout(input: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
+        plain::dropout::<Self>(input, dropout)
+    }
+
+    /// `x W^T`.
+    fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        plain::linear::<Self>(input, weight)
+    }
+    /// `x W^T + b`.
+    fn linear_bias(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        plain::linear_bias::<Self>(input, weight, bias)
+    }
+    /// `g W`, the gradient of a linear layer's input.
+    fn linear_backward_input(
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::float_matmul(gradient, weight)
+    }
+    /// `g^T x`, the gradient of a linear layer's weight.
+    fn linear_backward_weight(
+        gradient: FloatTensor<Self>,
+        input: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::float_matmul(Self::float_transpose(gradient), input)
+    }
+    /// The sum over rows, in fixed chunks.
+    fn column_sum(input: FloatTensor<Self>) -> FloatTensor<Self> {
+        plain::column_sum::<Self>(input)
+    }
+
+    /// Layer normalisation.
+    fn layer_norm(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        Self::layer_norm_forward(input, weight, bias, epsilon).0
+    }
+    /// Layer normalisation with each row's mean and inverse deviation, `[rows, 2]`.
+    fn layer_norm_forward(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        plain::layer_norm::<Self>(input, weight, bias, epsilon)
+    }
+    /// Gradients of input, weight and bias.
+    fn layer_norm_backward(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        plain::layer_norm_backward::<Self>(input, weight, statistics, gradient)
+    }
+
+    /// GELU.
+    fn gelu(input: FloatTensor<Self>, kind: Gelu) -> FloatTensor<Self> {
+        plain::gelu::<Self>(input, kind)
+    }
+    /// The gradient of GELU's input.
+    fn gelu_backward(
+        input: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        kind: Gelu,
+    ) -> FloatTensor<Self> {
+        plain::gelu_backward::<Self>(input, gradient, kind)
+    }
+
+    /// Rows of a table by number.
+    fn gather_rows(table: FloatTensor<Self>, rows: IntTensor<Self>) -> FloatTensor<Self> {
+        Self::float_select(table, 0, rows)
+    }
+    /// The gradient of the table of `count` rows.
+    fn gather_rows_backward(
+        gradient: FloatTensor<Self>,
+        rows: IntTensor<Self>,
+        count: usize,
+    ) -> FloatTensor<Self> {
+        plain::gather_rows_backward::<Self>(gradient, rows, count)
+    }
+
+    /// The mean of each segment's rows.
+    fn segment_mean(input: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
+        plain::segment_mean::<Self>(input, &segments)
+    }
+    /// The gradient of the rows averaged.
+    fn segment_mean_backward(gradient: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
+        plain::segment_mean_backward::<Self>(gradient, &segments)
+    }
+    /// The maximum of each segment's rows, column by column.
+    fn segment_max(input: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
+        Self::segment_max_forward(input, segments).0
+    }
+    /// The maximum and the row it was found in (the first of equals), `[segments, dim]` each.
+    fn segment_max_forward(
+        input: FloatTensor<Self>,
+        segments: Segments,
+    ) -> (FloatTensor<Self>, IntTensor<Self>) {
+        plain::segment_max::<Self>(input, &segments)
+    }
+    /// The gradient of the rows compared.
+    fn segment_max_backward(
+        gradient: FloatTensor<Self>,
+        rows: IntTensor<Self>,
+        count: usize,
+    ) -> FloatTensor<Self> {
+        plain::segment_max_backward::<Self>(gradient, rows, count)
+    }
+
+    /// The weighted sum of the rows' cross-entropies, `[1]`.
+    fn cross_entropy(logits: FloatTensor<Self>, targets: Arc<ClassTargets>) -> FloatTensor<Self> {
+        plain::cross_entropy::<Self>(logits, &targets)
+    }
+    /// The gradient of the logits for a gradient `[1]` of the sum.
+    fn cross_entropy_backward(
+        logits: FloatTensor<Self>,
+        targets: Arc<ClassTargets>,
+        gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        plain::cross_entropy_backward::<Self>(logits, &targets, gradient)
+    }
+
+    /// The sum of squares in double precision, in fixed chunks.
+    fn sum_squares(input: FloatTensor<Self>) -> f64 {
+        plain::sum_squares::<Self>(input)
+    }
+    /// One step of AdamW: new parameter and moments.
+    fn adamw_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first_moment: FloatTensor<Self>,
+        second_moment: FloatTensor<Self>,
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        plain::adamw_step::<Self>(parameter, gradient, first_moment, second_moment, step)
+    }
+}

@@ -1,0 +1,118 @@
+//! The operations on Burn's `Tensor`, for the crates above.
+
+use std::sync::Arc;
+
+use burn::backend::Dispatch;
+use burn::tensor::{Int, Tensor};
+
+use crate::{AdamWStep, Attention, ClassTargets, Dropout, Gelu, Kernels, Segments};
+
+/// Attention of each sequence to its own keys, as one node of the graph: scores are recomputed in the backward pass, nothing of their size is kept.
+///
+/// `query` is `[query tokens, heads * dim]`, `key` and `value` are `[key tokens, key_value_heads * dim]`; returns
+/// `[query tokens, heads * dim]`. A query that sees no key gets zeros. `table` is the `[buckets, heads]` parameter of
+/// [`ScoreBias::Buckets`](crate::ScoreBias::Buckets).
+pub fn attention(
+    query: Tensor<2>,
+    key: Tensor<2>,
+    value: Tensor<2>,
+    table: Option<Tensor<2>>,
+    call: Attention,
+) -> Tensor<2> {
+    // The extension mechanism takes no optional tensors: without a table, an empty one stands in.
+    let table = table.unwrap_or_else(|| Tensor::zeros([1, 1], &query.device()));
+    Tensor::from_dispatch(Dispatch::attention(
+        query.into_dispatch(),
+        key.into_dispatch(),
+        value.into_dispatch(),
+        table.into_dispatch(),
+        Arc::new(call),
+    ))
+}
+
+/// Dropout of `[rows, columns]`.
+pub fn dropout(input: Tensor<2>, dropout: Dropout) -> Tensor<2> {
+    if dropout.rate <= 0.0 {
+        return input;
+    }
+    Tensor::from_dispatch(Dispatch::dropout(input.into_dispatch(), dropout))
+}
+
+/// `x W^T + b`: `[rows, in]` by a weight stored `[out, in]`, as checkpoints hold it, to `[rows, out]`.
+pub fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let (input, weight) = (input.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(match bias {
+        Some(bias) => Dispatch::linear_bias(input, weight, bias.into_dispatch()),
+        None => <Dispatch as Kernels>::linear(input, weight),
+    })
+}
+
+/// `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the last dimension of `[rows, dim]`.
+pub fn layer_norm(input: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::layer_norm(
+        input.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        epsilon as f32,
+    ))
+}
+
+/// The Gaussian error linear unit, element by element.
+pub fn gelu(input: Tensor<2>, kind: Gelu) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as Kernels>::gelu(input.into_dispatch(), kind))
+}
+
+/// Rows of `table` `[count, dim]` by number: `[rows, dim]`. The table's gradient adds up in row order.
+pub fn gather_rows(table: Tensor<2>, rows: Tensor<1, Int>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::gather_rows(
+        table.into_dispatch(),
+        rows.into_dispatch(),
+    ))
+}
+
+/// The mean of each segment's rows, `[segments, dim]`; zeros for an empty segment.
+pub fn segment_mean(input: Tensor<2>, segments: Segments) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::segment_mean(input.into_dispatch(), segments))
+}
+
+/// The maximum of each segment's rows, column by column, `[segments, dim]`; zeros for an empty segment.
+/// The gradient goes to the first row that holds the maximum.
+pub fn segment_max(input: Tensor<2>, segments: Segments) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::segment_max(input.into_dispatch(), segments))
+}
+
+/// The sum over rows of weight times cross-entropy, `[1]`, from logits `[rows, classes]`; divide by the weights' sum for the mean.
+///
+/// The sum runs in double precision in row order.
+pub fn cross_entropy(logits: Tensor<2>, targets: ClassTargets) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::cross_entropy(
+        logits.into_dispatch(),
+        Arc::new(targets),
+    ))
+}
+
+/// The sum of squares of a tensor's elements, in double precision, always added in the same order.
+pub fn sum_squares<const D: usize>(input: Tensor<D>) -> f64 {
+    Dispatch::sum_squares(input.into_dispatch())
+}
+
+/// One step of AdamW on one parameter: the new parameter and its moments. All tensors have one shape and are outside the graph.
+pub fn adamw_step<const D: usize>(
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: [Tensor<D>; 2],
+    step: AdamWStep,
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let [first, second] = moments;
+    let (parameter, first, second) = Dispatch::adamw_step(
+        parameter.into_dispatch(),
+        gradient.into_dispatch(),
+        first.into_dispatch(),
+        second.into_dispatch(),
+        step,
+    );
+    (
+        Tensor::from_dispatch(parameter),
+        [Tensor::from_dispatch(first), Tensor::from_dispatch(second)],
+    )
+}
