@@ -1,0 +1,162 @@
+//! What is written in `#[component(..)]`, `#[arg(..)]`, `#[choice(..)]` and doc comments.
+
+use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta};
+
+/// `#[component(..)]`.
+#[derive(Default)]
+pub(crate) struct ComponentAttributes {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) aliases: Vec<LitStr>,
+    pub(crate) ignored: Vec<(String, LitStr)>,
+    pub(crate) no_default: bool,
+}
+
+impl ComponentAttributes {
+    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
+        let mut read = Self::default();
+        for attribute in attributes
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("component"))
+        {
+            attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("name") {
+                    read.name = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("alias") {
+                    read.aliases.push(meta.value()?.parse()?);
+                } else if meta.path.is_ident("no_default") {
+                    read.no_default = true;
+                } else if meta.path.is_ident("ignored") {
+                    meta.parse_nested_meta(|key| {
+                        let name = key.path.require_ident()?.to_string();
+                        let name = name.strip_prefix("r#").unwrap_or(&name).to_owned();
+                        read.ignored.push((name, key.value()?.parse()?));
+                        Ok(())
+                    })?;
+                } else {
+                    return Err(meta.error("expected name, alias, ignored or no_default"));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(read)
+    }
+}
+
+/// `#[arg(..)]`.
+#[derive(Default)]
+pub(crate) struct ArgAttributes {
+    pub(crate) default: Option<ArgDefault>,
+    pub(crate) aliases: Vec<LitStr>,
+    pub(crate) flatten: bool,
+    pub(crate) name_slot: bool,
+}
+
+/// Where a default comes from.
+pub(crate) enum ArgDefault {
+    /// The type's own `Default`.
+    Type,
+    /// An expression of the field's type.
+    Value(Expr),
+}
+
+impl ArgAttributes {
+    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
+        let mut read = Self::default();
+        for attribute in attributes
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("arg"))
+        {
+            attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("default") {
+                    read.default = Some(match meta.value() {
+                        Ok(value) => ArgDefault::Value(value.parse()?),
+                        Err(_) => ArgDefault::Type,
+                    });
+                } else if meta.path.is_ident("alias") {
+                    read.aliases.push(meta.value()?.parse()?);
+                } else if meta.path.is_ident("flatten") {
+                    read.flatten = true;
+                } else if meta.path.is_ident("name_slot") {
+                    read.name_slot = true;
+                } else {
+                    return Err(meta.error("expected default, alias, flatten or name_slot"));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(read)
+    }
+}
+
+/// `#[choice(..)]`.
+#[derive(Default)]
+pub(crate) struct ChoiceAttributes {
+    pub(crate) default: Option<Ident>,
+    pub(crate) otherwise: Option<Ident>,
+    pub(crate) kind: Option<LitStr>,
+    pub(crate) no_default: bool,
+}
+
+impl ChoiceAttributes {
+    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
+        let mut read = Self::default();
+        for attribute in attributes
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("choice"))
+        {
+            attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("default") {
+                    read.default = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("otherwise") {
+                    read.otherwise = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("kind") {
+                    read.kind = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("no_default") {
+                    read.no_default = true;
+                } else {
+                    return Err(meta.error("expected default, otherwise, kind or no_default"));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(read)
+    }
+}
+
+/// A doc comment: its whole text, and its first paragraph on one line.
+pub(crate) struct Doc {
+    pub(crate) text: String,
+    pub(crate) summary: String,
+}
+
+impl Doc {
+    pub(crate) fn read(attributes: &[Attribute]) -> Self {
+        let lines: Vec<String> = attributes.iter().filter_map(doc_line).collect();
+        let summary: Vec<&str> = lines
+            .iter()
+            .map(|line| line.trim())
+            .skip_while(|line| line.is_empty())
+            .take_while(|line| !line.is_empty())
+            .collect();
+        Self {
+            text: lines.join("\n").trim().to_owned(),
+            summary: summary.join(" "),
+        }
+    }
+}
+
+fn doc_line(attribute: &Attribute) -> Option<String> {
+    match &attribute.meta {
+        Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => {
+                let text = text.value();
+                Some(text.strip_prefix(' ').unwrap_or(&text).to_owned())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}

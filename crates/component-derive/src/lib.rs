@@ -1,0 +1,25 @@
+//! The derives of `engraft-component`; their attributes are listed there.
+
+mod attributes;
+mod choice;
+mod component;
+
+use proc_macro::TokenStream;
+
+/// Makes a struct a component whose fields are its arguments.
+#[proc_macro_derive(Component, attributes(component, arg))]
+pub fn derive_component(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    component::expand(&input)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
+}
+
+/// Makes an enum of components a class slot.
+#[proc_macro_derive(Choice, attributes(choice))]
+pub fn derive_choice(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    choice::expand(&input)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
+}

@@ -1,0 +1,208 @@
+//! Class slots: enums of components, chosen by name.
+
+use crate::component::{Component, Fields, class_fields};
+use crate::context::Context;
+use crate::decode::FromNode;
+use crate::error::{Error, Span};
+use crate::kind::{ChoiceInfo, ComponentInfo};
+use crate::node::{Mapping, Node, Value, quote};
+use crate::suggest::{did_you_mean, listed};
+
+/// An enum of components, one of which the user chooses by name.
+///
+/// Derive it; see the [crate](crate) for the attributes.
+pub trait Choice: FromNode {
+    /// What the classes are, such as `optimizer`.
+    const KIND_NAME: &'static str;
+    /// The class meant when only arguments are given.
+    const DEFAULT: Option<&'static str>;
+    /// The class that takes names which are no class's.
+    const OTHERWISE: Option<&'static str>;
+
+    /// The classes in order.
+    fn variants() -> Vec<ComponentInfo>;
+
+    /// Reads the class at `position` among [`Self::variants`].
+    ///
+    /// # Errors
+    /// Unknown, missing or wrong arguments.
+    fn decode(position: usize, fields: Fields<'_>, cx: &mut Context) -> Result<Self, Error>;
+
+    /// The argument of the class at `position` that takes names which are no class's.
+    fn name_slot(position: usize) -> Option<&'static str>;
+
+    /// The name of the chosen class.
+    fn name(&self) -> &'static str;
+
+    /// All that a user can learn about this slot.
+    fn info() -> ChoiceInfo {
+        ChoiceInfo {
+            kind_name: Self::KIND_NAME,
+            default: Self::DEFAULT,
+            otherwise: Self::OTHERWISE,
+            variants: Self::variants,
+        }
+    }
+}
+
+/// Reads a component that [`Choice::decode`] selected.
+///
+/// # Errors
+/// Unknown, missing or wrong arguments.
+pub fn decode_variant<T: Component>(fields: Fields<'_>, cx: &mut Context) -> Result<T, Error> {
+    fields.decode(cx)
+}
+
+/// The node of a chosen class.
+pub fn encode_variant<T: Component>(component: &T) -> Node {
+    let mut arguments = Mapping::default();
+    component.encode(&mut arguments);
+    Node::class(T::NAME, arguments)
+}
+
+/// Which of `variants` a class name means.
+///
+/// The name itself or an alias; else a dotted path whose last word is the name, or the last word of an alias.
+pub(crate) fn matches(name: &str, variants: &[ComponentInfo]) -> Option<usize> {
+    let exact = variants.iter().position(|info| info.name == name);
+    let alias = || {
+        variants
+            .iter()
+            .position(|info| info.aliases.contains(&name))
+    };
+    exact.or_else(alias).or_else(|| {
+        let word = class_word(name)?;
+        let named = variants.iter().position(|info| info.name == word);
+        let alias = || {
+            variants.iter().position(|info| {
+                info.aliases
+                    .iter()
+                    .any(|alias| class_word(alias) == Some(word))
+            })
+        };
+        named.or_else(alias)
+    })
+}
+
+/// The last word of a class name, a dotted path of identifiers; none if it is a path of a file or another text.
+pub fn class_word(name: &str) -> Option<&str> {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .chars()
+                .all(|char| char.is_alphanumeric() || char == '_')
+    };
+    if name.split('.').all(is_word) {
+        name.rsplit('.').next()
+    } else {
+        None
+    }
+}
+
+/// Reads a class slot: a bare class name, `{class_path, init_args, dict_kwargs}`, or the arguments of the default class.
+///
+/// # Errors
+/// An unknown class, or unknown, missing or wrong arguments.
+pub fn decode_choice<T: Choice>(node: &Node, cx: &mut Context) -> Result<T, Error> {
+    let variants = T::variants();
+    match &node.value {
+        Value::Map(mapping) => match mapping.get("class_path") {
+            Some(class) => {
+                let Some(name) = class.as_text() else {
+                    return Err(
+                        cx.within("class_path", |cx| cx.expected(class, "the name of a class"))
+                    );
+                };
+                let position = cx.within("class_path", |cx| {
+                    find::<T>(name, &class.span, &variants, cx)
+                })?;
+                let owner = variants.get(position).map_or("the class", |info| info.name);
+                let mut fields = class_fields(owner, mapping, &class.span, cx)?;
+                name_by_class::<T>(&mut fields, position, class, &variants);
+                T::decode(position, fields, cx)
+            }
+            None => {
+                let default = T::DEFAULT.and_then(|default| matches(default, &variants));
+                let Some((position, info)) = default.and_then(|at| Some((at, variants.get(at)?)))
+                else {
+                    return Err(cx
+                        .error(
+                            &node.span,
+                            format!(
+                                "no class_path, so it is not clear which {} is meant",
+                                T::KIND_NAME
+                            ),
+                        )
+                        .help(choose_from(&variants)));
+                };
+                let is_wrapped = mapping.contains("init_args") || mapping.contains("dict_kwargs");
+                let fields = if is_wrapped {
+                    class_fields(info.name, mapping, &node.span, cx)?
+                } else {
+                    Fields::plain(info.name, mapping, &node.span)
+                };
+                T::decode(position, fields, cx)
+            }
+        },
+        Value::Scalar(_) => {
+            let wanted = format!("the name of {}", with_article(T::KIND_NAME));
+            let Some(name) = node.as_text() else {
+                return Err(cx.expected(node, &wanted).help(choose_from(&variants)));
+            };
+            let position = find::<T>(name, &node.span, &variants, cx)?;
+            let owner = variants.get(position).map_or("the class", |info| info.name);
+            let mut fields = Fields::empty(owner, &node.span);
+            name_by_class::<T>(&mut fields, position, node, &variants);
+            T::decode(position, fields, cx)
+        }
+        Value::List(_) => Err(cx.expected(node, &format!("one {}", T::KIND_NAME))),
+    }
+}
+
+/// Hands a class string that is no class's name to the argument that wants it.
+fn name_by_class<'a, T: Choice>(
+    fields: &mut Fields<'a>,
+    position: usize,
+    class: &'a Node,
+    variants: &[ComponentInfo],
+) {
+    let is_class = class
+        .as_text()
+        .is_some_and(|name| matches(name, variants).is_some());
+    if let (false, Some(slot)) = (is_class, T::name_slot(position)) {
+        fields.name(slot, class);
+    }
+}
+
+fn find<T: Choice>(
+    name: &str,
+    span: &Span,
+    variants: &[ComponentInfo],
+    cx: &Context,
+) -> Result<usize, Error> {
+    if let Some(position) = matches(name, variants) {
+        return Ok(position);
+    }
+    if let Some(position) = T::OTHERWISE.and_then(|otherwise| matches(otherwise, variants)) {
+        return Ok(position);
+    }
+    let names: Vec<&str> = variants.iter().map(|info| info.name).collect();
+    let word = name.rsplit('.').next().unwrap_or(name);
+    let mut error = cx.error(span, format!("unknown {} {}", T::KIND_NAME, quote(name)));
+    error.help = did_you_mean(word, &names, "There are");
+    Err(error)
+}
+
+fn choose_from(variants: &[ComponentInfo]) -> String {
+    let names: Vec<&str> = variants.iter().map(|info| info.name).collect();
+    format!("Choose from: {}", listed(&names))
+}
+
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {noun}")
+}

@@ -1,0 +1,182 @@
+//! Where a value came from, and how a refused one is reported.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Where a piece of configuration was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The file as the user named it, an option such as `--model.lr`, or empty for values made in code.
+    pub source: Arc<str>,
+    /// Line in that file, counted from 1.
+    pub line: Option<u32>,
+}
+
+impl Span {
+    /// A line of a file.
+    pub fn line(source: &Arc<str>, line: u32) -> Self {
+        Self {
+            source: Arc::clone(source),
+            line: Some(line),
+        }
+    }
+
+    /// A source without lines, such as `--model.lr` or `command line`.
+    pub fn source(source: impl Into<Arc<str>>) -> Self {
+        Self {
+            source: source.into(),
+            line: None,
+        }
+    }
+
+    /// The place of values made in code.
+    pub fn none() -> Self {
+        Self::source("")
+    }
+
+    /// The option's dotted key, if the value came from an option such as `--model.lr`.
+    pub fn option_key(&self) -> Option<&str> {
+        self.source.strip_prefix("--")
+    }
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}", self.source),
+            None => f.write_str(&self.source),
+        }
+    }
+}
+
+/// A refused piece of configuration: one sentence saying where, what, and what would fix it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}{}", place(.span, .path), .help.as_ref().map(|help| format!(". {help}")).unwrap_or_default())]
+pub struct Error {
+    /// Where the offending text stands.
+    pub span: Span,
+    /// The key as written, such as `model.init_args.adapter`; empty where there is none.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What would fix it.
+    pub help: Option<String>,
+}
+
+impl Error {
+    /// An error about `path`, written at `span`.
+    pub fn new(span: &Span, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            span: span.clone(),
+            path: path.into(),
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// Adds what would fix it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// `experiment.yaml:14: model.init_args.lr: ` or `--model.lr: `, as the prefix of a sentence.
+///
+/// On the command line nobody writes `init_args`, so paths shown for options leave it out, and a path that only repeats
+/// the option is left out altogether.
+pub(crate) fn place(span: &Span, path: &str) -> String {
+    let mut text = String::new();
+    let mut path = path.to_owned();
+    if let Some(key) = span.option_key() {
+        path = as_option(&path);
+        if plain_key(key) == plain_key(&path) {
+            path.clear();
+        }
+    }
+    if !span.source.is_empty() {
+        text.push_str(&format!("{span}: "));
+    }
+    if !path.is_empty() {
+        text.push_str(&format!("{path}: "));
+    }
+    text
+}
+
+fn is_wrapper(segment: &str) -> bool {
+    matches!(segment, "init_args" | "dict_kwargs")
+}
+
+fn as_option(path: &str) -> String {
+    let kept: Vec<&str> = path.split('.').filter(|part| !is_wrapper(part)).collect();
+    kept.join(".")
+}
+
+/// A key without list positions, `init_args` and the `+` of appending, for comparing what was typed with where it landed.
+fn plain_key(key: &str) -> Vec<String> {
+    key.split('.')
+        .map(|part| part.split('[').next().unwrap_or(part).trim_end_matches('+'))
+        .filter(|part| {
+            !is_wrapper(part)
+                && *part != "class_path"
+                && !part.is_empty()
+                && !part.bytes().all(|byte| byte.is_ascii_digit())
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_error_names_file_line_and_key() {
+        let span = Span::line(&Arc::from("experiment.yaml"), 14);
+        let error = Error::new(&span, "model.init_args.adaptr", "unknown key")
+            .help("Did you mean \"adapter\"?");
+        assert_eq!(
+            error.to_string(),
+            "experiment.yaml:14: model.init_args.adaptr: unknown key. Did you mean \"adapter\"?"
+        );
+    }
+
+    #[test]
+    fn an_option_error_names_the_option_once() {
+        let span = Span::source("--model.adaptr");
+        assert_eq!(
+            Error::new(&span, "model.init_args.adaptr", "unknown key").to_string(),
+            "--model.adaptr: unknown key"
+        );
+        let span = Span::source("--trainer.callbacks.patience");
+        assert_eq!(
+            Error::new(&span, "trainer.callbacks[2].init_args.patience", "no").to_string(),
+            "--trainer.callbacks.patience: no"
+        );
+    }
+
+    #[test]
+    fn an_option_error_about_another_key_names_both() {
+        let span = Span::source("--model");
+        assert_eq!(
+            Error::new(&span, "model.init_args.path", "missing").to_string(),
+            "--model: model.path: missing"
+        );
+    }
+
+    #[test]
+    fn a_value_made_in_code_shows_its_path_alone() {
+        assert_eq!(
+            Error::new(&Span::none(), "a.b", "no").to_string(),
+            "a.b: no"
+        );
+        assert_eq!(Error::new(&Span::none(), "", "no").to_string(), "no");
+    }
+}
