@@ -1,0 +1,222 @@
+//! Arguments that all data modules share: where rows lie, how they are split and batched.
+
+use std::path::PathBuf;
+
+use engraft_component::{Component, Context, FromNode, Kind, Node};
+
+use crate::batch::BatchBy;
+use crate::error::Error;
+
+/// Where the rows lie and which of them serve for training, validating and testing.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(ignored(
+    extra_reader_kwargs = "every cell is read as the text it is",
+    backbone_class_path = "rows are read alike for every backbone",
+))]
+pub struct Source {
+    /// A file (.csv, .tsv, .tab, .jsonl, .ndjson, .json), or a folder of split files such as `train.tsv` and `test.tsv`.
+    pub path: PathBuf,
+    /// A folder within `path` that holds the split files.
+    pub config_name: Option<String>,
+    /// The training split: the name of a file in the folder, without its extension.
+    #[arg(default = Some("train".to_owned()))]
+    pub train_split_name: Option<String>,
+    /// The test split; if the folder has no file `test`, rows are held out of the training split.
+    #[arg(default = Some("test".to_owned()))]
+    pub test_split_name: Option<String>,
+    /// The validation split; by default a file `valid`, `validation`, `val` or `dev`, else rows held out of the training split.
+    pub valid_split_name: Option<String>,
+    /// Files of the training split, relative to `path`; `*` and `?` stand for any text and any character of a file name.
+    pub train_split_files: Option<Vec<String>>,
+    /// Files of the test split.
+    pub test_split_files: Option<Vec<String>>,
+    /// Files of the validation split.
+    pub valid_split_files: Option<Vec<String>>,
+    /// How much of the training split is held out for testing where there is no test split: a fraction, or a number of rows; 0 for none.
+    #[arg(default = SplitSize::Fraction(0.2))]
+    pub test_split_size: SplitSize,
+    /// How much of the remaining rows is held out for validation where there is no validation split.
+    #[arg(default = SplitSize::Fraction(0.1))]
+    pub valid_split_size: SplitSize,
+    /// The seed that decides which rows are held out.
+    #[arg(default = 42)]
+    pub random_seed: u64,
+    /// Columns that are carried into the table of predictions.
+    #[arg(default = vec![])]
+    pub extra_cols: Vec<String>,
+}
+
+impl Source {
+    /// The rows of a file, or of a folder of split files, with all other arguments at their defaults.
+    pub fn new(path: impl Into<PathBuf>) -> Source {
+        Source {
+            path: path.into(),
+            config_name: None,
+            train_split_name: Some("train".to_owned()),
+            test_split_name: Some("test".to_owned()),
+            valid_split_name: None,
+            train_split_files: None,
+            test_split_files: None,
+            valid_split_files: None,
+            test_split_size: SplitSize::Fraction(0.2),
+            valid_split_size: SplitSize::Fraction(0.1),
+            random_seed: 42,
+            extra_cols: vec![],
+        }
+    }
+}
+
+/// How rows are put together into batches.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(ignored(
+    num_workers = "tokenising runs ahead on a thread of its own",
+    pin_memory = "batches lie where the device reads them",
+    persistent_workers = "tokenising runs ahead on a thread of its own",
+    prefetch_factor = "tokenising runs ahead on a thread of its own",
+    collate_fn = "a batch is its rows end to end, without padding",
+))]
+pub struct Batching {
+    /// Rows of a batch.
+    #[arg(default = 128)]
+    pub batch_size: usize,
+    /// Tokens of a batch at most; replaces `batch_size`. A row longer than this is a batch of its own.
+    pub token_budget: Option<usize>,
+    /// Batches within which rows are sorted by length; by default 1 with `batch_size` (no sorting) and 64 with `token_budget`.
+    pub batch_window: Option<usize>,
+    /// Whether training rows are visited in a new random order in each epoch.
+    #[arg(default = true)]
+    pub shuffle: bool,
+    /// Only null: rows are drawn in random order, or in the order of the file.
+    #[arg(default = NoSampler)]
+    pub sampler: NoSampler,
+}
+
+impl Batching {
+    /// What bounds a batch.
+    pub fn by(&self) -> BatchBy {
+        match self.token_budget {
+            Some(tokens) => BatchBy::Tokens(tokens),
+            None => BatchBy::Rows(self.batch_size),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let counts = [
+            ("batch_size", Some(self.batch_size)),
+            ("token_budget", self.token_budget),
+            ("batch_window", self.batch_window),
+        ];
+        match counts.iter().find(|(_, count)| *count == Some(0)) {
+            Some((key, _)) => Err(argument(key, "must be at least 1")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Cross-validation, which is not supported yet: only its defaults are accepted.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct Folds {
+    /// Number of folds; only 1, which means no cross-validation.
+    #[arg(default = 1)]
+    pub cv_num_folds: u64,
+    /// The fold that is the test split.
+    #[arg(default = 0)]
+    pub cv_test_fold_id: u64,
+    /// Whether one fold is the validation split.
+    #[arg(default = true)]
+    pub cv_enable_val_fold: bool,
+    /// Whether the test fold also validates where there is no validation fold.
+    #[arg(default = false)]
+    pub cv_replace_val_fold_as_test_fold: bool,
+    /// A column that holds each row's fold.
+    pub cv_fold_id_col: Option<String>,
+    /// How many folds the validation fold lies after the test fold.
+    #[arg(default = 1)]
+    pub cv_val_offset: u64,
+}
+
+impl Folds {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.cv_num_folds {
+            0 | 1 => Ok(()),
+            _ => Err(argument(
+                "cv_num_folds",
+                "cross-validation is not supported yet, so this must be 1",
+            )),
+        }
+    }
+}
+
+/// How many rows a split takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SplitSize {
+    /// A part of all rows, at least 0 and less than 1, rounded up to whole rows.
+    Fraction(f64),
+    /// So many rows.
+    Rows(usize),
+}
+
+impl SplitSize {
+    /// The number of rows taken of `n`; may exceed `n` for a fixed count.
+    pub fn of(self, n: usize) -> usize {
+        match self {
+            SplitSize::Fraction(fraction) => (fraction * n as f64).ceil() as usize,
+            SplitSize::Rows(rows) => rows,
+        }
+    }
+}
+
+impl FromNode for SplitSize {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Error> {
+        let wanted = "a fraction below 1 or a whole number of rows";
+        let number = f64::from_node(node, cx).map_err(|_| cx.expected(node, wanted))?;
+        if (0.0..1.0).contains(&number) {
+            return Ok(SplitSize::Fraction(number));
+        }
+        usize::from_node(node, cx)
+            .map(SplitSize::Rows)
+            .map_err(|_| cx.expected(node, wanted))
+    }
+
+    fn to_node(&self) -> Node {
+        match self {
+            SplitSize::Fraction(fraction) => fraction.to_node(),
+            SplitSize::Rows(rows) => rows.to_node(),
+        }
+    }
+
+    fn kind() -> Kind {
+        Kind::OneOf(vec![f64::kind(), usize::kind()])
+    }
+}
+
+/// The only value of an argument that must be null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoSampler;
+
+impl FromNode for NoSampler {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Error> {
+        match node.is_null() {
+            true => Ok(NoSampler),
+            false => {
+                let error = cx.error(&node.span, "samplers are not supported");
+                Err(error.help("Set it to null; \"shuffle\" decides the order of rows"))
+            }
+        }
+    }
+
+    fn to_node(&self) -> Node {
+        Node::null()
+    }
+
+    fn kind() -> Kind {
+        Kind::Optional(Box::new(Kind::Any))
+    }
+}
+
+pub(crate) fn argument(key: &str, message: impl Into<String>) -> Error {
+    Error::Argument {
+        key: key.to_owned(),
+        message: message.into(),
+    }
+}

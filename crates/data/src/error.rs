@@ -1,0 +1,210 @@
+//! Everything that can be wrong with data, each as one sentence.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::table::Origin;
+
+/// What was wrong with a file, a column, a row or an argument of a data module.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `path` names nothing.
+    #[error("{}: there is no such file or folder", path.display())]
+    NotFound {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, such as `read the file`.
+        action: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file's extension is none that can be read.
+    #[error("{}: unknown kind of table; the extensions read are {known}", path.display())]
+    UnknownExtension {
+        /// The file.
+        path: PathBuf,
+        /// The extensions that can be read.
+        known: String,
+    },
+    /// The file holds no bytes, or only white space.
+    #[error("{}: the file is empty", path.display())]
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds a header, or an empty array, but no rows.
+    #[error("{}: the file has no rows", path.display())]
+    NoRows {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not text.
+    #[error("{}:{line}: {reason}; is this a text file in UTF-8?", path.display())]
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first offending byte.
+        line: u64,
+        /// What the byte is.
+        reason: &'static str,
+    },
+    /// A row has more or fewer cells than the header.
+    #[error("{origin}: expected {expected} cells as in the header, found {found}{}", open_quote(*lines))]
+    Width {
+        /// The row.
+        origin: Origin,
+        /// Cells in the header.
+        expected: usize,
+        /// Cells in the row.
+        found: usize,
+        /// Lines of the file that the row spans.
+        lines: u64,
+    },
+    /// Two columns have one name.
+    #[error("{origin}: the header names the column \"{name}\" twice")]
+    DuplicateColumn {
+        /// The header.
+        origin: Origin,
+        /// The name.
+        name: String,
+    },
+    /// The file is not the JSON it claims to be.
+    #[error("{origin}: {message}")]
+    Json {
+        /// The file and line.
+        origin: Origin,
+        /// What is wrong.
+        message: String,
+    },
+    /// A JSON row is something other than an object.
+    #[error("{origin}: a row must be an object of column names and values, this one is {found}")]
+    NotAnObject {
+        /// The row.
+        origin: Origin,
+        /// What the row is.
+        found: &'static str,
+    },
+    /// A column that the data module needs is not in the file.
+    #[error("{}: no column \"{column}\" ({key}); the file has {available}{}", path.display(), suggest(nearest))]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The argument that names the column.
+        key: &'static str,
+        /// The column.
+        column: String,
+        /// The file's columns.
+        available: String,
+        /// The file's column that is spelled most alike.
+        nearest: Option<String>,
+    },
+    /// A cell that must have a value has none.
+    #[error("{origin}: the column \"{column}\" has no value in this row")]
+    MissingCell {
+        /// The row.
+        origin: Origin,
+        /// The column.
+        column: String,
+    },
+    /// A cell holds something that the column's use does not allow.
+    #[error("{origin}: the column \"{column}\" must hold text or a number, here it holds {found}")]
+    WrongCell {
+        /// The row.
+        origin: Origin,
+        /// The column.
+        column: String,
+        /// What the cell holds.
+        found: &'static str,
+    },
+    /// A split that was asked for is not in the folder.
+    #[error("{}: no {what}; there is {there}{}", path.display(), suggest(nearest))]
+    MissingSplit {
+        /// The folder, or the single file.
+        path: PathBuf,
+        /// What was looked for, such as `split named "dev" (valid_split_name)`.
+        what: String,
+        /// The files of the folder.
+        there: String,
+        /// The entry that is spelled most alike.
+        nearest: Option<String>,
+    },
+    /// Several files could be the split.
+    #[error("{}: {split} could be {candidates}; say which with {split}_split_files", path.display())]
+    AmbiguousSplit {
+        /// The folder.
+        path: PathBuf,
+        /// `train`, `valid` or `test`.
+        split: &'static str,
+        /// The files in question.
+        candidates: String,
+    },
+    /// Nothing would be left of a split.
+    #[error("{}: {message}", path.display())]
+    EmptySplit {
+        /// The file or folder.
+        path: PathBuf,
+        /// Which split, and why.
+        message: String,
+    },
+    /// An argument of a data module has a value it cannot have.
+    #[error("{key}: {message}")]
+    Argument {
+        /// The argument.
+        key: String,
+        /// What is wrong and what would fix it.
+        message: String,
+    },
+    /// A prediction table cannot be written in the format that its name asks for.
+    #[error("{}: unknown output format; tables are written as {known}", path.display())]
+    UnknownOutput {
+        /// The file.
+        path: PathBuf,
+        /// The extensions that can be written.
+        known: String,
+    },
+    /// A row given to a writer does not have the writer's columns.
+    #[error("{}: row {row} has {found} values for {expected} columns", path.display())]
+    OutputWidth {
+        /// The file being written.
+        path: PathBuf,
+        /// The row, counted from 1.
+        row: u64,
+        /// Columns of the table.
+        expected: usize,
+        /// Values given.
+        found: usize,
+    },
+}
+
+fn suggest(nearest: &Option<String>) -> String {
+    match nearest {
+        Some(name) => format!(". Did you mean \"{name}\"?"),
+        None => String::new(),
+    }
+}
+
+fn open_quote(lines: u64) -> String {
+    match lines {
+        0 | 1 => String::new(),
+        _ => format!(" (the row spans {lines} lines; is a quote left open?)"),
+    }
+}
+
+/// `"a", "b" and 3 more`, for messages; `nothing` when there is none.
+pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
+    const SHOWN: usize = 20;
+    let quoted = |name: &S| format!("\"{}\"", name.as_ref());
+    let shown: Vec<String> = names.iter().take(SHOWN).map(quoted).collect();
+    match names.len() {
+        0 => "nothing".to_owned(),
+        length if length > SHOWN => format!("{} and {} more", shown.join(", "), length - SHOWN),
+        _ => shown.join(", "),
+    }
+}

@@ -1,0 +1,480 @@
+//! Which files hold which split.
+//!
+//! A split that the user named and that is not there is an error listing what is there, never a
+//! silent random split: a misspelt name must not change what a model is trained on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use engraft_component::nearest;
+
+use crate::arguments::{Source, argument};
+use crate::error::{Error, list};
+use crate::pattern;
+use crate::read::Format;
+
+/// Names under which a validation split is found when none is given.
+const VALID_STEMS: [&str; 4] = ["valid", "validation", "val", "dev"];
+
+/// Where the rows of a [`Source`] lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One file with all rows.
+    File(PathBuf),
+    /// Files for each split.
+    Folder(Folder),
+}
+
+/// The files of each split of a folder; a split without files is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Folder {
+    /// The folder.
+    pub(crate) path: PathBuf,
+    /// The names of everything in it, for messages.
+    pub(crate) there: Vec<String>,
+    pub(crate) train: Option<Vec<PathBuf>>,
+    pub(crate) valid: Option<Vec<PathBuf>>,
+    pub(crate) test: Option<Vec<PathBuf>>,
+}
+
+impl Folder {
+    pub(crate) fn missing(&self, what: String, nearest: Option<String>) -> Error {
+        Error::MissingSplit {
+            path: self.path.clone(),
+            what,
+            there: list(&self.there),
+            nearest,
+        }
+    }
+}
+
+/// The arguments of one split.
+struct Wanted<'a> {
+    split: &'static str,
+    name: Option<&'a str>,
+    files: Option<&'a [String]>,
+}
+
+impl<'a> Wanted<'a> {
+    fn all(source: &'a Source) -> [Wanted<'a>; 3] {
+        let wanted = |split, name: &'a Option<String>, files: &'a Option<Vec<String>>| Wanted {
+            split,
+            name: name.as_deref(),
+            files: files.as_deref(),
+        };
+        [
+            wanted("train", &source.train_split_name, &source.train_split_files),
+            wanted("valid", &source.valid_split_name, &source.valid_split_files),
+            wanted("test", &source.test_split_name, &source.test_split_files),
+        ]
+    }
+
+    /// Whether the name is the one that a data module has unless told otherwise.
+    fn has_default_name(&self) -> bool {
+        self.split != "valid" && self.name == Some(self.split)
+    }
+
+    fn named(&self, name: &str) -> String {
+        format!("split named \"{name}\" ({}_split_name)", self.split)
+    }
+}
+
+/// Finds the files of every split.
+///
+/// # Errors
+/// The path does not exist, a split that was named is not there, a pattern matches no file, or
+/// several files could be one split.
+pub(crate) fn find(source: &Source, notes: &mut Vec<String>) -> Result<Layout, Error> {
+    let wanted = Wanted::all(source);
+    if source.path.is_file() {
+        return one_file(source, &wanted);
+    }
+    let path = folder_path(source)?;
+    let there = entries(&path)?;
+    let mut folder = Folder {
+        path,
+        there,
+        ..Folder::default()
+    };
+    let by_files = wanted.iter().any(|wanted| wanted.files.is_some());
+    let [train, valid, test] = wanted.each_ref().map(|one| match by_files {
+        true => by_lists(&folder, one, &wanted),
+        false => by_stem(&folder, one, notes),
+    });
+    (folder.train, folder.valid, folder.test) = (train?, valid?, test?);
+    Ok(Layout::Folder(folder))
+}
+
+fn one_file(source: &Source, wanted: &[Wanted; 3]) -> Result<Layout, Error> {
+    let path = source.path.clone();
+    if source.config_name.is_some() {
+        return Err(argument(
+            "config_name",
+            "names a folder within the path, but the path is a file",
+        ));
+    }
+    if let Some(listed) = wanted.iter().find(|wanted| wanted.files.is_some()) {
+        let key = format!("{}_split_files", listed.split);
+        return Err(argument(
+            &key,
+            "the path is a file; make it the folder of the split files",
+        ));
+    }
+    for wanted in wanted.iter().filter(|wanted| !wanted.has_default_name()) {
+        if let Some(name) = wanted.name {
+            let there = "one file without splits".to_owned();
+            return Err(Error::MissingSplit {
+                path,
+                what: wanted.named(name),
+                there,
+                nearest: None,
+            });
+        }
+    }
+    Ok(Layout::File(path))
+}
+
+fn folder_path(source: &Source) -> Result<PathBuf, Error> {
+    if !source.path.is_dir() {
+        let path = source.path.display();
+        let message = format!("\"{path}\" is no file or folder here; data sets are not downloaded");
+        return Err(argument("path", message));
+    }
+    let Some(name) = &source.config_name else {
+        return Ok(source.path.clone());
+    };
+    let path = source.path.join(name);
+    if path.is_dir() {
+        return Ok(path);
+    }
+    let there = entries(&source.path)?;
+    Err(Error::MissingSplit {
+        path: source.path.clone(),
+        what: format!("folder \"{name}\" (config_name)"),
+        nearest: nearest(name, there.iter().map(|entry| entry.trim_end_matches('/')))
+            .map(str::to_owned),
+        there: list(&there),
+    })
+}
+
+/// The names in a folder in alphabetical order, folders with a `/`, hidden ones left out.
+fn entries(folder: &Path) -> Result<Vec<String>, Error> {
+    let failed = |source| Error::Io {
+        path: folder.to_path_buf(),
+        action: "list the folder",
+        source,
+    };
+    let mut names = vec![];
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            let slash = if entry.path().is_dir() { "/" } else { "" };
+            names.push(format!("{name}{slash}"));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A split where files are listed: `train`, `valid` and `test` are the names of the three lists,
+/// and other files of the folder are not looked at.
+fn by_lists(
+    folder: &Folder,
+    wanted: &Wanted,
+    all: &[Wanted; 3],
+) -> Result<Option<Vec<PathBuf>>, Error> {
+    if let Some(patterns) = wanted.files {
+        return expand(folder, wanted.split, patterns).map(Some);
+    }
+    let Some(name) = wanted.name else {
+        return Ok(None);
+    };
+    let listed = all.iter().find(|other| other.split == name);
+    match listed.and_then(|other| Some((other.split, other.files?))) {
+        Some((split, patterns)) => expand(folder, split, patterns).map(Some),
+        None if wanted.has_default_name() => Ok(None),
+        None => {
+            let lists = all.iter().filter(|other| other.files.is_some());
+            let there: Vec<&str> = lists.map(|other| other.split).collect();
+            Err(Error::MissingSplit {
+                path: folder.path.clone(),
+                what: wanted.named(name),
+                there: list(&there),
+                nearest: nearest(name, there.iter().copied()).map(str::to_owned),
+            })
+        }
+    }
+}
+
+/// The files that a list of names and patterns stands for.
+fn expand(folder: &Folder, split: &str, patterns: &[String]) -> Result<Vec<PathBuf>, Error> {
+    let mut files = vec![];
+    for pattern in patterns {
+        let path = folder.path.join(pattern);
+        let before = files.len();
+        match (
+            path.parent(),
+            path.file_name().and_then(|name| name.to_str()),
+        ) {
+            (Some(parent), Some(name)) if name.contains(['*', '?']) && parent.is_dir() => {
+                let names = entries(parent)?;
+                let matching = names
+                    .iter()
+                    .filter(|candidate| pattern::matches(name, candidate));
+                files.extend(matching.map(|name| parent.join(name)));
+            }
+            _ if path.is_file() => files.push(path),
+            _ => {}
+        }
+        if files.len() == before {
+            let nearest = nearest(pattern, folder.there.iter().map(String::as_str));
+            let what = format!("file \"{pattern}\" ({split}_split_files)");
+            return Err(folder.missing(what, nearest.map(str::to_owned)));
+        }
+    }
+    match files.is_empty() {
+        true => Err(argument(
+            &format!("{split}_split_files"),
+            "the list is empty",
+        )),
+        false => Ok(files),
+    }
+}
+
+/// A split that is the file of its name, such as `train.tsv`.
+fn by_stem(
+    folder: &Folder,
+    wanted: &Wanted,
+    notes: &mut Vec<String>,
+) -> Result<Option<Vec<PathBuf>>, Error> {
+    let stems: &[&str] = match (&wanted.name, wanted.split) {
+        (Some(name), _) => std::slice::from_ref(name),
+        (None, "valid") => &VALID_STEMS,
+        (None, _) => return Ok(None),
+    };
+    let files = files_of(folder, stems);
+    match (files.as_slice(), wanted.name) {
+        ([], Some(name)) if !wanted.has_default_name() => {
+            let names = folder.there.iter().map(String::as_str);
+            let stems = names.filter(|name| !name.ends_with('/')).map(stem);
+            Err(folder.missing(wanted.named(name), nearest(name, stems).map(str::to_owned)))
+        }
+        ([], _) => Ok(None),
+        ([file], name) => {
+            if name.is_none() {
+                let folder = folder.path.display();
+                notes.push(format!(
+                    "valid_split_name is null, so {file} of {folder} is the validation split"
+                ));
+            }
+            Ok(Some(vec![folder.path.join(file)]))
+        }
+        (several, _) => Err(Error::AmbiguousSplit {
+            path: folder.path.clone(),
+            split: wanted.split,
+            candidates: list(several),
+        }),
+    }
+}
+
+/// The files with one of these stems: tables, or else whatever has the name, for reading to refuse.
+fn files_of<'a>(folder: &'a Folder, stems: &[&str]) -> Vec<&'a str> {
+    let names = folder.there.iter().map(String::as_str);
+    let files = names.filter(|name| !name.ends_with('/') && stems.contains(&stem(name)));
+    let (tables, others): (Vec<&str>, Vec<&str>) =
+        files.partition(|name| Format::of(Path::new(name)).is_some());
+    if tables.is_empty() { others } else { tables }
+}
+
+/// A file's name up to its extension; up to the first dot if the extension is none of a table.
+fn stem(name: &str) -> &str {
+    let (first, last) = (name.split_once('.'), name.rsplit_once('.'));
+    let split = if Format::of(Path::new(name)).is_some() {
+        last
+    } else {
+        first
+    };
+    split.map_or(name, |(stem, _)| stem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(names: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(
+                path, "x
+1
+",
+            )
+            .unwrap();
+        }
+        folder
+    }
+
+    fn found(folder: &Path, change: impl FnOnce(&mut Source)) -> Result<[String; 3], String> {
+        let mut source = Source::new(folder);
+        change(&mut source);
+        let short = |text: String| text.replace(&format!("{}/", folder.display()), "");
+        let shown = |files: Option<Vec<PathBuf>>| {
+            let files = files.unwrap_or_default();
+            let files: Vec<String> = files
+                .iter()
+                .map(|file| short(file.display().to_string()))
+                .collect();
+            files.join(" ")
+        };
+        match find(&source, &mut vec![]) {
+            Ok(Layout::Folder(found)) => Ok([found.train, found.valid, found.test].map(shown)),
+            Ok(Layout::File(_)) => Err("one file".to_owned()),
+            Err(error) => Err(short(
+                error
+                    .to_string()
+                    .replace(&format!("{}: ", folder.display()), ""),
+            )),
+        }
+    }
+
+    #[test]
+    fn split_files_are_found_by_their_stem() {
+        for valid in ["valid.csv", "validation.tsv", "val.jsonl", "dev.json"] {
+            let folder = folder(&["train.tsv", "test.csv", "readme.md", valid]);
+            assert_eq!(
+                found(folder.path(), |_| ()).unwrap(),
+                ["train.tsv", valid, "test.csv"]
+            );
+        }
+        let folder = folder(&["train.tsv", "train.md", "train.d/x.tsv", ".test.tsv"]);
+        assert_eq!(found(folder.path(), |_| ()).unwrap(), ["train.tsv", "", ""]);
+    }
+
+    #[test]
+    fn a_misspelt_split_is_an_error_that_lists_what_is_there() {
+        let folder = folder(&["train.tsv", "heldout.tsv", "more/x.tsv"]);
+        let message = |change: fn(&mut Source)| found(folder.path(), change).unwrap_err();
+        assert_eq!(
+            message(|source| source.test_split_name = Some("held_out".into())),
+            "no split named \"held_out\" (test_split_name); there is \"heldout.tsv\", \"more/\", \"train.tsv\". Did you mean \"heldout\"?"
+        );
+        assert!(
+            message(|source| source.valid_split_name = Some("valid".into()))
+                .contains("(valid_split_name)")
+        );
+        assert!(
+            message(|source| source.train_split_name = Some("trian".into()))
+                .ends_with("Did you mean \"train\"?")
+        );
+    }
+
+    #[test]
+    fn a_split_can_be_named_after_any_file() {
+        let folder = folder(&["train.tsv", "heldout.tsv", "dev.tsv"]);
+        let found = found(folder.path(), |source| {
+            source.test_split_name = Some("heldout".into());
+            source.valid_split_name = Some("train".into());
+            source.train_split_name = None;
+        });
+        assert_eq!(found.unwrap(), ["", "train.tsv", "heldout.tsv"]);
+    }
+
+    #[test]
+    fn two_files_of_one_split_are_refused() {
+        let folder = folder(&["train.tsv", "dev.tsv", "val.tsv"]);
+        assert_eq!(
+            found(folder.path(), |_| ()).unwrap_err(),
+            "valid could be \"dev.tsv\", \"val.tsv\"; say which with valid_split_files"
+        );
+    }
+
+    #[test]
+    fn listed_files_replace_the_search_by_name() {
+        let folder = folder(&[
+            "a1.tsv",
+            "a2.tsv",
+            "b.tsv",
+            "test.tsv",
+            "valid.tsv",
+            "sub/c.tsv",
+            "sub/.hidden.tsv",
+        ]);
+        let found = |change: fn(&mut Source)| found(folder.path(), change);
+        assert_eq!(
+            found(|source| source.train_split_files = Some(vec!["a?.tsv".into(), "sub/*".into()]))
+                .unwrap(),
+            ["a1.tsv a2.tsv sub/c.tsv", "", ""]
+        );
+        let train_as_test = |source: &mut Source| {
+            source.train_split_files = Some(vec!["b.tsv".into()]);
+            source.test_split_name = Some("train".into());
+        };
+        assert_eq!(found(train_as_test).unwrap(), ["b.tsv", "", "b.tsv"]);
+        assert_eq!(
+            found(|source| source.test_split_files = Some(vec!["bb.tsv".into()])).unwrap_err(),
+            "no file \"bb.tsv\" (test_split_files); there is \"a1.tsv\", \"a2.tsv\", \"b.tsv\", \"sub/\", \"test.tsv\", \"valid.tsv\". Did you mean \"b.tsv\"?"
+        );
+        let unlisted = |source: &mut Source| {
+            source.train_split_files = Some(vec!["b.tsv".into()]);
+            source.valid_split_name = Some("valid".into());
+        };
+        assert_eq!(
+            found(unlisted).unwrap_err(),
+            "no split named \"valid\" (valid_split_name); there is \"train\""
+        );
+    }
+
+    #[test]
+    fn config_name_is_a_folder_within() {
+        let folder = folder(&["prom/train.tsv", "splice/train.tsv"]);
+        let named = |name: &str| {
+            found(folder.path(), |source| {
+                source.config_name = Some(name.into())
+            })
+        };
+        assert_eq!(named("prom").unwrap()[0], "prom/train.tsv");
+        assert_eq!(
+            named("splce").unwrap_err(),
+            "no folder \"splce\" (config_name); there is \"prom/\", \"splice/\". Did you mean \"splice\"?"
+        );
+    }
+
+    #[test]
+    fn a_path_that_does_not_exist_is_not_downloaded() {
+        assert_eq!(
+            find(&Source::new("genbio-ai/rna"), &mut vec![])
+                .unwrap_err()
+                .to_string(),
+            "path: \"genbio-ai/rna\" is no file or folder here; data sets are not downloaded"
+        );
+    }
+
+    #[test]
+    fn one_file_has_no_named_splits() {
+        let folder = folder(&["a.tsv"]);
+        let mut source = Source::new(folder.path().join("a.tsv"));
+        assert_eq!(
+            find(&source, &mut vec![]).unwrap(),
+            Layout::File(source.path.clone())
+        );
+        source.valid_split_name = Some("dev".into());
+        let message = find(&source, &mut vec![]).unwrap_err().to_string();
+        assert!(
+            message.ends_with(
+                "a.tsv: no split named \"dev\" (valid_split_name); there is one file without splits"
+            ),
+            "{message}"
+        );
+        source.valid_split_name = None;
+        source.train_split_files = Some(vec!["a.tsv".into()]);
+        assert!(
+            find(&source, &mut vec![])
+                .unwrap_err()
+                .to_string()
+                .starts_with("train_split_files: ")
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! From files of rows to examples in batches: readers, splits, data modules, batch planning.
+//!
+//! A [`DataModule`] is what a user names under `data`; [`DataModule::load`] reads its files into
+//! the [`Examples`] of each split. [`plan_rows`] and [`plan_window`] say which rows are computed
+//! together, and [`RowWriter`] writes tables of predictions.
+
+mod arguments;
+mod batch;
+mod delimited;
+mod error;
+mod examples;
+mod json;
+mod layout;
+mod load;
+mod module;
+mod pattern;
+mod read;
+mod shuffle;
+mod split;
+mod table;
+mod write;
+
+pub use arguments::{Batching, Folds, NoSampler, Source, SplitSize};
+pub use batch::{BatchBy, Order, plan_rows, plan_window};
+pub use error::Error;
+pub use examples::{Examples, Label};
+pub use load::Splits;
+pub use module::{
+    ClassificationDataModule, DataModule, Selection, SequenceClassificationDataModule,
+    SequencesDataModule,
+};
+pub use read::{Format, ReaderOptions, read_table};
+pub use shuffle::{Draws, Stream, permutation};
+pub use split::Stage;
+pub use table::{Cell, Column, Origin, Table};
+pub use write::{OutputFormat, RowWriter};

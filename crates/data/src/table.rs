@@ -1,0 +1,290 @@
+//! Tables in memory: named columns of cells, and where in which file every row began.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// One value of a table, as its file wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// A JSON `null`, or a key that this row does not have.
+    Missing,
+    /// Text; every cell of a CSV or TSV file, so that the id `007` stays `007`.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction or an exponent.
+    Float(f64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A JSON array.
+    List(Vec<Cell>),
+    /// A JSON object, as compact JSON; carried into outputs but never read as text or label.
+    Object(String),
+}
+
+impl Cell {
+    /// The text of a single value; `None` for a missing cell, a list and an object.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Cell::Text(text) => Some(text.clone()),
+            Cell::Integer(_) | Cell::Float(_) | Cell::Bool(_) => Some(self.to_string()),
+            Cell::Missing | Cell::List(_) | Cell::Object(_) => None,
+        }
+    }
+
+    /// The value as a non-negative whole number: `3`, `3.0`, and text that spells one of them.
+    pub fn whole(&self) -> Option<u64> {
+        match self {
+            Cell::Integer(number) => u64::try_from(*number).ok(),
+            Cell::Float(_) => whole_text(&self.to_string()),
+            Cell::Text(text) => whole_text(text.trim()),
+            Cell::Missing | Cell::Bool(_) | Cell::List(_) | Cell::Object(_) => None,
+        }
+    }
+
+    /// What kind of value this is, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Cell::Missing => "nothing",
+            Cell::Text(_) => "text",
+            Cell::Integer(_) | Cell::Float(_) => "a number",
+            Cell::Bool(_) => "true or false",
+            Cell::List(_) => "a list",
+            Cell::Object(_) => "an object",
+        }
+    }
+
+    pub(crate) fn from_json(value: Value) -> Cell {
+        match value {
+            Value::Null => Cell::Missing,
+            Value::Bool(truth) => Cell::Bool(truth),
+            Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+                (Some(integer), _, _) => Cell::Integer(integer),
+                // Beyond `i64`: the digits are kept, which is what an id needs.
+                (None, Some(_), _) | (None, None, None) => Cell::Text(number.to_string()),
+                (None, None, Some(float)) => Cell::Float(float),
+            },
+            Value::String(text) => Cell::Text(text),
+            Value::Array(items) => Cell::List(items.into_iter().map(Cell::from_json).collect()),
+            Value::Object(_) => Cell::Object(value.to_string()),
+        }
+    }
+
+    /// The value as JSON; a float that JSON has no word for (`inf`, `nan`) becomes `null`.
+    pub(crate) fn to_json(&self) -> Value {
+        match self {
+            Cell::Missing => Value::Null,
+            Cell::Text(text) => Value::from(text.as_str()),
+            Cell::Integer(number) => Value::from(*number),
+            Cell::Float(number) => Value::from(*number),
+            Cell::Bool(truth) => Value::from(*truth),
+            Cell::List(items) => Value::Array(items.iter().map(Cell::to_json).collect()),
+            Cell::Object(json) => {
+                serde_json::from_str(json).unwrap_or_else(|_| Value::from(json.as_str()))
+            }
+        }
+    }
+}
+
+/// A non-negative whole number written with digits alone, or with a fraction of zeros.
+fn whole_text(text: &str) -> Option<u64> {
+    let digits = match text.split_once('.') {
+        Some((digits, fraction)) if !fraction.is_empty() && fraction.bytes().all(|b| b == b'0') => {
+            digits
+        }
+        Some(_) => return None,
+        None => text,
+    };
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| digits.parse().ok()).flatten()
+}
+
+/// As a table writes it: nothing for a missing cell, lists and objects as JSON.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cell::Missing => Ok(()),
+            Cell::Text(text) | Cell::Object(text) => f.write_str(text),
+            Cell::Integer(number) => write!(f, "{number}"),
+            Cell::Float(number) if number.is_finite() => write!(f, "{number:?}"),
+            Cell::Float(number) if number.is_nan() => f.write_str("nan"),
+            Cell::Float(number) => f.write_str(if *number > 0.0 { "inf" } else { "-inf" }),
+            Cell::Bool(truth) => write!(f, "{truth}"),
+            Cell::List(_) => write!(f, "{}", self.to_json()),
+        }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Cell {
+        Cell::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Cell {
+        Cell::Text(text)
+    }
+}
+
+impl From<i64> for Cell {
+    fn from(number: i64) -> Cell {
+        Cell::Integer(number)
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(number: f64) -> Cell {
+        Cell::Float(number)
+    }
+}
+
+/// The `f64` with the shortest decimals that name this `f32`, so that `0.1` is written `0.1`.
+impl From<f32> for Cell {
+    fn from(number: f32) -> Cell {
+        Cell::Float(number.to_string().parse().unwrap_or(f64::from(number)))
+    }
+}
+
+/// Where a row came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, as the user named it.
+    pub file: Arc<Path>,
+    /// The line on which the row starts, counted from 1; for texts given in code, the row.
+    pub line: u64,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+/// A named column of a [`Table`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// The name in the file's header, or the JSON key.
+    pub name: String,
+    /// One cell for every row.
+    pub cells: Vec<Cell>,
+}
+
+/// Rows read from one or several files. Every column has one cell for each entry of `origins`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// The columns, in the order of the file; names are distinct.
+    pub columns: Vec<Column>,
+    /// Where each row began.
+    pub origins: Vec<Origin>,
+}
+
+impl Table {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.origins.len()
+    }
+
+    /// Whether the table has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.origins.is_empty()
+    }
+
+    /// The column of this name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The names of all columns, in order.
+    pub fn names(&self) -> Vec<&str> {
+        self.columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect()
+    }
+
+    /// Where a row began; for a row that is not there, line 0 of a file without a name.
+    pub(crate) fn origin(&self, row: usize) -> Origin {
+        let nowhere = || Origin {
+            file: Arc::from(Path::new("")),
+            line: 0,
+        };
+        self.origins.get(row).cloned().unwrap_or_else(nowhere)
+    }
+
+    /// Appends the rows of `other`. A column that only one of the two has is missing in the rows
+    /// of the other.
+    pub(crate) fn append(&mut self, mut other: Table) {
+        let before = self.len();
+        let total = before + other.len();
+        self.origins.append(&mut other.origins);
+        for mut column in other.columns {
+            match self.columns.iter_mut().find(|own| own.name == column.name) {
+                Some(own) => own.cells.append(&mut column.cells),
+                None => {
+                    let mut cells = vec![Cell::Missing; before];
+                    cells.append(&mut column.cells);
+                    self.columns.push(Column {
+                        name: column.name,
+                        cells,
+                    });
+                }
+            }
+        }
+        for column in &mut self.columns {
+            column.cells.resize(total, Cell::Missing);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_recognised_however_a_file_spells_them() {
+        for cell in [
+            Cell::Integer(3),
+            Cell::Float(3.0),
+            "3".into(),
+            "3.0".into(),
+            " 3 ".into(),
+            "003".into(),
+        ] {
+            assert_eq!(cell.whole(), Some(3), "{cell:?}");
+        }
+        for cell in [
+            "-1".into(),
+            "+3".into(),
+            "3.5".into(),
+            "3.".into(),
+            ".0".into(),
+            "".into(),
+            "x".into(),
+            Cell::Float(-0.5),
+            Cell::Bool(true),
+        ] {
+            assert_eq!(cell.whole(), None, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn an_f32_is_written_with_its_own_decimals() {
+        assert_eq!(Cell::from(0.1f32).to_string(), "0.1");
+        assert_eq!(Cell::from(f32::NAN).to_string(), "nan");
+        assert_eq!(Cell::from(f32::INFINITY).to_json(), Value::Null);
+    }
+
+    #[test]
+    fn json_values_survive_the_round_trip() {
+        let text = r#"[null,"a",1,-2.5,true,[1,[]],{"k":1},18446744073709551615]"#;
+        let cell = Cell::from_json(serde_json::from_str(text).unwrap());
+        assert_eq!(
+            cell.to_json().to_string(),
+            text.replace("18446744073709551615", "\"18446744073709551615\"")
+        );
+    }
+}
