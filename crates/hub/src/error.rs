@@ -1,0 +1,178 @@
+//! What can go wrong with presets and checkpoint files, each said in one sentence.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of the operations of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong when a preset is found, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A preset's name that has no meaning, or one that this version cannot follow.
+    #[error("cannot use the preset \"{handle}\": {reason}")]
+    Handle {
+        /// The name as given.
+        handle: String,
+        /// Why, and what would do.
+        reason: String,
+    },
+
+    /// A repository that does not lie in the local Hugging Face cache.
+    #[error(
+        "the preset \"{handle}\" is not in the local Hugging Face cache (looked for {looked_for}); downloading is not \
+         supported yet: fetch it with `hf download {repository}`, or name a folder that holds its files"
+    )]
+    NotCached {
+        /// The name as given.
+        handle: String,
+        /// The repository, `org/name`.
+        repository: String,
+        /// The file or folder that should have been there.
+        looked_for: PathBuf,
+    },
+
+    /// An operation of the file system that failed.
+    #[error("cannot {action} {}: {source}{}", path.display(), remedy(source))]
+    Io {
+        /// What was being done, as a verb: "read", "write".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+
+    /// A path that cannot be written to, for a reason that can be told before trying.
+    #[error("cannot write {}: {reason}", path.display())]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why, and what would do.
+        reason: String,
+    },
+
+    /// A file that the preset must have and does not.
+    #[error("{preset} has no {file}; {hint}")]
+    MissingFile {
+        /// The preset's name.
+        preset: String,
+        /// The file, or files, looked for.
+        file: String,
+        /// What would fix it.
+        hint: String,
+    },
+
+    /// A text file too large to be what its name says.
+    #[error(
+        "{file} is {size} bytes long, more than the {limit} bytes a file of this kind may have"
+    )]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The most that is read.
+        limit: u64,
+    },
+
+    /// A file that should be JSON of a certain form and is not.
+    #[error("{file}:{line}:{column}: not valid JSON: {reason}")]
+    Json {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1; 0 where the parser has no better place.
+        column: usize,
+        /// What the parser met.
+        reason: String,
+    },
+
+    /// A JSON file whose content has the wrong form.
+    #[error("{file}: {reason}")]
+    Malformed {
+        /// The file.
+        file: String,
+        /// What is wrong, and what should be there.
+        reason: String,
+    },
+
+    /// A weights file that cannot be what it claims to be.
+    #[error("{file} is not a usable safetensors file: {reason}")]
+    Weights {
+        /// The file.
+        file: String,
+        /// What is wrong, and what would fix it.
+        reason: String,
+    },
+
+    /// A tensor that was asked for and is not there.
+    #[error("{file} has no tensor \"{tensor}\"")]
+    MissingTensor {
+        /// The file or preset.
+        file: String,
+        /// The tensor's name.
+        tensor: String,
+    },
+
+    /// A tensor whose numbers cannot be read as floating point.
+    #[error(
+        "{file}: tensor \"{tensor}\" has the type {dtype}; only F32, F16, BF16 and F64 can be read as weights"
+    )]
+    Dtype {
+        /// The file.
+        file: String,
+        /// The tensor's name.
+        tensor: String,
+        /// Its type, as safetensors names it.
+        dtype: String,
+    },
+
+    /// A tensor that cannot be written as described.
+    #[error("cannot write the tensor \"{tensor}\": {reason}")]
+    TensorToWrite {
+        /// The tensor's name.
+        tensor: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// A failure of the file system while doing `action` to `path`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_path_buf();
+        move |source| Error::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// Invalid JSON in `file`.
+    pub(crate) fn json(file: &str, error: &serde_json::Error) -> Error {
+        // serde_json repeats the position at the end of its message; the error already begins with it.
+        let message = error.to_string();
+        let reason = message.split(" at line ").next().unwrap_or(&message);
+        Error::Json {
+            file: file.to_owned(),
+            line: error.line(),
+            column: error.column(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// What the user can do about the failures of the file system that they meet most.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space, or name a place on another disk"
+        }
+        io::ErrorKind::PermissionDenied => "; check its permissions, or name another place",
+        io::ErrorKind::ReadOnlyFilesystem => "; name a place that can be written to",
+        _ => "",
+    }
+}

@@ -1,0 +1,39 @@
+//! Presets, and the files they are made of.
+//!
+//! A [`Handle`] names a preset (built in, a folder, or a repository in the local Hugging Face cache), a [`Preset`] is one
+//! that has been found and whose files can be read, and [`Weights`] are its tensors, memory-mapped. [`LoadReport`] says how
+//! they fitted a model. [`write_safetensors`] and [`atomic`] write files that are complete or absent.
+//!
+//! ```
+//! let preset = engraft_hub::Preset::from_name("sapiens_vh")?;
+//! let weights = engraft_hub::Weights::open(&preset)?;
+//! let embedding = weights.require("roberta.embeddings.word_embeddings.weight")?;
+//! assert_eq!(embedding.shape(), [25, 128]);
+//! assert_eq!(embedding.to_f32()?.len(), 25 * 128);
+//! # Ok::<(), engraft_hub::Error>(())
+//! ```
+
+pub mod atomic;
+mod builtin;
+mod bytes;
+mod error;
+mod handle;
+mod header;
+mod hub_cache;
+mod preset;
+mod report;
+mod shards;
+mod tensor;
+mod weights;
+mod write;
+
+pub use builtin::names as built_in_names;
+pub use error::{Error, Result};
+pub use handle::Handle;
+pub use hub_cache::HubCache;
+pub use preset::Preset;
+pub use report::{LoadReport, Mismatch};
+pub use safetensors::Dtype;
+pub use tensor::TensorRef;
+pub use weights::Weights;
+pub use write::{TensorData, TensorToWrite, write_safetensors};

@@ -1,0 +1,369 @@
+//! A preset that has been found: its name and its files.
+
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::builtin::{self, BuiltIn};
+use crate::bytes::Bytes;
+use crate::{Error, Handle, HubCache, Result};
+
+/// The most that is read of a configuration or tokenizer file, in bytes.
+const TEXT_LIMIT: u64 = 64 << 20;
+
+/// The file that describes a model.
+const CONFIG: &str = "config.json";
+
+/// A preset whose files can be read.
+#[derive(Debug, Clone)]
+pub struct Preset {
+    name: String,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(PathBuf),
+    BuiltIn(&'static BuiltIn),
+}
+
+impl Preset {
+    /// Finds the preset that a user names; see [`Handle::parse`] for the forms a name can have.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Handle::parse`] and [`Preset::open`].
+    pub fn from_name(name: &str) -> Result<Preset> {
+        Preset::open(&Handle::parse(name)?)
+    }
+
+    /// Finds a preset, looking for repositories in the Hugging Face cache that the environment names.
+    ///
+    /// # Errors
+    ///
+    /// When the folder does not exist or the repository is not in the cache.
+    pub fn open(handle: &Handle) -> Result<Preset> {
+        Preset::open_with(handle, &HubCache::from_environment())
+    }
+
+    /// Finds a preset, looking for repositories in `cache`.
+    ///
+    /// # Errors
+    ///
+    /// When the folder does not exist or the repository is not in the cache.
+    pub fn open_with(handle: &Handle, cache: &HubCache) -> Result<Preset> {
+        let refuse = |reason: &str| Error::Handle {
+            handle: handle.to_string(),
+            reason: reason.to_owned(),
+        };
+        let place = match handle {
+            Handle::BuiltIn(name) => Place::BuiltIn(
+                builtin::find(name)
+                    .ok_or_else(|| refuse("there is no built-in preset of this name"))?,
+            ),
+            Handle::Folder(path) => match fs::metadata(path) {
+                Ok(kind) if kind.is_dir() => Place::Folder(path.clone()),
+                Ok(_) => {
+                    return Err(refuse(
+                        "it is a file; a preset is a folder with config.json and model.safetensors",
+                    ));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(refuse("the folder does not exist"));
+                }
+                Err(error) => return Err(Error::io("open", path)(error)),
+            },
+            Handle::HuggingFace {
+                repository,
+                revision,
+            } => Place::Folder(cache.snapshot(repository, revision.as_deref())?),
+        };
+        Ok(Preset {
+            name: handle.to_string(),
+            place,
+        })
+    }
+
+    /// The name it was found by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder that holds its files; none for a built-in preset.
+    pub fn dir(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder),
+            Place::BuiltIn(_) => None,
+        }
+    }
+
+    /// Where a file of the preset is or would be, for messages.
+    pub fn locate(&self, file: &str) -> String {
+        match &self.place {
+            Place::Folder(folder) => folder.join(file).display().to_string(),
+            Place::BuiltIn(preset) => format!("{}/{file}", preset.name),
+        }
+    }
+
+    /// Whether the preset has this file; `file` may lie in a subfolder, as `1_Pooling/config.json`.
+    pub fn has(&self, file: &str) -> bool {
+        match &self.place {
+            Place::Folder(folder) => stays_inside(file) && folder.join(file).is_file(),
+            Place::BuiltIn(preset) => preset.file(file).is_some(),
+        }
+    }
+
+    /// Reads a configuration or tokenizer file; none if the preset does not have it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, is larger than 64 MiB, or its name leads out of the preset.
+    pub fn read(&self, file: &str) -> Result<Option<Cow<'static, [u8]>>> {
+        match &self.place {
+            Place::BuiltIn(preset) => Ok(preset.file(file).map(Cow::Borrowed)),
+            Place::Folder(folder) => {
+                if !stays_inside(file) {
+                    return Err(Error::Malformed {
+                        file: self.name.clone(),
+                        reason: format!("\"{file}\" does not name a file inside the preset"),
+                    });
+                }
+                Ok(read_capped(&folder.join(file), TEXT_LIMIT)?.map(Cow::Owned))
+            }
+        }
+    }
+
+    /// The model's description, `config.json`, with its keys in the order of the file.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, is not JSON (with line and column), or is not an object.
+    pub fn config(&self) -> Result<Map<String, Value>> {
+        self.json_object(CONFIG)?.ok_or_else(|| Error::MissingFile {
+            preset: self.name.clone(),
+            file: CONFIG.into(),
+            hint:
+                "a preset is a folder with config.json, model.safetensors and a tokenizer's files"
+                    .into(),
+        })
+    }
+
+    /// Reads a JSON file that holds an object; none if the preset does not have it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Preset::read`], and when it is not JSON (with line and column) or not an object.
+    pub fn json_object(&self, file: &str) -> Result<Option<Map<String, Value>>> {
+        let Some(bytes) = self.read(file)? else {
+            return Ok(None);
+        };
+        let place = self.locate(file);
+        let value = serde_json::from_slice(&bytes).map_err(|error| Error::json(&place, &error))?;
+        match value {
+            Value::Object(map) => Ok(Some(map)),
+            other => Err(Error::Malformed {
+                file: place,
+                reason: format!("holds {}; an object {{...}} is expected", describe(&other)),
+            }),
+        }
+    }
+
+    /// The bytes of a weights file, of any size; none if the preset does not have it.
+    pub(crate) fn map(&self, file: &str) -> Result<Option<Bytes>> {
+        match &self.place {
+            Place::BuiltIn(preset) => Ok(preset
+                .file(file)
+                .map(|bytes| Bytes::Held(Cow::Borrowed(bytes)))),
+            Place::Folder(folder) => {
+                let path = folder.join(file);
+                match fs::metadata(&path) {
+                    Ok(_) => Bytes::map(&path).map(Some),
+                    Err(error) if is_absence(&error) => Ok(None),
+                    Err(error) => Err(Error::io("read", &path)(error)),
+                }
+            }
+        }
+    }
+}
+
+/// What a JSON value is, in words.
+fn describe(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn stays_inside(file: &str) -> bool {
+    !file.is_empty()
+        && Path::new(file)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Reads a whole file of at most `limit` bytes; none if it is absent.
+fn read_capped(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    let kind = match fs::metadata(path) {
+        Ok(kind) => kind,
+        Err(error) if is_absence(&error) => return Ok(None),
+        Err(error) => return Err(Error::io("read", path)(error)),
+    };
+    if !kind.is_file() {
+        return Err(Error::Malformed {
+            file: path.display().to_string(),
+            reason: "it is not a file".into(),
+        });
+    }
+    let too_large = |size| Error::TooLarge {
+        file: path.display().to_string(),
+        size,
+        limit,
+    };
+    if kind.len() > limit {
+        return Err(too_large(kind.len()));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(kind.len()).unwrap_or_default());
+    File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(Error::io("read", path))?;
+    let size = bytes.len() as u64;
+    if size > limit {
+        Err(too_large(size))
+    } else {
+        Ok(Some(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Preset) {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let preset = Preset::from_name(root.path().to_str().unwrap()).unwrap();
+        (root, preset)
+    }
+
+    fn config_error(text: &str) -> String {
+        folder(&[("config.json", text)])
+            .1
+            .config()
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_built_in_preset_has_a_config_and_a_tokenizer() {
+        let preset = Preset::from_name("sapiens_vh").unwrap();
+        assert_eq!(preset.config().unwrap()["model_type"], "roberta");
+        assert!(preset.has("tokenizer.json") && preset.has("LICENSE"));
+        assert!(preset.dir().is_none());
+        assert!(preset.read("vocab.txt").unwrap().is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_repository_in_the_cache_is_read_through_its_links() {
+        let root = tempfile::tempdir().unwrap();
+        let repository = root.path().join("models--org--name");
+        for folder in ["refs", "blobs", "snapshots/c0"] {
+            fs::create_dir_all(repository.join(folder)).unwrap();
+        }
+        fs::write(repository.join("refs/main"), "c0").unwrap();
+        fs::write(repository.join("blobs/x"), "{\"model_type\":\"bert\"}").unwrap();
+        std::os::unix::fs::symlink("../../blobs/x", repository.join("snapshots/c0/config.json"))
+            .unwrap();
+        let handle = Handle::parse("hf://org/name").unwrap();
+        let preset = Preset::open_with(&handle, &HubCache::at(root.path())).unwrap();
+        assert_eq!(preset.name(), "hf://org/name");
+        assert_eq!(preset.config().unwrap()["model_type"], "bert");
+    }
+
+    #[test]
+    fn files_of_a_folder_are_read_subfolders_included() {
+        let (root, preset) = folder(&[("1_Pooling/config.json", "{}")]);
+        assert!(preset.has("1_Pooling/config.json") && !preset.has("1_Pooling"));
+        assert_eq!(
+            preset
+                .read("1_Pooling/config.json")
+                .unwrap()
+                .unwrap()
+                .as_ref(),
+            b"{}"
+        );
+        assert!(preset.read("absent.json").unwrap().is_none());
+        assert!(preset.read("1_Pooling/config.json/x").unwrap().is_none());
+        assert_eq!(preset.dir(), Some(root.path()));
+    }
+
+    #[test]
+    fn a_name_cannot_lead_out_of_the_preset() {
+        let (_root, preset) = folder(&[("config.json", "{}")]);
+        for name in ["../x", "/etc/passwd", "a/../../x", ""] {
+            assert!(preset.read(name).is_err() && !preset.has(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_broken_config_says_where() {
+        assert!(
+            config_error("{\n  \"a\": 1,\n}")
+                .contains("config.json:3:1: not valid JSON: trailing comma")
+        );
+        assert!(config_error("[1]").contains("holds a list; an object {...} is expected"));
+        assert!(config_error("").contains("config.json:1:0: not valid JSON"));
+    }
+
+    #[test]
+    fn a_missing_config_says_what_a_preset_is() {
+        let message = folder(&[]).1.config().unwrap_err().to_string();
+        assert!(
+            message.contains("has no config.json; a preset is a folder"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_missing_folder_and_a_file_in_its_place_are_told_apart() {
+        let message = Preset::from_name("./no/such/folder")
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("the folder does not exist"), "{message}");
+        let message = Preset::from_name("./Cargo.toml").unwrap_err().to_string();
+        assert!(message.contains("it is a file"), "{message}");
+    }
+
+    #[test]
+    fn a_file_longer_than_the_limit_is_not_read() {
+        let (root, _) = folder(&[("big.json", "12345")]);
+        let path = root.path().join("big.json");
+        assert!(matches!(
+            read_capped(&path, 4),
+            Err(Error::TooLarge {
+                size: 5,
+                limit: 4,
+                ..
+            })
+        ));
+        assert_eq!(read_capped(&path, 5).unwrap().unwrap(), b"12345");
+    }
+}

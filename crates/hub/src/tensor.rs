@@ -1,0 +1,178 @@
+//! One tensor of a checkpoint, as its file stores it.
+
+use half::{bf16, f16};
+use safetensors::Dtype;
+
+use crate::{Error, Result};
+
+/// A tensor within a file that stays open.
+#[derive(Debug, Clone, Copy)]
+pub struct TensorRef<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: &'a [usize],
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> TensorRef<'a> {
+    /// Its name in the file.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The file it lies in, for messages.
+    pub fn file(&self) -> &'a str {
+        self.file
+    }
+
+    /// The type of its numbers.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// Its shape, outermost dimension first; empty for a single number.
+    pub fn shape(&self) -> &'a [usize] {
+        self.shape
+    }
+
+    /// Its numbers as stored: row by row, least significant byte first.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Its numbers as 32-bit floats, row by row; F64 is rounded to the nearest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dtype`] when they are of another type than F32, F16, BF16 or F64.
+    pub fn to_f32(&self) -> Result<Vec<f32>> {
+        match self.dtype {
+            Dtype::F32 => Ok(self.numbers(f32::from_le_bytes)),
+            Dtype::F16 => Ok(self.numbers(|bytes| f16::from_le_bytes(bytes).to_f32())),
+            Dtype::BF16 => Ok(self.numbers(|bytes| bf16::from_le_bytes(bytes).to_f32())),
+            Dtype::F64 => Ok(self.numbers(|bytes| f64::from_le_bytes(bytes) as f32)),
+            _ => Err(Error::Dtype {
+                file: self.file.to_owned(),
+                tensor: self.name.to_owned(),
+                dtype: self.dtype.to_string(),
+            }),
+        }
+    }
+
+    /// How many of its numbers are infinite or not numbers as 32-bit floats; zero for types that have none.
+    pub fn non_finite(&self) -> usize {
+        let count = |finite: &dyn Fn(&[u8]) -> bool, size| {
+            self.bytes.chunks_exact(size).filter(|n| !finite(n)).count()
+        };
+        // All bits of the exponent set means infinite or not a number, in each of these formats.
+        match self.dtype {
+            Dtype::F32 => self
+                .bytes
+                .as_chunks()
+                .0
+                .iter()
+                .filter(|bytes| u32::from_le_bytes(**bytes) & 0x7f80_0000 == 0x7f80_0000)
+                .count(),
+            Dtype::F16 => count(&|n| matches!(n, [_, high] if high & 0x7c != 0x7c), 2),
+            Dtype::BF16 => count(
+                &|n| matches!(n, [low, high] if high & 0x7f != 0x7f || low & 0x80 == 0),
+                2,
+            ),
+            Dtype::F64 => self
+                .numbers(|bytes| f64::from_le_bytes(bytes) as f32)
+                .iter()
+                .filter(|n| !n.is_finite())
+                .count(),
+            _ => 0,
+        }
+    }
+
+    fn numbers<const SIZE: usize>(&self, read: impl Fn([u8; SIZE]) -> f32) -> Vec<f32> {
+        self.bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| read(*bytes))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(dtype: Dtype, bytes: &[u8]) -> TensorRef<'_> {
+        TensorRef {
+            file: "model.safetensors",
+            name: "w",
+            dtype,
+            shape: &[],
+            bytes,
+        }
+    }
+
+    #[test]
+    fn each_floating_type_reads_as_the_same_numbers() {
+        let numbers = [1.0f32, -2.5, 0.0, 65504.0];
+        let f32s: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let f64s: Vec<u8> = numbers
+            .iter()
+            .flat_map(|n| f64::from(*n).to_le_bytes())
+            .collect();
+        let f16s: Vec<u8> = numbers
+            .iter()
+            .flat_map(|n| f16::from_f32(*n).to_le_bytes())
+            .collect();
+        assert_eq!(tensor(Dtype::F32, &f32s).to_f32().unwrap(), numbers);
+        assert_eq!(tensor(Dtype::F64, &f64s).to_f32().unwrap(), numbers);
+        assert_eq!(tensor(Dtype::F16, &f16s).to_f32().unwrap(), numbers);
+        let bf16s: Vec<u8> = [1.0f32, -2.5]
+            .iter()
+            .flat_map(|n| bf16::from_f32(*n).to_le_bytes())
+            .collect();
+        assert_eq!(tensor(Dtype::BF16, &bf16s).to_f32().unwrap(), [1.0, -2.5]);
+    }
+
+    #[test]
+    fn a_type_that_is_not_floating_is_refused_by_the_tensors_name() {
+        let message = tensor(Dtype::I64, &[0; 8])
+            .to_f32()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("tensor \"w\" has the type I64"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn infinite_numbers_and_not_numbers_are_counted_in_every_type() {
+        let numbers = [
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            3.0e38,
+            -0.0,
+            1e-40,
+        ];
+        let f32s: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let bf16s: Vec<u8> = numbers
+            .iter()
+            .flat_map(|n| bf16::from_f32(*n).to_le_bytes())
+            .collect();
+        let f64s: Vec<u8> = numbers
+            .iter()
+            .flat_map(|n| f64::from(*n).to_le_bytes())
+            .collect();
+        assert_eq!(tensor(Dtype::F32, &f32s).non_finite(), 3);
+        assert_eq!(tensor(Dtype::BF16, &bf16s).non_finite(), 3);
+        assert_eq!(tensor(Dtype::F64, &f64s).non_finite(), 3);
+        let f16s: Vec<u8> = [f32::NAN, 65504.0, -1.0]
+            .iter()
+            .flat_map(|n| f16::from_f32(*n).to_le_bytes())
+            .collect();
+        assert_eq!(tensor(Dtype::F16, &f16s).non_finite(), 1);
+        assert_eq!(tensor(Dtype::U8, &[255]).non_finite(), 0);
+    }
+}

@@ -1,0 +1,366 @@
+//! The tensors of a checkpoint, wherever its files put them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use safetensors::Dtype;
+
+use crate::bytes::Bytes;
+use crate::shards::{self, INDEX};
+use crate::{Error, Preset, Result, TensorRef, header};
+
+/// The file of a checkpoint that is one file.
+const SINGLE: &str = "model.safetensors";
+
+/// A checkpoint's tensors by name. Files are mapped, so opening is cheap and only what is read is brought into memory.
+#[derive(Debug)]
+pub struct Weights {
+    /// What the whole is called in messages.
+    label: String,
+    files: Vec<WeightsFile>,
+    tensors: BTreeMap<String, Place>,
+    notes: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct WeightsFile {
+    label: String,
+    bytes: Bytes,
+}
+
+#[derive(Debug)]
+struct Place {
+    file: usize,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Range<usize>,
+}
+
+impl Weights {
+    /// Opens a preset's `model.safetensors`, or the files that its `model.safetensors.index.json` lists.
+    ///
+    /// # Errors
+    ///
+    /// When there are none (saying what to do about a `pytorch_model.bin`), when a file is truncated or inconsistent, when a
+    /// listed file is missing or its name leads out of the preset, and when a listed tensor is not in its file.
+    pub fn open(preset: &Preset) -> Result<Weights> {
+        if let Some(bytes) = preset.map(SINGLE)? {
+            return Weights::from_file(preset.locate(SINGLE), bytes);
+        }
+        match preset.json_object(INDEX)? {
+            Some(index) => shards::open(preset, &index),
+            None => Err(missing(preset)),
+        }
+    }
+
+    /// Opens one safetensors file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, is truncated, or is inconsistent.
+    pub fn open_file(path: &Path) -> Result<Weights> {
+        Weights::from_file(path.display().to_string(), Bytes::map(path)?)
+    }
+
+    /// Reads a safetensors file held in memory, called `label` in messages.
+    ///
+    /// # Errors
+    ///
+    /// When it is truncated or inconsistent.
+    pub fn from_bytes(label: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Weights> {
+        Weights::from_file(label.to_owned(), Bytes::Held(bytes.into()))
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// All tensors, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = TensorRef<'_>> {
+        self.tensors
+            .iter()
+            .filter_map(|(name, place)| self.tensor(name, place))
+    }
+
+    /// The tensor of this name.
+    pub fn get(&self, name: &str) -> Option<TensorRef<'_>> {
+        let (name, place) = self.tensors.get_key_value(name)?;
+        self.tensor(name, place)
+    }
+
+    /// The tensor of this name, whose absence is an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingTensor`], naming the file.
+    pub fn require(&self, name: &str) -> Result<TensorRef<'_>> {
+        self.get(name).ok_or_else(|| Error::MissingTensor {
+            file: self.label.clone(),
+            tensor: name.to_owned(),
+        })
+    }
+
+    /// How many tensors there are.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// The file or index that was opened, for messages.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The notes that the file's writer left in it (`__metadata__`).
+    pub fn notes(&self) -> &BTreeMap<String, String> {
+        &self.notes
+    }
+
+    /// The tensors that hold infinite numbers or not-numbers, with how many; empty for a sound checkpoint. Reads everything.
+    pub fn non_finite(&self) -> Vec<(&str, usize)> {
+        self.iter()
+            .map(|tensor| (tensor.name, tensor.non_finite()))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    /// 64 hexadecimal digits that identify the checkpoint: a BLAKE3 hash of every tensor's name, type, shape and bytes. The
+    /// same tensors give the same digits however they are ordered or divided into files. Reads everything.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = blake3::Hasher::new();
+        let number = |hash: &mut blake3::Hasher, n: usize| {
+            hash.update(&(n as u64).to_le_bytes());
+        };
+        for tensor in self.iter() {
+            // Lengths come first, so that no two lists of tensors hash the same bytes.
+            let dtype = tensor.dtype.to_string();
+            for text in [tensor.name, &dtype] {
+                number(&mut hash, text.len());
+                hash.update(text.as_bytes());
+            }
+            number(&mut hash, tensor.shape.len());
+            for size in tensor.shape {
+                number(&mut hash, *size);
+            }
+            hash.update(tensor.bytes);
+        }
+        hash.finalize().to_hex().to_string()
+    }
+
+    fn tensor<'a>(&'a self, name: &'a str, place: &'a Place) -> Option<TensorRef<'a>> {
+        let file = self.files.get(place.file)?;
+        Some(TensorRef {
+            file: &file.label,
+            name,
+            dtype: place.dtype,
+            shape: &place.shape,
+            bytes: file.bytes.get(place.bytes.clone())?,
+        })
+    }
+
+    pub(crate) fn empty(label: String) -> Weights {
+        Weights {
+            label,
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+            notes: BTreeMap::new(),
+        }
+    }
+
+    fn from_file(label: String, bytes: Bytes) -> Result<Weights> {
+        let mut weights = Weights::empty(label.clone());
+        weights.add(label, bytes, |_| true)?;
+        Ok(weights)
+    }
+
+    /// Adds the tensors of one file that `wanted` names.
+    pub(crate) fn add(
+        &mut self,
+        label: String,
+        bytes: Bytes,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        let header = header::parse(&bytes).map_err(|reason| Error::Weights {
+            file: label.clone(),
+            reason,
+        })?;
+        let file = self.files.len();
+        self.files.push(WeightsFile { label, bytes });
+        self.notes.extend(header.notes);
+        for entry in header
+            .entries
+            .into_iter()
+            .filter(|entry| wanted(&entry.name))
+        {
+            let place = Place {
+                file,
+                dtype: entry.dtype,
+                shape: entry.shape,
+                bytes: entry.bytes,
+            };
+            self.tensors.insert(entry.name, place);
+        }
+        Ok(())
+    }
+}
+
+/// The error for a preset without weights, with what to do about those it has in another format.
+fn missing(preset: &Preset) -> Error {
+    let pickled = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+    let hint = match pickled.into_iter().find(|file| preset.has(file)) {
+        Some(file) => format!(
+            "it has {file}, which cannot be read yet: convert it where PyTorch is installed, with python -c \"import torch, \
+             safetensors.torch as s; s.save_file({{k: v.contiguous().clone() for k, v in \
+             torch.load('pytorch_model.bin', weights_only=True).items()}}, '{SINGLE}')\""
+        ),
+        None => "a preset is a folder with config.json, model.safetensors and a tokenizer's files"
+            .into(),
+    };
+    Error::MissingFile {
+        preset: preset.name().to_owned(),
+        file: format!("{SINGLE} and no {INDEX}"),
+        hint,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{TensorData, TensorToWrite, write_safetensors};
+    use std::fs;
+
+    fn save(path: &Path, tensors: &[(&str, &[f32])]) {
+        let tensors = tensors.iter().map(|(name, numbers)| TensorToWrite {
+            name: Cow::Borrowed(*name),
+            shape: vec![numbers.len()],
+            data: TensorData::F32(Cow::Borrowed(*numbers)),
+        });
+        write_safetensors(path, tensors, &BTreeMap::new()).unwrap();
+    }
+
+    fn preset(fill: impl Fn(&Path)) -> (tempfile::TempDir, Preset) {
+        let root = tempfile::tempdir().unwrap();
+        fill(root.path());
+        let preset = Preset::from_name(root.path().to_str().unwrap()).unwrap();
+        (root, preset)
+    }
+
+    /// Opens two files under the index given.
+    pub(crate) fn sharded(index: &str) -> Result<Weights> {
+        let (_root, preset) = preset(|dir| {
+            save(
+                &dir.join("one.safetensors"),
+                &[("a", &[1.0]), ("extra", &[9.0])],
+            );
+            save(&dir.join("two.safetensors"), &[("b", &[2.0, 3.0])]);
+            fs::write(dir.join(INDEX), index).unwrap();
+        });
+        Weights::open(&preset)
+    }
+
+    #[test]
+    fn the_built_in_weights_have_their_names_and_shapes_and_are_finite() {
+        let weights = Weights::open(&Preset::from_name("sapiens_vh").unwrap()).unwrap();
+        assert_eq!(weights.len(), 74);
+        assert_eq!(
+            weights.require("lm_head.dense.weight").unwrap().shape(),
+            [128, 128]
+        );
+        assert!(weights.non_finite().is_empty());
+        assert!(weights.get("absent").is_none());
+        let message = weights.require("absent").unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "sapiens_vh/model.safetensors has no tensor \"absent\""
+        );
+    }
+
+    #[test]
+    fn absent_weights_say_what_was_looked_for_and_how_to_convert_a_pickle() {
+        let (_root, empty) = preset(|_| ());
+        let message = Weights::open(&empty).unwrap_err().to_string();
+        assert!(
+            message.contains("no model.safetensors and no model.safetensors.index.json"),
+            "{message}"
+        );
+        let (_root, pickled) =
+            preset(|dir| fs::write(dir.join("pytorch_model.bin"), b"x").unwrap());
+        let message = Weights::open(&pickled).unwrap_err().to_string();
+        assert!(
+            message.contains("it has pytorch_model.bin, which cannot be read yet: convert it"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_truncated_file_is_refused_by_its_name() {
+        let (_root, broken) = preset(|dir| {
+            save(&dir.join(SINGLE), &[("a", &[1.0, 2.0])]);
+            let whole = fs::read(dir.join(SINGLE)).unwrap();
+            fs::write(dir.join(SINGLE), &whole[..whole.len() - 3]).unwrap();
+        });
+        let message = Weights::open(&broken).unwrap_err().to_string();
+        assert!(
+            message.contains("model.safetensors is not a usable safetensors file")
+                && message.contains("cut short"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn an_empty_file_and_a_folder_in_its_place_are_refused() {
+        let (_root, empty) = preset(|dir| fs::write(dir.join(SINGLE), b"").unwrap());
+        assert!(
+            Weights::open(&empty)
+                .unwrap_err()
+                .to_string()
+                .contains("0 bytes long")
+        );
+        let (_root, folder) = preset(|dir| fs::create_dir(dir.join(SINGLE)).unwrap());
+        assert!(
+            Weights::open(&folder)
+                .unwrap_err()
+                .to_string()
+                .contains("it is not a file")
+        );
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_reported_by_tensor() {
+        let (_root, bad) = preset(|dir| {
+            save(
+                &dir.join(SINGLE),
+                &[("a", &[1.0]), ("b", &[f32::NAN, f32::INFINITY, 0.0])],
+            )
+        });
+        assert_eq!(Weights::open(&bad).unwrap().non_finite(), [("b", 2)]);
+    }
+
+    #[test]
+    fn the_fingerprint_depends_on_the_tensors_and_not_on_their_files() {
+        let (root, whole) =
+            preset(|dir| save(&dir.join(SINGLE), &[("a", &[1.0]), ("b", &[2.0, 3.0])]));
+        let first = Weights::open(&whole).unwrap().fingerprint();
+        assert_eq!(first.len(), 64);
+        let split =
+            sharded(r#"{"weight_map":{"a":"one.safetensors","b":"two.safetensors"}}"#).unwrap();
+        assert_eq!(split.fingerprint(), first);
+        save(
+            &root.path().join(SINGLE),
+            &[("a", &[1.0]), ("b", &[2.0, 3.5])],
+        );
+        assert_ne!(Weights::open(&whole).unwrap().fingerprint(), first);
+        save(
+            &root.path().join(SINGLE),
+            &[("a", &[1.0]), ("c", &[2.0, 3.0])],
+        );
+        assert_ne!(Weights::open(&whole).unwrap().fingerprint(), first);
+    }
+}

@@ -1,0 +1,95 @@
+//! The files of a preset that make or describe a tokenizer.
+
+use serde_json::{Map, Value};
+
+use crate::{Error, Result};
+
+/// How a file of the preset is read: its bytes, or none if the preset does not have it.
+pub type ReadFile<'a> =
+    dyn Fn(&str) -> Result<Option<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>> + 'a;
+
+pub(crate) const TOKENIZER_JSON: &str = "tokenizer.json";
+pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+pub(crate) const SPECIAL_TOKENS_MAP: &str = "special_tokens_map.json";
+pub(crate) const ADDED_TOKENS: &str = "added_tokens.json";
+pub(crate) const VOCAB_TXT: &str = "vocab.txt";
+pub(crate) const VOCAB_JSON: &str = "vocab.json";
+pub(crate) const MERGES_TXT: &str = "merges.txt";
+
+const ALL: [&str; 7] = [
+    TOKENIZER_JSON,
+    TOKENIZER_CONFIG,
+    SPECIAL_TOKENS_MAP,
+    ADDED_TOKENS,
+    VOCAB_TXT,
+    VOCAB_JSON,
+    MERGES_TXT,
+];
+
+/// Files of this kind cannot be read, but say what the preset's author used.
+const SENTENCE_PIECE: [&str; 4] = [
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.model",
+];
+
+/// A tokenizer's files as they were read, kept so that they can be saved with a fine-tuned model.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    files: Vec<(String, Vec<u8>)>,
+}
+
+impl Files {
+    /// Reads all that the preset has of them.
+    pub(crate) fn read(read: &ReadFile<'_>) -> Result<Files> {
+        let mut files = Vec::new();
+        for file in ALL {
+            if let Some(bytes) = read_one(read, file)? {
+                files.push((file.to_owned(), bytes));
+            }
+        }
+        Ok(Files { files })
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
+        let (_, bytes) = self.files.iter().find(|(file, _)| file == name)?;
+        Some(bytes)
+    }
+
+    /// A file that holds a JSON object, empty if it is absent.
+    pub(crate) fn object(&self, name: &str) -> Result<Map<String, Value>> {
+        match self.get(name) {
+            None => Ok(Map::new()),
+            Some(bytes) => serde_json::from_slice(bytes).map_err(|error| Error::json(name, &error)),
+        }
+    }
+
+    pub(crate) fn into_inner(self) -> Vec<(String, Vec<u8>)> {
+        self.files
+    }
+}
+
+/// The error for a preset without a tokenizer that can be read.
+pub(crate) fn not_found(read: &ReadFile<'_>, files: &Files) -> Error {
+    let sentence_piece = SENTENCE_PIECE
+        .into_iter()
+        .find(|file| matches!(read_one(read, file), Ok(Some(_))));
+    let hint = if let Some(file) = sentence_piece {
+        format!(
+            "; it has {file}, which cannot be read: open it with transformers' AutoTokenizer and save it, which writes {TOKENIZER_JSON}"
+        )
+    } else if files.get(VOCAB_JSON).is_some() {
+        format!("; it has {VOCAB_JSON} but no {MERGES_TXT}")
+    } else {
+        String::new()
+    };
+    Error::NotFound { hint }
+}
+
+fn read_one(read: &ReadFile<'_>, file: &str) -> Result<Option<Vec<u8>>> {
+    read(file).map_err(|source| Error::Read {
+        file: file.to_owned(),
+        source,
+    })
+}

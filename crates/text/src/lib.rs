@@ -1,0 +1,31 @@
+//! Text into token ids and back.
+//!
+//! A [`Tokenizer`] is made from the files of a preset, in whichever of three forms they come: `tokenizer.json`, `vocab.txt`,
+//! or `vocab.json` with `merges.txt`. It never pads, and cuts a text only when told to.
+//!
+//! ```
+//! let vocabulary = "<cls>\n<pad>\n<eos>\n<unk>\nA\nC\nG\nT\n";
+//! let read = |file: &str| Ok((file == "vocab.txt").then(|| vocabulary.as_bytes().to_vec()));
+//! let tokenizer = engraft_text::Tokenizer::from_preset_files(&read, &serde_json::Map::new())?;
+//! let encoding = tokenizer.encode("GATTACA", None)?;
+//! assert_eq!(encoding.ids, [0, 6, 4, 7, 7, 4, 5, 4, 2]);
+//! assert_eq!(tokenizer.decode(&encoding.ids, true)?, "GATTACA");
+//! # Ok::<(), engraft_text::Error>(())
+//! ```
+
+mod byte_pair;
+mod error;
+mod files;
+mod letters;
+mod load;
+mod special;
+#[cfg(test)]
+mod tests;
+mod tokenizer;
+mod vocabulary;
+mod wordpiece;
+
+pub use error::{Error, Result};
+pub use files::ReadFile;
+pub use special::SpecialIds;
+pub use tokenizer::{Encoding, Row, Tokenizer};

@@ -1,0 +1,165 @@
+//! Making a tokenizer from whichever files a preset has.
+//!
+//! Vocabularies are first described as a `tokenizer.json`, so that all three forms are one from there on.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::files::{
+    self, Files, MERGES_TXT, ReadFile, TOKENIZER_CONFIG, TOKENIZER_JSON, VOCAB_JSON, VOCAB_TXT,
+};
+use crate::special::Declared;
+use crate::tokenizer::{Tokenizer, shielded};
+use crate::vocabulary::Vocabulary;
+use crate::{Error, Result, byte_pair, letters, wordpiece};
+
+impl Tokenizer {
+    /// Makes the tokenizer of a preset. `read` reads one of its files, `config` is its `config.json`.
+    ///
+    /// In this order: `tokenizer.json`; `vocab.txt`, as `tokenizer_class` says, else as letters if every ordinary entry is
+    /// one character, else as WordPiece; `vocab.json` with `merges.txt`. Padding and truncation stored in `tokenizer.json`
+    /// are cleared.
+    ///
+    /// # Errors
+    ///
+    /// When there are no such files, or one of them is broken: the file, and where it can be told the line, are named.
+    pub fn from_preset_files(
+        read: &ReadFile<'_>,
+        config: &Map<String, Value>,
+    ) -> Result<Tokenizer> {
+        let files = Files::read(read)?;
+        let mut declared = Declared::read(&files)?;
+        let Some((file, mut inner)) = make(&files, &mut declared, config)? else {
+            return Err(files::not_found(read, &files));
+        };
+        let malformed = |reason: String| Error::malformed(file, reason);
+        inner.with_padding(None);
+        inner
+            .with_truncation(None)
+            .map_err(|error| malformed(error.to_string()))?;
+        // Contradictions within a template show only when it is used.
+        shielded(|| inner.encode_fast("", true).map(drop))
+            .map_err(malformed)?
+            .map_err(|error| malformed(error.to_string()))?;
+        if declared.is_silent() {
+            declared.fill_by_convention(|token| inner.token_to_id(token));
+        }
+        let special = declared.ids(|token| inner.token_to_id(token));
+        Ok(Tokenizer::new(inner, special, files))
+    }
+}
+
+/// Makes the tokenizer from the first of its forms that is there, and says which file it came from.
+fn make(
+    files: &Files,
+    declared: &mut Declared,
+    config: &Map<String, Value>,
+) -> Result<Option<(&'static str, tokenizers::Tokenizer)>> {
+    if let Some(bytes) = files.get(TOKENIZER_JSON) {
+        return Ok(Some((TOKENIZER_JSON, parse(TOKENIZER_JSON, bytes)?)));
+    }
+    let settings = files.object(TOKENIZER_CONFIG)?;
+    let (file, description) = if let Some(bytes) = files.get(VOCAB_TXT) {
+        let vocabulary = Vocabulary::from_lines(bytes)?;
+        declared.fill_by_convention(|token| vocabulary.id(token));
+        let description = match Reading::of(&vocabulary, &settings, config) {
+            Reading::Letters => letters::build(&vocabulary, declared)?,
+            Reading::WordPiece => wordpiece::build(&vocabulary, declared, &settings)?,
+        };
+        (VOCAB_TXT, description)
+    } else if let (Some(bytes), Some(merges)) = (files.get(VOCAB_JSON), files.get(MERGES_TXT)) {
+        let vocabulary = Vocabulary::from_json(bytes)?;
+        declared.fill_by_convention(|token| vocabulary.id(token));
+        (
+            VOCAB_JSON,
+            byte_pair::build(&vocabulary, merges, declared, &settings)?,
+        )
+    } else {
+        return Ok(None);
+    };
+    Ok(Some((file, from_description(file, description)?)))
+}
+
+/// How `vocab.txt` is to be read.
+enum Reading {
+    Letters,
+    WordPiece,
+}
+
+impl Reading {
+    fn of(
+        vocabulary: &Vocabulary,
+        settings: &Map<String, Value>,
+        config: &Map<String, Value>,
+    ) -> Reading {
+        let class =
+            |map: &Map<String, Value>| map.get("tokenizer_class")?.as_str().map(str::to_owned);
+        let class = class(settings)
+            .or_else(|| class(config))
+            .unwrap_or_default();
+        let class = class.strip_suffix("Fast").unwrap_or(&class);
+        if class == "EsmTokenizer" {
+            Reading::Letters
+        } else if class.ends_with("BertTokenizer") || class == "ElectraTokenizer" {
+            Reading::WordPiece
+        } else if letters::is_one_letter(vocabulary) {
+            Reading::Letters
+        } else {
+            Reading::WordPiece
+        }
+    }
+}
+
+/// Reads a `tokenizer.json`.
+fn parse(file: &'static str, bytes: &[u8]) -> Result<tokenizers::Tokenizer> {
+    let inner = shielded(|| serde_json::from_slice::<tokenizers::Tokenizer>(bytes))
+        .map_err(|reason| Error::malformed(file, reason))?
+        .map_err(|error| Error::json(file, &error))?;
+    check_added_ids(
+        file,
+        &inner,
+        serde_json::from_slice(bytes).unwrap_or_default(),
+    )?;
+    Ok(inner)
+}
+
+/// Makes the tokenizer that a vocabulary was described as.
+fn from_description(file: &'static str, description: Value) -> Result<tokenizers::Tokenizer> {
+    let listed = Listed::deserialize(&description).unwrap_or_default();
+    let inner = shielded(|| serde_json::from_value::<tokenizers::Tokenizer>(description))
+        .map_err(|reason| Error::malformed(file, reason))?
+        .map_err(|error| Error::malformed(file, error.to_string()))?;
+    check_added_ids(file, &inner, listed)?;
+    Ok(inner)
+}
+
+/// The added tokens of a `tokenizer.json`.
+#[derive(Default, Deserialize)]
+struct Listed {
+    #[serde(default)]
+    added_tokens: Vec<ListedToken>,
+}
+
+#[derive(Deserialize)]
+struct ListedToken {
+    id: u32,
+    content: String,
+}
+
+/// Refuses added tokens that would get other ids than the file gives them. The crate numbers those that the vocabulary lacks
+/// from its end, whatever the file says, and a wrong id is a wrong embedding.
+fn check_added_ids(file: &str, inner: &tokenizers::Tokenizer, listed: Listed) -> Result<()> {
+    for ListedToken { id, content } in listed.added_tokens {
+        if let Some(given) = inner.token_to_id(&content)
+            && given != id
+        {
+            return Err(Error::malformed(
+                file,
+                format!(
+                    "the added token \"{content}\" is said to have the id {id}, but its place gives it {given}"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}

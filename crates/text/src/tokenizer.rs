@@ -1,0 +1,287 @@
+//! The tokenizer as the other crates use it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rayon::prelude::*;
+use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
+
+use crate::files::Files;
+use crate::{Error, Result, SpecialIds};
+
+/// One row's tokens: the text or texts, with the special tokens around them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encoding {
+    /// The token ids.
+    pub ids: Vec<u32>,
+    /// For each token, which of two texts it belongs to, in the numbering of the tokenizer's template.
+    pub type_ids: Vec<u32>,
+    /// For each token, whether the template added it. Special tokens written out in the text itself are not marked.
+    pub special: Vec<bool>,
+}
+
+impl Encoding {
+    /// How many tokens there are.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// What is encoded as one row: a text, or two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// The first text.
+    pub text: &'a str,
+    /// The second, for tasks on pairs.
+    pub pair: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Row<'a> {
+    fn from(text: &'a str) -> Row<'a> {
+        Row { text, pair: None }
+    }
+}
+
+impl<'a> From<(&'a str, &'a str)> for Row<'a> {
+    fn from((text, pair): (&'a str, &'a str)) -> Row<'a> {
+        Row {
+            text,
+            pair: Some(pair),
+        }
+    }
+}
+
+/// Turns text into token ids and back. Made by [`Tokenizer::from_preset_files`].
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    special: SpecialIds,
+    files: Files,
+}
+
+impl Tokenizer {
+    pub(crate) fn new(
+        inner: tokenizers::Tokenizer,
+        special: SpecialIds,
+        files: Files,
+    ) -> Tokenizer {
+        Tokenizer {
+            inner,
+            special,
+            files,
+        }
+    }
+
+    /// Encodes a text, or two, with the special tokens around them and at whatever length that gives.
+    ///
+    /// # Errors
+    ///
+    /// When the vocabulary lacks part of the text and has no token for what it lacks.
+    pub fn encode(&self, text: &str, pair: Option<&str>) -> Result<Encoding> {
+        let encoding = encoding("encode a text", || match pair {
+            Some(pair) => self.inner.encode_fast((text, pair), true),
+            None => self.inner.encode_fast(text, true),
+        })?;
+        Ok(convert(&encoding))
+    }
+
+    /// Encodes as [`encode`](Tokenizer::encode), then cuts to at most `max_length` tokens, special ones included, and says
+    /// whether anything was cut. Texts lose their ends; of two texts, the longer one first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`encode`](Tokenizer::encode), and when `max_length` is less than the number of special tokens.
+    pub fn encode_truncated(
+        &self,
+        text: &str,
+        pair: Option<&str>,
+        max_length: usize,
+    ) -> Result<(Encoding, bool)> {
+        let specials = self.specials_added(pair.is_some());
+        if max_length < specials {
+            return Err(Error::MaxLength {
+                max_length,
+                specials,
+            });
+        }
+        let whole = self.encode(text, pair)?;
+        if whole.len() <= max_length {
+            return Ok((whole, false));
+        }
+        let cut = encoding("cut a text", || self.cut(text, pair, max_length - specials))?;
+        Ok((convert(&cut), true))
+    }
+
+    /// Encodes many rows on all threads, in their order, each with whether it was cut to `max_length`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`encode_truncated`](Tokenizer::encode_truncated), naming the first row they occur in.
+    pub fn encode_rows(
+        &self,
+        rows: &[Row<'_>],
+        max_length: Option<usize>,
+    ) -> Result<Vec<(Encoding, bool)>> {
+        let encoded: Vec<_> = rows
+            .par_iter()
+            .map(|row| match max_length {
+                Some(max_length) => self.encode_truncated(row.text, row.pair, max_length),
+                None => Ok((self.encode(row.text, row.pair)?, false)),
+            })
+            .collect();
+        // Collected before errors are looked for, so that the row named does not depend on the threads.
+        let name_row = |(row, result): (usize, Result<_>)| {
+            result.map_err(|source| Error::Row {
+                row,
+                source: Box::new(source),
+            })
+        };
+        encoded.into_iter().enumerate().map(name_row).collect()
+    }
+
+    /// The text of ids, with or without the special tokens among them. Ids that the vocabulary lacks are left out.
+    ///
+    /// # Errors
+    ///
+    /// When the tokenizer's own rules for joining tokens fail.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
+        let action = "decode ids";
+        match shielded(|| self.inner.decode(ids, skip_special)) {
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(error)) => Err(Error::Use {
+                action,
+                reason: error.to_string(),
+            }),
+            Err(reason) => Err(Error::Use { action, reason }),
+        }
+    }
+
+    /// The id of a token.
+    pub fn token_to_id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// The token of an id.
+    pub fn id_to_token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// How many tokens there are, added ones included.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// The ids of the tokens that play a role.
+    pub fn special_ids(&self) -> SpecialIds {
+        self.special
+    }
+
+    /// How many special tokens are added to one text, or to a pair.
+    pub fn specials_added(&self, pair: bool) -> usize {
+        use tokenizers::PostProcessor;
+        self.inner
+            .get_post_processor()
+            .map_or(0, |processor| processor.added_tokens(pair))
+    }
+
+    /// Checks that a model of `vocab_size` embeddings has one for every token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::IdOutOfRange`], with the token of the largest id.
+    pub fn check_vocab_size(&self, vocab_size: usize) -> Result<()> {
+        let largest = self
+            .inner
+            .get_vocab(true)
+            .into_iter()
+            .max_by_key(|(_, id)| *id);
+        match largest {
+            Some((token, id)) if usize::try_from(id).map_or(true, |id| id >= vocab_size) => {
+                Err(Error::IdOutOfRange {
+                    token,
+                    id,
+                    vocab_size,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The files it was made from, names and bytes, to be saved beside a fine-tuned model.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        self.files.clone().into_inner()
+    }
+
+    /// Encodes the texts without special tokens, cuts them to `room` tokens together, and adds the special ones.
+    fn cut(
+        &self,
+        text: &str,
+        pair: Option<&str>,
+        room: usize,
+    ) -> tokenizers::Result<tokenizers::Encoding> {
+        let first = self.inner.encode_fast(text, false)?;
+        let second = match pair {
+            Some(pair) => {
+                let mut second = self.inner.encode_fast(pair, false)?;
+                second.set_type_ids(vec![1; second.len()]);
+                Some(second)
+            }
+            None => None,
+        };
+        let limit = TruncationParams {
+            max_length: room,
+            ..TruncationParams::default()
+        };
+        let (mut first, mut second) = truncate_encodings(first, second, &limit)?;
+        // The parts cut off would be given special tokens too.
+        first.take_overflowing();
+        if let Some(second) = &mut second {
+            second.take_overflowing();
+        }
+        self.inner.post_process(first, second, true)
+    }
+}
+
+fn encoding(
+    action: &'static str,
+    encode: impl FnOnce() -> tokenizers::Result<tokenizers::Encoding>,
+) -> Result<tokenizers::Encoding> {
+    match shielded(encode) {
+        Ok(Ok(encoding)) => Ok(encoding),
+        Ok(Err(error)) => Err(Error::Use {
+            action,
+            reason: error.to_string(),
+        }),
+        Err(reason) => Err(Error::Use { action, reason }),
+    }
+}
+
+fn convert(encoding: &tokenizers::Encoding) -> Encoding {
+    Encoding {
+        ids: encoding.get_ids().to_vec(),
+        type_ids: encoding.get_type_ids().to_vec(),
+        special: encoding
+            .get_special_tokens_mask()
+            .iter()
+            .map(|mark| *mark != 0)
+            .collect(),
+    }
+}
+
+/// Runs code of the crate `tokenizers`, which panics on some broken files; what it said if it did.
+pub(crate) fn shielded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        let said = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied());
+        format!(
+            "its settings contradict each other ({})",
+            said.unwrap_or("no reason given")
+        )
+    })
+}
