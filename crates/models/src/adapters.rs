@@ -1,0 +1,249 @@
+//! Adapters: heads of ModelGenerator's kind, from hidden states to one vector a sequence.
+//!
+//! They start as PyTorch starts its layers. Means and maxima include the special tokens, as the reference's masks do.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use engraft_component::{Choice, Component, Context, Error, FromNode, Kind, Node};
+use engraft_kernels::{gather_rows, segment_max, segment_mean};
+
+use crate::batch::TokenBatch;
+use crate::config::Activation;
+use crate::initial::Initial;
+use crate::layers::Linear;
+use crate::mode::Mode;
+
+/// A head on pooled hidden states.
+#[derive(Clone, Debug, PartialEq, Choice)]
+#[choice(default = LinearCLSAdapter)]
+pub enum Adapter {
+    /// A linear layer on the first token.
+    LinearCLSAdapter(LinearCLSAdapter),
+    /// A linear layer on the mean.
+    LinearMeanPoolAdapter(LinearMeanPoolAdapter),
+    /// A linear layer on the maximum.
+    LinearMaxPoolAdapter(LinearMaxPoolAdapter),
+    /// Several layers on the mean or the first token.
+    MLPPoolAdapter(MLPPoolAdapter),
+}
+
+/// A linear layer on the first token's hidden state.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct LinearCLSAdapter {}
+
+/// A linear layer on the mean of a sequence's hidden states.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct LinearMeanPoolAdapter {}
+
+/// A linear layer on the largest value of each column of a sequence's hidden states.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct LinearMaxPoolAdapter {}
+
+/// A multi-layer perceptron on pooled hidden states: dropout, then linear layers with an activation between.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct MLPPoolAdapter {
+    /// What is pooled: `mean_pooling` or `cls_pooling`.
+    #[arg(default = Pooling::Mean)]
+    pub pooling: Pooling,
+    /// Widths of the hidden layers.
+    #[arg(default = Vec::new())]
+    pub hidden_sizes: Vec<usize>,
+    /// Activation after each hidden layer.
+    #[arg(default = ActivationLayer::default())]
+    pub activation_layer: ActivationLayer,
+    /// Whether the linear layers have a bias.
+    #[arg(default = true)]
+    pub bias: bool,
+    /// Dropout before the first layer.
+    #[arg(default = 0.0)]
+    pub dropout: f64,
+    /// Whether there is dropout after each hidden layer too.
+    #[arg(default = true)]
+    pub dropout_in_middle: bool,
+}
+
+/// How hidden states become one vector a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// The first token's.
+    Cls,
+    /// The mean.
+    Mean,
+    /// The largest value of each column.
+    Max,
+}
+
+impl Pooling {
+    const NAMES: [(&'static str, Self); 6] = [
+        ("cls_pooling", Self::Cls),
+        ("mean_pooling", Self::Mean),
+        ("max_pooling", Self::Max),
+        ("cls", Self::Cls),
+        ("mean", Self::Mean),
+        ("max", Self::Max),
+    ];
+
+    /// `[tokens, hidden]` to `[sequences, hidden]`.
+    pub fn apply(self, hidden: Tensor<2>, batch: &TokenBatch) -> Tensor<2> {
+        match self {
+            Self::Cls => gather_rows(hidden, batch.first_rows()),
+            Self::Mean => segment_mean(hidden, batch.segments.clone()),
+            Self::Max => segment_max(hidden, batch.segments.clone()),
+        }
+    }
+}
+
+impl FromNode for Pooling {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+        let found = node
+            .as_text()
+            .and_then(|text| Self::NAMES.iter().find(|(name, _)| *name == text));
+        found
+            .map(|(_, pooling)| *pooling)
+            .ok_or_else(|| cx.expected(node, "cls_pooling, mean_pooling or max_pooling"))
+    }
+
+    fn to_node(&self) -> Node {
+        let name = Self::NAMES
+            .iter()
+            .find(|(_, pooling)| pooling == self)
+            .map_or("", |(name, _)| *name);
+        name.to_owned().to_node()
+    }
+
+    fn kind() -> Kind {
+        String::kind()
+    }
+}
+
+/// An activation, by its PyTorch name.
+#[derive(Clone, Debug, PartialEq, Choice)]
+#[choice(default = Tanh)]
+pub enum ActivationLayer {
+    /// The hyperbolic tangent.
+    Tanh(Tanh),
+    /// `max(x, 0)`.
+    ReLU(ReLU),
+    /// `x Φ(x)`.
+    GELU(GELU),
+    /// `x sigmoid(x)`.
+    SiLU(SiLU),
+}
+
+/// The hyperbolic tangent.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct Tanh {}
+
+/// `max(x, 0)`.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct ReLU {}
+
+/// `x Φ(x)`.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct GELU {}
+
+/// `x sigmoid(x)`.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct SiLU {}
+
+impl ActivationLayer {
+    fn activation(&self) -> Activation {
+        match self {
+            Self::Tanh(_) => Activation::Tanh,
+            Self::ReLU(_) => Activation::Relu,
+            Self::GELU(_) => Activation::Gelu,
+            Self::SiLU(_) => Activation::Silu,
+        }
+    }
+}
+
+/// An [`Adapter`] with its parameters.
+#[derive(Module, Debug)]
+pub struct AdapterHead {
+    /// The linear layers, first to last.
+    pub layers: Vec<Linear>,
+    #[module(skip)]
+    adapter: Adapter,
+}
+
+impl Adapter {
+    /// The head from `hidden` to `outputs`, with fresh weights.
+    pub fn build(&self, hidden: usize, outputs: usize, initial: &Initial) -> AdapterHead {
+        let (middle, bias) = match self {
+            Self::MLPPoolAdapter(mlp) => (mlp.hidden_sizes.as_slice(), mlp.bias),
+            _ => (&[][..], true),
+        };
+        let widths: Vec<usize> = std::iter::once(hidden)
+            .chain(middle.iter().copied())
+            .chain([outputs])
+            .collect();
+        let layers = widths
+            .windows(2)
+            .zip(0..)
+            .map(|(pair, part)| Linear::uniform([pair[0], pair[1]], bias, &initial.at(part)));
+        AdapterHead {
+            layers: layers.collect(),
+            adapter: self.clone(),
+        }
+    }
+
+    fn pooling(&self) -> Pooling {
+        match self {
+            Self::LinearCLSAdapter(_) => Pooling::Cls,
+            Self::LinearMeanPoolAdapter(_) => Pooling::Mean,
+            Self::LinearMaxPoolAdapter(_) => Pooling::Max,
+            Self::MLPPoolAdapter(mlp) => mlp.pooling,
+        }
+    }
+
+    /// Refuses arguments that no model can have.
+    ///
+    /// # Errors
+    /// A width of zero, a dropout outside `[0, 1)`.
+    pub fn check(&self) -> crate::Result<()> {
+        let Self::MLPPoolAdapter(mlp) = self else {
+            return Ok(());
+        };
+        if mlp.hidden_sizes.contains(&0) {
+            return Err(crate::Error::Argument(
+                "adapter.hidden_sizes: a layer of width 0 passes nothing on; give sizes from 1"
+                    .into(),
+            ));
+        }
+        if !(0.0..1.0).contains(&mlp.dropout) {
+            return Err(crate::Error::Argument(format!(
+                "adapter.dropout: expected a rate from 0 to below 1, found {}",
+                mlp.dropout
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl AdapterHead {
+    /// `[tokens, hidden]` to `[sequences, outputs]`.
+    pub fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
+        let mut states = self.adapter.pooling().apply(hidden, batch);
+        let Adapter::MLPPoolAdapter(mlp) = &self.adapter else {
+            return self
+                .layers
+                .iter()
+                .fold(states, |states, layer| layer.forward(states));
+        };
+        states = mode.at(0).dropout(states, mlp.dropout);
+        let middle = self.layers.len().saturating_sub(1);
+        for (layer, number) in self.layers.iter().zip(0..) {
+            states = layer.forward(states);
+            if number < middle {
+                states = mlp.activation_layer.activation().apply(states);
+                let rate = if mlp.dropout_in_middle {
+                    mlp.dropout
+                } else {
+                    0.0
+                };
+                states = mode.at(1 + number as u64).dropout(states, rate);
+            }
+        }
+        states
+    }
+}

@@ -1,0 +1,82 @@
+//! What a transformer is fed: the tokens of several sequences laid end to end.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use engraft_kernels::Segments;
+
+use crate::config::TransformerConfig;
+
+/// Tokens on the host, before they become a [`TokenBatch`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackedTokens {
+    /// Token ids of all sequences.
+    pub ids: Vec<u32>,
+    /// Which text of a pair each token belongs to.
+    pub type_ids: Vec<u32>,
+    /// The length of each sequence.
+    pub lengths: Vec<usize>,
+}
+
+impl PackedTokens {
+    /// Adds a sequence.
+    pub fn push(&mut self, ids: &[u32], type_ids: &[u32]) {
+        self.ids.extend_from_slice(ids);
+        self.type_ids.extend_from_slice(type_ids);
+        self.lengths.push(ids.len());
+    }
+}
+
+/// Tokens on the device.
+#[derive(Clone, Debug)]
+pub struct TokenBatch {
+    /// Token ids, `[tokens]`.
+    pub ids: Tensor<1, Int>,
+    /// Token types, `[tokens]`; empty where the family has none.
+    pub type_ids: Option<Tensor<1, Int>>,
+    /// Rows of the position table, `[tokens]`.
+    pub positions: Tensor<1, Int>,
+    /// Where the sequences begin and end.
+    pub segments: Segments,
+}
+
+impl TokenBatch {
+    /// Puts packed tokens on `device`, positions counted from the family's offset.
+    pub fn new(tokens: &PackedTokens, config: &TransformerConfig, device: &Device) -> Self {
+        let upload = |values: Vec<i32>| {
+            let count = values.len();
+            Tensor::<1, Int>::from_data(TensorData::new(values, [count]), device)
+        };
+        let positions = tokens.lengths.iter().flat_map(|&length| 0..length);
+        let last_type = config.token_types.saturating_sub(1) as u32;
+        Self {
+            ids: upload(tokens.ids.iter().map(|&id| id as i32).collect()),
+            // RoBERTa has one type only, and its tokenizer may still tell pairs apart.
+            type_ids: (config.token_types > 0).then(|| {
+                upload(
+                    tokens
+                        .type_ids
+                        .iter()
+                        .map(|&id| id.min(last_type) as i32)
+                        .collect(),
+                )
+            }),
+            positions: upload(
+                positions
+                    .map(|position| (config.position_offset + position) as i32)
+                    .collect(),
+            ),
+            segments: Segments::from_lengths(tokens.lengths.iter().copied()),
+        }
+    }
+
+    /// The row of each sequence's first token, `[sequences]`; row 0 for an empty one.
+    pub fn first_rows(&self) -> Tensor<1, Int> {
+        let last = self.segments.total().saturating_sub(1);
+        let rows: Vec<i32> = self
+            .segments
+            .iter()
+            .map(|range| range.start.min(last) as i32)
+            .collect();
+        let count = rows.len();
+        Tensor::from_data(TensorData::new(rows, [count]), &self.ids.device())
+    }
+}

@@ -1,0 +1,181 @@
+//! Reading `config.json`: typed, with the file and key in every message, remembering which keys a family knows.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::config::Activation;
+use crate::error::{Error, Result};
+
+/// Sizes beyond this are hostile or damaged, and would overflow or exhaust memory.
+const LARGEST_SIZE: u64 = 1 << 26;
+
+/// The object of a `config.json` and the keys asked of it so far.
+pub(crate) struct ConfigReader<'a> {
+    place: &'a str,
+    object: &'a Map<String, Value>,
+    asked: RefCell<BTreeSet<&'static str>>,
+}
+
+impl<'a> ConfigReader<'a> {
+    pub(crate) fn new(place: &'a str, object: &'a Map<String, Value>) -> Self {
+        Self {
+            place,
+            object,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// The keys asked for so far.
+    pub(crate) fn asked(&self) -> Vec<&'static str> {
+        self.asked.borrow().iter().copied().collect()
+    }
+
+    pub(crate) fn error(&self, key: &str, problem: impl Into<String>) -> Error {
+        Error::Config {
+            place: format!("{}: {key}", self.place),
+            problem: problem.into(),
+        }
+    }
+
+    /// The value of `key`, unless absent or null.
+    pub(crate) fn value(&self, key: &'static str) -> Option<&'a Value> {
+        self.asked.borrow_mut().insert(key);
+        self.object.get(key).filter(|value| !value.is_null())
+    }
+
+    /// A size: a positive whole number.
+    pub(crate) fn size(&self, key: &'static str) -> Result<usize> {
+        let value = self
+            .value(key)
+            .ok_or_else(|| self.error(key, "missing, and the model's shape depends on it"))?;
+        self.check_size(key, value)
+    }
+
+    /// A size that has a default.
+    pub(crate) fn size_or(&self, key: &'static str, default: usize) -> Result<usize> {
+        self.value(key)
+            .map_or(Ok(default), |value| self.check_size(key, value))
+    }
+
+    fn check_size(&self, key: &str, value: &Value) -> Result<usize> {
+        match value.as_u64() {
+            Some(size) if (1..=LARGEST_SIZE).contains(&size) => Ok(size as usize),
+            _ => Err(self.error(
+                key,
+                format!("expected a whole number from 1 to {LARGEST_SIZE}, found {value}"),
+            )),
+        }
+    }
+
+    /// A token id; may be 0.
+    pub(crate) fn id_or(&self, key: &'static str, default: usize) -> Result<usize> {
+        let Some(value) = self.value(key) else {
+            return Ok(default);
+        };
+        match value.as_u64() {
+            Some(id) if id <= LARGEST_SIZE => Ok(id as usize),
+            _ => Err(self.error(key, format!("expected a token id, found {value}"))),
+        }
+    }
+
+    /// A finite number of at least 0.
+    pub(crate) fn number_or(&self, key: &'static str, default: f64) -> Result<f64> {
+        let Some(value) = self.value(key) else {
+            return Ok(default);
+        };
+        match value.as_f64() {
+            Some(number) if number.is_finite() && number >= 0.0 => Ok(number),
+            _ => Err(self.error(
+                key,
+                format!("expected a number of at least 0, found {value}"),
+            )),
+        }
+    }
+
+    /// A share in `[0, 1)`.
+    pub(crate) fn dropout_or(&self, key: &'static str, default: f64) -> Result<f64> {
+        let rate = self.number_or(key, default)?;
+        if rate < 1.0 {
+            Ok(rate)
+        } else {
+            Err(self.error(
+                key,
+                format!("expected a dropout rate from 0 to below 1, found {rate}"),
+            ))
+        }
+    }
+
+    pub(crate) fn flag_or(&self, key: &'static str, default: bool) -> Result<bool> {
+        let Some(value) = self.value(key) else {
+            return Ok(default);
+        };
+        value
+            .as_bool()
+            .ok_or_else(|| self.error(key, format!("expected true or false, found {value}")))
+    }
+
+    pub(crate) fn activation_or(
+        &self,
+        key: &'static str,
+        default: Activation,
+    ) -> Result<Activation> {
+        let Some(value) = self.value(key) else {
+            return Ok(default);
+        };
+        match value.as_str() {
+            Some("gelu") => Ok(Activation::Gelu),
+            Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluTanh),
+            Some("relu") => Ok(Activation::Relu),
+            Some("silu" | "swish") => Ok(Activation::Silu),
+            Some("tanh") => Ok(Activation::Tanh),
+            _ => Err(self.error(
+                key,
+                format!("unknown activation {value}; known are gelu, gelu_new, relu, silu, tanh"),
+            )),
+        }
+    }
+
+    /// Refuses a value that the family's implementation here does not cover.
+    pub(crate) fn only(&self, key: &'static str, supported: &str) -> Result<()> {
+        match self.value(key) {
+            Some(value) if value.as_str() != Some(supported) => Err(self.error(
+                key,
+                format!("{value} is not supported yet, only {supported:?}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of classes and their names, as the reference library stores them; names that are placeholders are none.
+    pub(crate) fn labels(&self) -> Result<(Option<usize>, Option<Vec<String>>)> {
+        let Some(map) = self.value("id2label") else {
+            let count = self
+                .value("num_labels")
+                .map(|value| self.check_size("num_labels", value))
+                .transpose()?;
+            return Ok((count, None));
+        };
+        let map = map.as_object().ok_or_else(|| {
+            self.error("id2label", "expected an object of class numbers and names")
+        })?;
+        let mut names = vec![None; map.len()];
+        for (id, name) in map {
+            let slot = id.parse::<usize>().ok().and_then(|id| names.get_mut(id));
+            match (slot, name.as_str()) {
+                (Some(slot), Some(name)) => *slot = Some(name.to_owned()),
+                _ => {
+                    let last = map.len().saturating_sub(1);
+                    return Err(self.error("id2label", format!("expected the class numbers 0 to {last} with a name each, found {id:?}: {name}")));
+                }
+            }
+        }
+        let names: Vec<String> = names.into_iter().flatten().collect();
+        let placeholders = names
+            .iter()
+            .enumerate()
+            .all(|(id, name)| *name == format!("LABEL_{id}"));
+        Ok((Some(names.len()), (!placeholders).then_some(names)))
+    }
+}

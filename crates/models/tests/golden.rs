@@ -1,0 +1,321 @@
+//! Every family against its reference implementation, on the seeded checkpoints of `tests/golden/models`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor};
+use engraft_hub::{Handle, Preset, Weights};
+use engraft_kernels::{ClassTargets, Key, cross_entropy};
+use engraft_models::{Checkpoint, HeadKind, Initial, Mode, PackedTokens, TokenBatch, Transformer};
+use serde_json::{Map, Value, json};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models")
+}
+
+/// One case: the checkpoint, the inputs and the reference's outputs.
+struct Case {
+    checkpoint: Checkpoint,
+    head: String,
+    tensors: Weights,
+    /// Each sequence's ids and types.
+    sequences: Vec<(Vec<u32>, Vec<u32>)>,
+}
+
+fn open(name: &str, overwrites: &Map<String, Value>) -> Case {
+    let path = folder().join(name);
+    let preset = Preset::open(&Handle::Folder(path.clone())).unwrap();
+    let checkpoint = Checkpoint::open(preset, overwrites, false).unwrap();
+    let about: Value =
+        serde_json::from_slice(&std::fs::read(path.join("case.json")).unwrap()).unwrap();
+    let tensors = Weights::open_file(&path.join("case.safetensors")).unwrap();
+    let [ids, types, lengths] = ["ids", "type_ids", "lengths"].map(|name| whole(&tensors, name));
+    let mut sequences = Vec::new();
+    let mut start = 0;
+    for length in lengths {
+        let end = start + length as usize;
+        sequences.push((ids[start..end].to_vec(), types[start..end].to_vec()));
+        start = end;
+    }
+    Case {
+        checkpoint,
+        head: about["head"].as_str().unwrap().to_owned(),
+        tensors,
+        sequences,
+    }
+}
+
+/// A tensor of 32-bit integers.
+fn whole(tensors: &Weights, name: &str) -> Vec<u32> {
+    let bytes = tensors.require(name).unwrap().bytes();
+    bytes
+        .chunks_exact(4)
+        .map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as u32)
+        .collect()
+}
+
+fn pack(sequences: &[(Vec<u32>, Vec<u32>)]) -> PackedTokens {
+    let mut packed = PackedTokens::default();
+    for (ids, types) in sequences {
+        packed.push(ids, types);
+    }
+    packed
+}
+
+fn initial(device: &Device) -> Initial {
+    Initial {
+        device: device.clone(),
+        key: Key::new(0),
+    }
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+fn largest_difference(left: &[f32], right: &[f32]) -> f32 {
+    assert_eq!(left.len(), right.len());
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| (left - right).abs())
+        .fold(0.0, f32::max)
+}
+
+/// The hidden states, and the output of the head that the case is about.
+fn run(case: &Case, sequences: &[(Vec<u32>, Vec<u32>)]) -> (Vec<f32>, Option<Vec<f32>>) {
+    let device = Device::flex();
+    let checkpoint = &case.checkpoint;
+    let encoder = checkpoint.encoder(&initial(&device)).unwrap();
+    let batch = TokenBatch::new(&pack(sequences), &checkpoint.config().transformer, &device);
+    let hidden = encoder.forward(&batch, Mode::Evaluate);
+    let output = match case.head.as_str() {
+        "none" => None,
+        "pooler" => Some(
+            checkpoint
+                .pooler(&initial(&device))
+                .unwrap()
+                .forward(hidden.clone(), &batch),
+        ),
+        "masked_lm" => Some(
+            checkpoint
+                .masked_lm(&initial(&device))
+                .unwrap()
+                .forward(hidden.clone(), &encoder),
+        ),
+        "classification" => {
+            let classes = checkpoint.stored_classes().unwrap();
+            let head = checkpoint.classifier(classes, &initial(&device)).unwrap();
+            Some(head.forward(hidden.clone(), &batch, Mode::Evaluate))
+        }
+        other => panic!("unknown head {other}"),
+    };
+    (values(hidden), output.map(values))
+}
+
+fn cases() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter(|name| folder().join(name).join("case.json").exists())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn hidden_states_and_logits_agree_with_the_reference_library() {
+    let names = cases();
+    assert!(names.len() >= 19, "golden cases are missing: {names:?}");
+    for name in names {
+        let case = open(&name, &Map::new());
+        let (hidden, output) = run(&case, &case.sequences);
+        let expected = case.tensors.require("hidden").unwrap().to_f32().unwrap();
+        let error = largest_difference(&hidden, &expected);
+        assert!(error < 1e-4, "{name}: hidden states differ by {error}");
+        if let Some(output) = output {
+            let expected = case
+                .tensors
+                .get("logits")
+                .or(case.tensors.get("pooled"))
+                .unwrap()
+                .to_f32()
+                .unwrap();
+            let error = largest_difference(&output, &expected);
+            assert!(error < 1e-4, "{name}: the head's output differs by {error}");
+        }
+        let report = case.checkpoint.report();
+        assert!(report.is_complete(), "{name}: {report}");
+    }
+}
+
+#[test]
+fn a_batch_equals_its_sequences_one_by_one() {
+    for name in ["bert_base", "roberta_base", "distilbert_base"] {
+        let case = open(name, &Map::new());
+        let (together, _) = run(&case, &case.sequences);
+        let alone: Vec<f32> = case
+            .sequences
+            .iter()
+            .flat_map(|sequence| run(&case, std::slice::from_ref(sequence)).0)
+            .collect();
+        assert!(largest_difference(&together, &alone) < 1e-5, "{name}");
+    }
+}
+
+/// The gradients of a module's parameters under the checkpoint's names.
+fn gradients(
+    checkpoint: &Checkpoint,
+    module: &impl Module,
+    part: HeadKind,
+    beside: HeadKind,
+    grads: &Gradients,
+) -> BTreeMap<String, Vec<f32>> {
+    struct Collector<'a> {
+        grads: &'a Gradients,
+        found: Vec<Option<Vec<f32>>>,
+    }
+    impl ModuleVisitor for Collector<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.found.push(param.val().grad(self.grads).map(values));
+        }
+    }
+    let mut collector = Collector {
+        grads,
+        found: Vec::new(),
+    };
+    module.visit(&mut collector);
+    let names = checkpoint.named(module, part, beside);
+    assert_eq!(names.len(), collector.found.len());
+    names
+        .into_iter()
+        .zip(collector.found)
+        .filter_map(|(tensor, gradient)| Some((tensor.name, gradient?)))
+        .collect()
+}
+
+/// Every gradient within `1e-3` of the largest of its tensor; tiny ones within `1e-6`.
+fn check_gradients(name: &str, ours: &BTreeMap<String, Vec<f32>>) {
+    let expected = Weights::open_file(&folder().join(name).join("gradients.safetensors")).unwrap();
+    for tensor in expected.iter() {
+        let theirs = tensor.to_f32().unwrap();
+        let ours = ours
+            .get(tensor.name())
+            .unwrap_or_else(|| panic!("{name}: no gradient for {}", tensor.name()));
+        let scale = theirs
+            .iter()
+            .fold(0.0f32, |largest, value| largest.max(value.abs()));
+        let error = largest_difference(ours, &theirs);
+        assert!(
+            error <= 1e-3 * scale + 1e-6,
+            "{name}: the gradient of {} differs by {error} of {scale}",
+            tensor.name()
+        );
+    }
+    assert_eq!(ours.len(), expected.len());
+}
+
+fn no_dropout() -> Map<String, Value> {
+    let keys = [
+        "hidden_dropout_prob",
+        "attention_probs_dropout_prob",
+        "classifier_dropout",
+    ];
+    keys.into_iter()
+        .map(|key| (key.to_owned(), json!(0.0)))
+        .collect()
+}
+
+fn training_parts(case: &Case) -> (Device, Transformer, TokenBatch, ClassTargets) {
+    let device = Device::flex().autodiff();
+    let encoder = case.checkpoint.encoder(&initial(&device)).unwrap();
+    let batch = TokenBatch::new(
+        &pack(&case.sequences),
+        &case.checkpoint.config().transformer,
+        &device,
+    );
+    (
+        device,
+        encoder,
+        batch,
+        ClassTargets::new(whole(&case.tensors, "labels")),
+    )
+}
+
+#[test]
+fn the_gradient_of_every_parameter_of_a_classifier_agrees_with_the_reference_library() {
+    let case = open("bert_cls", &no_dropout());
+    let (device, encoder, batch, targets) = training_parts(&case);
+    let head = case.checkpoint.classifier(3, &initial(&device)).unwrap();
+    let count = targets.classes.len() as f64;
+    let logits = head.forward(
+        encoder.forward(&batch, Mode::Train(Key::new(1))),
+        &batch,
+        Mode::Train(Key::new(2)),
+    );
+    let grads = (cross_entropy(logits, targets) / count).backward();
+    let kind = HeadKind::Classification;
+    let mut ours = gradients(&case.checkpoint, &encoder, HeadKind::None, kind, &grads);
+    ours.extend(gradients(&case.checkpoint, &head, kind, kind, &grads));
+    check_gradients("bert_cls", &ours);
+}
+
+#[test]
+fn a_tied_head_and_its_embedding_share_one_gradient() {
+    let case = open("roberta_mlm", &no_dropout());
+    let (device, encoder, batch, targets) = training_parts(&case);
+    let head = case.checkpoint.masked_lm(&initial(&device)).unwrap();
+    let count = targets.classes.len() as f64;
+    let logits = head.forward(encoder.forward(&batch, Mode::Train(Key::new(1))), &encoder);
+    let grads = (cross_entropy(logits, targets) / count).backward();
+    let kind = HeadKind::MaskedLm;
+    let mut ours = gradients(&case.checkpoint, &encoder, HeadKind::None, kind, &grads);
+    ours.extend(gradients(&case.checkpoint, &head, kind, kind, &grads));
+    check_gradients("roberta_mlm", &ours);
+}
+
+#[test]
+fn dropout_draws_depend_on_the_key_alone() {
+    let case = open("bert_base", &Map::new());
+    let device = Device::flex();
+    let encoder = case.checkpoint.encoder(&initial(&device)).unwrap();
+    let batch = TokenBatch::new(
+        &pack(&case.sequences),
+        &case.checkpoint.config().transformer,
+        &device,
+    );
+    let hidden = |key| values(encoder.forward(&batch, Mode::Train(Key::new(key))));
+    assert_eq!(hidden(1), hidden(1));
+    assert_ne!(hidden(1), hidden(2));
+    assert_ne!(hidden(1), values(encoder.forward(&batch, Mode::Evaluate)));
+}
+
+#[test]
+fn what_is_saved_is_what_was_loaded() {
+    for (name, kind) in [
+        ("bert_cls", HeadKind::Classification),
+        ("roberta_cls", HeadKind::Classification),
+        ("distilbert_base", HeadKind::None),
+    ] {
+        let case = open(name, &Map::new());
+        let device = Device::flex();
+        let encoder = case.checkpoint.encoder(&initial(&device)).unwrap();
+        let mut saved = case.checkpoint.named(&encoder, HeadKind::None, kind);
+        if kind == HeadKind::Classification {
+            let head = case.checkpoint.classifier(3, &initial(&device)).unwrap();
+            saved.extend(case.checkpoint.named(&head, kind, kind));
+        }
+        let stored = Weights::open(case.checkpoint.preset()).unwrap();
+        assert_eq!(saved.len(), stored.len(), "{name}");
+        for tensor in saved {
+            let original = stored.require(&tensor.name).unwrap();
+            assert_eq!(original.shape(), tensor.shape);
+            assert_eq!(
+                original.to_f32().unwrap(),
+                tensor.values,
+                "{name}: {}",
+                tensor.name
+            );
+        }
+    }
+}
