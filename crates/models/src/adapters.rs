@@ -112,7 +112,7 @@ impl FromNode for Pooling {
     }
 
     fn kind() -> Kind {
-        String::kind()
+        Kind::Words(vec!["cls_pooling", "mean_pooling", "max_pooling"])
     }
 }
 

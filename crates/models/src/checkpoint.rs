@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -29,10 +30,11 @@ pub struct NamedTensor {
 }
 
 /// A preset whose configuration is understood and whose weights are open.
+#[derive(Clone)]
 pub struct Checkpoint {
     preset: Preset,
     config: ModelConfig,
-    weights: Option<Weights>,
+    weights: Option<Arc<Weights>>,
     /// Whether the encoder's names carry the family's prefix in this file.
     prefixed: bool,
     /// What became of each tensor so far, and which names were read.
@@ -65,7 +67,7 @@ impl Checkpoint {
         let weights = if from_scratch {
             None
         } else {
-            Some(Weights::open(&preset)?)
+            Some(Arc::new(Weights::open(&preset)?))
         };
         let prefix = config.family.prefix;
         let prefixed = weights
@@ -92,7 +94,7 @@ impl Checkpoint {
 
     /// A hash of the weights, none if they start from scratch.
     pub fn fingerprint(&self) -> Option<String> {
-        self.weights.as_ref().map(Weights::fingerprint)
+        self.weights.as_ref().map(|weights| weights.fingerprint())
     }
 
     /// The encoder.
@@ -141,11 +143,17 @@ impl Checkpoint {
             .and_then(|shape| shape.first().copied())
     }
 
-    /// The family's classification head for `classes` classes: the checkpoint's where it is stored and fits, fresh where it is not.
+    /// The family's classification head for `classes` classes: the checkpoint's where it is stored and fits, fresh where it is not and
+    /// not `required`.
     ///
     /// # Errors
     /// A stored part of it has another shape.
-    pub fn classifier(&self, classes: usize, initial: &Initial) -> Result<ClassifierHead> {
+    pub fn classifier(
+        &self,
+        classes: usize,
+        required: bool,
+        initial: &Initial,
+    ) -> Result<ClassifierHead> {
         let fresh = ClassifierHead::new(
             &self.config.transformer,
             &self.config.classifier,
@@ -153,7 +161,7 @@ impl Checkpoint {
             initial,
         );
         let names = Names::head(self.config.family, HeadKind::Classification);
-        let mut head = self.load(fresh.clone(), names, initial, false)?;
+        let mut head = self.load(fresh.clone(), names, initial, required)?;
         if self
             .stored_classes()
             .is_some_and(|stored| stored != classes)
@@ -163,7 +171,7 @@ impl Checkpoint {
         Ok(head)
     }
 
-    /// An adapter, as this preset stores it or fresh.
+    /// An adapter, as this preset stores it; fresh where it is not stored and not `required`.
     ///
     /// # Errors
     /// A stored part of it has another shape.
@@ -171,6 +179,7 @@ impl Checkpoint {
         &self,
         adapter: &Adapter,
         outputs: usize,
+        required: bool,
         initial: &Initial,
     ) -> Result<AdapterHead> {
         let fresh = adapter.build(self.config.transformer.hidden, outputs, initial);
@@ -178,7 +187,7 @@ impl Checkpoint {
             fresh,
             Names::head(self.config.family, HeadKind::Adapter),
             initial,
-            false,
+            required,
         )
     }
 

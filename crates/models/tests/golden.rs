@@ -105,7 +105,9 @@ fn run(case: &Case, sequences: &[(Vec<u32>, Vec<u32>)]) -> (Vec<f32>, Option<Vec
         ),
         "classification" => {
             let classes = checkpoint.stored_classes().unwrap();
-            let head = checkpoint.classifier(classes, &initial(&device)).unwrap();
+            let head = checkpoint
+                .classifier(classes, false, &initial(&device))
+                .unwrap();
             Some(head.forward(hidden.clone(), &batch, Mode::Evaluate))
         }
         other => panic!("unknown head {other}"),
@@ -246,7 +248,10 @@ fn training_parts(case: &Case) -> (Device, Transformer, TokenBatch, ClassTargets
 fn the_gradient_of_every_parameter_of_a_classifier_agrees_with_the_reference_library() {
     let case = open("bert_cls", &no_dropout());
     let (device, encoder, batch, targets) = training_parts(&case);
-    let head = case.checkpoint.classifier(3, &initial(&device)).unwrap();
+    let head = case
+        .checkpoint
+        .classifier(3, false, &initial(&device))
+        .unwrap();
     let count = targets.classes.len() as f64;
     let logits = head.forward(
         encoder.forward(&batch, Mode::Train(Key::new(1))),
@@ -302,7 +307,10 @@ fn what_is_saved_is_what_was_loaded() {
         let encoder = case.checkpoint.encoder(&initial(&device)).unwrap();
         let mut saved = case.checkpoint.named(&encoder, HeadKind::None, kind);
         if kind == HeadKind::Classification {
-            let head = case.checkpoint.classifier(3, &initial(&device)).unwrap();
+            let head = case
+                .checkpoint
+                .classifier(3, false, &initial(&device))
+                .unwrap();
             saved.extend(case.checkpoint.named(&head, kind, kind));
         }
         let stored = Weights::open(case.checkpoint.preset()).unwrap();

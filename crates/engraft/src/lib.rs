@@ -1,0 +1,39 @@
+//! Put a task on a pretrained transformer backbone: fine-tune, evaluate, predict.
+//!
+//! ```no_run
+//! use engraft::prelude::*;
+//!
+//! let train = read_examples("train.tsv", "text", "label")?;
+//! let valid = read_examples("valid.tsv", "text", "label")?;
+//! let mut classifier = TextClassifier::from_preset("./minilm")?.num_classes(8).build()?;
+//! classifier.fit(&train, Fit { epochs: 1, batch_size: 16, validation: Some(&valid), ..Fit::default() })?;
+//! let labels = classifier.predict(["oil prices rose", "the bank raised its rate"])?;
+//! println!("{} {}", labels[0].label, labels[0].probability());
+//! classifier.save_to_preset("my-classifier")?;
+//! # Ok::<(), engraft::Error>(())
+//! ```
+//!
+//! The crates that this one is made of are re-exported under their own names for everything beyond: experiments from YAML ([`config`]), the
+//! training loop ([`train`]), tasks, models, data.
+
+mod classifier;
+mod error;
+
+pub use engraft_component as component;
+pub use engraft_config as config;
+pub use engraft_data as data;
+pub use engraft_hub as hub;
+pub use engraft_kernels as kernels;
+pub use engraft_models as models;
+pub use engraft_tasks as tasks;
+pub use engraft_text as text;
+pub use engraft_train as train;
+
+pub use classifier::{Fit, Prediction, TextClassifier, TextClassifierBuilder, read_examples};
+pub use error::{Error, Result};
+
+/// What most programs need.
+pub mod prelude {
+    pub use crate::data::{Examples, Label};
+    pub use crate::{Error, Fit, Prediction, TextClassifier, read_examples};
+}

@@ -1,0 +1,282 @@
+//! Classes and their names.
+
+use std::collections::BTreeSet;
+
+use engraft_data::{Examples, Label};
+
+use crate::error::{Error, Result};
+
+/// How many class names a message spells out.
+const SHOWN: usize = 12;
+
+/// The classes of a model: how many, and what they are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelSpace {
+    count: usize,
+    names: Option<Vec<String>>,
+}
+
+impl LabelSpace {
+    /// `count` classes; `names`, if given, are as many.
+    pub fn new(count: usize, names: Option<Vec<String>>) -> Self {
+        Self {
+            count,
+            names: names.filter(|names| names.len() == count),
+        }
+    }
+
+    /// The classes that training labels speak of, given what is declared and what the checkpoint says of itself.
+    ///
+    /// # Errors
+    /// Names that the checkpoint does not know, or more names than classes.
+    pub(crate) fn from_training(
+        labels: &[Label],
+        declared: Option<usize>,
+        own: Option<usize>,
+        own_names: Option<&[String]>,
+    ) -> Result<Self> {
+        let found: BTreeSet<&str> = labels
+            .iter()
+            .filter_map(|label| match label {
+                Label::Name(name) => Some(name.as_str()),
+                Label::Index(_) => None,
+            })
+            .collect();
+        if found.is_empty() {
+            let largest = labels
+                .iter()
+                .map(|label| {
+                    if let Label::Index(id) = label {
+                        *id as usize
+                    } else {
+                        0
+                    }
+                })
+                .max();
+            let count = declared
+                .or(own)
+                .unwrap_or_else(|| largest.map_or(2, |largest| (largest + 1).max(2)));
+            return Ok(Self::new(count, own_names.map(<[String]>::to_vec)));
+        }
+        if let Some(names) =
+            own_names.filter(|names| found.iter().all(|name| names.iter().any(|own| own == name)))
+        {
+            return Ok(Self::new(names.len(), Some(names.to_vec())));
+        }
+        if let (Some(own), None) = (own, declared) {
+            let names = own_names.map_or_else(String::new, |names| format!(" ({})", shown(names)));
+            let found: Vec<String> = found.into_iter().map(str::to_owned).collect();
+            return Err(Error::Argument(format!(
+                "the checkpoint's own head has {own} classes{names}, but the training labels are {}: give n_classes to start a new head, or labels it knows",
+                shown(&found)
+            )));
+        }
+        let names: Vec<String> = found.into_iter().map(str::to_owned).collect();
+        match declared {
+            Some(count) if count != names.len() => Err(Error::Argument(format!(
+                "model.n_classes: {count} given, but the training labels have {} names: {}",
+                names.len(),
+                shown(&names)
+            ))),
+            _ => Ok(Self::new(names.len(), Some(names))),
+        }
+    }
+
+    /// Number of classes.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Their names, if they have any.
+    pub fn names(&self) -> Option<&[String]> {
+        self.names.as_deref()
+    }
+
+    /// The names, numbers standing in for missing ones.
+    pub fn names_or_numbers(&self) -> Vec<String> {
+        self.names
+            .clone()
+            .unwrap_or_else(|| (0..self.count).map(|class| class.to_string()).collect())
+    }
+
+    /// The class of every row.
+    ///
+    /// # Errors
+    /// There are no labels, or one is out of range or unknown; the row is named.
+    pub fn classes(&self, examples: &Examples) -> Result<Vec<u32>> {
+        let labels = examples.labels.as_ref().ok_or_else(|| {
+            Error::Argument(
+                "the data has no labels, which this stage needs; name their column with data.y_col"
+                    .into(),
+            )
+        })?;
+        let class = |(row, label): (usize, &Label)| {
+            self.class(label).ok_or_else(|| Error::Row {
+                row: examples
+                    .origins
+                    .get(row)
+                    .map_or_else(|| format!("row {row}"), ToString::to_string),
+                problem: self.unknown(label),
+            })
+        };
+        labels.iter().enumerate().map(class).collect()
+    }
+
+    fn class(&self, label: &Label) -> Option<u32> {
+        match (label, &self.names) {
+            (Label::Index(id), _) if *id < self.count as u64 => Some(*id as u32),
+            (Label::Name(name), Some(names)) => names
+                .iter()
+                .position(|known| known == name)
+                .map(|id| id as u32),
+            // A table of numbers in which one row has a word is a table of names.
+            (Label::Name(name), None) => name
+                .parse::<u32>()
+                .ok()
+                .filter(|id| (*id as usize) < self.count),
+            (Label::Index(id), Some(names)) => names
+                .iter()
+                .position(|known| *known == id.to_string())
+                .map(|id| id as u32),
+            (Label::Index(_), None) => None,
+        }
+    }
+
+    fn unknown(&self, label: &Label) -> String {
+        match (label, &self.names) {
+            (Label::Index(id), _) => format!(
+                "label {id} is out of range: the model has {} classes, 0 to {}",
+                self.count,
+                self.count - 1
+            ),
+            (Label::Name(name), Some(names)) => format!(
+                "unknown label {name:?}; the model's classes are {}",
+                shown(names)
+            ),
+            (Label::Name(name), None) => format!(
+                "label {name:?} is not a class number from 0 to {}",
+                self.count - 1
+            ),
+        }
+    }
+
+    /// Each class's weight: rows / (its rows x classes); 0 for one without rows.
+    pub(crate) fn weights(&self, classes: &[u32]) -> Vec<f32> {
+        let mut counts = vec![0usize; self.count];
+        for &class in classes {
+            counts[class as usize] += 1;
+        }
+        let weight = |&count: &usize| {
+            if count == 0 {
+                0.0
+            } else {
+                classes.len() as f32 / (count * self.count) as f32
+            }
+        };
+        counts.iter().map(weight).collect()
+    }
+}
+
+fn shown(names: &[String]) -> String {
+    let listed = names
+        .iter()
+        .take(SHOWN)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => listed,
+        more => format!("{listed}, ... and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    fn labels(labels: &[&str]) -> Vec<Label> {
+        labels.iter().map(|&label| Label::from(label)).collect()
+    }
+
+    #[test]
+    fn named_labels_become_classes_in_alphabetical_order() {
+        let space = LabelSpace::from_training(&labels(&["b", "a", "b"]), None, None, None).unwrap();
+        assert_eq!(space.names().unwrap(), ["a", "b"]);
+        assert_eq!(space.class(&Label::from("b")), Some(1));
+        assert_eq!(space.class(&Label::from("c")), None);
+    }
+
+    #[test]
+    fn numbers_are_counted_unless_declared() {
+        let found = [Label::Index(0), Label::Index(4)];
+        assert_eq!(
+            LabelSpace::from_training(&found, None, None, None)
+                .unwrap()
+                .count(),
+            5
+        );
+        assert_eq!(
+            LabelSpace::from_training(&found, Some(8), None, None)
+                .unwrap()
+                .count(),
+            8
+        );
+        assert_eq!(
+            LabelSpace::from_training(&found, None, Some(6), None)
+                .unwrap()
+                .count(),
+            6
+        );
+    }
+
+    #[test]
+    fn the_checkpoints_own_names_keep_their_order() {
+        let own = names(&["low", "middle", "high"]);
+        let space = LabelSpace::from_training(&labels(&["high", "low"]), None, Some(3), Some(&own))
+            .unwrap();
+        assert_eq!(space.class(&Label::from("high")), Some(2));
+        let error = LabelSpace::from_training(&labels(&["tall"]), None, Some(3), Some(&own))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("low, middle, high") && error.contains("tall"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_wrong_declaration_names_what_was_found() {
+        let error = LabelSpace::from_training(&labels(&["x", "y", "z"]), Some(2), None, None)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "model.n_classes: 2 given, but the training labels have 3 names: x, y, z"
+        );
+    }
+
+    #[test]
+    fn weights_balance_the_classes() {
+        let space = LabelSpace::new(3, None);
+        assert_eq!(space.weights(&[0, 0, 0, 1]), [4.0 / 9.0, 4.0 / 3.0, 0.0]);
+    }
+
+    #[test]
+    fn a_label_out_of_range_names_its_row() {
+        let examples = Examples::from_texts(["a", "b"])
+            .labelled([0u64, 7])
+            .unwrap();
+        let error = LabelSpace::new(3, None)
+            .classes(&examples)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with(":2: label 7 is out of range: the model has 3 classes, 0 to 2"),
+            "{error}"
+        );
+    }
+}

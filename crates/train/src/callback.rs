@@ -1,0 +1,317 @@
+//! Callbacks: what a user adds to the training loop.
+//!
+//! Each callback is split in two. The component is what the user writes; a state machine beside it
+//! ([`CheckpointKeeper`], [`Stopper`]) takes the metrics and decides, without touching a file, and its
+//! state is saved with each checkpoint.
+
+mod checkpoint;
+mod early_stopping;
+mod keeper;
+mod template;
+
+use std::path::PathBuf;
+
+use engraft_component::{Choice, Component, Context, Error, FromNode, Kind, Node};
+
+use crate::settings::words;
+
+pub use checkpoint::{ModelCheckpoint, SaveLast};
+pub use early_stopping::{EarlyStopping, Stopper, StopperState};
+pub use keeper::{CheckpointKeeper, Decision, KeeperState, Kept};
+pub use template::Template;
+
+/// Why a callback cannot do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallbackError {
+    /// A metric was named that this run does not produce.
+    #[error("{callback}: there is no metric \"{metric}\" to {purpose}; this run has {known}")]
+    UnknownMetric {
+        /// The callback's name.
+        callback: &'static str,
+        /// The metric named.
+        metric: String,
+        /// What it was named for.
+        purpose: &'static str,
+        /// The metrics there are, listed.
+        known: String,
+    },
+    /// The template of a file name is not understood.
+    #[error("ModelCheckpoint: filename \"{template}\": {reason}")]
+    Template {
+        /// The template.
+        template: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Arguments that exclude each other.
+    #[error("{callback}: {reason}")]
+    Arguments {
+        /// The callback's name.
+        callback: &'static str,
+        /// Which, and what to do.
+        reason: String,
+    },
+}
+
+/// What is done beside training.
+#[derive(Clone, Debug, PartialEq, Choice)]
+pub enum Callback {
+    /// Keeps the best or latest checkpoints.
+    ModelCheckpoint(ModelCheckpoint),
+    /// Ends training when a metric stops improving.
+    EarlyStopping(EarlyStopping),
+    /// Logs the learning rate.
+    LearningRateMonitor(LearningRateMonitor),
+    /// Writes predictions.
+    PredictionWriter(PredictionWriter),
+}
+
+/// Logs the learning rate, which is done with or without it.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "lightning.pytorch.callbacks.LearningRateMonitor")]
+#[component(ignored(
+    log_momentum = "only the rate itself is logged",
+    log_weight_decay = "only the rate itself is logged",
+))]
+pub struct LearningRateMonitor {
+    /// `step` or `epoch`; the rate is logged with the training metrics either way.
+    pub logging_interval: Option<String>,
+}
+
+/// Writes what `predict` and `test` find, row by row, into one file.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.callbacks.PredictionWriter")]
+#[component(ignored(
+    write_interval = "predictions are written as they are made",
+    delete_intermediate_files = "there is one file and no intermediate ones",
+))]
+pub struct PredictionWriter {
+    /// Folder of the file, made if it is not there.
+    pub output_dir: PathBuf,
+    /// Format of the file.
+    pub filetype: FileType,
+    /// Columns to write; all if not given.
+    pub write_cols: Option<Vec<String>>,
+    /// Leave out the positions of special tokens.
+    #[arg(default = false)]
+    pub drop_special_tokens: bool,
+    /// Write the index of the largest value instead of all values.
+    #[arg(default = false)]
+    pub argmax_predictions: bool,
+    /// Write a row id once. Rows are never repeated here, so this changes nothing.
+    #[arg(default = false)]
+    pub remove_duplicates: bool,
+}
+
+/// Format of a file of predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileType {
+    /// A table of tab-separated columns.
+    Tsv,
+    /// Tensors. The name is ModelGenerator's, whose pickled files are never written here.
+    Pt,
+}
+
+const FILE_TYPES: [(&str, FileType); 2] = [("tsv", FileType::Tsv), ("pt", FileType::Pt)];
+
+impl FromNode for FileType {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+        words::read(node, cx, &FILE_TYPES)
+    }
+
+    fn to_node(&self) -> Node {
+        words::write(self, &FILE_TYPES)
+    }
+
+    fn kind() -> Kind {
+        words::kind(&FILE_TYPES)
+    }
+}
+
+/// Whether less or more of a metric is better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Less is better, as of a loss.
+    #[default]
+    Min,
+    /// More is better, as of an accuracy.
+    Max,
+}
+
+const MODES: [(&str, Mode); 2] = [("min", Mode::Min), ("max", Mode::Max)];
+
+impl Mode {
+    /// Whether `score` is strictly better than `other`; NaN never is, and everything else is better
+    /// than NaN.
+    pub fn better(self, score: f64, other: f64) -> bool {
+        if other.is_nan() {
+            return !score.is_nan();
+        }
+        match self {
+            Self::Min => score < other,
+            Self::Max => score > other,
+        }
+    }
+}
+
+impl FromNode for Mode {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+        words::read(node, cx, &MODES)
+    }
+
+    fn to_node(&self) -> Node {
+        words::write(self, &MODES)
+    }
+
+    fn kind() -> Kind {
+        words::kind(&MODES)
+    }
+}
+
+/// A point of the training loop at which callbacks may act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// After an optimizer step, and the validation that follows it if there is one.
+    Step,
+    /// After a validation pass.
+    ValidationEnd,
+    /// After the last step of an epoch, and the validation that follows it if there is one.
+    TrainEpochEnd,
+}
+
+/// How often training is interrupted to validate, which decides when callbacks look at the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validation {
+    /// There is nothing to validate on.
+    Never,
+    /// Once, at the end of every epoch.
+    EveryEpoch,
+    /// At another rhythm.
+    Otherwise,
+}
+
+impl Validation {
+    /// Where epoch-wise callbacks act when the user does not say.
+    fn moment(self) -> Moment {
+        match self {
+            Self::Never | Self::EveryEpoch => Moment::TrainEpochEnd,
+            Self::Otherwise => Moment::ValidationEnd,
+        }
+    }
+
+    fn moment_or(self, on_train_epoch_end: Option<bool>) -> Moment {
+        match on_train_epoch_end {
+            Some(true) => Moment::TrainEpochEnd,
+            // Without validation its end never comes, and nothing would ever be done.
+            Some(false) if self != Self::Never => Moment::ValidationEnd,
+            _ => self.moment(),
+        }
+    }
+}
+
+/// The value of a metric by name.
+fn value_of(metrics: &[(String, f64)], name: &str) -> Option<f64> {
+    let found = metrics.iter().find(|(metric, _)| metric == name);
+    found.map(|(_, value)| *value)
+}
+
+/// Whether a name stands for a count that every run has.
+fn is_counter(name: &str) -> bool {
+    matches!(name, "epoch" | "step")
+}
+
+/// The error that a metric is not there.
+fn unknown<'a>(
+    callback: &'static str,
+    metric: &str,
+    purpose: &'static str,
+    known: impl Iterator<Item = &'a str>,
+) -> CallbackError {
+    let known: Vec<&str> = known.collect();
+    CallbackError::UnknownMetric {
+        callback,
+        metric: metric.to_owned(),
+        purpose,
+        known: if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engraft_component::{decode, read_yaml, to_yaml};
+
+    use super::*;
+
+    fn read(text: &str) -> Result<(Vec<Callback>, Vec<String>), String> {
+        let node = read_yaml(text.as_bytes(), "a.yaml").unwrap();
+        decode(&node).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn callbacks_read_as_experiment_files_write_them_and_back() {
+        let (callbacks, notes) = read(
+            "
+- class_path: lightning.pytorch.callbacks.LearningRateMonitor
+  init_args: {logging_interval: step, log_momentum: false}
+- class_path: lightning.pytorch.callbacks.ModelCheckpoint
+  init_args:
+    monitor: val_loss
+    mode: min
+    save_top_k: 1
+    save_last: link
+    filename: 'best_val:{step}-{val_loss:.3f}-{train_loss:.3f}'
+- class_path: ModelCheckpoint
+  dict_kwargs: {every_n_train_steps: 1000, save_top_k: -1, dirpath: null}
+- class_path: modelgenerator.callbacks.PredictionWriter
+  dict_kwargs: {output_dir: predictions, filetype: pt, write_cols: [id, predictions]}
+- class_path: lightning.pytorch.callbacks.EarlyStopping
+  dict_kwargs: {monitor: val_f1, mode: max, patience: 5}
+",
+        )
+        .unwrap();
+        assert_eq!(
+            notes,
+            ["a.yaml:3: [0].init_args.log_momentum: ignored, only the rate itself is logged"]
+        );
+        let Callback::ModelCheckpoint(best) = &callbacks[1] else {
+            panic!()
+        };
+        assert_eq!((best.save_last, best.save_top_k), (SaveLast(true), 1));
+        let metrics = [
+            ("val_loss".to_owned(), 0.404),
+            ("train_loss".to_owned(), 0.4641),
+        ];
+        let mut keeper = CheckpointKeeper::new(best, &["train_loss", "val_loss"]).unwrap();
+        assert_eq!(
+            keeper
+                .decide(&metrics, 0, 742, |_| false)
+                .save_as
+                .as_deref(),
+            Some("best_val_step=742-val_loss=0.404-train_loss=0.464")
+        );
+        let written = to_yaml(&callbacks.to_node());
+        assert_eq!(read(&written), Ok((callbacks, Vec::new())), "{written}");
+    }
+
+    #[test]
+    fn a_word_that_is_none_of_those_allowed_is_refused_with_them() {
+        let error = read("{class_path: EarlyStopping, init_args: {monitor: a, mode: mni}}");
+        assert_eq!(
+            error.unwrap_err(),
+            "a.yaml:1: init_args.mode: expected min or max, found \"mni\""
+        );
+    }
+
+    #[test]
+    fn nan_is_worse_than_any_score() {
+        for mode in [Mode::Min, Mode::Max] {
+            assert!(mode.better(1.0, f64::NAN) && !mode.better(f64::NAN, 1.0));
+            assert!(!mode.better(f64::NAN, f64::NAN) && !mode.better(1.0, 1.0));
+        }
+        assert!(Mode::Min.better(0.0, 1.0) && Mode::Max.better(1.0, 0.0));
+    }
+}

@@ -1,0 +1,58 @@
+//! What can go wrong in a run.
+
+/// Why a run did not start or did not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The model or a row of its data.
+    #[error(transparent)]
+    Task(#[from] engraft_tasks::Error),
+    /// A file of a checkpoint.
+    #[error(transparent)]
+    Hub(#[from] engraft_hub::Error),
+    /// A callback's arguments.
+    #[error(transparent)]
+    Callback(#[from] crate::callback::CallbackError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] crate::log::LogError),
+    /// The schedule.
+    #[error(transparent)]
+    Schedule(#[from] crate::schedule::ScheduleError),
+    /// The trainer's settings.
+    #[error(transparent)]
+    Settings(#[from] crate::settings::SettingsError),
+    /// An argument of the optimizer or its like.
+    #[error("{0}")]
+    Argument(String),
+    /// A checkpoint that cannot be resumed from.
+    #[error("{checkpoint}: {problem}")]
+    Checkpoint {
+        /// The checkpoint's folder.
+        checkpoint: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// The loss is no longer a number.
+    #[error(
+        "the loss became {loss} at step {step} (epoch {epoch}); nothing was saved from there on: try a lower learning rate, gradient_clip_val, or look at the rows of that batch: {rows}"
+    )]
+    Diverged {
+        /// What the loss is.
+        loss: f64,
+        /// The optimizer step, from 1.
+        step: u64,
+        /// The epoch, from 0.
+        epoch: u64,
+        /// The first rows of the batch.
+        rows: String,
+    },
+}
+
+impl From<engraft_models::Error> for Error {
+    fn from(error: engraft_models::Error) -> Self {
+        Self::Task(error.into())
+    }
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,637 @@
+//! The training loop.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::module::Module;
+use engraft_data::{Batching, Examples, Splits};
+use engraft_kernels::Key;
+use engraft_models::{Mode, parameters};
+use engraft_tasks::metrics::{Classification, Mean};
+use engraft_tasks::{Batch, Model, Network};
+
+use crate::callback::{Callback, Moment};
+use crate::error::{Error, Result};
+use crate::evaluate::{Evaluation, limited, score};
+use crate::loader::Loader;
+use crate::optimizer::{GradientSum, OptimizerState};
+use crate::progress::Progress;
+use crate::run::{Present, Run};
+use crate::settings::Plan;
+use crate::snapshot::{self, Metric, Position, Signature, State};
+use crate::training::Training;
+
+/// The stream of random draws that dropout comes from.
+const DROPOUT: u64 = 0xd0;
+
+/// What [`fit`] does, and with what.
+pub struct Fit<'a> {
+    /// Optimizer and schedule.
+    pub training: &'a Training,
+    /// How long, how often, where to.
+    pub plan: &'a Plan,
+    /// Checkpoints and early stopping.
+    pub callbacks: &'a [Callback],
+    /// The rows; the test split, if any, is scored at the end.
+    pub splits: Splits,
+    /// How rows are put into batches.
+    pub batching: &'a Batching,
+    /// Decides the order of rows and all dropout.
+    pub seed: u64,
+    /// The experiment as it was resolved, saved with the run.
+    pub config: &'a str,
+    /// The checkpoint folder to go on from; the model was opened from it.
+    pub resume: Option<&'a Path>,
+    /// Set from outside to end training at the next step, saved.
+    pub stop: Arc<AtomicBool>,
+    /// Where progress shows.
+    pub progress: &'a mut Progress,
+    /// Called once everything is checked and the first step begins.
+    pub started: &'a mut dyn FnMut(),
+}
+
+/// What came of a run.
+pub struct FitOutcome {
+    /// The trained model, its weights those of the last step.
+    pub model: Model,
+    /// The run's folder.
+    pub folder: Option<PathBuf>,
+    /// The best checkpoint by the first monitored metric, else the newest.
+    pub checkpoint: Option<PathBuf>,
+    /// Optimizer steps done.
+    pub steps: u64,
+    /// The latest value of every metric.
+    pub metrics: Vec<(String, f64)>,
+    /// The test split's scores, by the checkpoint above; none without a test split or after an interruption.
+    pub test: Option<Vec<(String, f64)>>,
+    /// Why training ended early, if it did.
+    pub stopped: Option<String>,
+    /// Whether it was stopped from outside.
+    pub interrupted: bool,
+}
+
+/// Trains `model` by the plan.
+///
+/// # Errors
+/// Nothing is trained if settings, callbacks, labels or the checkpoint to resume do not fit; while training, a row that cannot be encoded,
+/// a loss that is not finite, a file that cannot be written.
+pub fn fit(model: Model, fit: Fit<'_>) -> Result<FitOutcome> {
+    let mut trainer = Loop::prepare(model, fit)?;
+    (trainer.fit.started)();
+    trainer.train()?;
+    trainer.conclude()
+}
+
+/// A run in progress.
+struct Loop<'a> {
+    fit: Fit<'a>,
+    model: Model,
+    /// Absent only while the optimizer holds it.
+    network: Option<Network>,
+    optimizer: OptimizerState,
+    loader: Loader,
+    valid: Option<Arc<Examples>>,
+    run: Run,
+    signature: Signature,
+    position: Position,
+    /// Steps of the whole run, for schedules.
+    total_steps: Option<u64>,
+    validation_interval: u64,
+    /// Of the present epoch.
+    loss: Mean,
+    accuracy: Mean,
+    metrics: BTreeMap<String, f64>,
+    stopped: Option<String>,
+    interrupted: bool,
+}
+
+impl<'a> Loop<'a> {
+    fn prepare(mut model: Model, mut fit: Fit<'a>) -> Result<Self> {
+        fit.training.check()?;
+        if !model.task().is_trainable() {
+            return Err(Error::Argument(
+                "model: this task only predicts and cannot be fitted; use predict".into(),
+            ));
+        }
+        let train = fit.splits.train.take().filter(|train| !train.is_empty());
+        let train = Arc::new(
+            train.ok_or_else(|| Error::Argument("data: there are no training rows".into()))?,
+        );
+        let classes = model.classes(&train)?;
+        let valid = fit
+            .splits
+            .valid
+            .take()
+            .filter(|valid| !valid.is_empty())
+            .map(Arc::new);
+        for examples in valid.as_deref().into_iter().chain(fit.splits.test.as_ref()) {
+            model.classes(examples)?;
+        }
+        let seed = fit.batching.shuffle.then_some(fit.seed);
+        let loader = Loader::new(&model, train, Some(classes), fit.batching, seed)?;
+
+        let batches = loader.plan(0).len() as u64;
+        let valid_batches = valid.as_ref().map_or(0, |valid| {
+            valid.len().div_ceil(fit.batching.batch_size.max(1)) as u64
+        });
+        let validation = fit.plan.validation(valid_batches);
+        let valid =
+            valid.filter(|_| valid_batches > 0 && fit.plan.limits.val.of(valid_batches) > 0);
+        let total_steps = fit.plan.total_steps(batches);
+        let known = known_metrics(&model, valid.is_some());
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let mut run = Run::new(fit.plan, fit.callbacks, &known, validation, fit.config)?;
+        warn_about_schedule(&fit, batches, total_steps)?;
+        // The schedule is asked once before anything is written: an endless run has no end to decay to.
+        fit.training
+            .learning_rate(0, 0, total_steps, fit.plan.max_epochs)?;
+
+        let network = Some(model.take_network().train());
+        let signature = Signature {
+            data: data_signature(&fit, &loader),
+            machine: Signature::machine(),
+        };
+        let mut trainer = Self {
+            validation_interval: fit.plan.validation_interval(batches)?,
+            fit,
+            model,
+            network,
+            optimizer: OptimizerState::default(),
+            loader,
+            valid,
+            run: Run::new_empty(),
+            signature,
+            position: Position::default(),
+            total_steps,
+            loss: Mean::default(),
+            accuracy: Mean::default(),
+            metrics: BTreeMap::new(),
+            stopped: None,
+            interrupted: false,
+        };
+        let resumed = trainer
+            .fit
+            .resume
+            .map(|path| trainer.restore(path))
+            .transpose()?;
+        run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
+        trainer.run = run;
+        Ok(trainer)
+    }
+
+    /// Takes up a checkpoint's state; the weights are in the model already.
+    fn restore(&mut self, path: &Path) -> Result<State> {
+        let state = snapshot::read_state(path)?;
+        for note in state.signature.check(&self.signature, path)? {
+            self.fit.progress.note(&note);
+        }
+        if !self.fit.training.reset_optimizer_states {
+            let trained = trained_parameters(self.network()?);
+            let device = self
+                .network()?
+                .devices()
+                .into_iter()
+                .next()
+                .unwrap_or_default()
+                .inner();
+            self.optimizer = snapshot::read_optimizer(path, &trained, &device)?;
+        }
+        self.position = state.position;
+        (self.loss, self.accuracy) = (state.loss, state.accuracy);
+        self.metrics = state
+            .metrics
+            .iter()
+            .map(|metric| (metric.name.clone(), metric.value))
+            .collect();
+        Ok(state)
+    }
+
+    fn network(&self) -> Result<&Network> {
+        // Out only inside `advance`, which puts it back.
+        self.network
+            .as_ref()
+            .ok_or_else(|| Error::Argument("the weights are in use".into()))
+    }
+
+    fn train(&mut self) -> Result<()> {
+        while !self.finished() {
+            self.epoch()?;
+        }
+        Ok(())
+    }
+
+    fn finished(&self) -> bool {
+        let Position { epoch, step, .. } = self.position;
+        self.stopped.is_some()
+            || self.interrupted
+            || self
+                .fit
+                .plan
+                .max_epochs
+                .is_some_and(|epochs| epoch >= epochs)
+            || self.fit.plan.max_steps.is_some_and(|steps| step >= steps)
+    }
+
+    /// The rest of the present epoch.
+    fn epoch(&mut self) -> Result<()> {
+        let epoch = self.position.epoch;
+        let plan = limited(self.loader.plan(epoch), self.fit.plan.limits.train);
+        let batches = plan.len() as u64;
+        let label = match self.fit.plan.max_epochs {
+            Some(epochs) => format!("epoch {}/{epochs}", epoch + 1),
+            None => format!("epoch {}", epoch + 1),
+        };
+        self.fit
+            .progress
+            .start(label, self.position.batch, Some(batches));
+        let rest: Vec<Vec<usize>> = plan
+            .into_iter()
+            .skip(self.position.batch as usize)
+            .collect();
+        let mut cut = 0;
+        let mut step = Step::default();
+        for batch in self.loader.batches(rest) {
+            let batch = batch?;
+            cut += batch.cut;
+            self.backward(&batch, &mut step)?;
+            let last = self.position.batch == batches;
+            if step.batches == self.fit.plan.accumulate || last {
+                self.advance(std::mem::take(&mut step))?;
+            }
+            let done = self.position.batch - 1;
+            let validates = self.fit.plan.validates_after(
+                epoch,
+                done,
+                self.position.seen,
+                self.validation_interval,
+            );
+            if step.batches == 0 {
+                self.after_step(validates, last)?;
+            } else if validates {
+                self.validate()?;
+            }
+            self.show(&batch);
+            if step.batches == 0 && self.finished() && !last {
+                self.fit.progress.finish(self.shown());
+                return Ok(());
+            }
+        }
+        if cut > 0 && epoch == 0 {
+            let limit = self
+                .model
+                .task()
+                .backbone()
+                .backbone()
+                .max_length
+                .unwrap_or(0);
+            self.fit.progress.note(&format!(
+                "{cut} of {} training rows were cut to {limit} tokens",
+                self.loader.rows()
+            ));
+        }
+        self.end_epoch()
+    }
+
+    /// Adds a micro-batch's gradients to the step's.
+    fn backward(&mut self, batch: &Batch, step: &mut Step) -> Result<()> {
+        let Position {
+            epoch,
+            batch: number,
+            ..
+        } = self.position;
+        let key = Key::new(self.fit.seed)
+            .with(DROPOUT)
+            .with(epoch)
+            .with(number);
+        let loss = self.model.loss(self.network()?, batch, Mode::Train(key))?;
+        let sum = f64::from(loss.sum.clone().inner().into_scalar::<f32>());
+        if !sum.is_finite() {
+            return Err(Error::Diverged {
+                loss: sum,
+                step: self.position.step + 1,
+                epoch,
+                rows: first_rows(batch),
+            });
+        }
+        let width = loss.logits.dims()[1];
+        let logits: Vec<f32> = loss.logits.inner().into_data().iter::<f32>().collect();
+        let metrics = step
+            .metrics
+            .get_or_insert_with(|| Classification::new(width));
+        for (logits, &class) in logits.chunks_exact(width).zip(&batch.classes) {
+            metrics
+                .update(logits, class as usize)
+                .map_err(engraft_tasks::Error::from)?;
+        }
+        step.gradients
+            .add(self.network()?, loss.sum.backward(), loss.weight);
+        step.loss.add(sum, loss.weight);
+        self.loss.add(sum, loss.weight);
+        step.batches += 1;
+        self.position.batch += 1;
+        self.position.seen += 1;
+        Ok(())
+    }
+
+    /// One optimizer step.
+    fn advance(&mut self, step: Step) -> Result<()> {
+        let Position {
+            epoch,
+            step: number,
+            ..
+        } = self.position;
+        let rate = self.fit.training.learning_rate(
+            number,
+            epoch,
+            self.total_steps,
+            self.fit.plan.max_epochs,
+        )?;
+        let clip_norm = self.fit.plan.clip_norm;
+        let mut norm = None;
+        if let Some(network) = self.network.take() {
+            let optimizer = &self.fit.training.optimizer;
+            let (network, stepped) = optimizer.step(
+                network,
+                step.gradients,
+                &mut self.optimizer,
+                rate,
+                clip_norm,
+            );
+            (self.network, norm) = (Some(network), stepped.norm);
+        }
+        self.position.step += 1;
+
+        let scores = step
+            .metrics
+            .as_ref()
+            .map(Classification::finish)
+            .unwrap_or_default();
+        let rows = step.metrics.as_ref().map_or(0, Classification::rows) as f64;
+        if let Some((_, accuracy)) = scores.iter().find(|(name, _)| *name == "accuracy") {
+            self.accuracy.add(accuracy * rows, rows);
+        }
+        let mut logged = vec![("train_loss".to_owned(), step.loss.value())];
+        logged.extend(
+            scores
+                .into_iter()
+                .map(|(name, value)| (format!("train_{name}"), value)),
+        );
+        logged.push(("lr".to_owned(), rate));
+        logged.extend(norm.map(|norm| ("grad_norm".to_owned(), norm)));
+        self.metrics.extend(logged.iter().cloned());
+        if self
+            .position
+            .step
+            .is_multiple_of(self.fit.plan.log_every_n_steps)
+        {
+            self.run.log(epoch, self.position.step, &logged)?;
+        }
+        Ok(())
+    }
+
+    /// What follows an optimizer step: validation, early stopping, checkpoints, and a look at the outside.
+    fn after_step(&mut self, validates: bool, last: bool) -> Result<()> {
+        if validates {
+            self.validate()?;
+            self.at(Moment::ValidationEnd)?;
+        }
+        self.at(Moment::Step)?;
+        if self.fit.stop.load(Ordering::Relaxed) && !last {
+            self.interrupted = true;
+        }
+        Ok(())
+    }
+
+    /// Scores the validation rows.
+    fn validate(&mut self) -> Result<()> {
+        let Some(valid) = self.valid.clone() else {
+            return Ok(());
+        };
+        let evaluation = Evaluation {
+            stage: "val",
+            examples: valid,
+            batching: self.fit.batching,
+            limit: self.fit.plan.limits.val,
+            progress: &mut Progress::new(crate::progress::Display::Silent),
+        };
+        let scores = score(&self.model, &self.network()?.valid(), evaluation)?;
+        self.metrics.extend(scores.iter().cloned());
+        self.run
+            .log(self.position.epoch, self.position.step, &scores)
+    }
+
+    fn end_epoch(&mut self) -> Result<()> {
+        let Position { epoch, step, .. } = self.position;
+        let logged = [
+            ("train_loss_epoch", self.loss.value()),
+            ("train_accuracy_epoch", self.accuracy.value()),
+        ];
+        let logged = logged.map(|(name, value)| (name.to_owned(), value));
+        self.metrics.extend(logged.iter().cloned());
+        self.run.log(epoch, step, &logged)?;
+        self.fit.progress.finish(self.shown());
+        // A checkpoint of this moment goes on with the next epoch.
+        let done = self.position;
+        self.position = Position {
+            epoch: epoch + 1,
+            batch: 0,
+            ..done
+        };
+        (self.loss, self.accuracy) = (Mean::default(), Mean::default());
+        self.observe_and_keep(Moment::TrainEpochEnd, epoch)?;
+        if self.fit.stop.load(Ordering::Relaxed) {
+            self.interrupted = true;
+        }
+        Ok(())
+    }
+
+    fn at(&mut self, moment: Moment) -> Result<()> {
+        self.observe_and_keep(moment, self.position.epoch)
+    }
+
+    fn observe_and_keep(&mut self, moment: Moment, epoch: u64) -> Result<()> {
+        let metrics: Vec<(String, f64)> = self.metrics.clone().into_iter().collect();
+        let reason = self.run.observe(moment, &metrics);
+        let enough =
+            epoch + 1 >= self.fit.plan.min_epochs && self.position.step >= self.fit.plan.min_steps;
+        if enough && self.stopped.is_none() {
+            self.stopped = reason;
+        }
+        let mut run = std::mem::replace(&mut self.run, Run::new_empty());
+        let network = self.network()?.valid();
+        let kept = run.keep(moment, epoch, self.position.step, &metrics, || {
+            self.present(&network)
+        });
+        self.run = run;
+        kept
+    }
+
+    /// The present state for a checkpoint.
+    fn present<'b>(&'b self, network: &'b Network) -> Present<'b> {
+        let metrics = self.metrics.iter().map(|(name, &value)| Metric {
+            name: name.clone(),
+            value,
+        });
+        Present {
+            model: &self.model,
+            network,
+            optimizer: &self.optimizer,
+            state: State {
+                format: State::FORMAT,
+                position: self.position,
+                signature: self.signature.clone(),
+                loss: self.loss,
+                accuracy: self.accuracy,
+                metrics: metrics.collect(),
+                keepers: Vec::new(),
+                stoppers: Vec::new(),
+                log_rows: 0,
+            },
+        }
+    }
+
+    /// Saves what is not saved, and scores the test split.
+    fn conclude(mut self) -> Result<FitOutcome> {
+        let network = self.network()?.valid();
+        let mut run = std::mem::replace(&mut self.run, Run::new_empty());
+        run.keep_last(self.fit.plan.checkpoints, self.present(&network))?;
+        (self.model.network, self.network) = (network, None);
+        let mut test = None;
+        if let (Some(examples), false) = (
+            self.fit.splits.test.take().filter(|test| !test.is_empty()),
+            self.interrupted,
+        ) {
+            let best = run.best().map(|(path, _)| open(&path)).transpose()?;
+            let evaluation = Evaluation {
+                stage: "test",
+                examples: Arc::new(examples),
+                batching: self.fit.batching,
+                limit: self.fit.plan.limits.test,
+                progress: self.fit.progress,
+            };
+            let scored = best.as_ref().unwrap_or(&self.model);
+            let scores = score(scored, &scored.network, evaluation)?;
+            run.log(self.position.epoch, self.position.step, &scores)?;
+            test = Some(scores);
+        }
+        Ok(FitOutcome {
+            folder: run.folder().map(Path::to_owned),
+            checkpoint: run.checkpoint(),
+            steps: self.position.step,
+            metrics: self.metrics.into_iter().collect(),
+            model: self.model,
+            test,
+            stopped: self.stopped,
+            interrupted: self.interrupted,
+        })
+    }
+
+    fn show(&mut self, batch: &Batch) {
+        let shown = self.shown();
+        self.fit.progress.advance(batch.len() as u64, || shown);
+    }
+
+    /// What the progress shows: the epoch so far, and the latest validation.
+    fn shown(&self) -> Vec<(String, f64)> {
+        let mut shown = vec![
+            ("loss".to_owned(), self.loss.value()),
+            ("accuracy".to_owned(), self.accuracy.value()),
+        ];
+        let latest = ["val_loss", "val_accuracy"]
+            .iter()
+            .filter_map(|&name| Some((name.to_owned(), *self.metrics.get(name)?)));
+        shown.extend(latest);
+        shown
+    }
+}
+
+/// What one optimizer step gathers.
+#[derive(Default)]
+struct Step {
+    gradients: GradientSum,
+    loss: Mean,
+    metrics: Option<Classification>,
+    /// Micro-batches gathered so far.
+    batches: u64,
+}
+
+/// Opens a checkpoint for scoring.
+fn open(path: &Path) -> Result<Model> {
+    let preset = engraft_hub::Preset::open(&engraft_hub::Handle::Folder(path.to_owned()))?;
+    Ok(Model::open(preset, &burn::tensor::Device::default())?)
+}
+
+/// The metrics that a run produces.
+fn known_metrics(model: &Model, validates: bool) -> Vec<String> {
+    let names: Vec<&str> = ["loss", "accuracy", "f1", "mcc", "auroc"].to_vec();
+    let names = if model.labels().is_some() {
+        names
+    } else {
+        vec!["loss"]
+    };
+    let mut known: Vec<String> = names.iter().map(|name| format!("train_{name}")).collect();
+    known.extend(
+        [
+            "train_loss_epoch",
+            "train_accuracy_epoch",
+            "lr",
+            "grad_norm",
+        ]
+        .map(str::to_owned),
+    );
+    if validates {
+        known.extend(names.iter().map(|name| format!("val_{name}")));
+    }
+    known
+}
+
+/// Says so if the schedule ends the learning before the first epoch does.
+fn warn_about_schedule(fit: &Fit<'_>, batches: u64, total: Option<u64>) -> Result<()> {
+    let (Some(schedule), crate::training::Interval::Step) = (
+        &fit.training.lr_scheduler,
+        fit.training.lr_scheduler_interval,
+    ) else {
+        return Ok(());
+    };
+    if let Some(step) = schedule.vanishes_within(fit.plan.steps_in_epoch(batches), total)? {
+        fit.progress.note(&format!(
+            "the learning rate falls below a ten thousandth of its start at step {step}, within the first epoch: the schedule counts optimizer steps; \
+             give lr_scheduler_interval: epoch to count epochs"
+        ));
+    }
+    Ok(())
+}
+
+/// What decides which rows come when, and what is drawn for them.
+fn data_signature(fit: &Fit<'_>, loader: &Loader) -> BTreeMap<String, String> {
+    let some =
+        |value: Option<usize>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
+    let pairs = [
+        ("seed_everything", fit.seed.to_string()),
+        ("training rows", loader.rows().to_string()),
+        ("batch_size", fit.batching.batch_size.to_string()),
+        ("token_budget", some(fit.batching.token_budget)),
+        ("batch_window", some(fit.batching.batch_window)),
+        ("shuffle", fit.batching.shuffle.to_string()),
+        ("accumulate_grad_batches", fit.plan.accumulate.to_string()),
+    ];
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Path and number of elements of every parameter that is trained.
+fn trained_parameters(network: &Network) -> Vec<(String, usize)> {
+    let all = parameters(network).into_iter();
+    all.filter(|(_, _, tensor)| tensor.is_tracked())
+        .map(|(path, _, tensor)| (path, tensor.dims()[0]))
+        .collect()
+}
+
+fn first_rows(batch: &Batch) -> String {
+    let rows: Vec<String> = batch.rows.iter().take(4).map(ToString::to_string).collect();
+    format!("{}, ...", rows.join(", "))
+}

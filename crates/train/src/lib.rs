@@ -1,0 +1,26 @@
+//! Training: the loop, and everything that steps beside it.
+//!
+//! [`fit`] trains a [`Model`](engraft_tasks::Model) by the plan of a [`settings::Trainer`]; [`evaluate`] scores it; [`predict`] runs it over rows.
+//! A run can be killed at any moment and resumed from its newest checkpoint to the same final weights.
+
+pub mod callback;
+mod error;
+mod evaluate;
+mod fit;
+mod loader;
+pub mod log;
+pub mod optimizer;
+pub mod progress;
+mod run;
+pub mod schedule;
+pub mod settings;
+mod snapshot;
+mod training;
+
+pub use error::{Error, Result};
+pub use evaluate::{Evaluation, Prediction, evaluate, predict};
+pub use fit::{Fit, FitOutcome, fit};
+pub use optimizer::{Adam, AdamW, Optimizer};
+pub use settings::{Plan, Trainer};
+pub use snapshot::newest as newest_checkpoint;
+pub use training::{Interval, Training};

@@ -1,0 +1,200 @@
+//! AdamW and clipping against PyTorch, step by step, and the rules for frozen and shared weights.
+
+use std::path::Path;
+
+use burn::tensor::{Device, TensorData};
+use engraft_hub::Weights;
+use serde_json::Value;
+
+use super::*;
+
+#[derive(Module, Debug)]
+struct Three {
+    a: Param<Tensor<2>>,
+    b: Param<Tensor<1>>,
+    c: Param<Tensor<3>>,
+}
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/training")
+}
+
+/// Tensor `name`, or its part at `step`, of rank `D`.
+fn tensor<const D: usize>(
+    weights: &Weights,
+    name: &str,
+    step: Option<usize>,
+    device: &Device,
+) -> Tensor<D> {
+    let stored = weights.require(name).unwrap();
+    let values = stored.to_f32().unwrap();
+    let (shape, values) = match step {
+        None => (stored.shape().to_vec(), values),
+        Some(step) => {
+            let shape = stored.shape()[1..].to_vec();
+            let count: usize = shape.iter().product();
+            (shape, values[step * count..][..count].to_vec())
+        }
+    };
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn param<const D: usize>(tensor: Tensor<D>) -> Param<Tensor<D>> {
+    Param::from_tensor(tensor)
+}
+
+/// A loss whose gradient is the one given.
+fn gradients(module: &Three, weights: &Weights, step: usize, device: &Device) -> Gradients {
+    let a = (module.a.val() * tensor::<2>(weights, "gradients.0", Some(step), device)).sum();
+    let b = (module.b.val() * tensor::<1>(weights, "gradients.1", Some(step), device)).sum();
+    let c = (module.c.val() * tensor::<3>(weights, "gradients.2", Some(step), device)).sum();
+    (a + b + c).backward()
+}
+
+fn difference<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> f32 {
+    (left.inner() - right.inner()).abs().max().into_scalar()
+}
+
+#[test]
+fn twenty_steps_agree_with_pytorch_with_and_without_clipping() {
+    let about: Value =
+        serde_json::from_slice(&std::fs::read(folder().join("adamw.json")).unwrap()).unwrap();
+    let weights = Weights::open_file(&folder().join("adamw.safetensors")).unwrap();
+    let rates: Vec<f64> = about["learning_rates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rate| rate.as_f64().unwrap())
+        .collect();
+    let device = Device::flex().autodiff();
+    let variants = about["variants"].as_object().unwrap();
+    assert!(variants.len() >= 3);
+    for (name, settings) in variants {
+        let number = |key: &str| settings[key].as_f64();
+        let betas = [
+            settings["betas"][0].as_f64().unwrap(),
+            settings["betas"][1].as_f64().unwrap(),
+        ];
+        let optimizer = Optimizer::from(AdamW {
+            betas,
+            eps: number("eps").unwrap(),
+            weight_decay: number("weight_decay").unwrap(),
+            ..AdamW::default()
+        });
+        let mut module = Three {
+            a: param(tensor(&weights, "initial.0", None, &device)),
+            b: param(tensor(&weights, "initial.1", None, &device)),
+            c: param(tensor(&weights, "initial.2", None, &device)),
+        };
+        let mut state = OptimizerState::default();
+        for (step, &rate) in rates.iter().enumerate() {
+            // Two micro-batches of half the gradient each, with weights that cancel: the sum is what counts.
+            let mut sum = GradientSum::default();
+            sum.add(&module, gradients(&module, &weights, step, &device), 0.5);
+            sum.add(&module, gradients(&module, &weights, step, &device), 1.5);
+            let (next, stepped) = optimizer.step(module, sum, &mut state, rate, number("max_norm"));
+            module = next;
+            if let Some(norm) = stepped.norm {
+                let expected = weights.require("clipped.norms").unwrap().to_f32().unwrap()[step];
+                assert!(
+                    (norm as f32 - expected).abs() < 1e-4 * expected,
+                    "{name}, step {step}: norm {norm} against {expected}"
+                );
+            }
+            let after = |index: usize| format!("{name}.after.{index}");
+            let errors = [
+                difference(
+                    module.a.val(),
+                    tensor(&weights, &after(0), Some(step), &device),
+                ),
+                difference(
+                    module.b.val(),
+                    tensor(&weights, &after(1), Some(step), &device),
+                ),
+                difference(
+                    module.c.val(),
+                    tensor(&weights, &after(2), Some(step), &device),
+                ),
+            ];
+            assert!(
+                errors.iter().all(|&error| error < 2e-6),
+                "{name}, step {step}: {errors:?}"
+            );
+        }
+        assert_eq!(state.step, 20);
+        assert_eq!(state.moments.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+}
+
+#[derive(Module, Debug)]
+struct Partly {
+    frozen: Param<Tensor<1>>,
+    trained: Param<Tensor<1>>,
+}
+
+#[test]
+fn a_frozen_parameter_does_not_move_and_keeps_no_state() {
+    let device = Device::flex().autodiff();
+    let ones = || Tensor::<1>::ones([3], &device);
+    let module = Partly {
+        frozen: Param::from_tensor(ones()).set_require_grad(false),
+        trained: Param::from_tensor(ones()),
+    };
+    let loss = (module.frozen.val() * module.trained.val()).sum();
+    let mut sum = GradientSum::default();
+    sum.add(&module, loss.backward(), 1.0);
+    let mut state = OptimizerState::default();
+    let (module, _) = Optimizer::default().step(module, sum, &mut state, 0.1, None);
+    assert_eq!(
+        module
+            .frozen
+            .val()
+            .into_data()
+            .iter::<f32>()
+            .collect::<Vec<_>>(),
+        [1.0; 3]
+    );
+    assert!(
+        module
+            .trained
+            .val()
+            .into_data()
+            .iter::<f32>()
+            .all(|value| value < 1.0)
+    );
+    assert_eq!(state.moments.keys().collect::<Vec<_>>(), ["trained"]);
+    assert!(!module.frozen.is_require_grad() && module.trained.is_require_grad());
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused_by_name() {
+    let refused = |adamw: AdamW| Optimizer::from(adamw).check().unwrap_err().to_string();
+    assert!(
+        refused(AdamW {
+            lr: -1.0,
+            ..AdamW::default()
+        })
+        .starts_with("model.optimizer.lr: ")
+    );
+    assert!(
+        refused(AdamW {
+            betas: [0.9, 1.0],
+            ..AdamW::default()
+        })
+        .starts_with("model.optimizer.betas: ")
+    );
+    assert!(
+        refused(AdamW {
+            weight_decay: f64::NAN,
+            ..AdamW::default()
+        })
+        .starts_with("model.optimizer.weight_decay: ")
+    );
+    assert!(
+        refused(AdamW {
+            amsgrad: true,
+            ..AdamW::default()
+        })
+        .starts_with("model.optimizer.amsgrad: ")
+    );
+}

@@ -1,0 +1,256 @@
+//! What stands beside the loop: the run's folder, its log, its checkpoints and the callbacks that decide about them.
+
+use std::path::{Path, PathBuf};
+
+use engraft_hub::atomic;
+use engraft_tasks::{Model, Network};
+
+use crate::callback::{Callback, CheckpointKeeper, ModelCheckpoint, Moment, Stopper, Validation};
+use crate::error::Result;
+use crate::log::{CsvLog, new_version};
+use crate::optimizer::OptimizerState;
+use crate::settings::Plan;
+use crate::snapshot::{self, State};
+
+/// The name of the checkpoint that is replaced at each save.
+pub(crate) const LAST: &str = "last";
+
+/// The files and callbacks of one run.
+pub(crate) struct Run {
+    /// The run's folder; none for a rehearsal.
+    folder: Option<PathBuf>,
+    log: Option<CsvLog>,
+    keepers: Vec<CheckpointKeeper>,
+    stoppers: Vec<Stopper>,
+    validation: Validation,
+    /// The experiment as it was resolved, saved with the run and each checkpoint.
+    config: String,
+    /// The step of the latest checkpoint, and its folder.
+    saved: Option<(u64, PathBuf)>,
+}
+
+/// All that a checkpoint is made of.
+pub(crate) struct Present<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) network: &'a Network,
+    pub(crate) optimizer: &'a OptimizerState,
+    pub(crate) state: State,
+}
+
+impl Run {
+    /// Makes the callbacks; `known` are the metrics that the run will produce.
+    pub(crate) fn new(
+        plan: &Plan,
+        callbacks: &[Callback],
+        known: &[&str],
+        validation: Validation,
+        config: &str,
+    ) -> Result<Self> {
+        let mut keepers = Vec::new();
+        let mut stoppers = Vec::new();
+        for callback in callbacks {
+            match callback {
+                Callback::ModelCheckpoint(settings) if plan.checkpoints => {
+                    keepers.push(CheckpointKeeper::new(settings, known)?)
+                }
+                Callback::EarlyStopping(settings) => stoppers.push(Stopper::new(settings, known)?),
+                _ => {}
+            }
+        }
+        if plan.checkpoints && keepers.is_empty() {
+            keepers.push(CheckpointKeeper::new(&ModelCheckpoint::default(), known)?);
+        }
+        Ok(Self {
+            folder: None,
+            log: None,
+            keepers,
+            stoppers,
+            validation,
+            config: config.to_owned(),
+            saved: None,
+        })
+    }
+
+    /// A run without files or callbacks.
+    pub(crate) fn new_empty() -> Self {
+        Self {
+            folder: None,
+            log: None,
+            keepers: Vec::new(),
+            stoppers: Vec::new(),
+            validation: Validation::Never,
+            config: String::new(),
+            saved: None,
+        }
+    }
+
+    /// Opens the run's folder: a new one under the plan's root, or that of the checkpoint that is resumed.
+    pub(crate) fn open(&mut self, plan: &Plan, resumed: Option<(&Path, &State)>) -> Result<()> {
+        if !plan.checkpoints && !plan.log {
+            return Ok(());
+        }
+        let folder = match resumed.and_then(|(checkpoint, _)| run_of(checkpoint)) {
+            Some(folder) => folder,
+            None => new_version(&plan.root)?,
+        };
+        if plan.log {
+            let mut log = CsvLog::open(&folder)?;
+            if let Some((_, state)) = resumed {
+                log.truncate_rows(state.log_rows)?;
+            }
+            self.log = Some(log);
+        }
+        atomic::write(&folder.join("config.yaml"), self.config.as_bytes())?;
+        if let Some((checkpoint, state)) = resumed {
+            for later in snapshot::later_than(&folder.join("checkpoints"), state.position) {
+                remove(&later);
+            }
+            for (keeper, state) in self.keepers.iter_mut().zip(&state.keepers) {
+                keeper.restore(state.clone());
+            }
+            for (stopper, state) in self.stoppers.iter_mut().zip(&state.stoppers) {
+                stopper.restore(state.clone());
+            }
+            self.saved = Some((state.position.step, checkpoint.to_owned()));
+        }
+        self.folder = Some(folder);
+        Ok(())
+    }
+
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Adds a row to the log.
+    pub(crate) fn log(&mut self, epoch: u64, step: u64, metrics: &[(String, f64)]) -> Result<()> {
+        if let Some(log) = &mut self.log {
+            log.log(epoch, step, metrics)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the early stoppers look; the text says why training should end.
+    pub(crate) fn observe(&mut self, moment: Moment, metrics: &[(String, f64)]) -> Option<String> {
+        let validation = self.validation;
+        let due = self
+            .stoppers
+            .iter_mut()
+            .filter(|stopper| stopper.due(moment, validation));
+        // Every stopper looks, even after one has decided, so that their states stay in step.
+        let reasons: Vec<String> = due.filter_map(|stopper| stopper.observe(metrics)).collect();
+        reasons.into_iter().next()
+    }
+
+    /// Lets the keepers decide and saves what they want; `present` is asked for only if there is something to save.
+    pub(crate) fn keep<'a>(
+        &mut self,
+        moment: Moment,
+        epoch: u64,
+        step: u64,
+        metrics: &[(String, f64)],
+        present: impl Fn() -> Present<'a>,
+    ) -> Result<()> {
+        for index in 0..self.keepers.len() {
+            if !self.keepers[index].due(moment, epoch, step, self.validation) {
+                continue;
+            }
+            let folder = self.place(self.keepers[index].settings().dirpath.as_deref());
+            let decision =
+                self.keepers[index].decide(metrics, epoch, step, |name| folder.join(name).exists());
+            let weights_only = self.keepers[index].settings().save_weights_only;
+            let names = decision
+                .save_as
+                .into_iter()
+                .chain(decision.last.then(|| LAST.to_owned()));
+            for name in names {
+                self.save(&folder.join(name), present(), weights_only)?;
+            }
+            for name in decision.remove {
+                remove(&folder.join(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves the present state as `last`, unless this step has a checkpoint already.
+    pub(crate) fn keep_last(&mut self, enabled: bool, present: Present<'_>) -> Result<()> {
+        if !enabled
+            || self
+                .saved
+                .as_ref()
+                .is_some_and(|(step, _)| *step == present.state.position.step)
+        {
+            return Ok(());
+        }
+        let folder = self.place(None);
+        self.save(&folder.join(LAST), present, false)
+    }
+
+    fn place(&self, dirpath: Option<&Path>) -> PathBuf {
+        match (dirpath, &self.folder) {
+            (Some(dirpath), _) => dirpath.to_owned(),
+            (None, Some(folder)) => folder.join("checkpoints"),
+            (None, None) => PathBuf::from("checkpoints"),
+        }
+    }
+
+    fn save(&mut self, path: &Path, present: Present<'_>, weights_only: bool) -> Result<()> {
+        let mut state = present.state;
+        state.keepers = self
+            .keepers
+            .iter()
+            .map(|keeper| keeper.state().clone())
+            .collect();
+        state.stoppers = self
+            .stoppers
+            .iter()
+            .map(|stopper| stopper.state().clone())
+            .collect();
+        state.log_rows = self.log.as_ref().map_or(0, CsvLog::rows);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| crate::Error::Checkpoint {
+                checkpoint: path.display().to_string(),
+                problem: format!("its folder cannot be created: {error}"),
+            })?;
+        }
+        let optimizer = (!weights_only).then_some(present.optimizer);
+        snapshot::save(
+            path,
+            present.model,
+            present.network,
+            optimizer,
+            &state,
+            &self.config,
+        )?;
+        self.saved = Some((state.position.step, path.to_owned()));
+        Ok(())
+    }
+
+    /// The checkpoint that a user wants: the best by the first monitored metric, else the newest.
+    pub(crate) fn checkpoint(&self) -> Option<PathBuf> {
+        self.best()
+            .map(|(path, _)| path)
+            .or_else(|| self.saved.as_ref().map(|(_, path)| path.clone()))
+    }
+
+    /// The best checkpoint and the metric that says so.
+    pub(crate) fn best(&self) -> Option<(PathBuf, String)> {
+        self.keepers.iter().find_map(|keeper| {
+            let monitor = keeper.settings().monitor.clone()?;
+            let folder = self.place(keeper.settings().dirpath.as_deref());
+            Some((folder.join(&keeper.best()?.name), monitor))
+        })
+    }
+}
+
+/// The run that a checkpoint lies in, if it lies in one.
+fn run_of(checkpoint: &Path) -> Option<PathBuf> {
+    let checkpoint = checkpoint.canonicalize().ok()?;
+    let run = checkpoint.parent()?.parent()?;
+    run.join("config.yaml").exists().then(|| run.to_owned())
+}
+
+/// Removes a checkpoint that nobody wants any more; one that is gone already is no reason to stop a run.
+fn remove(path: &Path) {
+    let _ = std::fs::remove_dir_all(path);
+}

@@ -1,0 +1,331 @@
+//! A checkpoint: a preset that predicts by itself, and in its folder `training/` what a run needs to go on as if nothing had happened.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData as Values};
+use engraft_hub::{TensorData, TensorToWrite, Weights, atomic, write_safetensors};
+use engraft_tasks::metrics::{Mean, exact};
+use engraft_tasks::{Model, Network};
+use serde::{Deserialize, Serialize};
+
+use crate::callback::{KeeperState, StopperState};
+use crate::error::{Error, Result};
+use crate::optimizer::OptimizerState;
+
+/// The folder beside the preset's files.
+const FOLDER: &str = "training";
+/// The layout's version.
+const FORMAT: u64 = 1;
+
+/// Where a run stands, and all that is not weights or moments.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) format: u64,
+    pub(crate) position: Position,
+    pub(crate) signature: Signature,
+    /// Of the present epoch: what the progress shows and the epoch's end logs.
+    pub(crate) loss: Mean,
+    pub(crate) accuracy: Mean,
+    /// The latest value of every metric.
+    pub(crate) metrics: Vec<Metric>,
+    pub(crate) keepers: Vec<KeeperState>,
+    pub(crate) stoppers: Vec<StopperState>,
+    /// Rows of the log when the checkpoint was made.
+    pub(crate) log_rows: u64,
+}
+
+/// A metric by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Metric {
+    pub(crate) name: String,
+    #[serde(with = "exact")]
+    pub(crate) value: f64,
+}
+
+/// The data cursor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// The epoch, from 0.
+    pub(crate) epoch: u64,
+    /// Micro-batches of the epoch that are done.
+    pub(crate) batch: u64,
+    /// Micro-batches of the run that are done.
+    pub(crate) seen: u64,
+    /// Optimizer steps done.
+    pub(crate) step: u64,
+}
+
+/// What a resumed run must share with the one that wrote the checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Signature {
+    /// Must be equal: name and value of what decides which rows come when.
+    pub(crate) data: BTreeMap<String, String>,
+    /// Should be equal, for results equal to the bit.
+    pub(crate) machine: BTreeMap<String, String>,
+}
+
+impl Signature {
+    pub(crate) fn machine() -> BTreeMap<String, String> {
+        let program = std::env::current_exe().ok().and_then(|path| {
+            let about = std::fs::metadata(path).ok()?;
+            let modified = about
+                .modified()
+                .ok()?
+                .duration_since(std::time::UNIX_EPOCH)
+                .ok()?;
+            Some(format!("{} bytes of {}", about.len(), modified.as_secs()))
+        });
+        let processor = std::fs::read_to_string("/proc/cpuinfo")
+            .ok()
+            .and_then(|text| {
+                let line = text.lines().find(|line| line.starts_with("model name"))?;
+                Some(line.split_once(':')?.1.trim().to_owned())
+            });
+        BTreeMap::from([
+            ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("program".to_owned(), program.unwrap_or_default()),
+            (
+                "processor".to_owned(),
+                processor.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            ),
+            (
+                "threads".to_owned(),
+                rayon::current_num_threads().to_string(),
+            ),
+        ])
+    }
+
+    /// Refuses a resumed run whose rows would come otherwise; the notes tell what may cost equality to the bit.
+    pub(crate) fn check(&self, now: &Self, checkpoint: &Path) -> Result<Vec<String>> {
+        for (name, was) in &self.data {
+            let is = now.data.get(name).map_or("", String::as_str);
+            if is != was {
+                return Err(refuse(
+                    checkpoint,
+                    format!(
+                        "the run was started with {name} {was} and cannot go on with {is}; give the same, or start anew from its weights"
+                    ),
+                ));
+            }
+        }
+        let differing = self
+            .machine
+            .iter()
+            .filter(|(name, was)| now.machine.get(*name) != Some(was));
+        Ok(differing
+            .map(|(name, was)| {
+                let is = now.machine.get(name).map_or("", String::as_str);
+                format!("resuming with another {name} ({was} before, {is} now): results may differ in the last bits from an uninterrupted run")
+            })
+            .collect())
+    }
+}
+
+fn refuse(checkpoint: &Path, problem: impl Into<String>) -> Error {
+    Error::Checkpoint {
+        checkpoint: checkpoint.display().to_string(),
+        problem: problem.into(),
+    }
+}
+
+/// Writes a checkpoint to `path`: complete or absent.
+pub(crate) fn save(
+    path: &Path,
+    model: &Model,
+    network: &Network,
+    optimizer: Option<&OptimizerState>,
+    state: &State,
+    config: &str,
+) -> Result<()> {
+    let folder = atomic::Folder::create(path)?;
+    model.write_preset(network, folder.path())?;
+    let training = folder.path().join(FOLDER);
+    std::fs::create_dir(&training)
+        .map_err(|error| refuse(path, format!("cannot create {FOLDER}: {error}")))?;
+    if let Some(optimizer) = optimizer {
+        let tensors = optimizer.moments.iter().flat_map(|(name, moments)| {
+            ["first", "second"]
+                .into_iter()
+                .zip(moments)
+                .map(move |(moment, tensor)| {
+                    let values: Vec<f32> = tensor.clone().into_data().iter::<f32>().collect();
+                    TensorToWrite {
+                        name: Cow::Owned(format!("{moment}.{name}")),
+                        shape: vec![values.len()],
+                        data: TensorData::F32(Cow::Owned(values)),
+                    }
+                })
+        });
+        let notes = BTreeMap::from([("step".to_owned(), optimizer.step.to_string())]);
+        write_safetensors(&training.join("optimizer.safetensors"), tensors, &notes)?;
+    }
+    let json = serde_json::to_vec_pretty(state)
+        .map_err(|error| refuse(path, format!("the state cannot be written: {error}")))?;
+    atomic::write(&training.join("state.json"), &json)?;
+    atomic::write(&training.join("config.yaml"), config.as_bytes())?;
+    folder.commit()?;
+    Ok(())
+}
+
+/// Reads a checkpoint's state.
+///
+/// # Errors
+/// It has none (only weights were saved), or it is damaged.
+pub(crate) fn read_state(path: &Path) -> Result<State> {
+    let file = path.join(FOLDER).join("state.json");
+    let bytes = std::fs::read(&file).map_err(|error| {
+        refuse(
+            path,
+            format!("cannot be resumed: {}: {error}", file.display()),
+        )
+    })?;
+    let state: State = serde_json::from_slice(&bytes)
+        .map_err(|error| refuse(path, format!("{} is damaged: {error}", file.display())))?;
+    if state.format > FORMAT {
+        return Err(refuse(path, "was written by a later version of engraft"));
+    }
+    Ok(state)
+}
+
+/// Reads the optimizer's moments for every parameter of `paths` and its number of elements.
+///
+/// # Errors
+/// The file is missing or damaged, or a parameter's moments are missing or of another size.
+pub(crate) fn read_optimizer(
+    path: &Path,
+    parameters: &[(String, usize)],
+    device: &Device,
+) -> Result<OptimizerState> {
+    let file = path.join(FOLDER).join("optimizer.safetensors");
+    if !file.exists() {
+        return Err(refuse(
+            path,
+            "holds weights only (save_weights_only): training cannot be resumed from it",
+        ));
+    }
+    let weights = Weights::open_file(&file)?;
+    let step = weights
+        .notes()
+        .get("step")
+        .and_then(|step| step.parse().ok());
+    let mut state = OptimizerState {
+        step: step.ok_or_else(|| refuse(path, "the optimizer's step is missing"))?,
+        moments: BTreeMap::new(),
+    };
+    // Parameters that never had a gradient have no moments; any stored moment must belong to a parameter.
+    for (name, count) in parameters {
+        let moment = |which: &str| -> Result<Option<Tensor<1>>> {
+            let Some(tensor) = weights.get(&format!("{which}.{name}")) else {
+                return Ok(None);
+            };
+            let values = tensor.to_f32()?;
+            if values.len() != *count {
+                return Err(refuse(
+                    path,
+                    format!(
+                        "the optimizer's moments of {name} have {} elements, not {count}",
+                        values.len()
+                    ),
+                ));
+            }
+            Ok(Some(Tensor::from_data(
+                Values::new(values, [*count]),
+                device,
+            )))
+        };
+        match (moment("first")?, moment("second")?) {
+            (Some(first), Some(second)) => {
+                state.moments.insert(name.clone(), [first, second]);
+            }
+            (None, None) if state.step == 0 => {}
+            _ => {
+                return Err(refuse(
+                    path,
+                    format!("the optimizer's moments of {name} are missing"),
+                ));
+            }
+        }
+    }
+    if weights.len() != 2 * state.moments.len() {
+        return Err(refuse(
+            path,
+            "the optimizer has moments of parameters that this model lacks: it is the checkpoint of another model",
+        ));
+    }
+    Ok(state)
+}
+
+impl State {
+    pub(crate) const FORMAT: u64 = FORMAT;
+}
+
+/// The newest checkpoint of the newest run under `root`: the one with most steps.
+///
+/// # Errors
+/// There is none.
+pub fn newest(root: &Path) -> Result<PathBuf> {
+    let runs = folders(root).into_iter().filter_map(|path| {
+        let number: u64 = path
+            .file_name()?
+            .to_str()?
+            .strip_prefix("version_")?
+            .parse()
+            .ok()?;
+        Some((number, path))
+    });
+    let mut runs: Vec<_> = runs.collect();
+    runs.sort();
+    let newest = runs
+        .into_iter()
+        .rev()
+        .find_map(|(_, run)| in_run(&run.join("checkpoints")));
+    newest.ok_or_else(|| {
+        refuse(
+            root,
+            "holds no run with a checkpoint; name one with --ckpt_path FOLDER",
+        )
+    })
+}
+
+fn in_run(checkpoints: &Path) -> Option<PathBuf> {
+    for path in folders(checkpoints) {
+        // A folder that was being replaced when the process died is put back.
+        let _ = atomic::recover(&path);
+    }
+    let states = folders(checkpoints).into_iter().filter_map(|path| {
+        let state = read_state(&path).ok()?;
+        Some((
+            (
+                state.position.step,
+                state.position.seen,
+                state.position.epoch,
+            ),
+            path,
+        ))
+    });
+    states.max().map(|(_, path)| path)
+}
+
+/// The checkpoints of a folder that were made after `position`.
+pub(crate) fn later_than(checkpoints: &Path, position: Position) -> Vec<PathBuf> {
+    let later =
+        |path: &PathBuf| read_state(path).is_ok_and(|state| state.position.step > position.step);
+    folders(checkpoints).into_iter().filter(later).collect()
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()));
+    let visible = |path: &PathBuf| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| !name.starts_with('.'))
+    };
+    entries
+        .filter(|path| path.is_dir() && visible(path))
+        .collect()
+}

@@ -1,0 +1,94 @@
+//! How a model is trained, as users write it beside the task.
+
+use engraft_component::{Component, Context, Error as ComponentError, FromNode, Kind, Node};
+
+use crate::error::{Error, Result};
+use crate::optimizer::Optimizer;
+use crate::schedule::LrScheduler;
+
+/// How a model is trained.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(ignored(data_module = "the data module of the experiment is used"))]
+pub struct Training {
+    /// What turns gradients into new weights.
+    #[arg(default = Optimizer::default())]
+    pub optimizer: Optimizer,
+    /// How the learning rate changes; constant without one.
+    pub lr_scheduler: Option<LrScheduler>,
+    /// Whether the schedule counts optimizer steps (as ModelGenerator does) or epochs.
+    #[arg(default = Interval::Step)]
+    pub lr_scheduler_interval: Interval,
+    /// Only true: every weight of a checkpoint must fit.
+    #[arg(default = true)]
+    pub strict_loading: bool,
+    /// Resume with a fresh optimizer.
+    #[arg(default = false)]
+    pub reset_optimizer_states: bool,
+}
+
+/// What a schedule counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interval {
+    /// Optimizer steps.
+    Step,
+    /// Epochs.
+    Epoch,
+}
+
+impl FromNode for Interval {
+    fn from_node(node: &Node, cx: &mut Context) -> std::result::Result<Self, ComponentError> {
+        match node.as_text() {
+            Some("step") => Ok(Self::Step),
+            Some("epoch") => Ok(Self::Epoch),
+            _ => Err(cx.expected(node, "step or epoch")),
+        }
+    }
+
+    fn to_node(&self) -> Node {
+        let word = match self {
+            Self::Step => "step",
+            Self::Epoch => "epoch",
+        };
+        word.to_owned().to_node()
+    }
+
+    fn kind() -> Kind {
+        Kind::Words(vec!["step", "epoch"])
+    }
+}
+
+impl Training {
+    /// Refuses settings that no run can have, before anything is read.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn check(&self) -> Result<()> {
+        if !self.strict_loading {
+            return Err(Error::Argument("model.strict_loading: false is not supported yet; every weight of a checkpoint must fit".into()));
+        }
+        self.optimizer.check()?;
+        if let Some(schedule) = &self.lr_scheduler {
+            schedule.check()?;
+        }
+        Ok(())
+    }
+
+    /// The learning rate of optimizer step `step` (from 0) in `epoch` (from 0) of a run of `steps` and `epochs` in all.
+    ///
+    /// # Errors
+    /// The schedule needs to know the end of the run, and there is none.
+    pub fn learning_rate(
+        &self,
+        step: u64,
+        epoch: u64,
+        steps: Option<u64>,
+        epochs: Option<u64>,
+    ) -> Result<f64> {
+        let multiplier = match (&self.lr_scheduler, self.lr_scheduler_interval) {
+            (None, _) => 1.0,
+            (Some(schedule), Interval::Step) => schedule.multiplier(step, steps)?,
+            (Some(schedule), Interval::Epoch) => schedule.multiplier(epoch, epochs)?,
+        };
+        Ok(self.optimizer.learning_rate() * multiplier)
+    }
+}
