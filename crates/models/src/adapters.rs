@@ -125,7 +125,7 @@ pub enum ActivationLayer {
     /// `max(x, 0)`.
     ReLU(ReLU),
     /// `x Φ(x)`.
-    GELU(GELU),
+    GELU(GeluLayer),
     /// `x sigmoid(x)`.
     SiLU(SiLU),
 }
@@ -140,7 +140,8 @@ pub struct ReLU {}
 
 /// `x Φ(x)`.
 #[derive(Clone, Debug, PartialEq, Component)]
-pub struct GELU {}
+#[component(name = "GELU")]
+pub struct GeluLayer {}
 
 /// `x sigmoid(x)`.
 #[derive(Clone, Debug, PartialEq, Component)]

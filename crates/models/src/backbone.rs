@@ -117,7 +117,11 @@ impl Backbone {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Refuses arguments that no model can have, before anything is read.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn check(&self) -> Result<()> {
         if self.use_peft {
             return Err(Error::Argument("backbone.use_peft: LoRA is not supported yet; remove it to train all weights, or give frozen: true to train the head only".into()));
         }

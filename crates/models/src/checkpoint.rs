@@ -260,6 +260,10 @@ impl Checkpoint {
         if let Some(error) = error {
             return Err(error);
         }
+        if report.loaded == 0 && !required {
+            // A head that starts anew is no gap in the checkpoint.
+            return Ok(module);
+        }
         if required {
             report.missing_required = std::mem::take(&mut report.missing_optional);
         }

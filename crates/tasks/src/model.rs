@@ -29,7 +29,7 @@ pub struct Model {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) labels: Option<LabelSpace>,
-    class_weights: Vec<f32>,
+    pub(crate) class_weights: Vec<f32>,
     pooling: EmbedPooling,
     normalize: bool,
     /// The parameters. Training replaces them.
@@ -89,6 +89,8 @@ impl RowOutput {
 /// How a model is built.
 pub(crate) struct Building<'a> {
     pub(crate) labels: Option<LabelSpace>,
+    /// What each class weighs, where that is decided already.
+    pub(crate) class_weights: Vec<f32>,
     /// The training examples, where there are any.
     pub(crate) train: Option<&'a Examples>,
     /// Whether the head must be in the checkpoint.
@@ -118,6 +120,7 @@ impl Model {
             checkpoint,
             Building {
                 labels: None,
+                class_weights: Vec::new(),
                 train,
                 require_head: false,
                 initial,
@@ -147,6 +150,7 @@ impl Model {
         };
         let building = Building {
             labels,
+            class_weights: Vec::new(),
             train: None,
             require_head: false,
             initial,
@@ -157,7 +161,7 @@ impl Model {
     pub(crate) fn on(task: Task, checkpoint: Checkpoint, building: Building<'_>) -> Result<Self> {
         let tokenizer = open_tokenizer(&checkpoint)?;
         let mut labels = building.labels;
-        let mut class_weights = Vec::new();
+        let mut class_weights = building.class_weights;
         let (mut pooling, mut normalize) = (EmbedPooling::None, false);
         let encoder = checkpoint.encoder(&building.initial)?;
         let initial = building.initial.clone();

@@ -34,6 +34,8 @@ struct Description {
     classes: Option<usize>,
     /// Names of the classes, in order.
     labels: Option<Vec<String>>,
+    /// What each class weighs in the loss, where classes are weighed.
+    class_weights: Option<Vec<f64>>,
 }
 
 impl Model {
@@ -104,6 +106,7 @@ impl Model {
         if let Task::Embed(embed) = &mut task {
             (embed.pooling, embed.normalize) = (Some(self.pooling()), Some(self.normalizes()));
         }
+        let weights = !self.class_weights.is_empty();
         Description {
             format: FORMAT,
             engraft: env!("CARGO_PKG_VERSION").into(),
@@ -113,6 +116,12 @@ impl Model {
                 .labels
                 .as_ref()
                 .and_then(|labels| labels.names().map(<[String]>::to_vec)),
+            class_weights: weights.then(|| {
+                self.class_weights
+                    .iter()
+                    .map(|&weight| f64::from(weight))
+                    .collect()
+            }),
         }
     }
 
@@ -138,6 +147,7 @@ impl Model {
         let mut task = description.task;
         task.backbone_mut().backbone_mut().preset = preset.name().to_owned();
         task.check()?;
+        let weights = description.class_weights.unwrap_or_default();
         let labels = description
             .classes
             .map(|count| LabelSpace::new(count, description.labels));
@@ -151,6 +161,7 @@ impl Model {
             checkpoint,
             Building {
                 labels,
+                class_weights: weights.into_iter().map(|weight| weight as f32).collect(),
                 train: None,
                 require_head: true,
                 initial,
@@ -174,3 +185,6 @@ fn read_description(preset: &Preset) -> Result<Option<Description>> {
     }
     Ok(Some(description))
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,6 +141,7 @@ impl Task {
     /// # Errors
     /// The first of them.
     pub fn check(&self) -> Result<()> {
+        self.backbone().backbone().check()?;
         let Self::SequenceClassification(task) = self else {
             return Ok(());
         };

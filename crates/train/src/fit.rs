@@ -488,6 +488,7 @@ impl<'a> Loop<'a> {
                 keepers: Vec::new(),
                 stoppers: Vec::new(),
                 log_rows: 0,
+                leaving: Vec::new(),
             },
         }
     }

@@ -102,6 +102,9 @@ impl Run {
         }
         atomic::write(&folder.join("config.yaml"), self.config.as_bytes())?;
         if let Some((checkpoint, state)) = resumed {
+            remove_unfinished(&folder.join("checkpoints"));
+            // The run died between a save and the removal that follows it.
+            state.leaving.iter().for_each(|path| remove(path));
             for later in snapshot::later_than(&folder.join("checkpoints"), state.position) {
                 remove(&later);
             }
@@ -158,16 +161,21 @@ impl Run {
             let decision =
                 self.keepers[index].decide(metrics, epoch, step, |name| folder.join(name).exists());
             let weights_only = self.keepers[index].settings().save_weights_only;
+            let leaving: Vec<PathBuf> = decision
+                .remove
+                .iter()
+                .map(|name| folder.join(name))
+                .collect();
             let names = decision
                 .save_as
                 .into_iter()
                 .chain(decision.last.then(|| LAST.to_owned()));
             for name in names {
-                self.save(&folder.join(name), present(), weights_only)?;
+                let mut present = present();
+                present.state.leaving.clone_from(&leaving);
+                self.save(&folder.join(name), present, weights_only)?;
             }
-            for name in decision.remove {
-                remove(&folder.join(name));
-            }
+            leaving.iter().for_each(|path| remove(path));
         }
         Ok(())
     }
@@ -245,12 +253,39 @@ impl Run {
 
 /// The run that a checkpoint lies in, if it lies in one.
 fn run_of(checkpoint: &Path) -> Option<PathBuf> {
-    let checkpoint = checkpoint.canonicalize().ok()?;
     let run = checkpoint.parent()?.parent()?;
     run.join("config.yaml").exists().then(|| run.to_owned())
 }
 
+/// Removes what a killed process had begun to write.
+fn remove_unfinished(checkpoints: &Path) {
+    for entry in std::fs::read_dir(checkpoints)
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name();
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with('.') && name.contains(".tmp-"))
+        {
+            remove(&entry.path());
+        }
+    }
+}
+
 /// Removes a checkpoint that nobody wants any more; one that is gone already is no reason to stop a run.
+///
+/// It is renamed first: a process killed half-way leaves something to clear away, not half a checkpoint.
 fn remove(path: &Path) {
-    let _ = std::fs::remove_dir_all(path);
+    let hidden = path.file_name().map(|name| {
+        format!(
+            ".{}.tmp-removed",
+            name.to_string_lossy().trim_start_matches('.')
+        )
+    });
+    let aside = hidden
+        .map(|name| path.with_file_name(name))
+        .filter(|aside| std::fs::rename(path, aside).is_ok());
+    let _ = std::fs::remove_dir_all(aside.as_deref().unwrap_or(path));
 }

@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) stoppers: Vec<StopperState>,
     /// Rows of the log when the checkpoint was made.
     pub(crate) log_rows: u64,
+    /// Checkpoints that are removed once this one is complete.
+    pub(crate) leaving: Vec<PathBuf>,
 }
 
 /// A metric by name.

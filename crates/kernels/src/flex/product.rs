@@ -91,10 +91,8 @@ impl Target {
     /// It must lie in the same slice.
     pub(super) unsafe fn offset(self, elements: usize) -> Self {
         // SAFETY: the caller's promise.
-        Self {
-            pointer: unsafe { self.pointer.add(elements) },
-            ..self
-        }
+        let pointer = unsafe { self.pointer.add(elements) };
+        Self { pointer, ..self }
     }
 
     /// Row `row`, of `columns` elements.

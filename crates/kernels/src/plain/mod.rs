@@ -45,7 +45,7 @@ fn matrix<B: Backend>(tensor: &FloatTensor<B>) -> [usize; 2] {
 }
 
 /// Waits for a tensor's values.
-fn read<B: Backend>(
+fn read(
     values: impl Future<Output = Result<TensorData, burn::backend::ExecutionError>>,
 ) -> TensorData {
     // There is no value to go on with once a device fails to answer.
@@ -55,7 +55,7 @@ fn read<B: Backend>(
 
 /// The values of a tensor on the host, as single precision, row by row.
 fn download<B: Backend>(tensor: FloatTensor<B>) -> Vec<f32> {
-    read::<B>(B::float_into_data(tensor))
+    read(B::float_into_data(tensor))
         .iter::<f32>()
         .collect()
 }
@@ -281,7 +281,7 @@ pub(crate) fn segment_max_backward<B: Backend>(
 ) -> FloatTensor<B> {
     let columns = gradient.shape()[1];
     let device = gradient.device();
-    let rows = read::<B>(B::int_into_data(rows))
+    let rows = read(B::int_into_data(rows))
         .iter::<i32>()
         .collect::<Vec<_>>();
     let spread = host_segment_max_backward(&download::<B>(gradient), &rows, columns, count);

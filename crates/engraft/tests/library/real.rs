@@ -4,16 +4,14 @@
 //! and passes.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use burn::tensor::Device;
-use engraft::data::{Batching, Examples};
 use engraft::models::{Backbone, BackboneSlot};
 use engraft::prelude::*;
 use engraft::tasks::{Embed, Inference, Model, RowOutput, Task};
-use engraft::train::progress::{Display, Progress};
-use engraft::train::settings::Amount;
 use serde_json::Value;
+
+use crate::outputs;
 
 /// The folder of an asset, or none with a word about it.
 fn asset(name: &str) -> Option<PathBuf> {
@@ -28,22 +26,6 @@ fn asset(name: &str) -> Option<PathBuf> {
         eprintln!("skipped: no {name} in ../shared/assets or ENGRAFT_ASSETS");
     }
     found
-}
-
-fn outputs(model: &Model, texts: &[String]) -> Vec<RowOutput> {
-    let prediction = engraft::train::Prediction {
-        examples: Arc::new(Examples::from_texts(texts.iter().cloned())),
-        batching: &Batching::default(),
-        limit: Amount::ALL,
-        progress: &mut Progress::new(Display::Silent),
-    };
-    let mut rows = Vec::new();
-    engraft::train::predict(model, prediction, |row| {
-        rows.push(row);
-        Ok::<(), engraft::train::Error>(())
-    })
-    .unwrap();
-    rows
 }
 
 fn backbone(path: &Path) -> BackboneSlot {

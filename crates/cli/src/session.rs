@@ -1,0 +1,270 @@
+//! What every run begins with: the experiment read, its notes said, its model and rows found.
+
+use std::path::{Path, PathBuf};
+
+use engraft_component::did_you_mean;
+use engraft_config::{Composed, Experiment, Model as ModelSettings, Seed, compose};
+use engraft_data::{DataModule, Error as DataError, Examples, Splits, Stage};
+use engraft_hub::Preset;
+use engraft_tasks::{Model, Task};
+use engraft_train::Plan;
+use engraft_train::progress::{Display, Progress};
+
+use crate::arguments::{Command, Tail};
+use crate::failure::{Failure, note, print, say};
+use crate::help;
+
+/// An experiment that was read and is to be run.
+#[derive(Debug)]
+pub(crate) struct Session {
+    command: Command,
+    /// The file or folder to write.
+    pub(crate) output: Option<PathBuf>,
+    /// The experiment.
+    pub(crate) experiment: Experiment,
+    /// What its trainer means.
+    pub(crate) plan: Plan,
+    composed: Composed,
+}
+
+impl Session {
+    /// Reads the tail of a command line; help or a configuration that is asked for is printed instead of going on.
+    pub(crate) fn open(command: Command, words: &[String]) -> Result<Self, Failure> {
+        let tail = Tail::read(command, words)?;
+        if let Some(topic) = &tail.help {
+            return Err(help::answer(command, topic, &tail.sources)?);
+        }
+        let composed = compose(&tail.sources)?;
+        let (mut experiment, notes) = Experiment::read(&composed)?;
+        notes.iter().for_each(|text| note(text));
+        if tail.print_config {
+            print(&experiment.to_yaml())?;
+            return Err(Failure::Done);
+        }
+        if experiment.seed_everything == Seed::Fresh {
+            let seed = experiment.seed_everything.number();
+            note(&format!(
+                "seed_everything: false: this run has the seed {seed}"
+            ));
+            experiment.seed_everything = Seed::Fixed(seed);
+        }
+        use_threads(tail.threads)?;
+        let (plan, notes) = experiment.trainer.plan().map_err(Failure::refused)?;
+        if command == Command::Fit || plan.rehearsal {
+            notes.iter().for_each(|text| note(text));
+        }
+        let session = Self {
+            command,
+            output: tail.output,
+            experiment,
+            plan,
+            composed,
+        };
+        session.suggest_checkpoint();
+        Ok(session)
+    }
+
+    /// What is computed and how it is trained, as the experiment says.
+    pub(crate) fn model(&self) -> Result<&ModelSettings, Failure> {
+        self.experiment.model.as_ref().ok_or_else(|| {
+            let or_checkpoint = match self.command {
+                Command::Fit => "",
+                _ => ", or --ckpt_path with a checkpoint, which holds its model",
+            };
+            self.lacks(
+                "model",
+                &format!("--model CLASS or a --config with a model{or_checkpoint}"),
+            )
+        })
+    }
+
+    /// Where the rows come from.
+    pub(crate) fn data(&self) -> Result<&DataModule, Failure> {
+        let data = self.experiment.data.as_ref();
+        data.ok_or_else(|| self.lacks("data", "--data CLASS or a --config with data"))
+    }
+
+    fn lacks(&self, key: &str, remedy: &str) -> Failure {
+        Failure::refused(format!(
+            "{key}: missing, {} requires it. Give {remedy}",
+            self.command.name()
+        ))
+    }
+
+    /// Reads the rows of a stage.
+    pub(crate) fn rows(&self, stage: Stage) -> Result<Splits, Failure> {
+        let splits = self.data()?.load(stage).map_err(|error| match error {
+            DataError::Argument { .. } => Failure::refused(format!("data.{error}")),
+            other => Failure::refused(other),
+        })?;
+        splits.notes.iter().for_each(|text| note(text));
+        Ok(splits)
+    }
+
+    /// The checkpoint's folder, if one is named.
+    pub(crate) fn checkpoint(&self) -> Result<Option<PathBuf>, Failure> {
+        let Some(named) = &self.experiment.ckpt_path else {
+            return Ok(None);
+        };
+        if named == "last" {
+            let newest = engraft_train::newest_checkpoint(&self.plan.root);
+            let newest = newest.map_err(|error| Failure::refused(format!("ckpt_path: {error}")))?;
+            note(&format!("ckpt_path: last is {}", newest.display()));
+            return Ok(Some(newest));
+        }
+        let path = PathBuf::from(named);
+        if path.is_dir() {
+            return Ok(Some(path));
+        }
+        let problem = match path.exists() {
+            true => {
+                "it is a file, but a checkpoint is a folder; files of other programs are not read"
+                    .to_owned()
+            }
+            false => format!("the folder does not exist{}", nearest_sibling(&path)),
+        };
+        Err(Failure::refused(format!(
+            "ckpt_path: cannot use the checkpoint \"{named}\": {problem}"
+        )))
+    }
+
+    /// The model of a checkpoint, which must be what the experiment says, if it says anything.
+    pub(crate) fn open_checkpoint(&self, folder: &Path) -> Result<Model, Failure> {
+        let preset = preset_in(folder)?;
+        let saved = Model::saved_task(&preset).map_err(in_checkpoint)?;
+        if let (Some(saved), Some(wanted)) = (saved, &self.experiment.model) {
+            agree(&saved, &wanted.task(), folder)?;
+        }
+        let model = Model::open(preset, &Default::default()).map_err(in_checkpoint)?;
+        loaded(&model, &folder.display().to_string());
+        Ok(model)
+    }
+
+    /// The model that the experiment describes, on its backbone; `train` are the rows that may name its classes.
+    pub(crate) fn build(&self, train: Option<&Examples>) -> Result<Model, Failure> {
+        let task = self.model()?.task();
+        let seed = self.experiment.seed_everything.number();
+        let model = Model::build(&task, train, &Default::default(), seed);
+        let model = model.map_err(|error| {
+            Failure::refused(Experiment::locate(&self.composed, &error.to_string()))
+        })?;
+        loaded(&model, &task.backbone().backbone().preset);
+        Ok(model)
+    }
+
+    /// Where progress shows.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress::new(Display::detect(
+            self.plan.progress,
+            self.plan.log_every_n_steps,
+        ))
+    }
+
+    /// Scores by a new head are those of chance, which is easily overlooked.
+    fn suggest_checkpoint(&self) {
+        let scores = matches!(
+            self.command,
+            Command::Validate | Command::Test | Command::Predict
+        );
+        let no_checkpoint = self.experiment.ckpt_path.is_none();
+        if let (true, true, Some(ModelSettings::SequenceClassification(model))) =
+            (scores, no_checkpoint, &self.experiment.model)
+            && !model.task.use_legacy_adapter
+        {
+            note(
+                "no --ckpt_path is given, so the head has fresh weights and its predictions mean nothing",
+            );
+        }
+    }
+}
+
+/// What is wrong with a checkpoint.
+pub(crate) fn in_checkpoint(error: engraft_tasks::Error) -> Failure {
+    Failure::refused(format!("ckpt_path: {error}"))
+}
+
+/// The preset in a folder, whatever its name looks like.
+pub(crate) fn preset_in(folder: &Path) -> Result<Preset, Failure> {
+    let handle = engraft_hub::Handle::Folder(folder.to_path_buf());
+    Preset::open(&handle).map_err(Failure::refused)
+}
+
+/// Says what was loaded, and what of it was not as expected.
+fn loaded(model: &Model, name: &str) {
+    let report = model.report().to_string();
+    let parts: Vec<&str> = report.lines().map(str::trim).collect();
+    say(&format!("model: {name}: {}", parts.join("; ")));
+}
+
+/// Refuses a checkpoint of another task, and says so where it differs in the arguments.
+fn agree(saved: &Task, wanted: &Task, folder: &Path) -> Result<(), Failure> {
+    use engraft_component::Choice;
+    if saved.name() != wanted.name() {
+        return Err(Failure::refused(format!(
+            "ckpt_path: {} holds a model for {}, but the experiment's model is {}. To use its encoder for another task, give the folder as model.backbone",
+            folder.display(),
+            saved.name(),
+            wanted.name()
+        )));
+    }
+    if settled(wanted, saved) != *saved {
+        note(&format!(
+            "model: what the experiment says differs from the checkpoint {}; the checkpoint's own description is used",
+            folder.display()
+        ));
+    }
+    Ok(())
+}
+
+/// The task as a checkpoint of it would describe it: what only building it needs is left out, what it left open is filled in.
+fn settled(wanted: &Task, saved: &Task) -> Task {
+    let mut wanted = wanted.clone();
+    let backbone = wanted.backbone_mut().backbone_mut();
+    backbone
+        .preset
+        .clone_from(&saved.backbone().backbone().preset);
+    backbone.config_overwrites = None;
+    backbone.from_scratch = false;
+    if let (Task::Embed(wanted), Task::Embed(saved)) = (&mut wanted, saved) {
+        wanted.pooling = wanted.pooling.or(saved.pooling);
+        wanted.normalize = wanted.normalize.or(saved.normalize);
+    }
+    wanted
+}
+
+/// `. Did you mean "last.v2"?`, by the names beside a folder that is not there.
+fn nearest_sibling(path: &Path) -> String {
+    let (Some(parent), Some(name)) = (
+        path.parent(),
+        path.file_name().and_then(|name| name.to_str()),
+    ) else {
+        return String::new();
+    };
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    let names: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    let help = did_you_mean(name, &names, "").filter(|help| help.starts_with("Did"));
+    help.map(|help| format!(". {help}")).unwrap_or_default()
+}
+
+/// Sets how many threads compute; by default one for each core.
+fn use_threads(count: Option<usize>) -> Result<(), Failure> {
+    let Some(count) = count else { return Ok(()) };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(count)
+        .build_global();
+    pool.map_err(|error| {
+        Failure::refused(format!("--threads: cannot start {count} threads: {error}"))
+    })
+}

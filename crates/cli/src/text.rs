@@ -1,0 +1,113 @@
+//! Text in columns of bounded width.
+
+use std::fmt::Write;
+
+/// The widest line of a help text.
+const WIDTH: usize = 100;
+
+/// Adds a paragraph, each line indented by `indent` spaces and broken between words.
+pub(crate) fn paragraph(page: &mut String, text: &str, indent: usize) {
+    let margin = " ".repeat(indent);
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let length = indent + line.chars().count() + 1 + word.chars().count();
+        if !line.is_empty() && length > WIDTH {
+            end_line(page, &margin, &line);
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        end_line(page, &margin, &line);
+    }
+}
+
+/// Adds the paragraphs of a text, which empty lines divide, with an empty line between.
+pub(crate) fn paragraphs(page: &mut String, text: &str, indent: usize) {
+    for (number, part) in text.split("\n\n").enumerate() {
+        if number > 0 {
+            page.push('\n');
+        }
+        paragraph(page, part, indent);
+    }
+}
+
+/// Adds two columns, the first as wide as its widest cell, the second broken between words.
+pub(crate) fn columns(page: &mut String, rows: &[(String, String)], indent: usize) {
+    let widest = rows.iter().map(|(first, _)| first.chars().count()).max();
+    let second = indent + widest.unwrap_or(0) + 2;
+    for (first, text) in rows {
+        let mut broken = String::new();
+        paragraph(&mut broken, text, second);
+        let margin = " ".repeat(indent);
+        let gap = " ".repeat(second - indent - first.chars().count());
+        end_line(page, &margin, &format!("{first}{gap}{}", broken.trim()));
+    }
+}
+
+/// A table of right-aligned numbers under left-aligned names, for scores.
+pub(crate) fn scores(rows: &[(String, f64)]) -> String {
+    let widest = rows
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    rows.iter().fold(String::new(), |mut page, (name, value)| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(page, "{name:widest$}  {value:>8.4}");
+        page
+    })
+}
+
+fn end_line(page: &mut String, margin: &str, line: &str) {
+    page.push_str(margin);
+    page.push_str(line.trim_end());
+    page.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words_at_the_width() {
+        let mut page = String::new();
+        paragraph(&mut page, &"word ".repeat(60), 6);
+        assert!(
+            page.lines()
+                .all(|line| line.chars().count() <= WIDTH && line.starts_with("      word"))
+        );
+        assert_eq!(page.lines().count(), 4);
+        assert_eq!(page.split_whitespace().count(), 60);
+    }
+
+    #[test]
+    fn a_word_wider_than_a_line_stands_alone() {
+        let mut page = String::new();
+        paragraph(&mut page, &format!("a {} b", "x".repeat(200)), 0);
+        assert_eq!(page.lines().count(), 3);
+    }
+
+    #[test]
+    fn the_second_column_begins_where_the_first_ends_at_its_widest() {
+        let mut page = String::new();
+        let rows = [("a", "one"), ("abc", "two")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        columns(&mut page, &rows, 2);
+        assert_eq!(page, "  a    one\n  abc  two\n");
+    }
+
+    #[test]
+    fn scores_stand_under_each_other() {
+        let rows = [
+            ("test_f1".to_owned(), 0.5),
+            ("test_accuracy".to_owned(), 0.97314),
+        ];
+        assert_eq!(
+            scores(&rows),
+            "test_f1          0.5000\ntest_accuracy    0.9731\n"
+        );
+    }
+}

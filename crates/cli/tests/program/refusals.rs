@@ -1,0 +1,512 @@
+//! What is refused, word for word, with its exit code, and without leaving a file.
+
+use crate::Workplace;
+
+/// The words after `engraft`, and the one line that answers them; every refusal exits with 2.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "--frobnicate",
+        "\"--frobnicate\" comes before a command. Options follow one of: fit, validate, test, predict, export, presets",
+    ),
+    ("fti", "unknown command \"fti\". Did you mean \"fit\"?"),
+    (
+        "fit foo",
+        "command line: unexpected \"foo\". Options are written --key value, and a value with spaces needs quotes",
+    ),
+    ("fit --config", "command line: --config needs a file"),
+    (
+        "fit --config nowhere.yaml",
+        "nowhere.yaml: cannot be read: No such file or directory (os error 2)",
+    ),
+    (
+        "fit -c broken.yaml",
+        "broken.yaml:2: not valid YAML, while parsing a flow sequence, expected ',' or ']'",
+    ),
+    (
+        "fit -c list.yaml",
+        "list.yaml:1: expected keys such as model, data and trainer, found a list",
+    ),
+    (
+        "fit -c misplaced.yaml",
+        "misplaced.yaml:2: optimizer: belongs under model",
+    ),
+    (
+        "fit -c types.yaml",
+        "types.yaml:2: trainer.max_epochs: expected a whole number, found \"many\"",
+    ),
+    (
+        "fit -c range.yaml",
+        "range.yaml:5: data.init_args.batch_size: must be at least 1",
+    ),
+    (
+        "fit -c fit.yaml --max_epochs 3",
+        "--max_epochs: belongs under trainer",
+    ),
+    (
+        "fit -c fit.yaml --lr_scheduler StepLR",
+        "--lr_scheduler: belongs under model",
+    ),
+    (
+        "fit -c fit.yaml --modle Embed",
+        "--modle: unknown key. Did you mean \"model\"?",
+    ),
+    (
+        "fit -c fit.yaml --model SequenceClasification",
+        "--model: unknown model \"SequenceClasification\". Did you mean \"SequenceClassification\"?",
+    ),
+    (
+        "fit -c fit.yaml --model.adaptr LinearCLSAdapter",
+        "--model.adaptr: unknown key. Did you mean \"adapter\"?",
+    ),
+    (
+        "fit -c fit.yaml --model.adapter MLPPool",
+        "--model.adapter: unknown adapter \"MLPPool\". There are: LinearCLSAdapter, LinearMeanPoolAdapter, LinearMaxPoolAdapter, MLPPoolAdapter",
+    ),
+    (
+        "fit -c fit.yaml --model.optimizer SGDD",
+        "--model.optimizer: unknown optimizer \"SGDD\". There are: AdamW, Adam",
+    ),
+    (
+        "fit -c fit.yaml --model.optimizer.learning_rate 3",
+        "--model.optimizer.learning_rate: unknown key. AdamW takes: lr, betas, eps, weight_decay, amsgrad, maximize",
+    ),
+    (
+        "fit -c fit.yaml --model.optimizer.lr fast",
+        "--model.optimizer.lr: expected a number, found \"fast\"",
+    ),
+    (
+        "fit -c fit.yaml --model.n_classes 1",
+        "--model.n_classes: a classifier needs at least 2 classes",
+    ),
+    (
+        "fit -c fit.yaml --model.multilabel true",
+        "--model.multilabel: several labels a row are not supported yet; remove it or give false",
+    ),
+    (
+        "fit -c fit.yaml --model.strict_loading false",
+        "--model.strict_loading: false is not supported yet; every weight of a checkpoint must fit",
+    ),
+    (
+        "fit -c fit.yaml --model.n_classes 4",
+        "--model.n_classes: 4 given, but the checkpoint's own head has 3 classes; remove n_classes, or set use_legacy_adapter to false for a new head",
+    ),
+    (
+        "fit -c fit.yaml --model.adapter MLPPoolAdapter --model.adapter.dropout 1.5",
+        "--model.adapter.dropout: expected a rate from 0 to below 1, found 1.5",
+    ),
+    (
+        "fit -c fit.yaml --model.lr_scheduler CosineWithWarmup",
+        "--model.lr_scheduler: CosineWithWarmup needs warmup_ratio or num_warmup_steps; 0 means no warm-up",
+    ),
+    (
+        "fit -c fit.yaml --model.backbone.use_peft true",
+        "--model.backbone.use_peft: LoRA is not supported yet; remove it to train all weights, or give frozen: true to train the head only",
+    ),
+    (
+        "fit -c fit.yaml --model.backbone.max_length 4000",
+        "--model.backbone.max_length: 4000 is more than the 40 positions of ./tiny; give 40 or less",
+    ),
+    (
+        "fit -c fit.yaml --model.backbone ./nowhere",
+        "cannot use the preset \"./nowhere\": the folder does not exist",
+    ),
+    (
+        "fit -c fit.yaml --model.backbone sapiens_vx",
+        "cannot use the preset \"sapiens_vx\": there is no built-in preset and no folder of this name. Did you mean \"sapiens_vh\"?",
+    ),
+    (
+        "fit -c fit.yaml --model.backbone hf://org/name",
+        "the preset \"hf://org/name\" is not in the local Hugging Face cache (looked for {place}/hf/hub/models--org--name); downloading is not supported yet: fetch it with `hf download org/name`, or name a folder that holds its files",
+    ),
+    (
+        "fit -c fit.yaml --model.backbone ./bare",
+        "./bare has no config.json; a preset is a folder with config.json, model.safetensors and a tokenizer's files",
+    ),
+    (
+        "fit -c fit.yaml --model.backbone ./cut",
+        "./cut/model.safetensors is not a usable safetensors file: tensor \"bert.encoder.layer.0.output.dense.weight\" should end at byte 60040 of the data, but there are only 53006; it was cut short: fetch it again",
+    ),
+    (
+        "fit -c fit.yaml --trainer.max_epoch 3",
+        "--trainer.max_epoch: unknown key. Did you mean \"max_epochs\"?",
+    ),
+    (
+        "fit -c fit.yaml --trainer.max_epochs -2",
+        "--trainer.max_epochs: -2 is no limit; use a number, or -1 for none",
+    ),
+    (
+        "fit -c fit.yaml --trainer.accumulate_grad_batches 0",
+        "--trainer.accumulate_grad_batches: 0 is too small; it must be at least 1",
+    ),
+    (
+        "fit -c fit.yaml --trainer.gradient_clip_algorithm value",
+        "--trainer.gradient_clip_algorithm: clipping each gradient by value is not available. Use norm, which clips them all together",
+    ),
+    (
+        "fit -c fit.yaml --trainer.callbacks EarlyStopping",
+        "--trainer.callbacks: trainer.callbacks[0].monitor: missing, EarlyStopping requires it",
+    ),
+    (
+        "fit -c fit.yaml --trainer.callbacks EarlyStopping --trainer.callbacks.monitor val_lss",
+        "EarlyStopping: there is no metric \"val_lss\" to monitor; this run has train_loss, train_accuracy, train_f1, train_mcc, train_auroc, train_loss_epoch, train_accuracy_epoch, lr, grad_norm, val_loss, val_accuracy, val_f1, val_mcc, val_auroc",
+    ),
+    (
+        "fit -c fit.yaml --trainer.callbacks ModelCheckpont",
+        "--trainer.callbacks: unknown callback \"ModelCheckpont\". Did you mean \"ModelCheckpoint\"?",
+    ),
+    (
+        "fit -c fit.yaml --trainer.default_root_dir train.tsv",
+        "cannot make the folder train.tsv: File exists (os error 17); choose another folder with trainer.default_root_dir",
+    ),
+    (
+        "fit -c fit.yaml --seed_everything often",
+        "--seed_everything: expected a whole number, true (which is 0) or false (a new seed for each run), found \"often\"",
+    ),
+    (
+        "fit -c fit.yaml --threads 0",
+        "--threads: expected a number of threads from 1 to 4096, found \"0\"",
+    ),
+    (
+        "fit -c fit.yaml --threads",
+        "--threads: expected a number of threads from 1 to 4096, found \"\"",
+    ),
+    (
+        "fit -c fit.yaml --output a.tsv",
+        "--output: fit writes no file of its own. Its logs and checkpoints go to trainer.default_root_dir",
+    ),
+    (
+        "fit -c fit.yaml --print_config=all",
+        "--print_config takes no value, found \"all\"",
+    ),
+    (
+        "fit -c fit.yaml --ckpt_path nowhere",
+        "ckpt_path: cannot use the checkpoint \"nowhere\": the folder does not exist",
+    ),
+    (
+        "fit -c fit.yaml --ckpt_path train.tsv",
+        "ckpt_path: cannot use the checkpoint \"train.tsv\": it is a file, but a checkpoint is a folder; files of other programs are not read",
+    ),
+    (
+        "fit -c fit.yaml --ckpt_path tiny",
+        "ckpt_path: tiny holds no engraft.yaml: it is not a model saved by engraft; name it as model.backbone instead",
+    ),
+    (
+        "fit -c fit.yaml --ckpt_path last",
+        "ckpt_path: logs: holds no run with a checkpoint; name one with --ckpt_path FOLDER",
+    ),
+    (
+        "fit -c fit.yaml --data.path nowhere.tsv",
+        "data.path: \"nowhere.tsv\" is no file or folder here; data sets are not downloaded",
+    ),
+    (
+        "fit -c fit.yaml --data.path table.xlsx",
+        "table.xlsx: unknown kind of table; the extensions read are .csv, .tsv, .tab, .jsonl, .ndjson, .json",
+    ),
+    (
+        "fit -c fit.yaml --data.path binary.tsv",
+        "binary.tsv:2: a zero byte; is this a text file in UTF-8?",
+    ),
+    (
+        "fit -c fit.yaml --data.path empty.tsv",
+        "empty.tsv: the file is empty",
+    ),
+    (
+        "fit -c fit.yaml --data.path header.tsv",
+        "header.tsv: the file has no rows",
+    ),
+    (
+        "fit -c fit.yaml --data.path wide.tsv",
+        "wide.tsv:3: expected 2 cells as in the header, found 3",
+    ),
+    (
+        "fit -c fit.yaml --data.y_col label",
+        "train.tsv: no column \"label\" (y_col); the file has \"id\", \"sequences\", \"labels\", \"age\". Did you mean \"labels\"?",
+    ),
+    (
+        "fit -c fit.yaml --data.x_col sequence",
+        "train.tsv: no column \"sequence\" (x_col); the file has \"id\", \"sequences\", \"labels\", \"age\". Did you mean \"sequences\"?",
+    ),
+    (
+        "fit -c fit.yaml --data.extra_cols [weight]",
+        "train.tsv: no column \"weight\" (extra_cols); the file has \"id\", \"sequences\", \"labels\", \"age\"",
+    ),
+    (
+        "fit -c fit.yaml --data.cv_num_folds 5",
+        "--data.cv_num_folds: cross-validation is not supported yet, so this must be 1",
+    ),
+    (
+        "fit -c fit.yaml --data.valid_split_size 1.5",
+        "--data.valid_split_size: expected a fraction below 1 or a whole number of rows, found \"1.5\"",
+    ),
+    (
+        "fit --data SequencesDataModule --data.path unlabelled.csv",
+        "model: missing, fit requires it. Give --model CLASS or a --config with a model",
+    ),
+    (
+        "fit --model SequenceClassification --model.backbone ./tiny",
+        "data: missing, fit requires it. Give --data CLASS or a --config with data",
+    ),
+    (
+        "fit --model Embed --model.backbone ./tiny --data SequencesDataModule --data.path unlabelled.csv",
+        "model: Embed only predicts, so there is nothing to fit. Use predict, or SequenceClassification",
+    ),
+    (
+        "fit --model SequenceClassification --data SequencesDataModule --data.path unlabelled.csv",
+        "--model: model.backbone: missing, SequenceClassification requires it",
+    ),
+    (
+        "fit --model SequenceClassification --model.backbone ./tiny --data SequencesDataModule --data.path unlabelled.csv",
+        "unlabelled.csv: holding out 1 of 1 rows as valid split leaves none to train on; lower valid_split_size",
+    ),
+    (
+        "test -c fit.yaml --data.path labels.tsv",
+        "labels.tsv:2: unknown label \"tall\"; the model's classes are low, middle, high",
+    ),
+    (
+        "test -c fit.yaml --data.path numbers.tsv",
+        "numbers.tsv:3: label 7 is out of range: the model has 3 classes, 0 to 2",
+    ),
+    (
+        "test --model Embed --model.backbone ./tiny --data SequenceClassificationDataModule --data.path train.tsv",
+        "model: Embed only predicts, so there is nothing to score. Use predict",
+    ),
+    (
+        "test --data SequenceClassificationDataModule --data.path train.tsv",
+        "model: missing, test requires it. Give --model CLASS or a --config with a model, or --ckpt_path with a checkpoint, which holds its model",
+    ),
+    (
+        "predict -c fit.yaml",
+        "predict requires --output FILE, such as predictions.tsv",
+    ),
+    (
+        "predict -c fit.yaml --output",
+        "--output needs the name of what to write",
+    ),
+    (
+        "predict -c fit.yaml --output p.parquet",
+        "--output: p.parquet: unknown output format; predictions are written as .tsv, .csv, .jsonl, .safetensors",
+    ),
+    (
+        "predict -c fit.yaml --output p",
+        "--output: p: unknown output format; predictions are written as .tsv, .csv, .jsonl, .safetensors",
+    ),
+    (
+        "predict -c fit.yaml --output nowhere/p.tsv",
+        "--output: cannot write nowhere/p.tsv: the folder nowhere does not exist",
+    ),
+    (
+        "predict -c fit.yaml --output full.tsv/p.tsv",
+        "--output: cannot write full.tsv/p.tsv: the folder full.tsv does not exist",
+    ),
+    (
+        "predict -c fit.yaml --output p.tsv --data.path columns.tsv --data.extra_cols [prediction]",
+        "data.extra_cols: \"prediction\" is also a column of the predictions. Leave it out, or rename it in the file",
+    ),
+    (
+        "predict -c fit.yaml --output p.tsv --model Inference",
+        "--output: p.tsv: predictions for every token do not fit a table. Name a .safetensors file",
+    ),
+    (
+        "predict --model Embed --model.backbone ./tiny --output p.tsv --data SequencesDataModule --data.path unlabelled.csv",
+        "--output: p.tsv: predictions for every token do not fit a table. Name a .safetensors file, or choose a model.pooling",
+    ),
+    (
+        "predict --output p.tsv --data SequencesDataModule --data.path unlabelled.csv",
+        "model: missing, predict requires it. Give --model CLASS or a --config with a model, or --ckpt_path with a checkpoint, which holds its model",
+    ),
+    (
+        "predict --output p.tsv --ckpt_path bare --data SequencesDataModule --data.path unlabelled.csv",
+        "ckpt_path: the folder holds no engraft.yaml, so it is no checkpoint. Name it as model.backbone instead",
+    ),
+    (
+        "predict --output p.tsv --ckpt_path kept/last --model Embed --model.backbone ./tiny --data SequencesDataModule --data.path unlabelled.csv",
+        "ckpt_path: kept/last holds a model for SequenceClassification, but the experiment's model is Embed. To use its encoder for another task, give the folder as model.backbone",
+    ),
+    (
+        "predict --output p.tsv --ckpt_path kept/lst --data SequencesDataModule --data.path unlabelled.csv",
+        "ckpt_path: cannot use the checkpoint \"kept/lst\": the folder does not exist. Did you mean \"last\"?",
+    ),
+    (
+        "export --output mine",
+        "export requires --ckpt_path DIR, the checkpoint to export, or last",
+    ),
+    (
+        "export --ckpt_path kept/last",
+        "export requires --output DIR, the preset's folder",
+    ),
+    (
+        "export --ckpt_path kept/last --output full",
+        "--output: the folder full holds something else than a preset, which would be lost. Name another folder",
+    ),
+    (
+        "export --ckpt_path kept/last --output train.tsv",
+        "--output: cannot write train.tsv: it is a file; name a folder",
+    ),
+    (
+        "export --ckpt_path kept/last --output kept/last",
+        "--output: the checkpoint itself cannot be its own export. Name another folder",
+    ),
+    (
+        "export --ckpt_path tiny --output mine",
+        "ckpt_path: tiny holds no engraft.yaml: it is not a model saved by engraft; name it as model.backbone instead",
+    ),
+    ("presets --all", "presets takes no options"),
+    (
+        "fit --modle.help",
+        "--modle.help: there is no argument \"modle\". Did you mean \"model\"?",
+    ),
+    (
+        "fit --model.adapter.help MLPPool",
+        "--model.adapter.help: unknown adapter \"MLPPool\". There are: LinearCLSAdapter, LinearMeanPoolAdapter, LinearMaxPoolAdapter, MLPPoolAdapter",
+    ),
+];
+
+#[test]
+fn every_refusal_is_one_exact_sentence() {
+    let place = Workplace::new();
+    place.write(
+        "broken.yaml",
+        "model:\n  class_path: [SequenceClassification\n",
+    );
+    place.write("list.yaml", "- a\n- b\n");
+    place.write(
+        "misplaced.yaml",
+        "model: SequenceClassification\noptimizer: AdamW\n",
+    );
+    place.write("types.yaml", "trainer:\n  max_epochs: many\n");
+    place.write("range.yaml", "data:\n  class_path: SequencesDataModule\n  init_args:\n    path: unlabelled.csv\n    batch_size: 0\n");
+    place.write("binary.tsv", "sequences\tlabels\na\0b\tlow\n");
+    place.write("empty.tsv", "");
+    place.write("header.tsv", "sequences\tlabels\n");
+    place.write("wide.tsv", "sequences\tlabels\na\tlow\nb\tlow\tmore\n");
+    place.write("labels.tsv", "sequences\tlabels\na\ttall\n");
+    place.write("numbers.tsv", "sequences\tlabels\na\t0\nb\t7\n");
+    place.write("columns.tsv", "sequences\tlabels\tprediction\na\tlow\t1\n");
+    place.write("table.xlsx", "x");
+    std::fs::create_dir(place.path("full")).unwrap();
+    place.write("full/thesis.txt", "years of work");
+    std::fs::create_dir(place.path("bare")).unwrap();
+    std::fs::create_dir(place.path("cut")).unwrap();
+    for file in ["config.json", "vocab.txt"] {
+        std::fs::copy(place.path("tiny").join(file), place.path("cut").join(file)).unwrap();
+    }
+    let weights = std::fs::read(place.path("tiny/model.safetensors")).unwrap();
+    std::fs::write(
+        place.path("cut/model.safetensors"),
+        &weights[..weights.len() / 2],
+    )
+    .unwrap();
+    place.succeed("fit -c fit.yaml --trainer.max_steps 1 --trainer.default_root_dir done");
+    std::fs::rename(place.path("done/version_0/checkpoints"), place.path("kept")).unwrap();
+    let before = files(&place);
+    let root = place
+        .path("")
+        .display()
+        .to_string()
+        .trim_end_matches('/')
+        .to_owned();
+    let mut wrong = Vec::new();
+    for (words, expected) in REFUSED {
+        let said = place.run(words);
+        let last = said
+            .err
+            .lines()
+            .filter(|line| !line.starts_with("note: ") && !line.starts_with("model: "));
+        let last: Vec<&str> = last.collect();
+        if said.code != Some(2)
+            || last != [format!("error: {}", expected.replace("{place}", &root))]
+            || !said.out.is_empty()
+        {
+            wrong.push(format!(
+                "{words}\n  {:?} {last:?}{}\n  expected {expected:?}",
+                said.code, said.out
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert_eq!(files(&place), before);
+}
+
+/// Each fails once it runs: exit code 1, one sentence, and no file of predictions.
+const BROKEN: &[(&str, &str)] = &[
+    (
+        "predict -c fit.yaml --data.path long.tsv --output p.tsv",
+        "long.tsv:3: 52 tokens, but the model has positions for 40: give backbone.max_length to cut long rows",
+    ),
+    (
+        "test -c fit.yaml --data.path long.tsv",
+        "long.tsv:3: 52 tokens, but the model has positions for 40: give backbone.max_length to cut long rows",
+    ),
+];
+
+#[test]
+fn a_failure_of_a_run_is_one_sentence_too() {
+    let place = Workplace::new();
+    let long = "a ".repeat(50);
+    place.write(
+        "long.tsv",
+        &format!("sequences\tlabels\na\tlow\n{long}\tlow\n"),
+    );
+    let before = files(&place);
+    for (words, expected) in BROKEN {
+        let said = place.run(words);
+        assert_eq!(
+            said.err.lines().last(),
+            Some(format!("error: {expected}").as_str()),
+            "{words}"
+        );
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{words}");
+    }
+    assert_eq!(files(&place), before);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run() {
+    let place = Workplace::new();
+    let said = place.run("fit -c fit.yaml --model.optimizer.lr 1e30 --trainer.max_epochs 50");
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    let last = said.err.lines().last().unwrap();
+    assert!(last.starts_with("error: the loss became "), "{last}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_ends_a_run_in_one_sentence() {
+    let place = Workplace::new();
+    // Nothing can be written to this device; standard output is where scores go.
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let said = place
+        .command()
+        .args(["test", "-c", "fit.yaml"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let said = (said.status.code(), String::from_utf8(said.stderr).unwrap());
+    assert_eq!(said.0, Some(1));
+    assert!(
+        said.1
+            .contains("error: cannot write to standard output: No space left on device"),
+        "{}",
+        said.1
+    );
+}
+
+/// All files and folders of a workplace.
+fn files(place: &Workplace) -> Vec<String> {
+    fn list(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            found.push(path.display().to_string());
+            if path.is_dir() {
+                list(&path, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    list(&place.path(""), &mut found);
+    found.sort();
+    found
+}

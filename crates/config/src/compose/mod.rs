@@ -1,0 +1,87 @@
+//! Experiment files and options, composed from left to right into one root mapping.
+//!
+//! Later sources win key by key. What counts as a key that can be merged follows from the shape of the values alone, before
+//! anything is known about types:
+//!
+//! * The root and `trainer` are groups of keys; they merge.
+//! * A class, written `Name` or `{class_path, init_args, dict_kwargs}`, merges its arguments. If a later source names another
+//!   class, the arguments given before stay and are marked [inherited](engraft_component::Entry::inherited): what the new
+//!   class does not know is dropped when it is decoded. A mapping without `class_path` over a class means its arguments.
+//! * Lists and all other mappings are replaced whole. `key+` appends to a list instead, and an option can address one key of
+//!   a mapping or one item of a list.
+
+mod assign;
+mod class;
+mod merge;
+mod options;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use engraft_component::{Error, Mapping, Node, Span, Value, read_yaml_file, to_yaml};
+
+pub use options::parse_overrides;
+
+/// One thing that sets values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An experiment file.
+    File(PathBuf),
+    /// An option `--key value`.
+    Override {
+        /// The dotted key, ending in `+` to append to a list.
+        key: String,
+        /// The value as YAML; none for an option without one, which means true.
+        value: Option<String>,
+    },
+}
+
+/// All sources in one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Composed {
+    /// The mapping of `model`, `data`, `trainer` and so on, each value with the place that set it.
+    pub root: Node,
+    /// What a user may not expect, one line each.
+    pub notes: Vec<String>,
+}
+
+impl Composed {
+    /// The composed experiment as YAML, for printing and for saving beside a run.
+    pub fn to_yaml(&self) -> String {
+        to_yaml(&self.root)
+    }
+}
+
+/// Applies the sources strictly from left to right.
+///
+/// # Errors
+/// A file that cannot be read or is no mapping, or an option that addresses what cannot be there.
+pub fn compose(sources: &[Source]) -> Result<Composed, Error> {
+    let mut root = Mapping::default();
+    let mut notes = Vec::new();
+    let mut span = Span::source("command line");
+    for source in sources {
+        match source {
+            Source::File(path) => {
+                let node = read_yaml_file(path)?;
+                span = node.span.clone();
+                let found = node.describe();
+                let Value::Map(file) = node.value else {
+                    let message =
+                        format!("expected keys such as model, data and trainer, found {found}");
+                    return Err(Error::new(&span, "", message));
+                };
+                merge::root(&mut root, file, &mut notes)?;
+            }
+            Source::Override { key, value } => {
+                assign::assign(&mut root, key, value.as_deref(), &mut notes)?
+            }
+        }
+    }
+    Ok(Composed {
+        root: Node::at(&span, Value::Map(root)),
+        notes,
+    })
+}

@@ -1,0 +1,70 @@
+//! The tail of the command line: files and options in the order given.
+
+use std::path::PathBuf;
+
+use engraft_component::{Error, Span};
+
+use super::Source;
+
+/// Reads `--config FILE`, `-c FILE`, `--key value`, `--key=value` and `--key`.
+///
+/// A word after an option is its value unless it looks like an option itself; negative numbers do not. What the keys mean
+/// is for [`compose`](super::compose) to say.
+///
+/// # Errors
+/// A word that belongs to no option, a key that is none, or a `--config` without a file.
+pub fn parse_overrides(args: &[String]) -> Result<Vec<Source>, Error> {
+    let mut sources = Vec::new();
+    let mut words = args.iter().map(String::as_str).peekable();
+    while let Some(word) = words.next() {
+        let Some((key, attached)) = option(word) else {
+            let error = refusal(format!("unexpected \"{}\"", shown(word)));
+            return Err(
+                error.help("Options are written --key value, and a value with spaces needs quotes")
+            );
+        };
+        let value = match attached {
+            Some(value) => Some(value),
+            None => words.next_if(|next| option(next).is_none()),
+        };
+        if key != "config" {
+            sources.push(Source::Override {
+                key: key.to_owned(),
+                value: value.map(str::to_owned),
+            });
+            continue;
+        }
+        match value {
+            Some(file) if !file.is_empty() => sources.push(Source::File(PathBuf::from(file))),
+            _ => return Err(refusal("--config needs a file".to_owned())),
+        }
+    }
+    Ok(sources)
+}
+
+fn refusal(message: String) -> Error {
+    Error::new(&Span::source("command line"), "", message)
+}
+
+fn shown(word: &str) -> String {
+    word.chars()
+        .take(60)
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect()
+}
+
+/// The key of an option, and the value that `=` attaches to it.
+fn option(word: &str) -> Option<(&str, Option<&str>)> {
+    let body = match word.strip_prefix("--") {
+        Some(body) => body,
+        None if word == "-c" => return Some(("config", None)),
+        None => return word.strip_prefix("-c=").map(|file| ("config", Some(file))),
+    };
+    if !body.starts_with(|first: char| first.is_alphabetic() || first == '_') {
+        return None;
+    }
+    match body.split_once('=') {
+        Some((key, value)) => Some((key, Some(value))),
+        None => Some((body, None)),
+    }
+}

@@ -1,0 +1,63 @@
+//! The whole of an experiment file as typed values.
+
+use engraft_component::{Component, Context, Error, FromNode, to_yaml};
+use engraft_data::DataModule;
+use engraft_train::Trainer;
+
+use crate::checks;
+use crate::compose::Composed;
+use crate::model::Model;
+use crate::seed::Seed;
+
+/// A run of any kind: what is computed, on which rows, and how.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(name = "experiment")]
+#[component(ignored(return_predictions = "predictions go into the file named by --output"))]
+pub struct Experiment {
+    /// Seed of every random draw: a whole number, or true for 0; false draws one, which is saved with the run.
+    #[arg(default)]
+    pub seed_everything: Seed,
+    /// The task, with its backbone, its head and how they are trained.
+    pub model: Option<Model>,
+    /// The rows.
+    pub data: Option<DataModule>,
+    /// How long to train, how often to validate, and what to keep.
+    #[arg(default)]
+    pub trainer: Trainer,
+    /// A checkpoint's folder, or `last` for the newest of all runs: what to go on from, or to use.
+    pub ckpt_path: Option<String>,
+}
+
+impl Experiment {
+    /// Reads what was composed; the second part are the notes, those of composing first.
+    ///
+    /// All that can be told without opening a file is checked.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place and key.
+    pub fn read(composed: &Composed) -> Result<(Self, Vec<String>), Error> {
+        checks::places(&composed.root)?;
+        let mut cx = Context::new();
+        let experiment = Self::from_node(&composed.root, &mut cx)?;
+        checks::values(&experiment, &composed.root)?;
+        let mut notes = composed.notes.clone();
+        notes.extend(cx.into_notes());
+        Ok((experiment, notes))
+    }
+
+    /// The resolved experiment: every argument with its value, defaults included, so that reading it gives the same one.
+    pub fn to_yaml(&self) -> String {
+        to_yaml(&self.to_node())
+    }
+
+    /// What a library says of an argument of the model, at the place where the user wrote it in what was composed.
+    ///
+    /// A text that does not begin with such an argument stays as it is.
+    pub fn locate(composed: &Composed, text: &str) -> String {
+        let located = checks::in_model(&composed.root, text);
+        located.map_or_else(|| text.to_owned(), |error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! Experiment files: how their sources are composed, what they mean, and every component they can name.
+//!
+//! [`compose`] puts files and options together without knowing what they mean; [`Experiment::read`] turns the result into
+//! typed values, or says what is wrong with it; [`registry`] lists all there is to name.
+//!
+//! ```
+//! use engraft_config::{Experiment, compose, parse_overrides};
+//!
+//! let options = ["--model", "SequenceClassification", "--model.backbone", "sapiens_vh", "--trainer.max_epochs", "3"];
+//! let sources = parse_overrides(&options.map(str::to_owned))?;
+//! let (experiment, _notes) = Experiment::read(&compose(&sources)?)?;
+//! assert_eq!(experiment.trainer.max_epochs, Some(3));
+//!
+//! // The resolved experiment holds every default, and reads back as the same one.
+//! assert!(experiment.to_yaml().contains("log_every_n_steps: 50"));
+//! # Ok::<(), engraft_component::Error>(())
+//! ```
+
+mod checks;
+mod compose;
+mod experiment;
+mod model;
+mod registry;
+mod seed;
+
+pub use compose::{Composed, Source, compose, parse_overrides};
+pub use experiment::Experiment;
+pub use model::{Embed, Inference, Model, SequenceClassification};
+pub use registry::{Section, Slot, find_slot, registry};
+pub use seed::Seed;

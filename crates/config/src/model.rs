@@ -1,0 +1,62 @@
+//! The `model` of an experiment: a task together with how it is trained.
+
+use engraft_component::{Choice, Component};
+use engraft_tasks::Task;
+use engraft_train::Training;
+
+/// What a model does, and how it learns.
+#[derive(Clone, Debug, PartialEq, Choice)]
+#[choice(kind = "model")]
+pub enum Model {
+    /// One class for each sequence.
+    SequenceClassification(SequenceClassification),
+    /// Hidden states.
+    Embed(Embed),
+    /// The logits of a masked language model.
+    Inference(Inference),
+}
+
+/// Declares the models: each is a task's arguments among those of training.
+macro_rules! models {
+    ($($(#[doc = $doc:literal])+ $name:ident, $alias:literal;)+) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Clone, Debug, PartialEq, Component)]
+            #[component(alias = $alias)]
+            #[component(ignored(log_grad_norm_step = "the norm of the gradients is in the log"))]
+            pub struct $name {
+                /// What is computed.
+                #[arg(flatten)]
+                pub task: engraft_tasks::$name,
+                /// How it is trained.
+                #[arg(flatten)]
+                pub training: Training,
+            }
+        )+
+
+        impl Model {
+            /// What is computed.
+            pub fn task(&self) -> Task {
+                match self {
+                    $(Self::$name(model) => model.task.clone().into(),)+
+                }
+            }
+
+            /// How it is trained.
+            pub fn training(&self) -> &Training {
+                match self {
+                    $(Self::$name(model) => &model.training,)+
+                }
+            }
+        }
+    };
+}
+
+models! {
+    /// Assigns one of several classes to each sequence.
+    SequenceClassification, "modelgenerator.tasks.SequenceClassification";
+    /// Computes what the backbone makes of each sequence, for every token or pooled into one vector.
+    Embed, "modelgenerator.tasks.Embed";
+    /// Computes the logits of the backbone's own masked-language-model head for every token.
+    Inference, "modelgenerator.tasks.Inference";
+}

@@ -1,0 +1,225 @@
+//! All that a user can name in an experiment, found by walking through its arguments.
+
+use engraft_component::{
+    Argument, ChoiceInfo, Component, ComponentInfo, Error, Kind, Node, Span, class_word,
+    did_you_mean,
+};
+
+use crate::experiment::Experiment;
+
+/// The components of one kind.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// What they are, such as `optimizer`.
+    pub kind: &'static str,
+    /// A key that names one of them, such as `model.optimizer`.
+    pub key: String,
+    /// The one meant when none is named.
+    pub default: Option<&'static str>,
+    /// The components, in the order of their declaration.
+    pub components: Vec<ComponentInfo>,
+}
+
+/// What a key stands for.
+#[derive(Clone, Debug)]
+pub enum Slot {
+    /// A group of arguments.
+    Group(ComponentInfo),
+    /// One of several classes.
+    Class(ChoiceInfo),
+    /// A value.
+    Value(Box<Argument>),
+}
+
+/// Every component, by kind, in the order in which an experiment comes upon them.
+pub fn registry() -> Vec<Section> {
+    let mut sections = Vec::new();
+    walk(&Experiment::info(), "", &mut sections);
+    sections
+}
+
+fn walk(component: &ComponentInfo, path: &str, sections: &mut Vec<Section>) {
+    for argument in component.arguments() {
+        let key = joined(path, argument.name);
+        match inner(&argument.kind) {
+            Kind::Component(info) => {
+                sections.push(Section {
+                    kind: argument.name,
+                    key: key.clone(),
+                    default: None,
+                    components: vec![*info],
+                });
+                walk(info, &key, sections);
+            }
+            Kind::Choice(choice) => {
+                if sections
+                    .iter()
+                    .any(|section| section.kind == choice.kind_name)
+                {
+                    continue;
+                }
+                let components = choice.variants();
+                sections.push(Section {
+                    kind: choice.kind_name,
+                    key: key.clone(),
+                    default: choice.default,
+                    components: components.clone(),
+                });
+                for component in &components {
+                    walk(component, &key, sections);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The component or class slot within optional values and lists, or the type itself.
+pub(crate) fn inner(kind: &Kind) -> &Kind {
+    match kind {
+        Kind::Optional(kind) | Kind::List(kind) | Kind::Array(kind, _) => inner(kind),
+        Kind::OneOf(kinds) => kinds
+            .iter()
+            .map(inner)
+            .find(|kind| matches!(kind, Kind::Component(_) | Kind::Choice(_)))
+            .unwrap_or(kind),
+        _ => kind,
+    }
+}
+
+/// What a dotted key stands for, such as `model.backbone`.
+///
+/// Where a key leads through a class slot, the class that `root` names there is meant; where it names none, the first that
+/// has the argument.
+///
+/// # Errors
+/// There is no such key.
+pub fn find_slot(key: &str, root: &Node) -> Result<Slot, Error> {
+    let mut slot = Slot::Group(Experiment::info());
+    let mut path = String::new();
+    let words = key
+        .split('.')
+        .filter(|word| !matches!(*word, "init_args" | "dict_kwargs"));
+    for word in words {
+        let infos = match &slot {
+            Slot::Group(info) => vec![*info],
+            Slot::Class(choice) => match named(choice, root, &path) {
+                Some(info) => vec![info],
+                None => choice.variants(),
+            },
+            Slot::Value(_) => Vec::new(),
+        };
+        let known: Vec<Argument> = infos.iter().flat_map(ComponentInfo::arguments).collect();
+        let is_meant =
+            |argument: &&Argument| argument.name == word || argument.aliases.contains(&word);
+        let Some(argument) = known.iter().find(is_meant) else {
+            let mut names: Vec<&str> = known.iter().map(|argument| argument.name).collect();
+            names.dedup();
+            let owner = if path.is_empty() {
+                "There are".to_owned()
+            } else {
+                format!("{path} takes")
+            };
+            let mut error = Error::new(
+                &Span::source(format!("--{key}.help")),
+                "",
+                format!("there is no argument \"{word}\""),
+            );
+            error.help = did_you_mean(word, &names, &owner);
+            return Err(error);
+        };
+        slot = match inner(&argument.kind) {
+            Kind::Component(info) => Slot::Group(*info),
+            Kind::Choice(choice) => Slot::Class(*choice),
+            _ => Slot::Value(Box::new(argument.clone())),
+        };
+        path = joined(&path, argument.name);
+    }
+    Ok(slot)
+}
+
+/// The class that `root` names at a key.
+pub(crate) fn named(choice: &ChoiceInfo, root: &Node, key: &str) -> Option<ComponentInfo> {
+    let mut node = root;
+    for word in key.split('.') {
+        let mapping = node.as_map()?;
+        let arguments = |wrapper| mapping.get(wrapper).and_then(Node::as_map);
+        node = mapping
+            .get(word)
+            .or_else(|| arguments("init_args")?.get(word))
+            .or_else(|| arguments("dict_kwargs")?.get(word))?;
+        if let Some(last) = node.as_list() {
+            node = last.last()?;
+        }
+    }
+    let name = node
+        .as_text()
+        .or_else(|| node.as_map()?.get("class_path")?.as_text())?;
+    class(choice, name)
+}
+
+/// The class of this name, or of a dotted path that ends in it.
+fn class(choice: &ChoiceInfo, name: &str) -> Option<ComponentInfo> {
+    let word = class_word(name).unwrap_or(name);
+    let is_meant = |info: &ComponentInfo| {
+        info.name == word
+            || info
+                .aliases
+                .iter()
+                .any(|alias| *alias == name || class_word(alias) == Some(word))
+    };
+    choice.variants().into_iter().find(is_meant)
+}
+
+impl Slot {
+    /// The component that this is or, in a class slot, the one that `name` or else `root` says; none if that is open.
+    ///
+    /// # Errors
+    /// There is no class of that name.
+    pub fn component(
+        &self,
+        key: &str,
+        name: Option<&str>,
+        root: &Node,
+    ) -> Result<Option<ComponentInfo>, Error> {
+        let refuse =
+            |message: String| Error::new(&Span::source(format!("--{key}.help")), "", message);
+        match (self, name) {
+            (Self::Class(choice), Some(name)) => {
+                let names: Vec<&str> = choice.variants().iter().map(|info| info.name).collect();
+                let found = class(choice, name).map(Some);
+                found.ok_or_else(|| {
+                    let mut error = refuse(format!("unknown {} \"{name}\"", choice.kind_name));
+                    error.help = did_you_mean(name, &names, "There are");
+                    error
+                })
+            }
+            (Self::Class(choice), None) => {
+                let only = || {
+                    choice
+                        .variants()
+                        .first()
+                        .copied()
+                        .filter(|_| choice.variants().len() == 1)
+                };
+                Ok(named(choice, root, key).or_else(only))
+            }
+            (Self::Group(info), Some(name)) if class_word(name) != Some(info.name) => {
+                Err(refuse(format!("{key} takes no class, found \"{name}\"")))
+            }
+            (Self::Group(info), _) => Ok(Some(*info)),
+            (Self::Value(_), _) => Ok(None),
+        }
+    }
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! A batch says of each row what the row says alone.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use engraft::models::{
+    Adapter, Backbone, BackboneSlot, LinearMaxPoolAdapter, LinearMeanPoolAdapter, MLPPoolAdapter,
+    Pooling,
+};
+use engraft::tasks::{Embed, EmbedPooling, Model, SequenceClassification, Task};
+use proptest::prelude::*;
+
+use crate::outputs;
+
+/// A folder with a small BERT's shape and an alphabet of letters.
+fn letters(folder: &Path) -> BackboneSlot {
+    let config = "{\"model_type\": \"bert\", \"vocab_size\": 9, \"hidden_size\": 30, \"num_hidden_layers\": 2, \"num_attention_heads\": 3, \
+                  \"intermediate_size\": 50, \"max_position_embeddings\": 302}";
+    std::fs::write(folder.join("config.json"), config).unwrap();
+    std::fs::write(
+        folder.join("vocab.txt"),
+        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nA\nC\nG\nT\n",
+    )
+    .unwrap();
+    let backbone = Backbone {
+        from_scratch: true,
+        ..Backbone::new(folder.to_str().unwrap())
+    };
+    BackboneSlot::Pretrained(backbone)
+}
+
+/// A task of each kind of pooling.
+fn tasks(backbone: &BackboneSlot) -> Vec<Task> {
+    let embed = |pooling| {
+        Task::Embed(Embed {
+            backbone: backbone.clone(),
+            pooling: Some(pooling),
+            normalize: Some(true),
+        })
+    };
+    let classify = |adapter: Adapter| {
+        Task::SequenceClassification(SequenceClassification {
+            adapter,
+            n_classes: Some(3),
+            ..SequenceClassification::on(backbone.clone())
+        })
+    };
+    vec![
+        embed(EmbedPooling::None),
+        embed(EmbedPooling::By(Pooling::Mean)),
+        embed(EmbedPooling::By(Pooling::Max)),
+        embed(EmbedPooling::By(Pooling::Cls)),
+        classify(LinearMeanPoolAdapter {}.into()),
+        classify(LinearMaxPoolAdapter {}.into()),
+        classify(
+            MLPPoolAdapter {
+                hidden_sizes: vec![7],
+                ..MLPPoolAdapter::default()
+            }
+            .into(),
+        ),
+        Task::SequenceClassification(SequenceClassification {
+            use_legacy_adapter: true,
+            n_classes: Some(2),
+            ..SequenceClassification::on(backbone.clone())
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn a_batch_equals_its_rows_one_by_one(lengths in prop::collection::vec(0usize..=300, 1..6), seed in 0u64..1000) {
+        let folder = tempfile::tempdir().unwrap();
+        let backbone = letters(folder.path());
+        let letter = |i: usize, row: usize| b"ACGT"[(i * i + 3 * row + i * row + seed as usize) % 4] as char;
+        // The empty text is always among them.
+        let lengths = lengths.into_iter().chain([0]).enumerate();
+        let texts: Vec<String> = lengths.map(|(row, length)| (0..length).map(|i| letter(i, row)).collect()).collect();
+        for task in tasks(&backbone) {
+            let model = Model::build(&task, None, &Device::default(), seed).unwrap();
+            let together = outputs(&model, &texts);
+            for (text, row) in texts.iter().zip(&together) {
+                let alone = outputs(&model, std::slice::from_ref(text));
+                prop_assert_eq!(&alone[0].shape, &row.shape);
+                for (alone, row) in alone[0].values.iter().zip(&row.values) {
+                    prop_assert!((alone - row).abs() < 1e-5, "{} against {}", alone, row);
+                }
+            }
+        }
+    }
+}
