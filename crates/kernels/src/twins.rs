@@ -1,5 +1,7 @@
 //! Each kernel against its plain twin, and each node's gradient against Burn's own autodiff of the same formula.
 
+#![allow(clippy::single_range_in_vec_init)]
+
 use std::sync::Arc;
 
 use burn::backend::Flex;

@@ -1,5 +1,7 @@
 //! Every family against its reference implementation, on the seeded checkpoints of `tests/golden/models`.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -55,9 +55,7 @@ fn read(
 
 /// The values of a tensor on the host, as single precision, row by row.
 fn download<B: Backend>(tensor: FloatTensor<B>) -> Vec<f32> {
-    read(B::float_into_data(tensor))
-        .iter::<f32>()
-        .collect()
+    read(B::float_into_data(tensor)).iter::<f32>().collect()
 }
 
 pub(crate) fn dropout<B: Backend>(input: FloatTensor<B>, dropout: Dropout) -> FloatTensor<B> {
