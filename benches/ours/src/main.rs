@@ -298,7 +298,7 @@ fn bert_base(options: &Options) -> Result<Value, Anything> {
             let loss = cross_entropy(logits, ClassTargets::new(vec![0, 1, 0, 1, 0, 1, 0, 1]));
             let mut sum = GradientSum::default();
             sum.add(&trained, loss.backward(), 8.0);
-            network = Some(optimizer.step(trained, sum, &mut state, 5e-5, None).0);
+            network = Some(optimizer.step(trained, sum, &mut state, 5e-5, None));
         }
     });
     Ok(json!({

@@ -10,7 +10,7 @@ use engraft_data::{
 };
 use engraft_hub::{Preset, atomic};
 use engraft_models::{Backbone, BackboneSlot};
-use engraft_tasks::{Model, RowOutput, SequenceClassification, Task};
+use engraft_tasks::{Model, RowOutput, SequenceClassification, Task, may_replace};
 use engraft_train::optimizer::{Adam, Optimizer};
 use engraft_train::progress::{Display, Progress};
 use engraft_train::settings::{Amount, Trainer};
@@ -98,7 +98,7 @@ impl Prediction {
 }
 
 impl TextClassifierBuilder {
-    /// Number of classes. A saved head of another number is replaced by a fresh one.
+    /// Number of classes. A saved head of another number is replaced by a fresh one; their names are taken from the training labels.
     pub fn num_classes(mut self, classes: usize) -> Self {
         self.task.n_classes = Some(classes);
         self
@@ -132,15 +132,46 @@ impl TextClassifierBuilder {
 
     /// Loads the weights.
     ///
+    /// A preset that this library saved keeps its head and its classes, unless another number of classes is asked for.
+    ///
     /// # Errors
-    /// The preset is not a classifier and no number of classes is given, its weights do not fit, ...
+    /// The preset has no head and no number of classes is given, its weights do not fit, ...
     pub fn build(self) -> Result<TextClassifier> {
         let device = Device::default();
-        let saved = Model::saved_task(&self.preset)?;
-        if let (Some(Task::SequenceClassification(_)), None) = (&saved, self.task.n_classes) {
-            return Ok(TextClassifier {
-                model: Model::open(self.preset, &device)?,
+        let wanted = self.task.backbone.backbone().clone();
+        // What the builder was told goes before what the preset was saved with.
+        let adjust = |task: &mut Task| {
+            let saved = task.backbone_mut().backbone_mut();
+            saved.max_length = wanted.max_length.or(saved.max_length);
+            saved.frozen |= wanted.frozen;
+        };
+        if let Some(Task::SequenceClassification(saved)) = Model::saved_task(&self.preset)? {
+            let model = Model::open_with(self.preset.clone(), &device, adjust)?;
+            let count = model.labels().map(|labels| labels.count());
+            let same_names = self.labels.is_none()
+                || self.labels.as_deref() == model.labels().and_then(|labels| labels.names());
+            if self.task.n_classes.is_none() || (self.task.n_classes == count && same_names) {
+                return Ok(TextClassifier { model });
+            }
+            // A new head of the saved kind on the saved encoder.
+            let mut task = Task::SequenceClassification(SequenceClassification {
+                n_classes: self.task.n_classes,
+                ..saved
             });
+            adjust(&mut task);
+            task.backbone_mut()
+                .backbone_mut()
+                .preset
+                .clone_from(&wanted.preset);
+            let model = Model::build_on(
+                task,
+                self.preset,
+                self.task.n_classes,
+                self.labels,
+                &device,
+                self.seed,
+            )?;
+            return Ok(TextClassifier { model });
         }
         let mut task = self.task;
         let stored = task
@@ -211,8 +242,10 @@ impl TextClassifier {
             notes: Vec::new(),
         };
         // A copy goes through the loop, so that an error leaves this classifier as it was.
+        let mut model = self.model.clone();
+        model.name_classes(train)?;
         let outcome = engraft_train::fit(
-            self.model.clone(),
+            model,
             engraft_train::Fit {
                 training: &fit.training,
                 plan: &plan,
@@ -297,8 +330,9 @@ impl TextClassifier {
     /// Writes a preset: a folder that [`Self::from_preset`], the command line and the reference library open.
     ///
     /// # Errors
-    /// The folder cannot be written.
+    /// The folder cannot be written, or holds something else than a preset.
     pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
+        may_replace(folder.as_ref())?;
         let folder = atomic::Folder::create(folder.as_ref())?;
         self.model
             .write_preset(&self.model.network, folder.path())?;

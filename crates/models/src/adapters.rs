@@ -13,6 +13,9 @@ use crate::initial::Initial;
 use crate::layers::Linear;
 use crate::mode::Mode;
 
+/// A layer wider than this is a mistake: its weights would fill the memory.
+const WIDEST: usize = 1 << 20;
+
 /// A head on pooled hidden states.
 #[derive(Clone, Debug, PartialEq, Choice)]
 #[choice(default = LinearCLSAdapter)]
@@ -205,6 +208,11 @@ impl Adapter {
         let Self::MLPPoolAdapter(mlp) = self else {
             return Ok(());
         };
+        if let Some(size) = mlp.hidden_sizes.iter().find(|size| **size > WIDEST) {
+            return Err(crate::Error::Argument(format!(
+                "adapter.hidden_sizes: {size} is more than the {WIDEST} that a layer may have"
+            )));
+        }
         if mlp.hidden_sizes.contains(&0) {
             return Err(crate::Error::Argument(
                 "adapter.hidden_sizes: a layer of width 0 passes nothing on; give sizes from 1"
@@ -248,3 +256,6 @@ impl AdapterHead {
         states
     }
 }
+
+#[cfg(test)]
+mod tests;

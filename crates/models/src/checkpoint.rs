@@ -132,7 +132,12 @@ impl Checkpoint {
                 self.preset.name()
             )));
         }
-        let fresh = MaskedLmHead::new(&self.config.transformer, self.config.tied, initial);
+        let fresh = MaskedLmHead::new(
+            &self.config.transformer,
+            self.config.masked_lm_activation,
+            self.config.tied,
+            initial,
+        );
         self.load(fresh, names, initial, true)
     }
 
@@ -171,7 +176,7 @@ impl Checkpoint {
         Ok(head)
     }
 
-    /// An adapter, as this preset stores it; fresh where it is not stored and not `required`.
+    /// An adapter: as this preset stores it if it is `required`, else fresh.
     ///
     /// # Errors
     /// A stored part of it has another shape.
@@ -183,6 +188,10 @@ impl Checkpoint {
         initial: &Initial,
     ) -> Result<AdapterHead> {
         let fresh = adapter.build(self.config.transformer.hidden, outputs, initial);
+        if !required {
+            // Another model's adapter is no start for this one's.
+            return Ok(fresh);
+        }
         self.load(
             fresh,
             Names::head(self.config.family, HeadKind::Adapter),

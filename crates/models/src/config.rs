@@ -42,6 +42,8 @@ pub struct TransformerConfig {
     pub positions: usize,
     /// The row of the first token: RoBERTa counts from the padding id + 1.
     pub position_offset: usize,
+    /// Whether fresh positions are sines and cosines instead of drawn.
+    pub sinusoidal_positions: bool,
     /// Rows of the token-type table; 0 if the family has none.
     pub token_types: usize,
     /// Dropout of the embeddings and of what each sub-layer adds.
@@ -77,6 +79,8 @@ pub struct ModelConfig {
     pub family: &'static Family,
     /// The encoder.
     pub transformer: TransformerConfig,
+    /// The activation of its masked-LM head.
+    pub masked_lm_activation: Activation,
     /// Its own classification head.
     pub classifier: ClassifierConfig,
     /// Whether the masked-LM head reads the token embeddings.

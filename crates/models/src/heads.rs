@@ -27,7 +27,12 @@ pub struct MaskedLmHead {
 }
 
 impl MaskedLmHead {
-    pub(crate) fn new(config: &TransformerConfig, tied: bool, initial: &Initial) -> Self {
+    pub(crate) fn new(
+        config: &TransformerConfig,
+        activation: Activation,
+        tied: bool,
+        initial: &Initial,
+    ) -> Self {
         let range = config.initializer_range;
         Self {
             dense: Linear::normal([config.hidden, config.hidden], range, &initial.at(0)),
@@ -38,7 +43,7 @@ impl MaskedLmHead {
                     .normal([config.vocabulary, config.hidden], range)
             }),
             bias: initial.constant([config.vocabulary], 0.0),
-            activation: config.activation,
+            activation,
         }
     }
 

@@ -15,7 +15,7 @@ pub struct Initial {
 
 impl Initial {
     /// For part number `coordinate` of a module.
-    pub(crate) fn at(&self, coordinate: u64) -> Self {
+    pub fn at(&self, coordinate: u64) -> Self {
         Self {
             device: self.device.clone(),
             key: self.key.with(coordinate),
@@ -37,6 +37,19 @@ impl Initial {
         let key = self.key;
         self.param(shape, move |index| {
             (bound * (2.0 * key.uniform(index) - 1.0)) as f32
+        })
+    }
+
+    /// The table of sines (even columns) and cosines (odd ones) of Vaswani et al., arXiv 1706.03762.
+    pub(crate) fn sinusoidal(&self, [rows, columns]: [usize; 2]) -> Param<Tensor<2>> {
+        self.param([rows, columns], move |index| {
+            let (row, column) = (index / columns as u64, index % columns as u64);
+            let angle = row as f64 / 10_000f64.powf((column / 2 * 2) as f64 / columns as f64);
+            (if column % 2 == 0 {
+                angle.sin()
+            } else {
+                angle.cos()
+            }) as f32
         })
     }
 

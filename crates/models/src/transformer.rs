@@ -112,7 +112,13 @@ impl Embeddings {
         };
         Self {
             tokens: table(config.vocabulary, 0),
-            positions: table(config.positions, 1),
+            positions: if config.sinusoidal_positions {
+                Embedding {
+                    weight: initial.sinusoidal([config.positions, config.hidden]),
+                }
+            } else {
+                table(config.positions, 1)
+            },
             types: (config.token_types > 0).then(|| table(config.token_types, 2)),
             norm: LayerNorm::new(config.hidden, config.norm_epsilon, initial),
             dropout: config.hidden_dropout,

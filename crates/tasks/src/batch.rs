@@ -85,20 +85,29 @@ impl RowEncoder {
                 pair: examples.texts.get(1).map(|texts| texts[row].as_str()),
             })
             .collect();
-        let encoded = self
-            .tokenizer
-            .encode_rows(&texts, self.max_length)
-            .map_err(|error| match rows {
-                [row] => Error::Row {
-                    row: place(*row),
-                    problem: error.to_string(),
-                },
-                _ => Error::Text(error),
-            })?;
+        let encoded = self.tokenizer.encode_rows(&texts, self.max_length);
+        let encoded = encoded.map_err(|error| match (error, rows) {
+            (engraft_text::Error::Row { row, source }, _) => Error::Row {
+                row: rows.get(row).map_or_else(String::new, |&row| place(row)),
+                problem: source.to_string(),
+            },
+            (error, [row]) => Error::Row {
+                row: place(*row),
+                problem: error.to_string(),
+            },
+            (error, _) => Error::Text(error),
+        })?;
         let encoded = encoded.into_iter().zip(rows).map(|((encoding, cut), &row)| {
+            if encoding.is_empty() {
+                let problem = "no tokens: the tokenizer adds no special tokens, so an empty text leaves nothing to compute on".into();
+                return Err(Error::Row {
+                    row: place(row),
+                    problem,
+                });
+            }
             if encoding.len() > self.longest {
                 let problem = format!(
-                    "{} tokens, but the model has positions for {}: give backbone.max_length to cut long rows",
+                    "{} tokens, but the model has positions for {}: give model.backbone.max_length to cut long rows",
                     encoding.len(),
                     self.longest
                 );
@@ -107,6 +116,11 @@ impl RowEncoder {
             Ok(EncodedRow { encoding, cut })
         });
         encoded.collect()
+    }
+
+    /// Whether long rows are cut instead of refused.
+    pub fn cuts(&self) -> bool {
+        self.max_length.is_some()
     }
 
     /// The tokenizer.

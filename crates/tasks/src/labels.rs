@@ -6,6 +6,9 @@ use engraft_data::{Examples, Label};
 
 use crate::error::{Error, Result};
 
+/// More classes than this are a mistake: the head alone would fill the memory.
+pub(crate) const MOST_CLASSES: usize = 1 << 20;
+
 /// How many class names a message spells out.
 const SHOWN: usize = 12;
 
@@ -43,19 +46,18 @@ impl LabelSpace {
             })
             .collect();
         if found.is_empty() {
-            let largest = labels
-                .iter()
-                .map(|label| {
-                    if let Label::Index(id) = label {
-                        *id as usize
-                    } else {
-                        0
-                    }
-                })
-                .max();
-            let count = declared
-                .or(own)
-                .unwrap_or_else(|| largest.map_or(2, |largest| (largest + 1).max(2)));
+            let largest = labels.iter().map(|label| match label {
+                Label::Index(id) => *id,
+                Label::Name(_) => 0,
+            });
+            let largest = largest.max().unwrap_or(1);
+            if declared.or(own).is_none() && largest >= MOST_CLASSES as u64 {
+                return Err(Error::Argument(format!(
+                    "the training labels run to {largest} in {} rows: is data.y_col a column of ids? If they are classes, give model.n_classes",
+                    labels.len()
+                )));
+            }
+            let count = declared.or(own).unwrap_or((largest as usize + 1).max(2));
             return Ok(Self::new(count, own_names.map(<[String]>::to_vec)));
         }
         if let Some(names) =
@@ -72,6 +74,18 @@ impl LabelSpace {
             )));
         }
         let names: Vec<String> = found.into_iter().map(str::to_owned).collect();
+        if let Some(negative) = names.iter().find(|name| name.starts_with('-'))
+            && names.iter().all(|name| name.parse::<i64>().is_ok())
+        {
+            return Err(Error::Argument(format!(
+                "label {negative} is out of range: class numbers start at 0"
+            )));
+        }
+        if let [only] = names.as_slice() {
+            return Err(Error::Argument(format!(
+                "the training labels have one name, {only:?}: a classifier needs at least 2 classes"
+            )));
+        }
         match declared {
             Some(count) if count != names.len() => Err(Error::Argument(format!(
                 "model.n_classes: {count} given, but the training labels have {} names: {}",
@@ -110,8 +124,14 @@ impl LabelSpace {
                     .into(),
             )
         })?;
+        // Names may be numbers: decided once for the whole split, or label 1 could mean class 1 in one row and class "1" in the next.
+        let named = self.names.as_ref().is_some_and(|names| {
+            labels
+                .iter()
+                .all(|label| names.contains(&label.to_string()))
+        });
         let class = |(row, label): (usize, &Label)| {
-            self.class(label).ok_or_else(|| Error::Row {
+            self.class(label, named).ok_or_else(|| Error::Row {
                 row: examples
                     .origins
                     .get(row)
@@ -122,9 +142,10 @@ impl LabelSpace {
         labels.iter().enumerate().map(class).collect()
     }
 
-    fn class(&self, label: &Label) -> Option<u32> {
+    /// The class of one label; `named` if every label of its split is the name of a class.
+    fn class(&self, label: &Label, named: bool) -> Option<u32> {
         match (label, &self.names) {
-            (Label::Index(id), _) if *id < self.count as u64 => Some(*id as u32),
+            (Label::Index(id), _) if !named => (*id < self.count as u64).then_some(*id as u32),
             (Label::Name(name), Some(names)) => names
                 .iter()
                 .position(|known| known == name)
@@ -206,8 +227,8 @@ mod tests {
     fn named_labels_become_classes_in_alphabetical_order() {
         let space = LabelSpace::from_training(&labels(&["b", "a", "b"]), None, None, None).unwrap();
         assert_eq!(space.names().unwrap(), ["a", "b"]);
-        assert_eq!(space.class(&Label::from("b")), Some(1));
-        assert_eq!(space.class(&Label::from("c")), None);
+        assert_eq!(space.class(&Label::from("b"), true), Some(1));
+        assert_eq!(space.class(&Label::from("c"), false), None);
     }
 
     #[test]
@@ -238,7 +259,7 @@ mod tests {
         let own = names(&["low", "middle", "high"]);
         let space = LabelSpace::from_training(&labels(&["high", "low"]), None, Some(3), Some(&own))
             .unwrap();
-        assert_eq!(space.class(&Label::from("high")), Some(2));
+        assert_eq!(space.class(&Label::from("high"), true), Some(2));
         let error = LabelSpace::from_training(&labels(&["tall"]), None, Some(3), Some(&own))
             .unwrap_err()
             .to_string();
@@ -256,6 +277,26 @@ mod tests {
         assert_eq!(
             error,
             "model.n_classes: 2 given, but the training labels have 3 names: x, y, z"
+        );
+    }
+
+    #[test]
+    fn names_that_are_numbers_are_names_throughout_a_split() {
+        let space = LabelSpace::new(3, Some(names(&["1", "2", "3a"])));
+        let split = |labels: [u64; 2]| Examples::from_texts(["x", "y"]).labelled(labels).unwrap();
+        assert_eq!(space.classes(&split([1, 2])).unwrap(), [0, 1]);
+        assert_eq!(space.classes(&split([0, 2])).unwrap(), [0, 2]);
+    }
+
+    #[test]
+    fn ids_taken_for_labels_are_refused() {
+        let found = [Label::Index(4_000_000_000), Label::Index(7)];
+        let error = LabelSpace::from_training(&found, None, None, None)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("data.y_col") && error.contains("4000000000"),
+            "{error}"
         );
     }
 

@@ -17,4 +17,5 @@ pub use error::{Error, Result};
 pub use labels::LabelSpace;
 pub use model::{Loss, Model, RowOutput};
 pub use network::{Network, TaskHead};
+pub use preset::may_replace;
 pub use task::{Embed, EmbedPooling, Inference, SequenceClassification, Task};

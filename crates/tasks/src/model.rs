@@ -20,6 +20,9 @@ use crate::task::{EmbedPooling, SequenceClassification, Task};
 /// The stream of random draws that fresh weights come from.
 const WEIGHTS: u64 = 0x57;
 
+/// The branch of that stream for the encoder.
+const ENCODER: u64 = 0xe0;
+
 /// A task on its backbone: parameters, tokenizer, classes, and how they are used.
 ///
 /// A clone is cheap: the values are shared until one of the two changes them.
@@ -160,11 +163,23 @@ impl Model {
 
     pub(crate) fn on(task: Task, checkpoint: Checkpoint, building: Building<'_>) -> Result<Self> {
         let tokenizer = open_tokenizer(&checkpoint)?;
+        let specials = tokenizer.specials_added(false);
+        if let Some(length) = task
+            .backbone()
+            .backbone()
+            .max_length
+            .filter(|length| *length < specials)
+        {
+            return Err(Error::Argument(format!(
+                "model.backbone.max_length: {length} leaves no room for the {specials} special tokens that the tokenizer adds"
+            )));
+        }
         let mut labels = building.labels;
         let mut class_weights = building.class_weights;
         let (mut pooling, mut normalize) = (EmbedPooling::None, false);
-        let encoder = checkpoint.encoder(&building.initial)?;
-        let initial = building.initial.clone();
+        // The encoder draws from a branch of its own, so that no weight of it repeats one of the head.
+        let initial = building.initial;
+        let encoder = checkpoint.encoder(&initial.at(ENCODER))?;
         let head = match &task {
             Task::SequenceClassification(task) => {
                 let space = match labels.take() {
@@ -192,8 +207,11 @@ impl Model {
                 Some(head)
             }
             Task::Embed(task) => {
-                let (stated_pooling, stated_normalize) = sentence_transformers(&checkpoint)?;
-                pooling = task.pooling.unwrap_or(stated_pooling);
+                pooling = match task.pooling {
+                    Some(pooling) => pooling,
+                    None => stated_pooling(&checkpoint)?,
+                };
+                let stated_normalize = states_normalize(&checkpoint)?;
                 normalize = task
                     .normalize
                     .unwrap_or(stated_normalize && pooling != EmbedPooling::None);
@@ -230,6 +248,20 @@ impl Model {
     /// What became of each tensor of the checkpoint.
     pub fn report(&self) -> LoadReport {
         self.checkpoint.report()
+    }
+
+    /// Takes the classes' names from training rows, where they have none yet.
+    ///
+    /// # Errors
+    /// The rows have more or fewer names than the model has classes.
+    pub fn name_classes(&mut self, train: &Examples) -> Result<()> {
+        if let (Some(space), Some(labels)) = (&self.labels, &train.labels)
+            && space.names().is_none()
+        {
+            let count = Some(space.count());
+            self.labels = Some(LabelSpace::from_training(labels, count, None, None)?);
+        }
+        Ok(())
     }
 
     /// Which kind of head it has.
@@ -432,46 +464,45 @@ fn classes(
     }
 }
 
-/// What a sentence-transformers preset says about pooling and normalising.
-fn sentence_transformers(checkpoint: &Checkpoint) -> Result<(EmbedPooling, bool)> {
+/// The pooling that a sentence-transformers preset asks for; none for other presets.
+fn stated_pooling(checkpoint: &Checkpoint) -> Result<EmbedPooling> {
     let preset = checkpoint.preset();
     let file = "1_Pooling/config.json";
-    let mut pooling = EmbedPooling::None;
-    if let Some(config) = preset.json_object(file)? {
-        let modes = [
-            ("pooling_mode_cls_token", Pooling::Cls),
-            ("pooling_mode_mean_tokens", Pooling::Mean),
-            ("pooling_mode_max_tokens", Pooling::Max),
-        ];
-        let on = |key: &str| config.get(key).and_then(serde_json::Value::as_bool) == Some(true);
-        let other = config.iter().any(|(key, value)| {
-            key.starts_with("pooling_mode_")
-                && value.as_bool() == Some(true)
-                && !modes.iter().any(|(known, _)| known == key)
-        });
-        let chosen: Vec<Pooling> = modes
+    let Some(config) = preset.json_object(file)? else {
+        return Ok(EmbedPooling::None);
+    };
+    let modes = [
+        ("pooling_mode_cls_token", Pooling::Cls),
+        ("pooling_mode_mean_tokens", Pooling::Mean),
+        ("pooling_mode_max_tokens", Pooling::Max),
+    ];
+    let is_on = |value: &serde_json::Value| value.as_bool() == Some(true);
+    let asked = config
+        .iter()
+        .filter(|(key, value)| key.starts_with("pooling_mode_") && is_on(value));
+    let known = asked.map(|(key, _)| {
+        modes
             .iter()
-            .filter(|(key, _)| on(key))
+            .find(|(mode, _)| mode == key)
             .map(|(_, pooling)| *pooling)
-            .collect();
-        pooling = match (chosen.as_slice(), other) {
-            ([one], false) => EmbedPooling::By(*one),
-            _ => {
-                return Err(Error::Argument(format!(
-                    "{}: only one of cls, mean and max pooling is supported; choose with model.pooling",
-                    preset.locate(file)
-                )));
-            }
-        };
-    }
-    let modules = preset.read("modules.json")?;
-    let normalize = modules.is_some_and(|bytes| {
-        let modules: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap_or_default();
-        modules.iter().any(|module| {
-            module["type"]
-                .as_str()
-                .is_some_and(|name| name.ends_with(".Normalize"))
-        })
     });
-    Ok((pooling, normalize))
+    match known.collect::<Vec<_>>().as_slice() {
+        [Some(one)] => Ok(EmbedPooling::By(*one)),
+        _ => Err(Error::Argument(format!(
+            "{}: only one of cls, mean and max pooling is supported; choose with model.pooling",
+            preset.locate(file)
+        ))),
+    }
+}
+
+/// Whether a sentence-transformers preset scales its embeddings to length 1.
+fn states_normalize(checkpoint: &Checkpoint) -> Result<bool> {
+    let modules = checkpoint.preset().read("modules.json")?;
+    Ok(modules.is_some_and(|bytes| {
+        let modules: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap_or_default();
+        let is_normalize = |name: &str| name.ends_with(".Normalize");
+        modules
+            .iter()
+            .any(|module| module["type"].as_str().is_some_and(is_normalize))
+    }))
 }

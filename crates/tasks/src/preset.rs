@@ -138,6 +138,18 @@ impl Model {
     /// # Errors
     /// It was not written by this library, a file is missing or damaged, or the weights do not fit.
     pub fn open(preset: Preset, device: &Device) -> Result<Self> {
+        Self::open_with(preset, device, |_| {})
+    }
+
+    /// As [`Self::open`], with the saved task adjusted before it is built.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        preset: Preset,
+        device: &Device,
+        adjust: impl FnOnce(&mut Task),
+    ) -> Result<Self> {
         let Some(description) = read_description(&preset)? else {
             return Err(Error::Argument(format!(
                 "{} holds no {DESCRIPTION}: it is not a model saved by engraft; name it as model.backbone instead",
@@ -146,6 +158,7 @@ impl Model {
         };
         let mut task = description.task;
         task.backbone_mut().backbone_mut().preset = preset.name().to_owned();
+        adjust(&mut task);
         task.check()?;
         let weights = description.class_weights.unwrap_or_default();
         let labels = description
@@ -168,6 +181,24 @@ impl Model {
             },
         )
     }
+}
+
+/// Refuses to put a preset in the place of a folder that holds something else: all of it would be lost.
+///
+/// # Errors
+/// The folder is neither absent, nor empty, nor a preset of this library.
+pub fn may_replace(folder: &Path) -> Result<()> {
+    let Ok(mut entries) = std::fs::read_dir(folder) else {
+        return Ok(());
+    };
+    let is_preset = folder.join("config.json").is_file() && folder.join(DESCRIPTION).is_file();
+    if is_preset || entries.next().is_none() {
+        return Ok(());
+    }
+    Err(Error::Argument(format!(
+        "the folder {} holds something else than a preset, which would be lost. Name another folder",
+        folder.display()
+    )))
 }
 
 fn read_description(preset: &Preset) -> Result<Option<Description>> {

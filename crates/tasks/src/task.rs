@@ -6,6 +6,7 @@ use engraft_component::{
 use engraft_models::{Adapter, BackboneSlot, Pooling};
 
 use crate::error::{Error, Result};
+use crate::labels::MOST_CLASSES;
 
 /// What a model is for.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -147,6 +148,11 @@ impl Task {
         };
         if task.multilabel {
             return Err(Error::Argument("model.multilabel: several labels a row are not supported yet; remove it or give false".into()));
+        }
+        if let Some(classes) = task.n_classes.filter(|classes| *classes > MOST_CLASSES) {
+            return Err(Error::Argument(format!(
+                "model.n_classes: {classes} is more than the {MOST_CLASSES} classes that a head may have"
+            )));
         }
         if task.n_classes.is_some_and(|classes| classes < 2) {
             return Err(Error::Argument(

@@ -169,7 +169,7 @@ impl FromNode for Mode {
 }
 
 /// A point of the training loop at which callbacks may act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Moment {
     /// After an optimizer step, and the validation that follows it if there is one.
     Step,

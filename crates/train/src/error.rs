@@ -34,11 +34,13 @@ pub enum Error {
     },
     /// The loss is no longer a number.
     #[error(
-        "the loss became {loss} at step {step} (epoch {epoch}); nothing was saved from there on: try a lower learning rate, gradient_clip_val, or look at the rows of that batch: {rows}"
+        "the {what} became {value} at step {step} (epoch {epoch}); nothing was saved from there on: try a lower learning rate, gradient_clip_val, or look at the rows of that batch: {rows}"
     )]
     Diverged {
-        /// What the loss is.
-        loss: f64,
+        /// The loss, or the norm of its gradient.
+        what: &'static str,
+        /// What it is.
+        value: f64,
         /// The optimizer step, from 1.
         step: u64,
         /// The epoch, from 0.

@@ -53,7 +53,7 @@ pub(crate) fn score(
         )));
     };
     let classes = model.classes(&examples)?;
-    let loader = Loader::new(model, examples, Some(classes), batching, None)?;
+    let loader = Loader::new(model, examples, Some(classes), &in_order(batching), None)?;
     let plan = limited(loader.plan(0), limit);
     let mut loss = Mean::default();
     progress.start(stage, 0, Some(plan.len() as u64));
@@ -110,18 +110,7 @@ pub fn predict<E: From<Error>>(
         limit,
         progress,
     } = prediction;
-    // Sorting by length would put rows out of order for nothing: batches are not padded.
-    let batching = Batching {
-        batch_window: None,
-        ..batching.clone()
-    };
-    let batching = match batching.token_budget {
-        Some(_) => Batching {
-            token_budget: None,
-            ..batching
-        },
-        None => batching,
-    };
+    let batching = in_order(batching);
     let loader = Loader::new(model, examples, None, &batching, None)?;
     let plan = limited(loader.plan(0), limit);
     let mut cut = 0;
@@ -136,6 +125,15 @@ pub fn predict<E: From<Error>>(
     }
     progress.finish(Vec::new());
     Ok(cut)
+}
+
+/// Batches in the order of the file: sorting by length would save nothing, as nothing is padded, and cost the order.
+fn in_order(batching: &Batching) -> Batching {
+    Batching {
+        batch_window: None,
+        token_budget: None,
+        ..batching.clone()
+    }
 }
 
 /// The batches that a limit leaves.

@@ -22,6 +22,7 @@ use crate::run::{Present, Run};
 use crate::settings::Plan;
 use crate::snapshot::{self, Metric, Position, Signature, State};
 use crate::training::Training;
+use engraft_component::Choice;
 
 /// The stream of random draws that dropout comes from.
 const DROPOUT: u64 = 0xd0;
@@ -132,14 +133,28 @@ impl<'a> Loop<'a> {
         let seed = fit.batching.shuffle.then_some(fit.seed);
         let loader = Loader::new(&model, train, Some(classes), fit.batching, seed)?;
 
+        loader.check_rows()?;
+        for examples in valid
+            .iter()
+            .cloned()
+            .chain(fit.splits.test.clone().map(Arc::new))
+        {
+            Loader::new(&model, examples, None, fit.batching, None)?.check_rows()?;
+        }
+
         let batches = loader.plan(0).len() as u64;
+        if fit.plan.limits.train.of(batches) == 0 {
+            return Err(Error::Argument(
+                "trainer.limit_train_batches: leaves no batch to train on".into(),
+            ));
+        }
         let valid_batches = valid.as_ref().map_or(0, |valid| {
             valid.len().div_ceil(fit.batching.batch_size.max(1)) as u64
         });
         let validation = fit.plan.validation(valid_batches);
         let valid =
             valid.filter(|_| valid_batches > 0 && fit.plan.limits.val.of(valid_batches) > 0);
-        let total_steps = fit.plan.total_steps(batches);
+        let total_steps = total_steps(fit.plan, &loader);
         let known = known_metrics(&model, valid.is_some());
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let mut run = Run::new(fit.plan, fit.callbacks, &known, validation, fit.config)?;
@@ -150,7 +165,7 @@ impl<'a> Loop<'a> {
 
         let network = Some(model.take_network().train());
         let signature = Signature {
-            data: data_signature(&fit, &loader),
+            data: data_signature(&model, &fit, &loader),
             machine: Signature::machine(),
         };
         let mut trainer = Self {
@@ -178,6 +193,9 @@ impl<'a> Loop<'a> {
             .transpose()?;
         run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
         trainer.run = run;
+        if let Some(moment) = resumed.and_then(|state| state.moment) {
+            trainer.catch_up(moment)?;
+        }
         Ok(trainer)
     }
 
@@ -200,12 +218,27 @@ impl<'a> Loop<'a> {
         }
         self.position = state.position;
         (self.loss, self.accuracy) = (state.loss, state.accuracy);
+        self.stopped.clone_from(&state.stopped);
         self.metrics = state
             .metrics
             .iter()
             .map(|metric| (metric.name.clone(), metric.value))
             .collect();
         Ok(state)
+    }
+
+    /// Lets callbacks act that were due at the moment of the checkpoint, but after it; the others know that they have acted.
+    fn catch_up(&mut self, moment: Moment) -> Result<()> {
+        let Position { epoch, .. } = self.position;
+        match moment {
+            // The position already points at the next epoch.
+            Moment::TrainEpochEnd => self.keep(moment, epoch.saturating_sub(1)),
+            Moment::ValidationEnd => {
+                self.keep(moment, epoch)?;
+                self.keep(Moment::Step, epoch)
+            }
+            Moment::Step => self.keep(moment, epoch),
+        }
     }
 
     fn network(&self) -> Result<&Network> {
@@ -252,6 +285,13 @@ impl<'a> Loop<'a> {
             .collect();
         let mut cut = 0;
         let mut step = Step::default();
+        let interval = if self.loader.is_even() {
+            self.validation_interval
+        } else {
+            self.fit.plan.validation_interval(batches)?
+        };
+        // A validation due inside a step waits for the step's end, where callbacks can act on it.
+        let mut validates = false;
         for batch in self.loader.batches(rest) {
             let batch = batch?;
             cut += batch.cut;
@@ -261,16 +301,12 @@ impl<'a> Loop<'a> {
                 self.advance(std::mem::take(&mut step))?;
             }
             let done = self.position.batch - 1;
-            let validates = self.fit.plan.validates_after(
-                epoch,
-                done,
-                self.position.seen,
-                self.validation_interval,
-            );
+            validates |= self
+                .fit
+                .plan
+                .validates_after(epoch, done, self.position.seen, interval);
             if step.batches == 0 {
-                self.after_step(validates, last)?;
-            } else if validates {
-                self.validate()?;
+                self.after_step(std::mem::take(&mut validates), last)?;
             }
             self.show(&batch);
             if step.batches == 0 && self.finished() && !last {
@@ -309,10 +345,11 @@ impl<'a> Loop<'a> {
         let sum = f64::from(loss.sum.clone().inner().into_scalar::<f32>());
         if !sum.is_finite() {
             return Err(Error::Diverged {
-                loss: sum,
+                what: "loss",
+                value: sum,
                 step: self.position.step + 1,
                 epoch,
-                rows: first_rows(batch),
+                rows: first_rows(&batch.rows),
             });
         }
         let width = loss.logits.dims()[1];
@@ -327,6 +364,7 @@ impl<'a> Loop<'a> {
         }
         step.gradients
             .add(self.network()?, loss.sum.backward(), loss.weight);
+        step.rows.extend(&batch.rows);
         step.loss.add(sum, loss.weight);
         self.loss.add(sum, loss.weight);
         step.batches += 1;
@@ -348,18 +386,23 @@ impl<'a> Loop<'a> {
             self.total_steps,
             self.fit.plan.max_epochs,
         )?;
-        let clip_norm = self.fit.plan.clip_norm;
-        let mut norm = None;
-        if let Some(network) = self.network.take() {
+        let norm = step.gradients.norm();
+        // Rows of classes that weigh nothing teach nothing.
+        let teaches = step.loss.weight > 0.0;
+        if teaches && !norm.is_finite() {
+            return Err(Error::Diverged {
+                what: "gradient's norm",
+                value: norm,
+                step: number + 1,
+                epoch,
+                rows: first_rows(&step.rows),
+            });
+        }
+        let clip = self.fit.plan.clip_norm.map(|limit| (limit, norm));
+        if let Some(network) = self.network.take_if(|_| teaches) {
             let optimizer = &self.fit.training.optimizer;
-            let (network, stepped) = optimizer.step(
-                network,
-                step.gradients,
-                &mut self.optimizer,
-                rate,
-                clip_norm,
-            );
-            (self.network, norm) = (Some(network), stepped.norm);
+            self.network =
+                Some(optimizer.step(network, step.gradients, &mut self.optimizer, rate, clip));
         }
         self.position.step += 1;
 
@@ -379,7 +422,7 @@ impl<'a> Loop<'a> {
                 .map(|(name, value)| (format!("train_{name}"), value)),
         );
         logged.push(("lr".to_owned(), rate));
-        logged.extend(norm.map(|norm| ("grad_norm".to_owned(), norm)));
+        logged.push(("grad_norm".to_owned(), norm));
         self.metrics.extend(logged.iter().cloned());
         if self
             .position
@@ -459,10 +502,17 @@ impl<'a> Loop<'a> {
         if enough && self.stopped.is_none() {
             self.stopped = reason;
         }
+        self.keep(moment, epoch)
+    }
+
+    /// Lets the checkpoints' keepers decide and save.
+    fn keep(&mut self, moment: Moment, epoch: u64) -> Result<()> {
+        let metrics: Vec<(String, f64)> = self.metrics.clone().into_iter().collect();
         let mut run = std::mem::replace(&mut self.run, Run::new_empty());
-        let network = self.network()?.valid();
+        let trained = self.network()?;
+        let network = std::cell::OnceCell::new();
         let kept = run.keep(moment, epoch, self.position.step, &metrics, || {
-            self.present(&network)
+            self.present(network.get_or_init(|| trained.valid()))
         });
         self.run = run;
         kept
@@ -487,6 +537,9 @@ impl<'a> Loop<'a> {
                 metrics: metrics.collect(),
                 keepers: Vec::new(),
                 stoppers: Vec::new(),
+                stopped: self.stopped.clone(),
+                moment: None,
+                saves: 0,
                 log_rows: 0,
                 leaving: Vec::new(),
             },
@@ -498,6 +551,9 @@ impl<'a> Loop<'a> {
         let network = self.network()?.valid();
         let mut run = std::mem::replace(&mut self.run, Run::new_empty());
         run.keep_last(self.fit.plan.checkpoints, self.present(&network))?;
+        if !self.interrupted {
+            run.drop_stale_last();
+        }
         (self.model.network, self.network) = (network, None);
         let mut test = None;
         if let (Some(examples), false) = (
@@ -554,6 +610,8 @@ struct Step {
     gradients: GradientSum,
     loss: Mean,
     metrics: Option<Classification>,
+    /// Their numbers in the split.
+    rows: Vec<usize>,
     /// Micro-batches gathered so far.
     batches: u64,
 }
@@ -606,12 +664,22 @@ fn warn_about_schedule(fit: &Fit<'_>, batches: u64, total: Option<u64>) -> Resul
 }
 
 /// What decides which rows come when, and what is drawn for them.
-fn data_signature(fit: &Fit<'_>, loader: &Loader) -> BTreeMap<String, String> {
+fn data_signature(model: &Model, fit: &Fit<'_>, loader: &Loader) -> BTreeMap<String, String> {
+    let max_length = model.task().backbone().backbone().max_length;
     let some =
         |value: Option<usize>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
     let pairs = [
         ("seed_everything", fit.seed.to_string()),
-        ("training rows", loader.rows().to_string()),
+        (
+            "training rows",
+            format!("{} ({:016x})", loader.rows(), loader.fingerprint()),
+        ),
+        (
+            "limit_train_batches",
+            format!("{:?}", fit.plan.limits.train),
+        ),
+        ("max_length", some(max_length)),
+        ("the optimizer", fit.training.optimizer.name().to_owned()),
         ("batch_size", fit.batching.batch_size.to_string()),
         ("token_budget", some(fit.batching.token_budget)),
         ("batch_window", some(fit.batching.batch_window)),
@@ -632,7 +700,19 @@ fn trained_parameters(network: &Network) -> Vec<(String, usize)> {
         .collect()
 }
 
-fn first_rows(batch: &Batch) -> String {
-    let rows: Vec<String> = batch.rows.iter().take(4).map(ToString::to_string).collect();
+/// Optimizer steps of the whole run, if it has an end; epochs of different numbers of batches are counted one by one.
+fn total_steps(plan: &Plan, loader: &Loader) -> Option<u64> {
+    let first = loader.plan(0).len() as u64;
+    let Some(epochs) = plan.max_epochs.filter(|_| !loader.is_even()) else {
+        return plan.total_steps(first);
+    };
+    let steps = (0..epochs)
+        .map(|epoch| plan.steps_in_epoch(loader.plan(epoch).len() as u64))
+        .sum::<u64>();
+    Some(plan.max_steps.map_or(steps, |limit| limit.min(steps)))
+}
+
+fn first_rows(rows: &[usize]) -> String {
+    let rows: Vec<String> = rows.iter().take(4).map(ToString::to_string).collect();
     format!("{}, ...", rows.join(", "))
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use engraft_data::{BatchBy, Batching, Examples, Order, plan_rows, plan_window};
 use engraft_tasks::{Batch, Model, RowEncoder};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Batches that wait to be computed.
 const AHEAD: usize = 4;
@@ -60,6 +60,44 @@ impl Loader {
         self.examples.len()
     }
 
+    /// A hash of every text and class: what tells one table from another.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let classes = self
+            .classes
+            .iter()
+            .flat_map(|classes| classes.iter().flat_map(|class| class.to_le_bytes()));
+        let texts = self
+            .examples
+            .texts
+            .iter()
+            .flatten()
+            .flat_map(|text| text.bytes().chain([0xff]));
+        // FNV-1a, whose value will not change with a compiler.
+        texts
+            .chain(classes)
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            })
+    }
+
+    /// Encodes every row once, so that one that cannot be is found before anything is computed.
+    ///
+    /// Where rows are cut to a length, every row fits and nothing is done.
+    ///
+    /// # Errors
+    /// The first row that is too long.
+    pub(crate) fn check_rows(&self) -> Result<()> {
+        if self.encoder.cuts() || self.lengths.is_some() {
+            return Ok(());
+        }
+        lengths(&self.encoder, &self.examples).map(|_| ())
+    }
+
+    /// Whether every epoch has as many batches as the first.
+    pub(crate) fn is_even(&self) -> bool {
+        self.lengths.is_none()
+    }
+
     /// The rows of each batch of `epoch`.
     pub(crate) fn plan(&self, epoch: u64) -> Vec<Vec<usize>> {
         let order = match self.seed {
@@ -85,10 +123,8 @@ impl Loader {
     }
 
     /// The batches of `plan`, tokenised ahead. Dropping the iterator ends the thread.
-    pub(crate) fn batches(
-        &self,
-        plan: Vec<Vec<usize>>,
-    ) -> impl Iterator<Item = Result<Batch>> + use<> {
+    pub(crate) fn batches(&self, plan: Vec<Vec<usize>>) -> Batches {
+        let left = plan.len();
         let (sender, receiver): (_, Receiver<Result<Batch>>) = sync_channel(AHEAD);
         let (encoder, examples, classes) = (
             self.encoder.clone(),
@@ -109,7 +145,31 @@ impl Loader {
                 }
             }
         });
-        receiver.into_iter()
+        Batches { receiver, left }
+    }
+}
+
+/// The batches of a plan, as they come.
+pub(crate) struct Batches {
+    receiver: Receiver<Result<Batch>>,
+    /// Batches still to come.
+    left: usize,
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        // A thread that died must not look like the end of the rows.
+        Some(self.receiver.recv().unwrap_or_else(|_| {
+            Err(Error::Argument(
+                "internal error: tokenising ended before the rows did; please report it".into(),
+            ))
+        }))
     }
 }
 

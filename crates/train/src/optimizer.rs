@@ -109,10 +109,11 @@ impl Optimizer {
                 format!("expected two numbers from 0 to below 1, found {beta}"),
             );
         }
-        if !(epsilon.is_finite() && epsilon >= 0.0) {
+        // A weight that never had a gradient has moments of zero: without epsilon the step would be 0 / 0.
+        if !(epsilon.is_finite() && epsilon > 0.0) {
             return refuse(
                 "eps",
-                format!("expected a finite number of at least 0, found {epsilon}"),
+                format!("expected a finite number above 0, found {epsilon}"),
             );
         }
         if !(decay.is_finite() && decay >= 0.0) {
@@ -198,29 +199,20 @@ impl GradientSum {
     }
 }
 
-/// What one step did.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stepped {
-    /// The norm of the gradient before clipping; only computed where clipping is on.
-    pub norm: Option<f64>,
-}
-
 impl Optimizer {
     /// One step at `learning_rate`: the module with new weights. Parameters without a gradient stay as they are.
+    ///
+    /// `clip` is the largest norm that the gradient may have, beside the norm that it has.
     pub fn step<M: Module>(
         &self,
         module: M,
         sum: GradientSum,
         state: &mut OptimizerState,
         learning_rate: f64,
-        clip_norm: Option<f64>,
-    ) -> (M, Stepped) {
-        let norm = clip_norm.map(|_| sum.norm());
+        clip: Option<(f64, f64)>,
+    ) -> M {
         // PyTorch's definition, with its guard against division by zero.
-        let clip = match (clip_norm, norm) {
-            (Some(limit), Some(norm)) => (limit / (norm + 1e-6)).min(1.0),
-            _ => 1.0,
-        };
+        let clip = clip.map_or(1.0, |(limit, norm)| (limit / (norm + 1e-6)).min(1.0));
         state.step += 1;
         let (betas, epsilon, weight_decay) = self.settings();
         let step = AdamWStep {
@@ -237,7 +229,7 @@ impl Optimizer {
             moments: &mut state.moments,
             step,
         };
-        (module.map(&mut updater), Stepped { norm })
+        module.map(&mut updater)
     }
 }
 

@@ -179,8 +179,8 @@ impl Progress {
     /// Says something without breaking the live line.
     pub fn note(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| print(text)),
-            None => print(text),
+            Some(bar) => bar.suspend(|| print(&format!("note: {text}"))),
+            None => print(&format!("note: {text}")),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use engraft_component::{FromNode, to_flow};
 use engraft_hub::atomic;
 use engraft_tasks::{Model, Network};
 
@@ -27,6 +28,10 @@ pub(crate) struct Run {
     config: String,
     /// The step of the latest checkpoint, and its folder.
     saved: Option<(u64, PathBuf)>,
+    /// The step of the latest checkpoint that can be resumed.
+    resumable: Option<u64>,
+    /// How many checkpoints were saved.
+    saves: u64,
 }
 
 /// All that a checkpoint is made of.
@@ -68,6 +73,8 @@ impl Run {
             validation,
             config: config.to_owned(),
             saved: None,
+            resumable: None,
+            saves: 0,
         })
     }
 
@@ -81,41 +88,59 @@ impl Run {
             validation: Validation::Never,
             config: String::new(),
             saved: None,
+            resumable: None,
+            saves: 0,
         }
     }
 
-    /// Opens the run's folder: a new one under the plan's root, or that of the checkpoint that is resumed.
+    /// Opens the run's folder: a new one under the plan's root, or that of the checkpoint that is resumed if it is the newest there.
     pub(crate) fn open(&mut self, plan: &Plan, resumed: Option<(&Path, &State)>) -> Result<()> {
+        if let Some((_, state)) = resumed {
+            for stopper in &mut self.stoppers {
+                let key = key(stopper.settings());
+                if let Some((_, state)) = state.stoppers.iter().find(|(saved, _)| *saved == key) {
+                    stopper.restore(state.clone());
+                }
+            }
+            self.saves = state.saves + 1;
+        }
         if !plan.checkpoints && !plan.log {
             return Ok(());
         }
-        let folder = match resumed.and_then(|(checkpoint, _)| run_of(checkpoint)) {
-            Some(folder) => folder,
-            None => new_version(&plan.root)?,
+        let Some((checkpoint, state, folder)) = resumed
+            .and_then(|(checkpoint, state)| Some((checkpoint, state, run_of(checkpoint, state)?)))
+        else {
+            let folder = new_version(&plan.root)?;
+            if plan.log {
+                self.log = Some(CsvLog::open(&folder)?);
+            }
+            return self.settle(folder);
         };
         if plan.log {
             let mut log = CsvLog::open(&folder)?;
-            if let Some((_, state)) = resumed {
-                log.truncate_rows(state.log_rows)?;
-            }
+            log.truncate_rows(state.log_rows)?;
             self.log = Some(log);
         }
-        atomic::write(&folder.join("config.yaml"), self.config.as_bytes())?;
-        if let Some((checkpoint, state)) = resumed {
-            remove_unfinished(&folder.join("checkpoints"));
-            // The run died between a save and the removal that follows it.
-            state.leaving.iter().for_each(|path| remove(path));
-            for later in snapshot::later_than(&folder.join("checkpoints"), state.position) {
-                remove(&later);
-            }
-            for (keeper, state) in self.keepers.iter_mut().zip(&state.keepers) {
+        remove_unfinished(&folder.join("checkpoints"));
+        // The run died between a save and the removal that follows it.
+        state
+            .leaving
+            .iter()
+            .for_each(|name| remove(&checkpoint.with_file_name(name)));
+        for keeper in &mut self.keepers {
+            let key = key(keeper.settings());
+            if let Some((_, state)) = state.keepers.iter().find(|(saved, _)| *saved == key) {
                 keeper.restore(state.clone());
             }
-            for (stopper, state) in self.stoppers.iter_mut().zip(&state.stoppers) {
-                stopper.restore(state.clone());
-            }
-            self.saved = Some((state.position.step, checkpoint.to_owned()));
         }
+        self.saved = Some((state.position.step, checkpoint.to_owned()));
+        self.resumable = Some(state.position.step);
+        self.settle(folder)
+    }
+
+    /// Saves the resolved experiment in the run's folder.
+    fn settle(&mut self, folder: PathBuf) -> Result<()> {
+        atomic::write(&folder.join("config.yaml"), self.config.as_bytes())?;
         self.folder = Some(folder);
         Ok(())
     }
@@ -161,37 +186,43 @@ impl Run {
             let decision =
                 self.keepers[index].decide(metrics, epoch, step, |name| folder.join(name).exists());
             let weights_only = self.keepers[index].settings().save_weights_only;
-            let leaving: Vec<PathBuf> = decision
-                .remove
-                .iter()
-                .map(|name| folder.join(name))
-                .collect();
             let names = decision
                 .save_as
                 .into_iter()
                 .chain(decision.last.then(|| LAST.to_owned()));
             for name in names {
                 let mut present = present();
-                present.state.leaving.clone_from(&leaving);
+                present.state.moment = Some(moment);
+                present.state.leaving.clone_from(&decision.remove);
                 self.save(&folder.join(name), present, weights_only)?;
             }
-            leaving.iter().for_each(|path| remove(path));
+            for name in &decision.remove {
+                remove(&folder.join(name));
+            }
         }
         Ok(())
     }
 
-    /// Saves the present state as `last`, unless this step has a checkpoint already.
+    /// Saves the present state as `last`, unless this step has a checkpoint that can be resumed already.
     pub(crate) fn keep_last(&mut self, enabled: bool, present: Present<'_>) -> Result<()> {
-        if !enabled
-            || self
-                .saved
-                .as_ref()
-                .is_some_and(|(step, _)| *step == present.state.position.step)
-        {
+        if !enabled || self.resumable == Some(present.state.position.step) {
             return Ok(());
         }
         let folder = self.place(None);
         self.save(&folder.join(LAST), present, false)
+    }
+
+    /// Removes the `last` of an interruption that a later checkpoint has made old.
+    pub(crate) fn drop_stale_last(&self) {
+        let last = self.place(None).join(LAST);
+        let wanted = self
+            .keepers
+            .iter()
+            .any(|keeper| keeper.settings().save_last.0);
+        let is_newest = self.saved.as_ref().is_none_or(|(_, saved)| *saved == last);
+        if self.folder.is_some() && !wanted && !is_newest {
+            remove(&last);
+        }
     }
 
     fn place(&self, dirpath: Option<&Path>) -> PathBuf {
@@ -204,16 +235,16 @@ impl Run {
 
     fn save(&mut self, path: &Path, present: Present<'_>, weights_only: bool) -> Result<()> {
         let mut state = present.state;
-        state.keepers = self
-            .keepers
-            .iter()
-            .map(|keeper| keeper.state().clone())
+        let keepers = self.keepers.iter();
+        state.keepers = keepers
+            .map(|keeper| (key(keeper.settings()), keeper.state().clone()))
             .collect();
-        state.stoppers = self
-            .stoppers
-            .iter()
-            .map(|stopper| stopper.state().clone())
+        let stoppers = self.stoppers.iter();
+        state.stoppers = stoppers
+            .map(|stopper| (key(stopper.settings()), stopper.state().clone()))
             .collect();
+        state.saves = self.saves;
+        self.saves += 1;
         state.log_rows = self.log.as_ref().map_or(0, CsvLog::rows);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|error| crate::Error::Checkpoint {
@@ -231,6 +262,9 @@ impl Run {
             &self.config,
         )?;
         self.saved = Some((state.position.step, path.to_owned()));
+        if !weights_only {
+            self.resumable = Some(state.position.step);
+        }
         Ok(())
     }
 
@@ -251,10 +285,27 @@ impl Run {
     }
 }
 
-/// The run that a checkpoint lies in, if it lies in one.
-fn run_of(checkpoint: &Path) -> Option<PathBuf> {
-    let run = checkpoint.parent()?.parent()?;
-    run.join("config.yaml").exists().then(|| run.to_owned())
+/// What tells one callback's memory from another's: its settings.
+fn key(settings: &impl FromNode) -> String {
+    to_flow(&settings.to_node())
+}
+
+/// The run that a checkpoint lies in, if it lies in one and is its newest: going on from an older one begins a new run, and keeps what came after.
+fn run_of(checkpoint: &Path, state: &State) -> Option<PathBuf> {
+    let full = checkpoint.canonicalize().ok()?;
+    let checkpoints = full.parent()?;
+    let run = checkpoints.parent()?;
+    let is_run = checkpoints.file_name()? == "checkpoints"
+        && run.file_name()?.to_str()?.starts_with("version_");
+    if !is_run || !run.join("config.yaml").exists() || snapshot::holds_later(checkpoints, state) {
+        return None;
+    }
+    // As the user named it, where that says enough.
+    let named = checkpoint
+        .parent()
+        .and_then(Path::parent)
+        .filter(|run| run.file_name().is_some());
+    Some(named.unwrap_or(run).to_owned())
 }
 
 /// Removes what a killed process had begun to write.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData as Values};
 use engraft_hub::{TensorData, TensorToWrite, Weights, atomic, write_safetensors};
@@ -10,7 +10,7 @@ use engraft_tasks::metrics::{Mean, exact};
 use engraft_tasks::{Model, Network};
 use serde::{Deserialize, Serialize};
 
-use crate::callback::{KeeperState, StopperState};
+use crate::callback::{KeeperState, Moment, StopperState};
 use crate::error::{Error, Result};
 use crate::optimizer::OptimizerState;
 
@@ -30,12 +30,20 @@ pub(crate) struct State {
     pub(crate) accuracy: Mean,
     /// The latest value of every metric.
     pub(crate) metrics: Vec<Metric>,
-    pub(crate) keepers: Vec<KeeperState>,
-    pub(crate) stoppers: Vec<StopperState>,
+    /// What each ModelCheckpoint remembers, by its settings.
+    pub(crate) keepers: Vec<(String, KeeperState)>,
+    /// What each EarlyStopping remembers, by its settings.
+    pub(crate) stoppers: Vec<(String, StopperState)>,
+    /// Why training is to end, if an EarlyStopping has decided so.
+    pub(crate) stopped: Option<String>,
+    /// The moment at which it was saved; callbacks due at the same moment may not have acted yet.
+    pub(crate) moment: Option<Moment>,
+    /// How many checkpoints the run had saved before: what orders those of one step.
+    pub(crate) saves: u64,
     /// Rows of the log when the checkpoint was made.
     pub(crate) log_rows: u64,
-    /// Checkpoints that are removed once this one is complete.
-    pub(crate) leaving: Vec<PathBuf>,
+    /// Names of the checkpoints beside it that are removed once this one is complete.
+    pub(crate) leaving: Vec<String>,
 }
 
 /// A metric by name.
@@ -119,7 +127,7 @@ impl Signature {
         Ok(differing
             .map(|(name, was)| {
                 let is = now.machine.get(name).map_or("", String::as_str);
-                format!("resuming with another {name} ({was} before, {is} now): results may differ in the last bits from an uninterrupted run")
+                format!("{name}: {was} before, {is} now: results may differ in the last bits from an uninterrupted run")
             })
             .collect())
     }
@@ -185,6 +193,22 @@ pub(crate) fn read_state(path: &Path) -> Result<State> {
     })?;
     let state: State = serde_json::from_slice(&bytes)
         .map_err(|error| refuse(path, format!("{} is damaged: {error}", file.display())))?;
+    let names = state
+        .keepers
+        .iter()
+        .flat_map(|(_, keeper)| keeper.kept.iter().map(|kept| &kept.name));
+    if let Some(name) = names
+        .chain(&state.leaving)
+        .find(|name| !is_plain_name(name))
+    {
+        return Err(refuse(
+            path,
+            format!(
+                "{} names {name:?}, which is no folder beside it",
+                file.display()
+            ),
+        ));
+    }
     if state.format > FORMAT {
         return Err(refuse(path, "was written by a later version of engraft"));
     }
@@ -216,7 +240,7 @@ pub(crate) fn read_optimizer(
         step: step.ok_or_else(|| refuse(path, "the optimizer's step is missing"))?,
         moments: BTreeMap::new(),
     };
-    // Parameters that never had a gradient have no moments; any stored moment must belong to a parameter.
+    // Every trained parameter has moments once a step was taken, and every stored moment belongs to a parameter.
     for (name, count) in parameters {
         let moment = |which: &str| -> Result<Option<Tensor<1>>> {
             let Some(tensor) = weights.get(&format!("{which}.{name}")) else {
@@ -261,6 +285,14 @@ pub(crate) fn read_optimizer(
 
 impl State {
     pub(crate) const FORMAT: u64 = FORMAT;
+
+    /// What orders the checkpoints of a run.
+    fn age(&self) -> [u64; 4] {
+        let Position {
+            step, seen, epoch, ..
+        } = self.position;
+        [step, seen, epoch, self.saves]
+    }
 }
 
 /// The newest checkpoint of the newest run under `root`: the one with most steps.
@@ -291,30 +323,30 @@ pub fn newest(root: &Path) -> Result<PathBuf> {
     })
 }
 
+/// The newest checkpoint of a run, one that can be resumed if there is any.
 fn in_run(checkpoints: &Path) -> Option<PathBuf> {
-    for path in folders(checkpoints) {
-        // A folder that was being replaced when the process died is put back.
-        let _ = atomic::recover(&path);
-    }
     let states = folders(checkpoints).into_iter().filter_map(|path| {
-        let state = read_state(&path).ok()?;
-        Some((
-            (
-                state.position.step,
-                state.position.seen,
-                state.position.epoch,
-            ),
-            path,
-        ))
+        let resumable = path.join(FOLDER).join("optimizer.safetensors").exists();
+        Some((resumable, read_state(&path).ok()?.age(), path))
     });
-    states.max().map(|(_, path)| path)
+    states.max().map(|(_, _, path)| path)
 }
 
-/// The checkpoints of a folder that were made after `position`.
-pub(crate) fn later_than(checkpoints: &Path, position: Position) -> Vec<PathBuf> {
-    let later =
-        |path: &PathBuf| read_state(path).is_ok_and(|state| state.position.step > position.step);
-    folders(checkpoints).into_iter().filter(later).collect()
+/// Whether a folder holds a checkpoint that was saved after `state`.
+pub(crate) fn holds_later(checkpoints: &Path, state: &State) -> bool {
+    let states = folders(checkpoints)
+        .into_iter()
+        .filter_map(|path| read_state(&path).ok());
+    states.map(|other| other.age()).any(|age| age > state.age())
+}
+
+/// Whether a name from a file is the name of something beside it, and not a way out.
+fn is_plain_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!(
+        (parts.next(), parts.next()),
+        (Some(Component::Normal(_)), None)
+    )
 }
 
 fn folders(path: &Path) -> Vec<PathBuf> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use engraft_hub::atomic::Folder;
-use engraft_tasks::Model;
+use engraft_tasks::{Model, may_replace};
 
 use crate::failure::{Failure, say};
 use crate::session::{Session, in_checkpoint, preset_in};
@@ -16,7 +16,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let checkpoint = session.checkpoint()?.ok_or_else(|| {
         Failure::refused("export requires --ckpt_path DIR, the checkpoint to export, or last")
     })?;
-    may_replace(output)?;
+    may_replace(output).map_err(|error| Failure::refused(format!("--output: {error}")))?;
     let inside = |path: &Path| fs::canonicalize(path).ok();
     if inside(output).is_some() && inside(output) == inside(&checkpoint) {
         return Err(Failure::refused(
@@ -34,19 +34,4 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
         .map_err(|error| Failure::Broke(error.to_string()))?;
     say(&format!("preset  {}", output.display()));
     Ok(())
-}
-
-/// Whether the folder holds nothing, or a preset, which an export may take the place of.
-fn may_replace(output: &Path) -> Result<(), Failure> {
-    let Ok(mut entries) = fs::read_dir(output) else {
-        return Ok(());
-    };
-    let is_preset = output.join("config.json").is_file() && output.join("engraft.yaml").is_file();
-    if is_preset || entries.next().is_none() {
-        return Ok(());
-    }
-    Err(Failure::refused(format!(
-        "--output: the folder {} holds something else than a preset, which would be lost. Name another folder",
-        output.display()
-    )))
 }

@@ -431,11 +431,11 @@ fn every_refusal_is_one_exact_sentence() {
 const BROKEN: &[(&str, &str)] = &[
     (
         "predict -c fit.yaml --data.path long.tsv --output p.tsv",
-        "long.tsv:3: 52 tokens, but the model has positions for 40: give backbone.max_length to cut long rows",
+        "long.tsv:3: 52 tokens, but the model has positions for 40: give model.backbone.max_length to cut long rows",
     ),
     (
         "test -c fit.yaml --data.path long.tsv",
-        "long.tsv:3: 52 tokens, but the model has positions for 40: give backbone.max_length to cut long rows",
+        "long.tsv:3: 52 tokens, but the model has positions for 40: give model.backbone.max_length to cut long rows",
     ),
 ];
 

@@ -12,7 +12,8 @@ const KILLS: usize = 10;
 /// Tokens of the vocabulary: with 64 dimensions the embedding has more than 4 Mi elements, where a parallel sum is tempted to depend on timing.
 const VOCABULARY: usize = 65_600;
 
-/// An experiment with everything that has state: dropout, clipping, accumulation, warm-up, shuffling, a monitored checkpoint.
+/// An experiment with everything that has state: dropout, clipping, accumulation, warm-up, shuffling, early stopping, and checkpoints that are
+/// saved every few steps and, two at one moment, at the ends of epochs.
 const EXPERIMENT: &str = "
 seed_everything: 3
 model:
@@ -25,13 +26,15 @@ data:
   class_path: SequenceClassificationDataModule
   init_args: {path: train.tsv, x_col: text, y_col: label, batch_size: 4, test_split_size: 0}
 trainer:
-  max_epochs: 6
+  max_epochs: 12
   accumulate_grad_batches: 2
   gradient_clip_val: 0.5
   log_every_n_steps: 1
   callbacks:
-  - {class_path: ModelCheckpoint, init_args: {every_n_train_steps: 1}}
-  - {class_path: ModelCheckpoint, init_args: {monitor: val_loss, filename: best}}
+  - {class_path: ModelCheckpoint, init_args: {every_n_train_steps: 3}}
+  - {class_path: ModelCheckpoint, init_args: {monitor: val_loss, filename: 'best-{epoch}', save_top_k: 2}}
+  - {class_path: ModelCheckpoint, init_args: {monitor: train_loss_epoch, filename: 'lowest-{epoch}'}}
+  - {class_path: EarlyStopping, init_args: {monitor: val_loss, patience: 50}}
 ";
 
 /// A folder with a model's shape, its vocabulary, a table and the experiment.
@@ -86,8 +89,12 @@ fn results(folder: &Path, root: &str) -> Vec<(PathBuf, Vec<u8>)> {
     for checkpoint in fs::read_dir(run.join("checkpoints")).unwrap() {
         let checkpoint = checkpoint.unwrap().path();
         files.extend(
-            ["model.safetensors", "training/optimizer.safetensors"]
-                .map(|file| checkpoint.join(file)),
+            [
+                "model.safetensors",
+                "training/optimizer.safetensors",
+                "training/state.json",
+            ]
+            .map(|file| checkpoint.join(file)),
         );
     }
     files.sort();
@@ -119,7 +126,7 @@ fn jitter() -> Duration {
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()
         .subsec_nanos();
-    Duration::from_micros(u64::from(nanos / 1000 % 60_000))
+    Duration::from_micros(u64::from(nanos / 1000 % 250_000))
 }
 
 #[test]

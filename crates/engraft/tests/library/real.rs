@@ -184,6 +184,33 @@ fn a_classifier_is_trained_saved_and_opened_again_in_a_few_lines() {
 }
 
 #[test]
+fn classes_get_the_names_of_the_training_labels_and_folders_of_others_are_left_alone() {
+    let train = Examples::from_texts(["EVQL", "WWWW"])
+        .labelled(["light", "heavy"])
+        .unwrap();
+    let mut classifier = TextClassifier::from_preset("sapiens_vh")
+        .unwrap()
+        .num_classes(2)
+        .build()
+        .unwrap();
+    let fit = Fit {
+        epochs: 1,
+        verbose: false,
+        ..Fit::default()
+    };
+    classifier.fit(&train, fit).unwrap();
+    assert_eq!(classifier.class_names(), ["heavy", "light"]);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("thesis.txt"), "all of it").unwrap();
+    let error = classifier
+        .save_to_preset(folder.path())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("would be lost"), "{error}");
+    assert!(folder.path().join("thesis.txt").exists());
+}
+
+#[test]
 fn a_frozen_encoder_keeps_its_weights_while_the_head_learns() {
     let train = Examples::from_texts(["EVQL", "WWWW", "KKKK", "GGGG"])
         .labelled([0u64, 1, 1, 0])

@@ -14,6 +14,7 @@ pub(crate) const FAMILY: Family = Family {
     classifier,
     encoder: ENCODER,
     pooler: &[("dense", "pooler.dense")],
+    masked_lm_activation: None,
     masked_lm: &[
         ("dense", "cls.predictions.transform.dense"),
         ("norm", "cls.predictions.transform.LayerNorm"),
@@ -73,6 +74,12 @@ pub(super) const ENCODER: &[(&str, &str)] = &[
 
 pub(super) fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     c.only("position_embedding_type", "absolute")?;
+    if c.flag_or("is_decoder", false)? {
+        return Err(c.error(
+            "is_decoder",
+            "a decoder is not supported yet: this family is read as an encoder",
+        ));
+    }
     Ok(TransformerConfig {
         vocabulary: c.size("vocab_size")?,
         hidden: c.size("hidden_size")?,
@@ -83,6 +90,7 @@ pub(super) fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         norm_epsilon: c.number_or("layer_norm_eps", 1e-12)?,
         positions: c.size_or("max_position_embeddings", 512)?,
         position_offset: 0,
+        sinusoidal_positions: false,
         token_types: c.size_or("type_vocab_size", 2)?,
         hidden_dropout: c.dropout_or("hidden_dropout_prob", 0.1)?,
         attention_dropout: c.dropout_or("attention_probs_dropout_prob", 0.1)?,

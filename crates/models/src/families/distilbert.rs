@@ -47,6 +47,7 @@ pub(crate) const FAMILY: Family = Family {
         ),
     ],
     pooler: &[],
+    masked_lm_activation: None,
     masked_lm: &[
         ("dense", "vocab_transform"),
         ("norm", "vocab_layer_norm"),
@@ -63,8 +64,6 @@ pub(crate) const FAMILY: Family = Family {
 };
 
 fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
-    // Sinusoidal positions are stored as a table like any other, so they need nothing here.
-    c.flag_or("sinusoidal_pos_embds", false)?;
     Ok(TransformerConfig {
         vocabulary: c.size("vocab_size")?,
         hidden: c.size("dim")?,
@@ -75,6 +74,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         norm_epsilon: 1e-12,
         positions: c.size_or("max_position_embeddings", 512)?,
         position_offset: 0,
+        sinusoidal_positions: c.flag_or("sinusoidal_pos_embds", false)?,
         token_types: 0,
         hidden_dropout: c.dropout_or("dropout", 0.1)?,
         attention_dropout: c.dropout_or("attention_dropout", 0.1)?,

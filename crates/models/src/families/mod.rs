@@ -6,9 +6,15 @@ mod roberta;
 
 use serde_json::{Map, Value};
 
-use crate::config::{ClassifierConfig, ModelConfig, TransformerConfig};
+use crate::config::{Activation, ClassifierConfig, ModelConfig, TransformerConfig};
 use crate::error::{Error, Result};
 use crate::json::ConfigReader;
+
+/// Deeper than any encoder there is.
+const MOST_LAYERS: usize = 1024;
+
+/// Larger than any encoder there is, and than the memory of most machines.
+const MOST_WEIGHTS: f64 = 4e9;
 
 /// A model family, as data.
 pub struct Family {
@@ -26,6 +32,8 @@ pub struct Family {
     pub(crate) encoder: &'static [(&'static str, &'static str)],
     /// The pooler's names, inside the encoder's prefix; empty if the family has none.
     pub(crate) pooler: &'static [(&'static str, &'static str)],
+    /// The masked-LM head's activation, where it is not the encoder's.
+    pub(crate) masked_lm_activation: Option<Activation>,
     /// The masked-LM head's names.
     pub(crate) masked_lm: &'static [(&'static str, &'static str)],
     /// The classification head's names; a leading `^` means inside the encoder's prefix.
@@ -94,6 +102,9 @@ impl Family {
         Ok((
             ModelConfig {
                 family,
+                masked_lm_activation: family
+                    .masked_lm_activation
+                    .unwrap_or(transformer.activation),
                 transformer,
                 classifier,
                 tied,
@@ -124,6 +135,27 @@ fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
             config.positions, config.position_offset
         );
         return refuse("max_position_embeddings", problem);
+    }
+    if config.layers > MOST_LAYERS {
+        return refuse(
+            "num_hidden_layers",
+            format!(
+                "{} layers are more than the {MOST_LAYERS} that a model may have",
+                config.layers
+            ),
+        );
+    }
+    // In floating point, which cannot overflow.
+    let [hidden, intermediate] = [config.hidden, config.intermediate].map(|size| size as f64);
+    let tables = (config.vocabulary + config.positions + config.token_types) as f64 * hidden;
+    let weights = tables + config.layers as f64 * hidden * (4.0 * hidden + 2.0 * intermediate);
+    if weights > MOST_WEIGHTS {
+        return refuse(
+            "hidden_size",
+            format!(
+                "this shape has {weights:.0} weights, more than the {MOST_WEIGHTS:.0} that are supported"
+            ),
+        );
     }
     Ok(())
 }

@@ -14,6 +14,8 @@ pub(crate) const FAMILY: Family = Family {
     classifier,
     encoder: bert::ENCODER,
     pooler: &[("dense", "pooler.dense")],
+    // The reference library has it fixed, whatever hidden_act says.
+    masked_lm_activation: Some(Activation::Gelu),
     masked_lm: &[
         ("dense", "lm_head.dense"),
         ("norm", "lm_head.layer_norm"),

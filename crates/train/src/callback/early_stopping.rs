@@ -81,6 +81,11 @@ impl Stopper {
         })
     }
 
+    /// The settings it was made with.
+    pub fn settings(&self) -> &EarlyStopping {
+        &self.settings
+    }
+
     /// What to save with a checkpoint.
     pub fn state(&self) -> &StopperState {
         &self.state

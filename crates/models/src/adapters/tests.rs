@@ -1,0 +1,131 @@
+//! Each adapter against its formula, written out with plain tensor operations.
+
+use burn::tensor::{Device, TensorData};
+use engraft_kernels::Key;
+
+use super::*;
+use crate::batch::PackedTokens;
+use crate::config::TransformerConfig;
+
+/// Two sequences, of two and three tokens, and their hidden states `[5, 4]`.
+fn inputs() -> (TokenBatch, Tensor<2>) {
+    let mut packed = PackedTokens::default();
+    packed.push(&[1, 2], &[0, 0]);
+    packed.push(&[3, 4, 5], &[0, 0, 0]);
+    let config = TransformerConfig {
+        vocabulary: 9,
+        hidden: 4,
+        layers: 1,
+        heads: 1,
+        intermediate: 4,
+        activation: Activation::Gelu,
+        norm_epsilon: 1e-5,
+        positions: 9,
+        position_offset: 0,
+        sinusoidal_positions: false,
+        token_types: 0,
+        hidden_dropout: 0.0,
+        attention_dropout: 0.0,
+        initializer_range: 0.02,
+    };
+    let device = Device::flex();
+    let values: Vec<f32> = (0..20).map(|i| Key::new(1).normal(i) as f32).collect();
+    (
+        TokenBatch::new(&packed, &config, &device),
+        Tensor::from_data(TensorData::new(values, [5, 4]), &device),
+    )
+}
+
+fn initial() -> Initial {
+    Initial {
+        device: Device::flex(),
+        key: Key::new(2),
+    }
+}
+
+fn linear(layer: &Linear, input: Tensor<2>) -> Tensor<2> {
+    let output = input.matmul(layer.weight.val().transpose());
+    layer.bias.as_ref().map_or(output.clone(), |bias| {
+        output.clone() + bias.val().unsqueeze::<2>()
+    })
+}
+
+#[track_caller]
+fn close(left: Tensor<2>, right: Tensor<2>) {
+    let difference: f32 = (left - right).abs().max().into_scalar();
+    assert!(difference < 1e-6, "{difference}");
+}
+
+/// The rows of each sequence, reduced by `pool`, one above the other.
+fn pooled(hidden: &Tensor<2>, pool: impl Fn(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
+    let part = |rows: std::ops::Range<usize>| pool(hidden.clone().slice(rows));
+    Tensor::cat(vec![part(0..2), part(2..5)], 0)
+}
+
+#[test]
+fn linear_adapters_are_a_linear_layer_on_what_they_pool() {
+    let (batch, hidden) = inputs();
+    let first = pooled(&hidden, |rows| rows.slice(0..1));
+    let mean = pooled(&hidden, |rows| rows.mean_dim(0));
+    let largest = pooled(&hidden, |rows| rows.max_dim(0));
+    let cases = [
+        (Adapter::from(LinearCLSAdapter {}), first),
+        (LinearMeanPoolAdapter {}.into(), mean),
+        (LinearMaxPoolAdapter {}.into(), largest),
+    ];
+    for (adapter, pooled) in cases {
+        let head = adapter.build(4, 3, &initial());
+        let output = head.forward(hidden.clone(), &batch, Mode::Train(Key::new(3)));
+        close(output, linear(&head.layers[0], pooled));
+    }
+}
+
+#[test]
+fn the_perceptron_drops_out_first_and_in_the_middle_only_if_told() {
+    let (batch, hidden) = inputs();
+    let mean = pooled(&hidden, |rows| rows.mean_dim(0));
+    for dropout_in_middle in [false, true] {
+        let adapter = Adapter::from(MLPPoolAdapter {
+            hidden_sizes: vec![6, 5],
+            activation_layer: ReLU {}.into(),
+            dropout: 0.5,
+            dropout_in_middle,
+            ..MLPPoolAdapter::default()
+        });
+        let head = adapter.build(4, 3, &initial());
+        let mode = Mode::Train(Key::new(3));
+        let middle = if dropout_in_middle { 0.5 } else { 0.0 };
+        let mut states = mode.at(0).dropout(mean.clone(), 0.5);
+        states = mode
+            .at(1)
+            .dropout(linear(&head.layers[0], states).clamp_min(0.0), middle);
+        states = mode
+            .at(2)
+            .dropout(linear(&head.layers[1], states).clamp_min(0.0), middle);
+        close(
+            head.forward(hidden.clone(), &batch, mode),
+            linear(&head.layers[2], states),
+        );
+    }
+}
+
+#[test]
+fn layers_start_uniform_within_the_root_of_their_inputs_and_without_bias_if_told() {
+    let adapter = MLPPoolAdapter {
+        hidden_sizes: vec![50],
+        bias: false,
+        ..MLPPoolAdapter::default()
+    };
+    let head = Adapter::from(adapter).build(16, 3, &initial());
+    assert!(head.layers.iter().all(|layer| layer.bias.is_none()));
+    let values: Vec<f32> = head.layers[0]
+        .weight
+        .val()
+        .into_data()
+        .iter::<f32>()
+        .collect();
+    let largest = values
+        .iter()
+        .fold(0f32, |largest, value| largest.max(value.abs()));
+    assert!(largest <= 0.25 && largest > 0.24, "{largest}");
+}
