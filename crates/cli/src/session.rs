@@ -133,7 +133,7 @@ impl Session {
         let preset = preset_in(folder)?;
         let saved = Model::saved_task(&preset).map_err(in_checkpoint)?;
         if let (Some(saved), Some(wanted)) = (saved, &self.experiment.model) {
-            agree(&saved, &wanted.task(), folder)?;
+            agree(self.command, &saved, &wanted.task(), folder)?;
         }
         let model = Model::open(preset, &Default::default()).map_err(in_checkpoint)?;
         loaded(&model, &folder.display().to_string());
@@ -196,8 +196,8 @@ fn loaded(model: &Model, name: &str) {
     say(&format!("model: {name}: {}", parts.join("; ")));
 }
 
-/// Refuses a checkpoint of another task, and says so where it differs in the arguments.
-fn agree(saved: &Task, wanted: &Task, folder: &Path) -> Result<(), Failure> {
+/// Refuses a checkpoint of another task, and to train on one whose arguments differ; elsewhere says that they do.
+fn agree(command: Command, saved: &Task, wanted: &Task, folder: &Path) -> Result<(), Failure> {
     use engraft_component::Choice;
     if saved.name() != wanted.name() {
         return Err(Failure::refused(format!(
@@ -208,6 +208,12 @@ fn agree(saved: &Task, wanted: &Task, folder: &Path) -> Result<(), Failure> {
         )));
     }
     if settled(wanted, saved) != *saved {
+        if command == Command::Fit {
+            return Err(Failure::refused(format!(
+                "ckpt_path: {} was trained with other arguments of model than the experiment's. Resume with the same, or give the folder as model.backbone to start anew from its weights",
+                folder.display()
+            )));
+        }
         note(&format!(
             "model: what the experiment says differs from the checkpoint {}; the checkpoint's own description is used",
             folder.display()

@@ -178,3 +178,20 @@ fn a_run_killed_ten_times_ends_in_the_same_bits() {
         );
     }
 }
+
+#[test]
+fn a_run_goes_on_only_as_the_model_that_it_was() {
+    let place = crate::Workplace::new();
+    assert_eq!(place.run("fit --config fit.yaml").code, Some(0));
+    let said = place.run("fit --config fit.yaml --ckpt_path last --model.weighted_loss true");
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(
+        said.err
+            .contains("was trained with other arguments of model"),
+        "{}",
+        said.err
+    );
+    let said = place.run("fit --config fit.yaml --ckpt_path last --seed_everything 77");
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("seed_everything"), "{}", said.err);
+}
