@@ -113,6 +113,11 @@ fn placed(writer: &PredictionWriter) -> Result<PathBuf, Failure> {
             "PredictionWriter: write_cols: every column of the predictions is written, and those of data.extra_cols",
         );
     }
+    if writer.argmax_predictions || writer.drop_special_tokens {
+        note(
+            "PredictionWriter: argmax_predictions and drop_special_tokens are not supported yet; predictions are written as they are computed",
+        );
+    }
     Ok(writer.output_dir.join(name))
 }
 
