@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::module::Module;
 use engraft_data::{Batching, Examples, Splits};
 use engraft_kernels::Key;
-use engraft_models::{Mode, parameters};
+use engraft_models::Mode;
 use engraft_tasks::metrics::{Classification, Mean};
 use engraft_tasks::{Batch, Model, Network};
 
@@ -17,12 +17,14 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, limited, score};
 use crate::loader::Loader;
 use crate::optimizer::{GradientSum, OptimizerState};
+use crate::outset::{
+    data_signature, first_rows, known_metrics, total_steps, trained_parameters, warn_about_schedule,
+};
 use crate::progress::Progress;
 use crate::run::{Present, Run};
 use crate::settings::Plan;
 use crate::snapshot::{self, Metric, Position, Signature, State};
 use crate::training::Training;
-use engraft_component::Choice;
 
 /// The stream of random draws that dropout comes from.
 const DROPOUT: u64 = 0xd0;
@@ -620,99 +622,4 @@ struct Step {
 fn open(path: &Path) -> Result<Model> {
     let preset = engraft_hub::Preset::open(&engraft_hub::Handle::Folder(path.to_owned()))?;
     Ok(Model::open(preset, &burn::tensor::Device::default())?)
-}
-
-/// The metrics that a run produces.
-fn known_metrics(model: &Model, validates: bool) -> Vec<String> {
-    let names: Vec<&str> = ["loss", "accuracy", "f1", "mcc", "auroc"].to_vec();
-    let names = if model.labels().is_some() {
-        names
-    } else {
-        vec!["loss"]
-    };
-    let mut known: Vec<String> = names.iter().map(|name| format!("train_{name}")).collect();
-    known.extend(
-        [
-            "train_loss_epoch",
-            "train_accuracy_epoch",
-            "lr",
-            "grad_norm",
-        ]
-        .map(str::to_owned),
-    );
-    if validates {
-        known.extend(names.iter().map(|name| format!("val_{name}")));
-    }
-    known
-}
-
-/// Says so if the schedule ends the learning before the first epoch does.
-fn warn_about_schedule(fit: &Fit<'_>, batches: u64, total: Option<u64>) -> Result<()> {
-    let (Some(schedule), crate::training::Interval::Step) = (
-        &fit.training.lr_scheduler,
-        fit.training.lr_scheduler_interval,
-    ) else {
-        return Ok(());
-    };
-    if let Some(step) = schedule.vanishes_within(fit.plan.steps_in_epoch(batches), total)? {
-        fit.progress.note(&format!(
-            "the learning rate falls below a ten thousandth of its start at step {step}, within the first epoch: the schedule counts optimizer steps; \
-             give lr_scheduler_interval: epoch to count epochs"
-        ));
-    }
-    Ok(())
-}
-
-/// What decides which rows come when, and what is drawn for them.
-fn data_signature(model: &Model, fit: &Fit<'_>, loader: &Loader) -> BTreeMap<String, String> {
-    let max_length = model.task().backbone().backbone().max_length;
-    let some =
-        |value: Option<usize>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
-    let pairs = [
-        ("seed_everything", fit.seed.to_string()),
-        (
-            "training rows",
-            format!("{} ({:016x})", loader.rows(), loader.fingerprint()),
-        ),
-        (
-            "limit_train_batches",
-            format!("{:?}", fit.plan.limits.train),
-        ),
-        ("max_length", some(max_length)),
-        ("the optimizer", fit.training.optimizer.name().to_owned()),
-        ("batch_size", fit.batching.batch_size.to_string()),
-        ("token_budget", some(fit.batching.token_budget)),
-        ("batch_window", some(fit.batching.batch_window)),
-        ("shuffle", fit.batching.shuffle.to_string()),
-        ("accumulate_grad_batches", fit.plan.accumulate.to_string()),
-    ];
-    pairs
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-}
-
-/// Path and number of elements of every parameter that is trained.
-fn trained_parameters(network: &Network) -> Vec<(String, usize)> {
-    let all = parameters(network).into_iter();
-    all.filter(|(_, _, tensor)| tensor.is_tracked())
-        .map(|(path, _, tensor)| (path, tensor.dims()[0]))
-        .collect()
-}
-
-/// Optimizer steps of the whole run, if it has an end; epochs of different numbers of batches are counted one by one.
-fn total_steps(plan: &Plan, loader: &Loader) -> Option<u64> {
-    let first = loader.plan(0).len() as u64;
-    let Some(epochs) = plan.max_epochs.filter(|_| !loader.is_even()) else {
-        return plan.total_steps(first);
-    };
-    let steps = (0..epochs)
-        .map(|epoch| plan.steps_in_epoch(loader.plan(epoch).len() as u64))
-        .sum::<u64>();
-    Some(plan.max_steps.map_or(steps, |limit| limit.min(steps)))
-}
-
-fn first_rows(rows: &[usize]) -> String {
-    let rows: Vec<String> = rows.iter().take(4).map(ToString::to_string).collect();
-    format!("{}, ...", rows.join(", "))
 }

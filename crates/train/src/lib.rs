@@ -10,6 +10,7 @@ mod fit;
 mod loader;
 pub mod log;
 pub mod optimizer;
+mod outset;
 pub mod progress;
 mod run;
 pub mod schedule;
