@@ -26,7 +26,7 @@ data:
   class_path: SequenceClassificationDataModule
   init_args: {path: train.tsv, x_col: text, y_col: label, batch_size: 4, test_split_size: 0}
 trainer:
-  max_epochs: 12
+  max_epochs: 24
   accumulate_grad_batches: 2
   gradient_clip_val: 0.5
   log_every_n_steps: 1
