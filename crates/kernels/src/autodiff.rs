@@ -11,7 +11,9 @@ use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, TensorMetadata};
 
-use crate::{Attention, ClassTargets, Dropout, Gelu, Kernels, Segments};
+use crate::{
+    Attention, ClassTargets, Dropout, GateActivation, Gelu, Kernels, RotaryLayout, Segments,
+};
 
 /// The backward pass of a node: from the saved state, the output's gradient and which inputs need theirs, to the gradients of the `N` inputs.
 type BackwardFn<B, S, const N: usize> =
@@ -160,6 +162,27 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         )
     }
 
+    fn rms_norm(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        let (input, input_node) = input.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let (output, inverse) = B::rms_norm_forward(input.clone(), weight.clone(), epsilon);
+        let state = (input, weight, inverse);
+        record::<B, C, _, 2>(
+            [input_node, weight_node],
+            output,
+            state,
+            |state, gradient, _| {
+                let (input, weight, inverse) = state;
+                let (input, weight) = B::rms_norm_backward(input, weight, inverse, gradient);
+                [input, weight].map(Some)
+            },
+        )
+    }
+
     fn gelu(input: FloatTensor<Self>, kind: Gelu) -> FloatTensor<Self> {
         let (input, node) = input.into_parts();
         let output = <B as Kernels>::gelu(input.clone(), kind);
@@ -169,6 +192,46 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             (input, kind),
             |(input, kind), gradient, _| {
                 [Some(<B as Kernels>::gelu_backward(input, gradient, kind))]
+            },
+        )
+    }
+
+    fn gated(
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        activation: GateActivation,
+    ) -> FloatTensor<Self> {
+        let (gate, gate_node) = gate.into_parts();
+        let (up, up_node) = up.into_parts();
+        let output = B::gated(gate.clone(), up.clone(), activation);
+        record::<B, C, _, 2>(
+            [gate_node, up_node],
+            output,
+            (gate, up, activation),
+            |(gate, up, activation), gradient, _| {
+                let (gate, up) = B::gated_backward(gate, up, gradient, activation);
+                [gate, up].map(Some)
+            },
+        )
+    }
+
+    fn rotary(
+        input: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        heads: usize,
+        layout: RotaryLayout,
+    ) -> FloatTensor<Self> {
+        let (input, node) = input.into_parts();
+        let (cos, sin) = (cos.into_parts().0, sin.into_parts().0);
+        let output = B::rotary(input, cos.clone(), sin.clone(), heads, layout);
+        record::<B, C, _, 1>(
+            [node],
+            output,
+            (cos, sin, heads, layout),
+            |(cos, sin, heads, layout), gradient, _| {
+                let back = B::float_neg(sin);
+                [Some(B::rotary(gradient, cos, back, heads, layout))]
             },
         )
     }

@@ -21,8 +21,8 @@ pub use ops::Kernels;
 pub use random::{Dropout, Key};
 pub use segments::Segments;
 pub use tensor::{
-    adamw_step, attention, cross_entropy, dropout, gather_rows, gelu, layer_norm, linear,
-    segment_max, segment_mean, sum_squares,
+    adamw_step, attention, cross_entropy, dropout, gated, gather_rows, gelu, layer_norm, linear,
+    rms_norm, rotary, segment_max, segment_mean, sum_squares,
 };
 
 /// Which formula of the Gaussian error linear unit.
@@ -32,6 +32,24 @@ pub enum Gelu {
     Exact,
     /// The approximation by the hyperbolic tangent.
     Tanh,
+}
+
+/// The activation of a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateActivation {
+    /// `x σ(x)`, also called swish.
+    Silu,
+    /// The Gaussian error linear unit.
+    Gelu(Gelu),
+}
+
+/// Which channels of a head turn together under rotary positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RotaryLayout {
+    /// Channel `i` with channel `i + rotary_dim / 2`, as in GPT-NeoX and Hugging Face's Llama.
+    Halves,
+    /// Channel `2 i` with channel `2 i + 1`, as in the paper and GPT-J.
+    Interleaved,
 }
 
 /// What the rows of a classification should be, and how much each counts.

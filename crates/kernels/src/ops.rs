@@ -8,7 +8,10 @@ use std::sync::Arc;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 
-use crate::{AdamWStep, Attention, ClassTargets, Dropout, Gelu, Segments, plain};
+use crate::{
+    AdamWStep, Attention, ClassTargets, Dropout, GateActivation, Gelu, RotaryLayout, Segments,
+    plain,
+};
 
 /// Operations that the models need beyond Burn's own.
 ///
@@ -109,7 +112,7 @@ pub trait Kernels: Backend {
         bias: FloatTensor<Self>,
         epsilon: f32,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        plain::layer_norm::<Self>(input, weight, bias, epsilon)
+        plain::norm::layer_norm::<Self>(input, weight, bias, epsilon)
     }
     /// Gradients of input, weight and bias.
     fn layer_norm_backward(
@@ -118,12 +121,38 @@ pub trait Kernels: Backend {
         statistics: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        plain::layer_norm_backward::<Self>(input, weight, statistics, gradient)
+        plain::norm::layer_norm_backward::<Self>(input, weight, statistics, gradient)
+    }
+
+    /// Normalisation by the root of the mean square.
+    fn rms_norm(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        Self::rms_norm_forward(input, weight, epsilon).0
+    }
+    /// The same with the inverse of each row's root, `[rows, 1]`.
+    fn rms_norm_forward(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        plain::norm::rms_norm::<Self>(input, weight, epsilon)
+    }
+    /// Gradients of input and weight.
+    fn rms_norm_backward(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        inverse: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        plain::norm::rms_norm_backward::<Self>(input, weight, inverse, gradient)
     }
 
     /// GELU.
     fn gelu(input: FloatTensor<Self>, kind: Gelu) -> FloatTensor<Self> {
-        plain::gelu::<Self>(input, kind)
+        plain::activation::gelu::<Self>(input, kind)
     }
     /// The gradient of GELU's input.
     fn gelu_backward(
@@ -131,7 +160,36 @@ pub trait Kernels: Backend {
         gradient: FloatTensor<Self>,
         kind: Gelu,
     ) -> FloatTensor<Self> {
-        plain::gelu_backward::<Self>(input, gradient, kind)
+        plain::activation::gelu_backward::<Self>(input, gradient, kind)
+    }
+
+    /// The activation of a gate times what it gates.
+    fn gated(
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        activation: GateActivation,
+    ) -> FloatTensor<Self> {
+        plain::activation::gated::<Self>(gate, up, activation)
+    }
+    /// Gradients of the gate and of what it gates.
+    fn gated_backward(
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        activation: GateActivation,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        plain::activation::gated_backward::<Self>(gate, up, gradient, activation)
+    }
+
+    /// Rotary positions; with the sines negated, their own derivative applied to the gradient.
+    fn rotary(
+        input: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        heads: usize,
+        layout: RotaryLayout,
+    ) -> FloatTensor<Self> {
+        plain::rotary::rotary::<Self>(input, cos, sin, heads, layout)
     }
 
     /// Rows of a table by number.

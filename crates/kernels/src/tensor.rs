@@ -5,7 +5,10 @@ use std::sync::Arc;
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
-use crate::{AdamWStep, Attention, ClassTargets, Dropout, Gelu, Kernels, Segments};
+use crate::{
+    AdamWStep, Attention, ClassTargets, Dropout, GateActivation, Gelu, Kernels, RotaryLayout,
+    Segments,
+};
 
 /// Attention of each sequence to its own keys, as one node of the graph: scores are recomputed in the backward pass, nothing of their size is kept.
 ///
@@ -54,6 +57,47 @@ pub fn layer_norm(input: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, epsilon:
         weight.into_dispatch(),
         bias.into_dispatch(),
         epsilon as f32,
+    ))
+}
+
+/// `x / sqrt(mean(x²) + epsilon) * weight` over the last dimension of `[rows, dim]` (Zhang and Sennrich, arXiv 1910.07467).
+pub fn rms_norm(input: Tensor<2>, weight: Tensor<1>, epsilon: f64) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::rms_norm(
+        input.into_dispatch(),
+        weight.into_dispatch(),
+        epsilon as f32,
+    ))
+}
+
+/// Rotary positions (Su et al., arXiv 2104.09864): each pair of channels of each head turns by its angle at the row's position.
+///
+/// `input` is `[tokens, heads * dim]`; `cos` and `sin` are `[tokens, rotary_dim / 2]` and get no gradient. The first
+/// `rotary_dim` channels of a head turn, the others stay. A pair `(x, y)` becomes `(x cos - y sin, y cos + x sin)`.
+///
+/// # Panics
+/// If there are not as many rows of angles as tokens, or more angles than pairs of channels.
+pub fn rotary(
+    input: Tensor<2>,
+    cos: Tensor<2>,
+    sin: Tensor<2>,
+    heads: usize,
+    layout: RotaryLayout,
+) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::rotary(
+        input.into_dispatch(),
+        cos.into_dispatch(),
+        sin.into_dispatch(),
+        heads,
+        layout,
+    ))
+}
+
+/// `activation(gate) * up`, element by element: the middle of a gated feed-forward layer (Shazeer, arXiv 2002.05202).
+pub fn gated(gate: Tensor<2>, up: Tensor<2>, activation: GateActivation) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::gated(
+        gate.into_dispatch(),
+        up.into_dispatch(),
+        activation,
     ))
 }
 

@@ -3,12 +3,15 @@
 //! Single precision is what they are written for; other types take the plain bodies. Parallel tasks own disjoint parts of the output or
 //! add up in a fixed order, so that results do not depend on timing.
 
+mod activation;
 mod attention;
 mod buffer;
 mod math;
 mod norm;
 mod product;
+mod rotary;
 mod rows;
+mod step;
 
 use std::sync::Arc;
 
@@ -16,11 +19,12 @@ use burn::backend::Flex;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use self::buffer::{
-    GRAIN, contiguous, is_f32, map, matrix, tensor, unwritten, values, vectorised, zip,
+use self::buffer::{contiguous, is_f32, values, vectorised};
+use self::product::product;
+use crate::{
+    AdamWStep, Attention, ClassTargets, Dropout, GateActivation, Gelu, Kernels, RotaryLayout,
+    Segments, plain,
 };
-use self::product::{Before, Matrix, Target, Threads, multiply};
-use crate::{AdamWStep, Attention, ClassTargets, Dropout, Gelu, Kernels, Segments, plain};
 
 impl Kernels for Flex {
     fn attention_forward(
@@ -115,7 +119,7 @@ impl Kernels for Flex {
         epsilon: f32,
     ) -> (FlexTensor, FlexTensor) {
         if !is_f32(&[&input, &weight, &bias]) {
-            return plain::layer_norm::<Self>(input, weight, bias, epsilon);
+            return plain::norm::layer_norm::<Self>(input, weight, bias, epsilon);
         }
         norm::forward(input, weight, bias, epsilon)
     }
@@ -127,39 +131,78 @@ impl Kernels for Flex {
         gradient: FlexTensor,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         if !is_f32(&[&input, &weight, &statistics, &gradient]) {
-            return plain::layer_norm_backward::<Self>(input, weight, statistics, gradient);
+            return plain::norm::layer_norm_backward::<Self>(input, weight, statistics, gradient);
         }
         norm::backward(input, weight, statistics, gradient)
     }
 
+    fn rms_norm_forward(
+        input: FlexTensor,
+        weight: FlexTensor,
+        epsilon: f32,
+    ) -> (FlexTensor, FlexTensor) {
+        if !is_f32(&[&input, &weight]) {
+            return plain::norm::rms_norm::<Self>(input, weight, epsilon);
+        }
+        norm::rms_forward(input, weight, epsilon)
+    }
+
+    fn rms_norm_backward(
+        input: FlexTensor,
+        weight: FlexTensor,
+        inverse: FlexTensor,
+        gradient: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        if !is_f32(&[&input, &weight, &inverse, &gradient]) {
+            return plain::norm::rms_norm_backward::<Self>(input, weight, inverse, gradient);
+        }
+        norm::rms_backward(input, weight, inverse, gradient)
+    }
+
     fn gelu(input: FlexTensor, kind: Gelu) -> FlexTensor {
         if !is_f32(&[&input]) {
-            return plain::gelu::<Self>(input, kind);
+            return plain::activation::gelu::<Self>(input, kind);
         }
-        let input = contiguous(input);
-        match kind {
-            Gelu::Exact => map(&input, |x| x * math::normal(x).0),
-            Gelu::Tanh => map(&input, |x| x * math::sigmoid(2.0 * gelu_argument(x))),
-        }
+        activation::gelu(input, kind)
     }
 
     fn gelu_backward(input: FlexTensor, gradient: FlexTensor, kind: Gelu) -> FlexTensor {
         if !is_f32(&[&input, &gradient]) {
-            return plain::gelu_backward::<Self>(input, gradient, kind);
+            return plain::activation::gelu_backward::<Self>(input, gradient, kind);
         }
-        let (input, gradient) = (contiguous(input), contiguous(gradient));
-        match kind {
-            Gelu::Exact => zip(&input, &gradient, |x, gradient| {
-                let (cumulative, density) = math::normal(x);
-                gradient * (cumulative + x * density)
-            }),
-            Gelu::Tanh => zip(&input, &gradient, |x, gradient| {
-                // (1 + tanh u) / 2 is the sigmoid of 2u.
-                let sigmoid = math::sigmoid(2.0 * gelu_argument(x));
-                let slope = 2.0 * plain::GELU_SLOPE * (1.0 + 3.0 * plain::GELU_CUBIC * x * x);
-                gradient * sigmoid * (1.0 + x * slope * (1.0 - sigmoid))
-            }),
+        activation::gelu_backward(input, gradient, kind)
+    }
+
+    fn gated(gate: FlexTensor, up: FlexTensor, activation: GateActivation) -> FlexTensor {
+        if !is_f32(&[&gate, &up]) {
+            return plain::activation::gated::<Self>(gate, up, activation);
         }
+        activation::gated(gate, up, activation)
+    }
+
+    fn gated_backward(
+        gate: FlexTensor,
+        up: FlexTensor,
+        gradient: FlexTensor,
+        activation: GateActivation,
+    ) -> (FlexTensor, FlexTensor) {
+        if !is_f32(&[&gate, &up, &gradient]) {
+            return plain::activation::gated_backward::<Self>(gate, up, gradient, activation);
+        }
+        activation::gated_backward(gate, up, gradient, activation)
+    }
+
+    fn rotary(
+        input: FlexTensor,
+        cos: FlexTensor,
+        sin: FlexTensor,
+        heads: usize,
+        layout: RotaryLayout,
+    ) -> FlexTensor {
+        if !is_f32(&[&input, &cos, &sin]) {
+            return plain::rotary::rotary::<Self>(input, cos, sin, heads, layout);
+        }
+        rotary::rotary(input, cos, sin, heads, layout)
     }
 
     fn gather_rows(table: FlexTensor, rows: FlexTensor) -> FlexTensor {
@@ -231,7 +274,7 @@ impl Kernels for Flex {
                 step,
             );
         }
-        adamw_step(
+        step::adamw(
             parameter,
             &contiguous(gradient),
             first_moment,
@@ -239,100 +282,4 @@ impl Kernels for Flex {
             step,
         )
     }
-}
-
-/// A contiguous tensor as the operand of a product.
-fn operand(tensor: &FlexTensor, transposed: bool) -> Matrix<'_> {
-    let whole = Matrix::whole(values(tensor), matrix(tensor));
-    if transposed {
-        whole.transposed()
-    } else {
-        whole
-    }
-}
-
-/// `left * right (+ bias)` of two contiguous matrices, either of them transposed on the way.
-fn product(
-    left: &FlexTensor,
-    left_transposed: bool,
-    right: &FlexTensor,
-    right_transposed: bool,
-    bias: Option<&FlexTensor>,
-) -> FlexTensor {
-    let (left, right) = (
-        operand(left, left_transposed),
-        operand(right, right_transposed),
-    );
-    let (rows, columns, inner) = (left.rows(), right.columns(), left.columns());
-    // A product of nothing is zero, and `multiply` would leave it unwritten.
-    let mut output = if inner == 0 {
-        vec![0.0; rows * columns]
-    } else {
-        unwritten(rows * columns)
-    };
-    let before = match bias {
-        Some(bias) => {
-            let bias = values(bias);
-            output
-                .par_chunks_mut(columns.max(1))
-                .with_min_len(64)
-                .for_each(|row| row.copy_from_slice(bias));
-            Before::Addend
-        }
-        None => Before::Unwritten,
-    };
-    if inner > 0 {
-        let target = Target::new(&mut output, columns);
-        // SAFETY: `output` has exactly the product's size and is borrowed here alone.
-        unsafe { multiply(left, right, 1.0, target, before, Threads::All) };
-    }
-    tensor(output, [rows, columns])
-}
-
-/// `sqrt(2 / pi) (x + 0.044715 x³)`.
-#[inline(always)]
-fn gelu_argument(x: f32) -> f32 {
-    plain::GELU_SLOPE * x * (1.0 + plain::GELU_CUBIC * x * x)
-}
-
-/// One pass over memory; in place where nobody else holds the tensors.
-fn adamw_step(
-    parameter: FlexTensor,
-    gradient: &FlexTensor,
-    first_moment: FlexTensor,
-    second_moment: FlexTensor,
-    step: AdamWStep,
-) -> (FlexTensor, FlexTensor, FlexTensor) {
-    let c = step.coefficients();
-    let [mut parameter, mut first, mut second] =
-        [parameter, first_moment, second_moment].map(owned);
-    let gradients = values(gradient);
-    let chunks = parameter
-        .storage_mut::<f32>()
-        .par_chunks_mut(GRAIN)
-        .zip(first.storage_mut::<f32>().par_chunks_mut(GRAIN))
-        .zip(second.storage_mut::<f32>().par_chunks_mut(GRAIN))
-        .zip(gradients.par_chunks(GRAIN));
-    chunks.for_each(|(((parameter, first), second), gradient)| {
-        vectorised(|| {
-            for (((p, m), v), &g) in parameter.iter_mut().zip(first).zip(second).zip(gradient) {
-                let g = c.gradient * g;
-                *m = c.beta1 * *m + c.rest1 * g;
-                *v = c.beta2 * *v + c.rest2 * (g * g);
-                *p = c.decay * *p - c.size * (*m / (c.root * v.sqrt() + c.epsilon));
-            }
-        });
-    });
-    (parameter, first, second)
-}
-
-/// The tensor in row order from the first element of its storage, so that its storage is its values.
-fn owned(tensor: FlexTensor) -> FlexTensor {
-    let tensor = contiguous(tensor);
-    let exact = tensor.layout().start_offset() == 0
-        && tensor.storage::<f32>().len() == tensor.layout().shape().num_elements();
-    if exact {
-        return tensor;
-    }
-    buffer::tensor(values(&tensor).to_vec(), tensor.layout().shape().clone())
 }

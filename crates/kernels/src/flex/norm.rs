@@ -1,4 +1,4 @@
-//! Layer normalisation, a row at a time.
+//! Normalisation, a row at a time.
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
@@ -100,14 +100,103 @@ pub(super) fn backward(
             [to_weight, to_bias]
         })
         .collect();
-    let mut sums = [vec![0.0; columns], vec![0.0; columns]];
-    for part in &partial {
+    let [to_weight, to_bias] = total(&partial, columns).map(|sum| tensor(sum, [columns]));
+    (tensor(to_input, [rows, columns]), to_weight, to_bias)
+}
+
+/// The chunks' shares added up in their order.
+fn total<const N: usize>(partial: &[[Vec<f32>; N]], columns: usize) -> [Vec<f32>; N] {
+    let mut sums = std::array::from_fn(|_| vec![0.0; columns]);
+    for part in partial {
         for (sum, part) in sums.iter_mut().zip(part) {
             for (sum, &value) in sum.iter_mut().zip(part) {
                 *sum += value;
             }
         }
     }
-    let [to_weight, to_bias] = sums.map(|sum| tensor(sum, [columns]));
-    (tensor(to_input, [rows, columns]), to_weight, to_bias)
+    sums
+}
+
+pub(super) fn rms_forward(
+    input: FlexTensor,
+    weight: FlexTensor,
+    epsilon: f32,
+) -> (FlexTensor, FlexTensor) {
+    let [rows, columns] = matrix(&input);
+    let (input, weight) = (contiguous(input), contiguous(weight));
+    assert_eq!(values(&weight).len(), columns, "a weight for each column");
+    let mut output = unwritten(rows * columns);
+    let mut inverses = unwritten(rows);
+    let chunk = ROWS_PER_CHUNK * columns.max(1);
+    output
+        .par_chunks_mut(chunk)
+        .zip(inverses.par_chunks_mut(ROWS_PER_CHUNK))
+        .zip(values(&input).par_chunks(chunk))
+        .for_each(|((output, inverses), input)| {
+            let weight = values(&weight);
+            vectorised(|| {
+                let rows = output
+                    .chunks_exact_mut(columns)
+                    .zip(input.chunks_exact(columns));
+                for ((output, input), inverse) in rows.zip(inverses) {
+                    *inverse = 1.0 / (math::dot(input, input) / columns as f32 + epsilon).sqrt();
+                    for ((output, &x), &weight) in output.iter_mut().zip(input).zip(weight) {
+                        *output = x * *inverse * weight;
+                    }
+                }
+            });
+        });
+    (tensor(output, [rows, columns]), tensor(inverses, [rows, 1]))
+}
+
+pub(super) fn rms_backward(
+    input: FlexTensor,
+    weight: FlexTensor,
+    inverse: FlexTensor,
+    gradient: FlexTensor,
+) -> (FlexTensor, FlexTensor) {
+    let [rows, columns] = matrix(&input);
+    assert_eq!(
+        matrix(&gradient),
+        [rows, columns],
+        "a gradient as its input"
+    );
+    let (input, weight) = (contiguous(input), contiguous(weight));
+    let (inverse, gradient) = (contiguous(inverse), contiguous(gradient));
+    let mut to_input = unwritten(rows * columns);
+    let chunk = ROWS_PER_CHUNK * columns.max(1);
+    // Each chunk of rows sums its own share of the weight's gradient.
+    let partial: Vec<[Vec<f32>; 1]> = to_input
+        .par_chunks_mut(chunk)
+        .zip(values(&input).par_chunks(chunk))
+        .zip(values(&gradient).par_chunks(chunk))
+        .zip(values(&inverse).par_chunks(ROWS_PER_CHUNK))
+        .map(|(((to_input, input), gradient), inverse)| {
+            let weight = values(&weight);
+            let mut to_weight = vec![0.0; columns];
+            vectorised(|| {
+                let rows = to_input
+                    .chunks_exact_mut(columns)
+                    .zip(input.chunks_exact(columns));
+                let rows = rows.zip(gradient.chunks_exact(columns)).zip(inverse);
+                for (((to_input, input), gradient), &inverse) in rows {
+                    for ((sum, &g), &x) in to_weight.iter_mut().zip(gradient).zip(input) {
+                        *sum += g * (x * inverse);
+                    }
+                    for ((scaled, &g), &weight) in to_input.iter_mut().zip(gradient).zip(weight) {
+                        *scaled = g * weight;
+                    }
+                    // The mean of scaled gradient times normalised input, times what normalises the input once more.
+                    let mean = math::dot(to_input, input) / columns as f32;
+                    let pull = mean * inverse * inverse;
+                    for (value, &x) in to_input.iter_mut().zip(input) {
+                        *value = (*value - x * pull) * inverse;
+                    }
+                }
+            });
+            [to_weight]
+        })
+        .collect();
+    let [to_weight] = total(&partial, columns).map(|sum| tensor(sum, [columns]));
+    (tensor(to_input, [rows, columns]), to_weight)
 }

@@ -1,6 +1,10 @@
 //! Matrix products on slices, by the crate `gemm`.
 
+use burn_flex::FlexTensor;
 use rayon::current_num_threads;
+use rayon::prelude::*;
+
+use super::buffer::{matrix, tensor, unwritten, values};
 
 /// A matrix inside a slice: element `(i, j)` stands at `start + i * row + j * column`.
 #[derive(Clone, Copy)]
@@ -182,4 +186,52 @@ pub(super) unsafe fn multiply(
             parallelism,
         );
     }
+}
+
+/// A contiguous tensor as the operand of a product.
+fn operand(tensor: &FlexTensor, transposed: bool) -> Matrix<'_> {
+    let whole = Matrix::whole(values(tensor), matrix(tensor));
+    if transposed {
+        whole.transposed()
+    } else {
+        whole
+    }
+}
+
+/// `left * right (+ bias)` of two contiguous matrices, either of them transposed on the way.
+pub(super) fn product(
+    left: &FlexTensor,
+    left_transposed: bool,
+    right: &FlexTensor,
+    right_transposed: bool,
+    bias: Option<&FlexTensor>,
+) -> FlexTensor {
+    let (left, right) = (
+        operand(left, left_transposed),
+        operand(right, right_transposed),
+    );
+    let (rows, columns, inner) = (left.rows(), right.columns(), left.columns());
+    // A product of nothing is zero, and `multiply` would leave it unwritten.
+    let mut output = if inner == 0 {
+        vec![0.0; rows * columns]
+    } else {
+        unwritten(rows * columns)
+    };
+    let before = match bias {
+        Some(bias) => {
+            let bias = values(bias);
+            output
+                .par_chunks_mut(columns.max(1))
+                .with_min_len(64)
+                .for_each(|row| row.copy_from_slice(bias));
+            Before::Addend
+        }
+        None => Before::Unwritten,
+    };
+    if inner > 0 {
+        let target = Target::new(&mut output, columns);
+        // SAFETY: `output` has exactly the product's size and is borrowed here alone.
+        unsafe { multiply(left, right, 1.0, target, before, Threads::All) };
+    }
+    tensor(output, [rows, columns])
 }

@@ -2,13 +2,16 @@
 //!
 //! Clarity before speed: masks and one-hot matrices are made on the host and sent over.
 
+pub(crate) mod activation;
 pub(crate) mod attention;
+pub(crate) mod norm;
+pub(crate) mod rotary;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, FloatDType, TensorMetadata};
 use burn::tensor::{IndexingUpdateOp, Shape, TensorData};
 
-use crate::{AdamWStep, ClassTargets, Dropout, Gelu, Segments};
+use crate::{AdamWStep, ClassTargets, Dropout, Segments};
 
 /// Rows added up one after the other before the partial sums are: the same on every device and with any number of threads.
 pub(crate) const ROWS_PER_CHUNK: usize = 64;
@@ -97,103 +100,6 @@ pub(crate) fn column_sum<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
     let chunked = B::float_reshape(input, Shape::new([chunks, ROWS_PER_CHUNK, columns]));
     let sums = B::float_sum_dim(B::float_sum_dim(chunked, 1), 0);
     B::float_reshape(sums, Shape::new([columns]))
-}
-
-pub(crate) fn layer_norm<B: Backend>(
-    input: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    bias: FloatTensor<B>,
-    epsilon: f32,
-) -> (FloatTensor<B>, FloatTensor<B>) {
-    let mean = B::float_mean_dim(input.clone(), 1);
-    let centred = B::float_sub(input, mean.clone());
-    let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), 1);
-    let inverse = B::float_recip(B::float_sqrt(B::float_add_scalar(variance, epsilon.into())));
-    let normalised = B::float_mul(centred, inverse.clone());
-    let output = B::float_add(B::float_mul(normalised, row::<B>(weight)), row::<B>(bias));
-    (output, B::float_cat(vec![mean, inverse], 1))
-}
-
-pub(crate) fn layer_norm_backward<B: Backend>(
-    input: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    statistics: FloatTensor<B>,
-    gradient: FloatTensor<B>,
-) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
-    let column =
-        |index: usize| B::float_select(statistics.clone(), 1, upload_rows::<B>([index], &input));
-    let (mean, inverse) = (column(0), column(1));
-    let normalised = B::float_mul(B::float_sub(input, mean), inverse.clone());
-    let to_weight = column_sum::<B>(B::float_mul(gradient.clone(), normalised.clone()));
-    let to_bias = column_sum::<B>(gradient.clone());
-    let scaled = B::float_mul(gradient, row::<B>(weight));
-    let mean_scaled = B::float_mean_dim(scaled.clone(), 1);
-    let mean_product = B::float_mean_dim(B::float_mul(scaled.clone(), normalised.clone()), 1);
-    let inner = B::float_sub(
-        B::float_sub(scaled, mean_scaled),
-        B::float_mul(normalised, mean_product),
-    );
-    (B::float_mul(inner, inverse), to_weight, to_bias)
-}
-
-/// `sqrt(2 / pi)`, of the approximation by tanh.
-pub(crate) const GELU_SLOPE: f32 = 0.797_884_6;
-/// The cubic term of the approximation by tanh.
-pub(crate) const GELU_CUBIC: f32 = 0.044_715;
-
-pub(crate) fn gelu<B: Backend>(input: FloatTensor<B>, kind: Gelu) -> FloatTensor<B> {
-    let sigmoid = match kind {
-        Gelu::Exact => B::float_erf(B::float_mul_scalar(
-            input.clone(),
-            std::f32::consts::FRAC_1_SQRT_2.into(),
-        )),
-        Gelu::Tanh => B::float_tanh(gelu_argument::<B>(input.clone())),
-    };
-    let half = B::float_mul_scalar(B::float_add_scalar(sigmoid, 1f32.into()), 0.5f32.into());
-    B::float_mul(input, half)
-}
-
-/// `sqrt(2 / pi) (x + 0.044715 x³)`.
-fn gelu_argument<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
-    let cube = B::float_mul(B::float_mul(input.clone(), input.clone()), input.clone());
-    let inner = B::float_add(input, B::float_mul_scalar(cube, GELU_CUBIC.into()));
-    B::float_mul_scalar(inner, GELU_SLOPE.into())
-}
-
-pub(crate) fn gelu_backward<B: Backend>(
-    input: FloatTensor<B>,
-    gradient: FloatTensor<B>,
-    kind: Gelu,
-) -> FloatTensor<B> {
-    let square = B::float_mul(input.clone(), input.clone());
-    let slope = match kind {
-        Gelu::Exact => {
-            let scaled = B::float_mul_scalar(input.clone(), std::f32::consts::FRAC_1_SQRT_2.into());
-            let cumulative = B::float_mul_scalar(
-                B::float_add_scalar(B::float_erf(scaled), 1f32.into()),
-                0.5f32.into(),
-            );
-            let density = B::float_exp(B::float_mul_scalar(square, (-0.5f32).into()));
-            let density = B::float_mul_scalar(density, (0.5 * GELU_SLOPE).into());
-            B::float_add(cumulative, B::float_mul(input, density))
-        }
-        Gelu::Tanh => {
-            let tanh = B::float_tanh(gelu_argument::<B>(input.clone()));
-            let half = B::float_mul_scalar(
-                B::float_add_scalar(tanh.clone(), 1f32.into()),
-                0.5f32.into(),
-            );
-            let sech =
-                B::float_add_scalar(B::float_neg(B::float_mul(tanh.clone(), tanh)), 1f32.into());
-            let inner = B::float_add_scalar(
-                B::float_mul_scalar(square, (3.0 * GELU_CUBIC).into()),
-                1f32.into(),
-            );
-            let inner = B::float_mul_scalar(B::float_mul(input, inner), (0.5 * GELU_SLOPE).into());
-            B::float_add(half, B::float_mul(inner, sech))
-        }
-    };
-    B::float_mul(gradient, slope)
 }
 
 pub(crate) fn gather_rows_backward<B: Backend>(

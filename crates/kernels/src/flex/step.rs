@@ -1,0 +1,49 @@
+//! The optimizer's step.
+
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+use super::buffer::{self, GRAIN, contiguous, values, vectorised};
+use crate::AdamWStep;
+
+/// One pass over memory; in place where nobody else holds the tensors.
+pub(super) fn adamw(
+    parameter: FlexTensor,
+    gradient: &FlexTensor,
+    first_moment: FlexTensor,
+    second_moment: FlexTensor,
+    step: AdamWStep,
+) -> (FlexTensor, FlexTensor, FlexTensor) {
+    let c = step.coefficients();
+    let [mut parameter, mut first, mut second] =
+        [parameter, first_moment, second_moment].map(owned);
+    let gradients = values(gradient);
+    let chunks = parameter
+        .storage_mut::<f32>()
+        .par_chunks_mut(GRAIN)
+        .zip(first.storage_mut::<f32>().par_chunks_mut(GRAIN))
+        .zip(second.storage_mut::<f32>().par_chunks_mut(GRAIN))
+        .zip(gradients.par_chunks(GRAIN));
+    chunks.for_each(|(((parameter, first), second), gradient)| {
+        vectorised(|| {
+            for (((p, m), v), &g) in parameter.iter_mut().zip(first).zip(second).zip(gradient) {
+                let g = c.gradient * g;
+                *m = c.beta1 * *m + c.rest1 * g;
+                *v = c.beta2 * *v + c.rest2 * (g * g);
+                *p = c.decay * *p - c.size * (*m / (c.root * v.sqrt() + c.epsilon));
+            }
+        });
+    });
+    (parameter, first, second)
+}
+
+/// The tensor in row order from the first element of its storage, so that its storage is its values.
+fn owned(tensor: FlexTensor) -> FlexTensor {
+    let tensor = contiguous(tensor);
+    let exact = tensor.layout().start_offset() == 0
+        && tensor.storage::<f32>().len() == tensor.layout().shape().num_elements();
+    if exact {
+        return tensor;
+    }
+    buffer::tensor(values(&tensor).to_vec(), tensor.layout().shape().clone())
+}
