@@ -1,21 +1,104 @@
 //! Scores of a whole split, gathered row by row.
 //!
-//! The definitions are torchmetrics': accuracy, F1, Matthews correlation and exact area under the
-//! ROC curve, binary on class 1 when there are two classes, micro (accuracy) or macro (F1, AUROC)
-//! averaged when there are more. Nothing is averaged over batches: counts are whole numbers, sums are
-//! taken in `f64` in the order of the rows, so a score does not depend on how rows were batched.
+//! The definitions are torchmetrics'. Nothing is averaged over batches: counts are whole numbers, sums
+//! are taken in `f64` in the order of the rows, so a score does not depend on how rows were batched.
 //!
 //! All state serialises exactly, so that a run stopped in the middle of an epoch resumes to the same
-//! scores.
+//! scores. What a row costs in memory:
+//!
+//! | scores | bytes a row |
+//! |---|---|
+//! | [`Classification`] | 8 with two classes, 4 + 4 for each class with more |
+//! | [`MultiLabel`] | 5 for each label |
+//! | [`Regression`] | 8 for each output |
+//! | [`MaskedTokens`] | none |
 
+mod classification;
 mod counts;
 pub mod exact;
+mod masked_tokens;
+mod multi_label;
 mod ranking;
+mod regression;
 
 use serde::{Deserialize, Serialize};
 
-use counts::Counts;
+pub use classification::Classification;
+pub use masked_tokens::MaskedTokens;
+pub use multi_label::MultiLabel;
 pub use ranking::auroc;
+pub use regression::Regression;
+
+/// The scores of one task, whichever it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Metrics {
+    /// One class for each row, or for each token.
+    Classification(Classification),
+    /// Any number of labels for each row.
+    MultiLabel(MultiLabel),
+    /// Numbers for each row.
+    Regression(Regression),
+    /// Tokens guessed from their surroundings.
+    MaskedTokens(MaskedTokens),
+}
+
+impl Metrics {
+    /// Nothing seen yet, of rows that belong to one of `n_classes` classes.
+    pub fn classification(n_classes: usize) -> Self {
+        Self::Classification(Classification::new(n_classes))
+    }
+
+    /// Nothing seen yet, of rows that each of `labels` labels applies to or not.
+    pub fn multi_label(labels: usize) -> Self {
+        Self::MultiLabel(MultiLabel::new(labels))
+    }
+
+    /// Nothing seen yet, of rows of `outputs` numbers.
+    pub fn regression(outputs: usize) -> Self {
+        Self::Regression(Regression::new(outputs))
+    }
+
+    /// Nothing seen yet, of masked tokens.
+    pub fn masked_tokens() -> Self {
+        Self::MaskedTokens(MaskedTokens::default())
+    }
+
+    /// The number of rows (of tokens, where tokens are scored) seen.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Classification(scores) => scores.rows(),
+            Self::MultiLabel(scores) => scores.rows(),
+            Self::Regression(scores) => scores.rows(),
+            Self::MaskedTokens(scores) => scores.rows(),
+        }
+    }
+
+    /// The scores of all rows seen, by name: one number each over all classes, labels or outputs.
+    ///
+    /// All are NaN when no row was seen.
+    pub fn finish(&self) -> Vec<(String, f64)> {
+        let scores = match self {
+            Self::Classification(scores) => scores.finish(),
+            Self::MultiLabel(scores) => scores.finish(),
+            Self::Regression(scores) => scores.finish(),
+            Self::MaskedTokens(scores) => scores.finish(),
+        };
+        let owned = |(name, value): (&str, f64)| (name.to_owned(), value);
+        scores.into_iter().map(owned).collect()
+    }
+
+    /// The scores of each class, label or output alone, named by its number: `f1_0`, ..., `f1_1`, ...
+    ///
+    /// Empty where they would say nothing new: two classes, one output, masked tokens.
+    pub fn details(&self) -> Vec<(String, f64)> {
+        match self {
+            Self::Classification(scores) => scores.details(),
+            Self::MultiLabel(scores) => scores.details(),
+            Self::Regression(scores) => scores.details(),
+            Self::MaskedTokens(_) => Vec::new(),
+        }
+    }
+}
 
 /// Why a row cannot be scored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,100 +121,30 @@ pub enum MetricError {
         /// The number of classes.
         classes: usize,
     },
-}
-
-/// Accuracy, F1, MCC and AUROC of single-label classification.
-///
-/// The exact AUROC needs every row's probabilities: 4 bytes a row for two classes, 4 bytes a row and
-/// class for more.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Classification {
-    counts: Counts,
-    labels: Vec<u32>,
-    /// Probabilities, row after row: of class 1 alone when there are two classes, else of each class.
-    ///
-    /// Kept in `f32` because that is the precision of the scores torchmetrics ranks: probabilities
-    /// that saturate tie there, and must tie here.
-    #[serde(with = "exact::scores")]
-    scores: Vec<f32>,
-}
-
-impl Classification {
-    /// Nothing seen yet, for rows of `n_classes` logits.
-    pub fn new(n_classes: usize) -> Self {
-        Self {
-            counts: Counts::new(n_classes),
-            labels: Vec::new(),
-            scores: Vec::new(),
-        }
-    }
-
-    /// The number of rows seen.
-    pub fn rows(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Takes in one row: its logits `[n_classes]` and its true class.
-    ///
-    /// The predicted class is the first of the largest logits, which for two classes is the
-    /// threshold "probability of class 1 above 0.5".
-    ///
-    /// # Errors
-    /// The label is out of range, or the row has another width than `n_classes`.
-    pub fn update(&mut self, logits: &[f32], label: usize) -> Result<(), MetricError> {
-        let classes = self.counts.classes();
-        if logits.len() != classes {
-            let width = logits.len();
-            return Err(MetricError::Width { width, classes });
-        }
-        let stored = u32::try_from(label)
-            .ok()
-            .filter(|_| label < classes)
-            .ok_or(MetricError::Label { label, classes })?;
-
-        self.counts.add(argmax(logits), label);
-        self.labels.push(stored);
-        let probabilities = softmax(logits);
-        if classes == 2 {
-            self.scores.extend(probabilities.skip(1));
-        } else {
-            self.scores.extend(probabilities);
-        }
-        Ok(())
-    }
-
-    /// The scores of all rows seen, by name: `accuracy`, `f1`, `mcc`, `auroc`.
-    ///
-    /// All are NaN when no row was seen. AUROC is NaN when a logit was; a class without positive or
-    /// without negative rows has AUROC 0 and counts in the mean.
-    pub fn finish(&self) -> Vec<(&'static str, f64)> {
-        if self.labels.is_empty() {
-            return ["accuracy", "f1", "mcc", "auroc"]
-                .map(|name| (name, f64::NAN))
-                .to_vec();
-        }
-        vec![
-            ("accuracy", self.counts.accuracy()),
-            ("f1", self.counts.f1()),
-            ("mcc", self.counts.mcc()),
-            ("auroc", self.area()),
-        ]
-    }
-
-    /// Area under the ROC curve: of class 1, or the mean over each class against the rest.
-    fn area(&self) -> f64 {
-        let classes = self.counts.classes();
-        if classes == 2 {
-            let rows = self.scores.iter().zip(&self.labels);
-            return auroc(rows.map(|(&score, &label)| (score, label == 1)));
-        }
-        let one_against_rest = |class: usize| {
-            let scores = self.scores.iter().skip(class).step_by(classes.max(1));
-            let rows = scores.zip(&self.labels);
-            auroc(rows.map(|(&score, &label)| (score, label as usize == class)))
-        };
-        (0..classes).map(one_against_rest).sum::<f64>() / classes as f64
-    }
+    /// The row has another width than there are labels.
+    #[error(
+        "a row of {logits} logits and {flags} flags cannot be scored against {labels} labels; all must be equal"
+    )]
+    Flags {
+        /// The number of logits given.
+        logits: usize,
+        /// The number of flags given.
+        flags: usize,
+        /// The number of labels.
+        labels: usize,
+    },
+    /// The row has another width than there are outputs.
+    #[error(
+        "a row of {predictions} predictions and {targets} targets cannot be scored against {outputs} outputs; all must be equal"
+    )]
+    Outputs {
+        /// The number of predictions given.
+        predictions: usize,
+        /// The number of targets given.
+        targets: usize,
+        /// The number of outputs.
+        outputs: usize,
+    },
 }
 
 /// A weighted mean that is divided once, at the end: the loss of an epoch or a split.
@@ -158,8 +171,9 @@ impl Mean {
     }
 }
 
-/// The first of the largest values; NaN is never the largest.
-fn argmax(values: &[f32]) -> usize {
+/// The place of the first of the largest values; NaN is never the largest, and 0 is the answer when
+/// nothing else is.
+pub fn argmax(values: &[f32]) -> usize {
     let mut best = (0, f32::NEG_INFINITY);
     for (index, &value) in values.iter().enumerate() {
         if value > best.1 {
@@ -169,14 +183,19 @@ fn argmax(values: &[f32]) -> usize {
     best.0
 }
 
-/// Softmax in `f64`, rounded once to `f32`.
-fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let power = move |logit: f32| (f64::from(logit) - f64::from(largest)).exp();
-    let total: f64 = logits.iter().map(|&logit| power(logit)).sum();
-    logits
-        .iter()
-        .map(move |&logit| (power(logit) / total) as f32)
+/// The mean of a few scores, taken in their order; NaN of none.
+fn mean(scores: &[f64]) -> f64 {
+    scores.iter().sum::<f64>() / scores.len() as f64
+}
+
+/// Scores of one class, label or output, with its number after each name.
+fn numbered<const N: usize>(
+    number: usize,
+    names: [&str; N],
+    scores: [f64; N],
+) -> impl Iterator<Item = (String, f64)> {
+    let named = names.map(|name| format!("{name}_{number}"));
+    named.into_iter().zip(scores)
 }
 
 #[cfg(test)]

@@ -43,6 +43,27 @@ impl Counts {
         }
     }
 
+    /// Both counts together, of as many classes as the first has.
+    pub(super) fn plus(mut self, other: &Self) -> Self {
+        for (sum, class) in self.0.iter_mut().zip(&other.0) {
+            sum.hits += class.hits;
+            sum.predicted += class.predicted;
+            sum.actual += class.actual;
+        }
+        self
+    }
+
+    /// The share of the class's rows that were found; 0 without any.
+    pub(super) fn found(&self, class: usize) -> f64 {
+        let class = self.class(class);
+        class.hits as f64 / class.actual.max(1) as f64
+    }
+
+    /// F1 of one class against the rest; 0 for one that neither occurs nor is predicted.
+    pub(super) fn class_f1(&self, class: usize) -> f64 {
+        self.class(class).f1().unwrap_or(0.0)
+    }
+
     /// The share of rows that are right.
     pub(super) fn accuracy(&self) -> f64 {
         self.sum(|class| class.hits) / self.sum(|class| class.actual)
@@ -80,6 +101,10 @@ impl Counts {
         } else {
             both / scale.sqrt()
         }
+    }
+
+    fn class(&self, class: usize) -> Class {
+        self.0.get(class).copied().unwrap_or_default()
     }
 
     fn sum(&self, count: impl Fn(&Class) -> u64) -> f64 {

@@ -1,8 +1,8 @@
 //! Floats written so that they read back to the bit, in any serde format.
 //!
 //! JSON has no NaN or infinity, and its readers may be off by the last bit; a resumed run must not be.
-//! Use as `#[serde(with = "exact")]` on an `f64` and `#[serde(with = "exact::scores")]` on a
-//! `Vec<f32>`.
+//! Use as `#[serde(with = "exact")]` on an `f64`, `#[serde(with = "exact::scores")]` on a `Vec<f32>` and
+//! `#[serde(with = "exact::flags")]` on a `Vec<bool>`.
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -60,5 +60,33 @@ pub mod scores {
             digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
         })?;
         u32::from_str_radix(digits, 16).ok().map(f32::from_bits)
+    }
+}
+
+/// Many flags as one text of a digit each, where a list would spell out every `false`.
+pub mod flags {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes 1 for true and 0 for false.
+    ///
+    /// # Errors
+    /// Those of the format.
+    pub fn serialize<S: Serializer>(flags: &[bool], to: S) -> Result<S::Ok, S::Error> {
+        let digit = |&flag: &bool| if flag { '1' } else { '0' };
+        to.serialize_str(&flags.iter().map(digit).collect::<String>())
+    }
+
+    /// Reads what [`serialize`] wrote.
+    ///
+    /// # Errors
+    /// The value is no text, or has other characters than 0 and 1.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<bool>, D::Error> {
+        let text = String::deserialize(from)?;
+        let flag = |digit| match digit {
+            '0' => Ok(false),
+            '1' => Ok(true),
+            _ => Err(D::Error::custom("flags are damaged")),
+        };
+        text.chars().map(flag).collect()
     }
 }

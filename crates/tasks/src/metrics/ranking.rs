@@ -1,4 +1,4 @@
-//! Area under the ROC curve, counted exactly.
+//! What is known from the order of scores alone: the area under the ROC curve, and ranks.
 
 /// The probability that a positive row scores above a negative one, ties counting half.
 ///
@@ -28,4 +28,24 @@ pub fn auroc(rows: impl Iterator<Item = (f32, bool)>) -> f64 {
     } else {
         ordered as f64 / pairs as f64
     }
+}
+
+/// The rank of each value, 1 for the smallest; equal values share the mean of their ranks.
+///
+/// NaN has a rank of no meaning.
+pub(super) fn average_ranks(values: &[f64]) -> Vec<f64> {
+    let mut sorted: Vec<(f64, usize)> = values.iter().copied().zip(0..).collect();
+    sorted.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+
+    let mut ranks = vec![0.0; values.len()];
+    let mut before = 0;
+    for tied in sorted.chunk_by(|one, other| one.0 == other.0) {
+        // The mean of `before + 1` to `before + tied.len()`.
+        let rank = before as f64 + (tied.len() + 1) as f64 / 2.0;
+        for &(_, place) in tied {
+            ranks[place] = rank;
+        }
+        before += tied.len();
+    }
+    ranks
 }
