@@ -1,11 +1,11 @@
 //! Rows as a task takes them: ids, texts, labels and the columns that travel along.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::arguments::argument;
 use crate::error::Error;
+use crate::labels::{Label, Labels, pick};
 use crate::table::{Cell, Origin};
 
 /// The rows of one split. Every list has one entry for each row.
@@ -15,24 +15,12 @@ pub struct Examples {
     pub ids: Option<Vec<String>>,
     /// `[segment][row]`: one segment, or two for text pairs.
     pub texts: Vec<Vec<String>>,
-    /// The row's class, where there is a label column.
-    pub labels: Option<Vec<Label>>,
+    /// What each row is to be told as, where the file says it.
+    pub labels: Option<Labels>,
     /// Columns that are carried into the table of predictions, with their names.
     pub extra: Vec<(String, Vec<Cell>)>,
     /// Where each row came from.
     pub origins: Vec<Origin>,
-}
-
-/// The class of a row, as the file writes it.
-///
-/// All labels that are loaded together are of one kind: [`Label::Index`] if every one of them is a
-/// non-negative whole number, else [`Label::Name`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Label {
-    /// The number of the class.
-    Index(u64),
-    /// The name of the class.
-    Name(String),
 }
 
 impl Examples {
@@ -68,18 +56,89 @@ impl Examples {
         Ok(self)
     }
 
-    /// The same examples with a label each.
+    /// The same examples with a class each.
     ///
     /// # Errors
     /// There are more or fewer labels than rows.
     pub fn labelled<L: Into<Label>>(
-        mut self,
+        self,
         labels: impl IntoIterator<Item = L>,
     ) -> Result<Examples, Error> {
-        let labels: Vec<Label> = labels.into_iter().map(Into::into).collect();
+        let labels = labels.into_iter().map(Into::into).collect();
+        self.with_labels(Labels::Classes(labels))
+    }
+
+    /// The same examples with a flag for each of several classes, `[row][name]`.
+    ///
+    /// # Errors
+    /// There are more or fewer rows than texts, or a row has not one flag for each name.
+    pub fn multi_labelled<N: Into<String>>(
+        self,
+        names: impl IntoIterator<Item = N>,
+        rows: Vec<Vec<bool>>,
+    ) -> Result<Examples, Error> {
+        let names = names.into_iter().map(Into::into).collect();
+        self.with_labels(Labels::MultiLabel { names, rows })
+    }
+
+    /// The same examples with a class for each letter or word of each row.
+    ///
+    /// # Errors
+    /// There are more or fewer rows than texts.
+    pub fn token_labelled<L: Into<Label>>(
+        self,
+        rows: impl IntoIterator<Item: IntoIterator<Item = L>>,
+    ) -> Result<Examples, Error> {
+        let rows = rows
+            .into_iter()
+            .map(|row| row.into_iter().map(|label| Some(label.into())).collect());
+        self.with_labels(Labels::Tokens(rows.collect()))
+    }
+
+    /// The same examples with numbers, `[row][name]`, to be predicted.
+    ///
+    /// # Errors
+    /// There are more or fewer rows than texts, a row has not one number for each name, or a
+    /// number is not finite.
+    pub fn with_numbers<N: Into<String>>(
+        self,
+        names: impl IntoIterator<Item = N>,
+        rows: Vec<Vec<f64>>,
+    ) -> Result<Examples, Error> {
+        let names = names.into_iter().map(Into::into).collect();
+        self.with_labels(Labels::Numbers { names, rows })
+    }
+
+    /// The same examples with these labels.
+    ///
+    /// # Errors
+    /// There are more or fewer rows than texts, a row has not one entry for each name, or a
+    /// number is not finite.
+    pub fn with_labels(mut self, labels: Labels) -> Result<Examples, Error> {
         self.check_length("labels", labels.len())?;
+        labels.check()?;
         self.labels = Some(labels);
         Ok(self)
+    }
+
+    /// The class of each row, if there are labels and rows have one class each.
+    pub fn classes(&self) -> Option<&[Label]> {
+        self.labels.as_ref().and_then(Labels::classes)
+    }
+
+    /// The flags of each row, `[row][name]`, if there are labels and rows have several classes.
+    pub fn flags(&self) -> Option<&[Vec<bool>]> {
+        self.labels.as_ref().and_then(Labels::flags)
+    }
+
+    /// The classes of each row's letters or words, if there are labels of that kind.
+    pub fn tokens(&self) -> Option<&[Vec<Option<Label>>]> {
+        self.labels.as_ref().and_then(Labels::tokens)
+    }
+
+    /// The numbers of each row, `[row][name]`, if there are labels and they are numbers.
+    pub fn numbers(&self) -> Option<&[Vec<f64>]> {
+        self.labels.as_ref().and_then(Labels::numbers)
     }
 
     /// Number of rows.
@@ -94,15 +153,10 @@ impl Examples {
 
     /// These rows, in this order. Numbers that are no row are left out.
     pub fn select(&self, rows: &[usize]) -> Examples {
-        fn pick<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
-            rows.iter()
-                .filter_map(|row| values.get(*row).cloned())
-                .collect()
-        }
         Examples {
             ids: self.ids.as_ref().map(|ids| pick(ids, rows)),
             texts: self.texts.iter().map(|texts| pick(texts, rows)).collect(),
-            labels: self.labels.as_ref().map(|labels| pick(labels, rows)),
+            labels: self.labels.as_ref().map(|labels| labels.select(rows)),
             extra: self
                 .extra
                 .iter()
@@ -123,39 +177,6 @@ impl Examples {
     }
 }
 
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Label::Index(index) => write!(f, "{index}"),
-            Label::Name(name) => f.write_str(name),
-        }
-    }
-}
-
-impl From<u64> for Label {
-    fn from(index: u64) -> Label {
-        Label::Index(index)
-    }
-}
-
-impl From<usize> for Label {
-    fn from(index: usize) -> Label {
-        Label::Index(index as u64)
-    }
-}
-
-impl From<&str> for Label {
-    fn from(name: &str) -> Label {
-        Label::Name(name.to_owned())
-    }
-}
-
-impl From<String> for Label {
-    fn from(name: String) -> Label {
-        Label::Name(name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +192,7 @@ mod tests {
             .select(&[2, 0, 9]);
         assert_eq!(chosen.ids, Some(vec!["2".to_owned(), "0".to_owned()]));
         assert_eq!(chosen.texts, [["c", "a"], ["C", "A"]]);
-        assert_eq!(chosen.labels, Some(vec!["z".into(), "x".into()]));
+        assert_eq!(chosen.classes().unwrap(), ["z".into(), "x".into()]);
         assert_eq!(chosen.origins[0].line, 3);
         assert_eq!(chosen.len(), 2);
     }
@@ -182,5 +203,37 @@ mod tests {
             .labelled([0usize])
             .unwrap_err();
         assert_eq!(error.to_string(), "labels: there are 1 for 2 texts");
+    }
+
+    #[test]
+    fn selecting_keeps_the_names_of_flags_and_numbers() {
+        let texts = || Examples::from_texts(["a", "b"]);
+        let flags = texts().multi_labelled(["x", "y"], vec![vec![true, false], vec![false, true]]);
+        let chosen = flags.unwrap().select(&[1]);
+        assert_eq!(chosen.flags().unwrap(), [[false, true]]);
+        assert_eq!(chosen.labels.unwrap().names(), ["x", "y"]);
+        let numbers = texts().with_numbers(["t"], vec![vec![0.5], vec![-1.0]]);
+        assert_eq!(numbers.unwrap().select(&[1]).numbers().unwrap(), [[-1.0]]);
+        let tokens = texts().token_labelled([vec![0usize, 1], vec![]]).unwrap();
+        let [first, second] = [Some(0usize.into()), Some(1usize.into())];
+        assert_eq!(tokens.select(&[0]).tokens().unwrap(), [vec![first, second]]);
+        assert_eq!(tokens.classes(), None);
+    }
+
+    #[test]
+    fn a_row_has_an_entry_for_each_name_and_numbers_are_finite() {
+        let message = |rows: Vec<Vec<f64>>| {
+            let examples = Examples::from_texts(["a", "b"]).with_numbers(["t"], rows);
+            examples.unwrap_err().to_string()
+        };
+        let narrow = message(vec![vec![0.0], vec![]]);
+        assert_eq!(narrow, "labels: row 1 has 0 for 1 names");
+        let infinite = message(vec![vec![f64::INFINITY], vec![0.0]]);
+        assert_eq!(infinite, "labels: row 0 holds a number that is not finite");
+        let flags = Examples::from_texts(["a"]).multi_labelled(["x"], vec![vec![true, true]]);
+        assert_eq!(
+            flags.unwrap_err().to_string(),
+            "labels: row 0 has 2 for 1 names"
+        );
     }
 }

@@ -10,6 +10,7 @@ mod delimited;
 mod error;
 mod examples;
 mod json;
+mod labels;
 mod layout;
 mod load;
 mod module;
@@ -23,7 +24,8 @@ mod write;
 pub use arguments::{Batching, Folds, NoSampler, Source, SplitSize};
 pub use batch::{BatchBy, Order, plan_rows, plan_window};
 pub use error::Error;
-pub use examples::{Examples, Label};
+pub use examples::Examples;
+pub use labels::{Label, Labels};
 pub use load::Splits;
 pub use module::{
     ClassificationDataModule, DataModule, Selection, SequenceClassificationDataModule,

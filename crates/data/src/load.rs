@@ -3,7 +3,8 @@
 use engraft_component::nearest;
 
 use crate::error::{Error, list};
-use crate::examples::{Examples, Label};
+use crate::examples::Examples;
+use crate::labels::{Label, Labels};
 use crate::layout;
 use crate::module::{DataModule, Roles};
 use crate::split::{Share, Stage, divide};
@@ -83,7 +84,7 @@ impl Splits {
         ];
         for (name, split) in splits {
             let Some(examples) = split else { continue };
-            let Some(labels) = &examples.labels else {
+            let Some(labels) = examples.classes() else {
                 self.notes.push(format!(
                     "class_filter is not applied to the {name} split, which has no labels"
                 ));
@@ -177,7 +178,7 @@ impl Draft {
         };
         let labels = self.labels.map(|cells| cells.iter().map(label).collect());
         Examples {
-            labels,
+            labels: labels.map(Labels::Classes),
             ..self.examples
         }
     }

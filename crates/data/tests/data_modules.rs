@@ -52,7 +52,7 @@ fn ids(examples: &Option<Examples>) -> Vec<usize> {
 }
 
 fn labels(examples: &Option<Examples>) -> Vec<Label> {
-    examples.as_ref().unwrap().labels.clone().unwrap()
+    examples.as_ref().unwrap().classes().unwrap().to_vec()
 }
 
 /// A table of `rows` rows with the columns `sequences` and `labels`.
@@ -158,10 +158,7 @@ fn fit_divides_one_file_and_other_stages_take_all_of_it() {
     let examples = splits.test.unwrap();
     let row: usize = examples.ids.as_ref().unwrap()[0].parse().unwrap();
     assert_eq!(examples.texts[0][0], format!("S{row}"));
-    assert_eq!(
-        examples.labels.as_ref().unwrap()[0],
-        Label::Index(row as u64 % 3)
-    );
+    assert_eq!(examples.classes().unwrap()[0], Label::Index(row as u64 % 3));
     assert_eq!(examples.origins[0].line, row as u64 + 2);
 
     assert_eq!(ids(&case.load(Stage::Validate).valid).len(), 50);

@@ -1,0 +1,194 @@
+//! Labels: what a row, or each letter of it, is to be told as.
+
+use std::fmt;
+
+use crate::arguments::argument;
+use crate::error::Error;
+
+/// A class, as the file writes it.
+///
+/// All labels that are loaded together are of one kind: [`Label::Index`] if every one of them is a
+/// non-negative whole number, else [`Label::Name`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Label {
+    /// The number of the class.
+    Index(u64),
+    /// The name of the class.
+    Name(String),
+}
+
+/// The labels of some rows, one entry for each row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Labels {
+    /// One class a row.
+    Classes(Vec<Label>),
+    /// Any number of classes a row.
+    MultiLabel {
+        /// What the flags stand for.
+        names: Vec<String>,
+        /// `[row][name]`: whether the row is of this class.
+        rows: Vec<Vec<bool>>,
+    },
+    /// `[row][letter or word]`: a class each, or nothing where none is known and none is scored.
+    Tokens(Vec<Vec<Option<Label>>>),
+    /// One number or several a row.
+    Numbers {
+        /// What the numbers are called.
+        names: Vec<String>,
+        /// `[row][name]`; every number is finite.
+        rows: Vec<Vec<f64>>,
+    },
+}
+
+impl Labels {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Labels::Classes(rows) => rows.len(),
+            Labels::MultiLabel { rows, .. } => rows.len(),
+            Labels::Tokens(rows) => rows.len(),
+            Labels::Numbers { rows, .. } => rows.len(),
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What these labels are, for messages: `one class a row`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Labels::Classes(_) => "one class a row",
+            Labels::MultiLabel { .. } => "several classes a row",
+            Labels::Tokens(_) => "a class for each letter or word",
+            Labels::Numbers { .. } => "numbers",
+        }
+    }
+
+    /// The class of each row, if rows have one each.
+    pub fn classes(&self) -> Option<&[Label]> {
+        match self {
+            Labels::Classes(rows) => Some(rows),
+            _ => None,
+        }
+    }
+
+    /// The flags of each row, `[row][name]`, if rows have several classes.
+    pub fn flags(&self) -> Option<&[Vec<bool>]> {
+        match self {
+            Labels::MultiLabel { rows, .. } => Some(rows),
+            _ => None,
+        }
+    }
+
+    /// The classes of each row's letters or words, if they have one each.
+    pub fn tokens(&self) -> Option<&[Vec<Option<Label>>]> {
+        match self {
+            Labels::Tokens(rows) => Some(rows),
+            _ => None,
+        }
+    }
+
+    /// The numbers of each row, `[row][name]`, if rows have numbers.
+    pub fn numbers(&self) -> Option<&[Vec<f64>]> {
+        match self {
+            Labels::Numbers { rows, .. } => Some(rows),
+            _ => None,
+        }
+    }
+
+    /// What the flags or numbers of a row are called; empty for classes of rows and of tokens.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Labels::MultiLabel { names, .. } | Labels::Numbers { names, .. } => names,
+            Labels::Classes(_) | Labels::Tokens(_) => &[],
+        }
+    }
+
+    /// These rows, in this order. Numbers that are no row are left out.
+    pub fn select(&self, rows: &[usize]) -> Labels {
+        match self {
+            Labels::Classes(all) => Labels::Classes(pick(all, rows)),
+            Labels::MultiLabel { names, rows: all } => Labels::MultiLabel {
+                names: names.clone(),
+                rows: pick(all, rows),
+            },
+            Labels::Tokens(all) => Labels::Tokens(pick(all, rows)),
+            Labels::Numbers { names, rows: all } => Labels::Numbers {
+                names: names.clone(),
+                rows: pick(all, rows),
+            },
+        }
+    }
+
+    /// Checks that every row has as many entries as there are names, and that numbers are finite.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let names = self.names().len();
+        let width = |(row, found): (usize, usize)| {
+            let message = format!("row {row} has {found} for {names} names");
+            Err(argument("labels", message))
+        };
+        match self {
+            Labels::Classes(_) | Labels::Tokens(_) => Ok(()),
+            Labels::MultiLabel { rows, .. } => wrong_width(rows, names).map_or(Ok(()), width),
+            Labels::Numbers { rows, .. } => {
+                wrong_width(rows, names).map_or(Ok(()), width)?;
+                let finite = |row: &Vec<f64>| row.iter().all(|number| number.is_finite());
+                match rows.iter().position(|row| !finite(row)) {
+                    Some(row) => Err(argument(
+                        "labels",
+                        format!("row {row} holds a number that is not finite"),
+                    )),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// The first row, counted from 0, that has not `width` entries, and how many it has.
+fn wrong_width<T>(rows: &[Vec<T>], width: usize) -> Option<(usize, usize)> {
+    let mut lengths = rows.iter().map(Vec::len).enumerate();
+    lengths.find(|(_, length)| *length != width)
+}
+
+/// The values of these rows, in this order.
+pub(crate) fn pick<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter()
+        .filter_map(|row| values.get(*row).cloned())
+        .collect()
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Label::Index(index) => write!(f, "{index}"),
+            Label::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl From<u64> for Label {
+    fn from(index: u64) -> Label {
+        Label::Index(index)
+    }
+}
+
+impl From<usize> for Label {
+    fn from(index: usize) -> Label {
+        Label::Index(index as u64)
+    }
+}
+
+impl From<&str> for Label {
+    fn from(name: &str) -> Label {
+        Label::Name(name.to_owned())
+    }
+}
+
+impl From<String> for Label {
+    fn from(name: String) -> Label {
+        Label::Name(name)
+    }
+}
