@@ -7,6 +7,7 @@ use crate::arguments::argument;
 use crate::error::Error;
 use crate::labels::{Label, Labels, pick};
 use crate::table::{Cell, Origin};
+use crate::unit::TokenUnit;
 
 /// The rows of one split. Every list has one entry for each row.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,10 +82,11 @@ impl Examples {
         self.with_labels(Labels::MultiLabel { names, rows })
     }
 
-    /// The same examples with a class for each letter or word of each row.
+    /// The same examples with a class for each letter of each text, or for each word if white
+    /// space lies inside any of the (first) texts.
     ///
     /// # Errors
-    /// There are more or fewer rows than texts.
+    /// There are more or fewer rows than texts, or labels than letters or words.
     pub fn token_labelled<L: Into<Label>>(
         self,
         rows: impl IntoIterator<Item: IntoIterator<Item = L>>,
@@ -92,7 +94,9 @@ impl Examples {
         let rows = rows
             .into_iter()
             .map(|row| row.into_iter().map(|label| Some(label.into())).collect());
-        self.with_labels(Labels::Tokens(rows.collect()))
+        let rows = rows.collect();
+        let unit = TokenUnit::of(self.texts.iter().take(1).flatten());
+        self.with_labels(Labels::Tokens { unit, rows })
     }
 
     /// The same examples with numbers, `[row][name]`, to be predicted.
@@ -112,11 +116,11 @@ impl Examples {
     /// The same examples with these labels.
     ///
     /// # Errors
-    /// There are more or fewer rows than texts, a row has not one entry for each name, or a
-    /// number is not finite.
+    /// There are more or fewer rows than texts, a row has not one entry for each name, letter or
+    /// word, or a number is not finite.
     pub fn with_labels(mut self, labels: Labels) -> Result<Examples, Error> {
         self.check_length("labels", labels.len())?;
-        labels.check()?;
+        labels.check(self.texts.first().map_or(&[], Vec::as_slice))?;
         self.labels = Some(labels);
         Ok(self)
     }
@@ -207,16 +211,16 @@ mod tests {
 
     #[test]
     fn selecting_keeps_the_names_of_flags_and_numbers() {
-        let texts = || Examples::from_texts(["a", "b"]);
+        let texts = || Examples::from_texts(["ab", "c"]);
         let flags = texts().multi_labelled(["x", "y"], vec![vec![true, false], vec![false, true]]);
         let chosen = flags.unwrap().select(&[1]);
         assert_eq!(chosen.flags().unwrap(), [[false, true]]);
         assert_eq!(chosen.labels.unwrap().names(), ["x", "y"]);
         let numbers = texts().with_numbers(["t"], vec![vec![0.5], vec![-1.0]]);
         assert_eq!(numbers.unwrap().select(&[1]).numbers().unwrap(), [[-1.0]]);
-        let tokens = texts().token_labelled([vec![0usize, 1], vec![]]).unwrap();
-        let [first, second] = [Some(0usize.into()), Some(1usize.into())];
-        assert_eq!(tokens.select(&[0]).tokens().unwrap(), [vec![first, second]]);
+        let tokens = texts().token_labelled([vec![0usize, 1], vec![1]]).unwrap();
+        let one = Some(Label::Index(1));
+        assert_eq!(tokens.select(&[1]).tokens().unwrap(), [vec![one]]);
         assert_eq!(tokens.classes(), None);
     }
 
@@ -235,5 +239,11 @@ mod tests {
             flags.unwrap_err().to_string(),
             "labels: row 0 has 2 for 1 names"
         );
+        let tokens = |text: &str| {
+            let examples = Examples::from_texts([text]).token_labelled([["A", "B"]]);
+            examples.unwrap_err().to_string()
+        };
+        assert_eq!(tokens("abc"), "labels: row 0 has 2 for 3 letters");
+        assert_eq!(tokens("x y z"), "labels: row 0 has 2 for 3 words");
     }
 }

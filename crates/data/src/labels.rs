@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::arguments::argument;
 use crate::error::Error;
+use crate::unit::TokenUnit;
 
 /// A class, as the file writes it.
 ///
@@ -29,8 +30,13 @@ pub enum Labels {
         /// `[row][name]`: whether the row is of this class.
         rows: Vec<Vec<bool>>,
     },
-    /// `[row][letter or word]`: a class each, or nothing where none is known and none is scored.
-    Tokens(Vec<Vec<Option<Label>>>),
+    /// One class for each letter or word of a row.
+    Tokens {
+        /// What a label belongs to.
+        unit: TokenUnit,
+        /// `[row][letter or word]`; nothing where no class is known and none is scored.
+        rows: Vec<Vec<Option<Label>>>,
+    },
     /// One number or several a row.
     Numbers {
         /// What the numbers are called.
@@ -46,7 +52,7 @@ impl Labels {
         match self {
             Labels::Classes(rows) => rows.len(),
             Labels::MultiLabel { rows, .. } => rows.len(),
-            Labels::Tokens(rows) => rows.len(),
+            Labels::Tokens { rows, .. } => rows.len(),
             Labels::Numbers { rows, .. } => rows.len(),
         }
     }
@@ -61,7 +67,10 @@ impl Labels {
         match self {
             Labels::Classes(_) => "one class a row",
             Labels::MultiLabel { .. } => "several classes a row",
-            Labels::Tokens(_) => "a class for each letter or word",
+            Labels::Tokens { unit, .. } => match unit {
+                TokenUnit::Letter => "a class for each letter",
+                TokenUnit::Word => "a class for each word",
+            },
             Labels::Numbers { .. } => "numbers",
         }
     }
@@ -85,7 +94,7 @@ impl Labels {
     /// The classes of each row's letters or words, if they have one each.
     pub fn tokens(&self) -> Option<&[Vec<Option<Label>>]> {
         match self {
-            Labels::Tokens(rows) => Some(rows),
+            Labels::Tokens { rows, .. } => Some(rows),
             _ => None,
         }
     }
@@ -102,7 +111,7 @@ impl Labels {
     pub fn names(&self) -> &[String] {
         match self {
             Labels::MultiLabel { names, .. } | Labels::Numbers { names, .. } => names,
-            Labels::Classes(_) | Labels::Tokens(_) => &[],
+            Labels::Classes(_) | Labels::Tokens { .. } => &[],
         }
     }
 
@@ -114,7 +123,10 @@ impl Labels {
                 names: names.clone(),
                 rows: pick(all, rows),
             },
-            Labels::Tokens(all) => Labels::Tokens(pick(all, rows)),
+            Labels::Tokens { unit, rows: all } => Labels::Tokens {
+                unit: *unit,
+                rows: pick(all, rows),
+            },
             Labels::Numbers { names, rows: all } => Labels::Numbers {
                 names: names.clone(),
                 rows: pick(all, rows),
@@ -122,27 +134,34 @@ impl Labels {
         }
     }
 
-    /// Checks that every row has as many entries as there are names, and that numbers are finite.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Checks that every row has as many entries as there are names, letters or words, and that
+    /// numbers are finite. `texts` has one entry for each row.
+    pub(crate) fn check(&self, texts: &[String]) -> Result<(), Error> {
+        let wrong =
+            |row: usize, message: String| Err(argument("labels", format!("row {row} {message}")));
         let names = self.names().len();
-        let width = |(row, found): (usize, usize)| {
-            let message = format!("row {row} has {found} for {names} names");
-            Err(argument("labels", message))
-        };
-        match self {
-            Labels::Classes(_) | Labels::Tokens(_) => Ok(()),
-            Labels::MultiLabel { rows, .. } => wrong_width(rows, names).map_or(Ok(()), width),
-            Labels::Numbers { rows, .. } => {
-                wrong_width(rows, names).map_or(Ok(()), width)?;
-                let finite = |row: &Vec<f64>| row.iter().all(|number| number.is_finite());
-                match rows.iter().position(|row| !finite(row)) {
-                    Some(row) => Err(argument(
-                        "labels",
-                        format!("row {row} holds a number that is not finite"),
-                    )),
-                    None => Ok(()),
+        let width = match self {
+            Labels::Classes(_) => None,
+            Labels::MultiLabel { rows, .. } => wrong_width(rows, names),
+            Labels::Numbers { rows, .. } => wrong_width(rows, names),
+            Labels::Tokens { unit, rows } => {
+                let mut pairs = rows.iter().zip(texts).enumerate();
+                let wrong_row = pairs.find(|(_, (row, text))| row.len() != unit.count(text));
+                if let Some((number, (row, text))) = wrong_row {
+                    let units = unit.counted(unit.count(text));
+                    return wrong(number, format!("has {} for {units}", row.len()));
                 }
+                None
             }
+        };
+        if let Some((row, found)) = width {
+            return wrong(row, format!("has {found} for {names} names"));
+        }
+        let finite = |row: &Vec<f64>| row.iter().all(|number| number.is_finite());
+        let infinite = self.numbers().unwrap_or_default();
+        match infinite.iter().position(|row| !finite(row)) {
+            Some(row) => wrong(row, "holds a number that is not finite".to_owned()),
+            None => Ok(()),
         }
     }
 }

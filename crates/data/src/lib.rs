@@ -19,6 +19,7 @@ mod read;
 mod shuffle;
 mod split;
 mod table;
+mod unit;
 mod write;
 
 pub use arguments::{Batching, Folds, NoSampler, Source, SplitSize};
@@ -35,4 +36,5 @@ pub use read::{Format, ReaderOptions, read_table};
 pub use shuffle::{Draws, Stream, permutation};
 pub use split::Stage;
 pub use table::{Cell, Column, Origin, Table};
+pub use unit::TokenUnit;
 pub use write::{OutputFormat, RowWriter};
