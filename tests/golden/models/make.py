@@ -1,8 +1,10 @@
-"""Golden cases for the encoder families, made by the reference library.
+"""Golden cases for the encoder families, made by the reference libraries.
 
     python tests/golden/models/make.py [case ...]
 
-Each case is a folder beside this script:
+Pins: transformers 5.23.0, torch 2.15.0, safetensors 0.8.0; for the rnabert cases modelgenerator 0.1.3 (`rnabert.py`).
+
+What the cases are stands in `cases.py`. Each is a folder beside this script:
 
     config.json, model.safetensors   a small seeded random model, saved by `save_pretrained`
     case.safetensors                 inputs and expected outputs, sequences laid end to end
@@ -10,115 +12,29 @@ Each case is a folder beside this script:
     gradients.safetensors            for some cases: d loss / d parameter, named as in the checkpoint
 
 The reference reads the saved checkpoint back, runs each sequence alone and unpadded in f64, and the results are
-stored as f32: what is compared with is then exact to the last bit of f32, not one more rounding of it.
+stored as f32: what is compared with is then exact to the last bit of f32, not one more rounding of it. (Rotary angles
+and RMS norms, ModernBERT's softmax and ESM's mask ratio are f32 inside the reference whatever the model is in.)
 """
 
 import json
 import sys
 import zlib
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 import transformers
+from cases import CASES, Case
+from rnabert import reference as rnabert_reference
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
-from transformers import BertConfig, DistilBertConfig, PreTrainedConfig, RobertaConfig, XLMRobertaConfig
+from transformers import PreTrainedConfig
 
 HERE = Path(__file__).parent
 LENGTHS = [1, 2, 7, 19, 33]
-LABEL_NAMES = {0: "low", 1: "middle", 2: "high"}
 ROW_LABELS = [2, 0, 1, 1, 2]
+MASKED_PER_ROW = [0, 1, 0, 5, 9]
 MAX_CASE_BYTES = 300_000
-
-
-@dataclass
-class Case:
-    """A model to save: the class of the reference library, its config, and how it is written down."""
-
-    model: str
-    config: PreTrainedConfig
-    head: str
-    arguments: dict = field(default_factory=dict)
-    dtype: torch.dtype = torch.float32
-    shard_size: str = "5GB"
-    gradients: bool = False
-
-
-def bert(**changes) -> BertConfig:
-    sizes = dict(
-        vocab_size=61, hidden_size=36, num_hidden_layers=2, num_attention_heads=4, intermediate_size=50,
-        max_position_embeddings=40, type_vocab_size=2, pad_token_id=0,
-    )
-    return BertConfig(**sizes | changes)
-
-
-def roberta(kind=RobertaConfig, **changes):
-    # 35 positions: 33 tokens after the two that the padding index takes, so the longest sequence uses the last one.
-    sizes = dict(
-        vocab_size=53, hidden_size=30, num_hidden_layers=2, num_attention_heads=3, intermediate_size=44,
-        max_position_embeddings=35, type_vocab_size=1, layer_norm_eps=1e-5,
-        pad_token_id=1, bos_token_id=0, eos_token_id=2,
-    )
-    return kind(**sizes | changes)
-
-
-def distilbert(**changes) -> DistilBertConfig:
-    sizes = dict(
-        vocab_size=47, dim=40, n_layers=2, n_heads=5, hidden_dim=58, max_position_embeddings=36, pad_token_id=0,
-    )
-    return DistilBertConfig(**sizes | changes)
-
-
-THREE_LABELS = dict(id2label=LABEL_NAMES, label2id={name: label for label, name in LABEL_NAMES.items()})
-
-CASES = {
-    "bert_base": Case("BertModel", bert(num_hidden_layers=3, hidden_size=24, num_attention_heads=3), "pooler"),
-    "bert_mlm": Case("BertForMaskedLM", bert(max_position_embeddings=33), "masked_lm"),
-    "bert_mlm_untied": Case("BertForMaskedLM", bert(hidden_size=28, tie_word_embeddings=False), "masked_lm"),
-    "bert_cls": Case(
-        "BertForSequenceClassification",
-        bert(hidden_size=40, num_attention_heads=5, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-             **THREE_LABELS),
-        "classification", gradients=True,
-    ),
-    "bert_relu_odd": Case(
-        "BertModel",
-        bert(hidden_act="relu", hidden_size=60, num_attention_heads=5, intermediate_size=70, layer_norm_eps=1e-5,
-             type_vocab_size=3, vocab_size=90),
-        "pooler",
-    ),
-    "bert_nopooler": Case("BertModel", bert(), "none", arguments=dict(add_pooling_layer=False)),
-    "bert_gelu_new": Case("BertModel", bert(hidden_act="gelu_new", num_attention_heads=3), "pooler"),
-    "bert_sharded": Case("BertForMaskedLM", bert(hidden_size=32), "masked_lm", shard_size="40KB"),
-    "bert_f16": Case("BertModel", bert(), "pooler", dtype=torch.float16),
-    "bert_bf16": Case("BertModel", bert(), "pooler", dtype=torch.bfloat16),
-    "roberta_base": Case("RobertaModel", roberta(), "pooler"),
-    "roberta_mlm": Case(
-        "RobertaForMaskedLM",
-        roberta(hidden_size=32, num_attention_heads=4, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
-        "masked_lm", gradients=True,
-    ),
-    "roberta_cls": Case(
-        "RobertaForSequenceClassification",
-        roberta(hidden_size=40, num_attention_heads=5, max_position_embeddings=42, **THREE_LABELS),
-        "classification",
-    ),
-    "xlmr_mlm": Case(
-        "XLMRobertaForMaskedLM",
-        roberta(XLMRobertaConfig, hidden_size=24, num_hidden_layers=3, vocab_size=80),
-        "masked_lm",
-    ),
-    "distilbert_base": Case("DistilBertModel", distilbert(), "none"),
-    "distilbert_mlm": Case("DistilBertForMaskedLM", distilbert(dim=36, n_heads=4, n_layers=3), "masked_lm"),
-    "distilbert_cls": Case(
-        "DistilBertForSequenceClassification", distilbert(max_position_embeddings=33, **THREE_LABELS),
-        "classification",
-    ),
-    "distilbert_sinusoidal": Case("DistilBertModel", distilbert(sinusoidal_pos_embds=True), "none"),
-    "distilbert_relu": Case("DistilBertModel", distilbert(activation="relu", dim=30, n_heads=3), "none"),
-}
 
 
 def randomize(model: torch.nn.Module, generator: torch.Generator) -> None:
@@ -131,36 +47,48 @@ def randomize(model: torch.nn.Module, generator: torch.Generator) -> None:
     def normal(parameter, mean, deviation):
         parameter.copy_(mean + deviation * torch.randn(parameter.shape, generator=generator))
 
+    def is_norm(name):
+        return "norm" in name.lower() or ".ln." in f".{name}"
+
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "position_embeddings" in name and getattr(model.config, "sinusoidal_pos_embds", False):
                 continue
-            if "norm" in name.lower() and name.endswith("weight"):
+            if is_norm(name) and name.endswith("weight"):
                 normal(parameter, 1.0, 0.3)
             elif parameter.dim() == 1:
                 normal(parameter, 0.0, 0.3)
-            elif "embeddings" in name:
+            elif "embeddings" in name and "project" not in name:
                 normal(parameter, 0.0, 0.7)
             else:
-                normal(parameter, 0.0, 1.2 / parameter.shape[1] ** 0.5)
+                normal(parameter, 0.0, 1.2 / parameter[0].numel() ** 0.5)
+
+
+def token_types(config: PreTrainedConfig) -> int:
+    """How many token types the model tells apart; rnabert's configuration has a number that it never reads."""
+    return 0 if config.model_type == "rnabert" else getattr(config, "type_vocab_size", 0)
 
 
 def inputs(config: PreTrainedConfig, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Ids and token types of all sequences, laid end to end.
 
-    The padding id never occurs: inside a text it would move RoBERTa's positions and get no embedding gradient.
+    The padding id never occurs: inside a text it would move RoBERTa's positions and get no embedding gradient. Where
+    the configuration names a mask token, each sequence has its own share of it, never all of one.
     """
     tokens = sum(LENGTHS)
-    ordinary = [id for id in range(config.vocab_size) if id != config.pad_token_id]
+    mask = getattr(config, "mask_token_id", None)
+    ordinary = [id for id in range(config.vocab_size) if id not in [config.pad_token_id, mask]]
     ids = torch.tensor(ordinary)[torch.randint(len(ordinary), (tokens,), generator=generator)]
-    types = getattr(config, "type_vocab_size", 1)
+    if mask is not None:
+        for row, count in zip(ids.split(LENGTHS), MASKED_PER_ROW, strict=True):
+            row[torch.randperm(len(row), generator=generator)[:count]] = mask
+    types = max(token_types(config), 1)
     type_ids = torch.cat([torch.arange(length) * types // length for length in LENGTHS])
     return ids, type_ids
 
 
 def run(model, case: Case, ids: torch.Tensor, type_ids: torch.Tensor) -> dict[str, torch.Tensor]:
     """Runs each sequence alone and concatenates what comes out."""
-    has_types = not isinstance(model.config, DistilBertConfig)
     outputs = {}
 
     def add(name, tensor):
@@ -168,17 +96,21 @@ def run(model, case: Case, ids: torch.Tensor, type_ids: torch.Tensor) -> dict[st
 
     for row_ids, row_types in zip(ids.split(LENGTHS), type_ids.split(LENGTHS), strict=True):
         row = dict(input_ids=row_ids[None], attention_mask=torch.ones_like(row_ids)[None])
-        if has_types:
+        if token_types(model.config):
             row["token_type_ids"] = row_types[None]
         body = model.base_model(**row)
         add("hidden", body.last_hidden_state[0])
         if case.head == "pooler":
             add("pooled", body.pooler_output)
-        elif case.head == "masked_lm":
+        elif case.head in ["masked_lm", "token_classification", "discriminator"]:
             add("logits", model(**row).logits[0])
         elif case.head == "classification":
             add("logits", model(**row).logits)
     return {name: torch.cat(tensors) for name, tensors in outputs.items()}
+
+
+def kind_of(case: Case) -> type:
+    return getattr(rnabert_reference() if case.model.startswith("RNABert") else transformers, case.model)
 
 
 def stored_names(folder: Path) -> set[str]:
@@ -189,13 +121,47 @@ def stored_names(folder: Path) -> set[str]:
     return names
 
 
-def gradients(model, case: Case, labels: torch.Tensor, outputs: dict, folder: Path) -> torch.Tensor:
-    """Writes the gradient of the mean cross-entropy for every parameter of the checkpoint; returns the loss."""
+def saved(case: Case, generator: torch.Generator, folder: Path) -> None:
+    """Writes the random checkpoint."""
+    kind = kind_of(case)
+    config = case.config() if callable(case.config) else case.config
+    model = kind(config, **case.arguments)
+    randomize(model, generator)
+    model.to(case.dtype).save_pretrained(
+        folder, max_shard_size=case.shard_size, save_original_format=case.older_names
+    )
+    if case.rewrite:
+        case.rewrite(folder)
+
+
+def opened(case: Case, folder: Path):
+    """Reads the checkpoint back, in f64 and ready to be run."""
+    kind = kind_of(case)
+    if case.model.startswith("RNABert"):
+        # `from_pretrained` of version 5 leaves this model's buffers without values.
+        model = kind(kind.config_class.from_pretrained(folder))
+        report = model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+        assert not report.unexpected_keys, report
+        assert set(report.missing_keys) <= set(model._tied_weights_keys or {}), report
+    else:
+        model, report = kind.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True, **case.arguments
+        )
+        assert not any(report.values()), report
+    return model.double().eval()
+
+
+def gradients(model, outputs: dict, labels: torch.Tensor, folder: Path) -> torch.Tensor:
+    """Writes the gradient of the mean cross-entropy for every parameter that takes part in it; returns the loss."""
     loss = cross_entropy(outputs["logits"], labels)
     loss.backward()
-    found = {name: parameter.grad.float() for name, parameter in model.named_parameters()}
     # A tied weight is one parameter that has several names; the checkpoint holds only one of them.
-    assert set(found) == stored_names(folder), set(found) ^ stored_names(folder)
+    parameters = dict(model.named_parameters())
+    buffers = {name for name, _ in model.named_buffers()}
+    assert set(parameters) == stored_names(folder) - buffers, set(parameters) ^ stored_names(folder)
+    found = {name: tensor.grad.float() for name, tensor in parameters.items() if tensor.grad is not None}
+    # ESM's head for contacts is in every checkpoint and in no loss here.
+    assert all("contact_head" in name for name in set(parameters) - set(found))
     save_file(found, folder / "gradients.safetensors")
     return loss
 
@@ -210,29 +176,24 @@ def make(name: str, case: Case) -> int:
     seed = zlib.crc32(name.encode())
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    kind = getattr(transformers, case.model)
-    model = kind(case.config, **case.arguments)
-    randomize(model, generator)
-    model.to(case.dtype).save_pretrained(folder, max_shard_size=case.shard_size)
-
-    model, report = kind.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True, **case.arguments
-    )
-    assert not any(report.values()), report
-    model = model.double().eval()
+    saved(case, generator, folder)
+    model = opened(case, folder)
 
     ids, type_ids = inputs(model.config, generator)
     outputs = run(model, case, ids, type_ids)
+    assert all(value.isfinite().all() for value in outputs.values())
     tensors = dict(ids=ids, type_ids=type_ids, lengths=torch.tensor(LENGTHS))
     about = dict(
         model=case.model, head=case.head, dtype=str(case.dtype).removeprefix("torch."), lengths=LENGTHS,
     )
+    if case.notes:
+        about["notes"] = case.notes
     if case.gradients:
         labels = torch.tensor(ROW_LABELS)
         if case.head == "masked_lm":
             labels = torch.randint(model.config.vocab_size, ids.shape, generator=generator)
         tensors["labels"] = labels
-        about["loss"] = gradients(model, case, labels, outputs, folder).item()
+        about["loss"] = gradients(model, outputs, labels, folder).item()
 
     tensors = {key: value.to(torch.int32) for key, value in tensors.items()}
     tensors |= {key: value.detach().float() for key, value in outputs.items()}

@@ -1,0 +1,207 @@
+"""What the golden cases are: for each family the sizes of its models, and the cases that are made of them.
+
+Sizes are small and uneven (widths that are no multiples of each other, more layers than one, more positions than one
+family counts from) so that a confusion of any two of them shows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from published import esm_as_published
+from rnabert import reference as rnabert_reference
+from transformers import (
+    BertConfig,
+    DistilBertConfig,
+    EsmConfig,
+    PreTrainedConfig,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
+
+LABEL_NAMES = {0: "low", 1: "middle", 2: "high"}
+
+
+@dataclass
+class Case:
+    """A model to save: the class of the reference library, its config, and how it is written down."""
+
+    model: str
+    config: PreTrainedConfig | Callable[[], PreTrainedConfig]
+    head: str
+    arguments: dict = field(default_factory=dict)
+    dtype: torch.dtype = torch.float32
+    shard_size: str = "5GB"
+    gradients: bool = False
+    # Whether names that an older version had are restored on saving, where the library has such.
+    older_names: bool = False
+    # Gives the saved folder the form that published checkpoints have.
+    rewrite: Callable[[Path], None] | None = None
+    # What is surprising about the model, for `case.json`.
+    notes: list[str] = field(default_factory=list)
+
+
+def bert(**changes) -> BertConfig:
+    sizes = dict(
+        vocab_size=61, hidden_size=36, num_hidden_layers=2, num_attention_heads=4, intermediate_size=50,
+        max_position_embeddings=40, type_vocab_size=2, pad_token_id=0,
+    )
+    return BertConfig(**sizes | changes)
+
+
+def roberta(kind=RobertaConfig, **changes):
+    # 35 positions: 33 tokens after the two that the padding index takes, so the longest sequence uses the last one.
+    sizes = dict(
+        vocab_size=53, hidden_size=30, num_hidden_layers=2, num_attention_heads=3, intermediate_size=44,
+        max_position_embeddings=35, type_vocab_size=1, layer_norm_eps=1e-5,
+        pad_token_id=1, bos_token_id=0, eos_token_id=2,
+    )
+    return kind(**sizes | changes)
+
+
+def distilbert(**changes) -> DistilBertConfig:
+    sizes = dict(
+        vocab_size=47, dim=40, n_layers=2, n_heads=5, hidden_dim=58, max_position_embeddings=36, pad_token_id=0,
+    )
+    return DistilBertConfig(**sizes | changes)
+
+
+def esm(**changes) -> EsmConfig:
+    # 36 positions for absolute ones: 34 tokens after the two that the padding id takes.
+    sizes = dict(
+        vocab_size=41, hidden_size=24, num_hidden_layers=3, num_attention_heads=3, intermediate_size=58,
+        max_position_embeddings=36, layer_norm_eps=1e-5, position_embedding_type="rotary", token_dropout=True,
+        emb_layer_norm_before=False, pad_token_id=1, mask_token_id=32,
+    )
+    return EsmConfig(**sizes | changes)
+
+
+def rnabert(**changes) -> Callable[[], PreTrainedConfig]:
+    """Not made until it is wanted: only these cases need the family's package."""
+    sizes = dict(
+        vocab_size=16, hidden_size=36, num_hidden_layers=3, num_attention_heads=3, intermediate_size=46,
+        max_position_embeddings=33,
+    )
+    return lambda: rnabert_reference().RNABertConfig(**sizes | changes)
+
+
+NO_DROPOUT = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+THREE_LABELS = dict(id2label=LABEL_NAMES, label2id={name: label for label, name in LABEL_NAMES.items()})
+
+CASES = {
+    "bert_base": Case("BertModel", bert(num_hidden_layers=3, hidden_size=24, num_attention_heads=3), "pooler"),
+    "bert_mlm": Case("BertForMaskedLM", bert(max_position_embeddings=33), "masked_lm"),
+    "bert_mlm_untied": Case("BertForMaskedLM", bert(hidden_size=28, tie_word_embeddings=False), "masked_lm"),
+    "bert_cls": Case(
+        "BertForSequenceClassification",
+        bert(hidden_size=40, num_attention_heads=5, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+             **THREE_LABELS),
+        "classification", gradients=True,
+    ),
+    "bert_relu_odd": Case(
+        "BertModel",
+        bert(hidden_act="relu", hidden_size=60, num_attention_heads=5, intermediate_size=70, layer_norm_eps=1e-5,
+             type_vocab_size=3, vocab_size=90),
+        "pooler",
+    ),
+    "bert_nopooler": Case("BertModel", bert(), "none", arguments=dict(add_pooling_layer=False)),
+    "bert_gelu_new": Case("BertModel", bert(hidden_act="gelu_new", num_attention_heads=3), "pooler"),
+    "bert_sharded": Case("BertForMaskedLM", bert(hidden_size=32), "masked_lm", shard_size="40KB"),
+    "bert_f16": Case("BertModel", bert(), "pooler", dtype=torch.float16),
+    "bert_bf16": Case("BertModel", bert(), "pooler", dtype=torch.bfloat16),
+    "roberta_base": Case("RobertaModel", roberta(), "pooler"),
+    "roberta_mlm": Case(
+        "RobertaForMaskedLM",
+        roberta(hidden_size=32, num_attention_heads=4, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
+        "masked_lm", gradients=True,
+    ),
+    "roberta_cls": Case(
+        "RobertaForSequenceClassification",
+        roberta(hidden_size=40, num_attention_heads=5, max_position_embeddings=42, **THREE_LABELS),
+        "classification",
+    ),
+    "xlmr_mlm": Case(
+        "XLMRobertaForMaskedLM",
+        roberta(XLMRobertaConfig, hidden_size=24, num_hidden_layers=3, vocab_size=80),
+        "masked_lm",
+    ),
+    "distilbert_base": Case("DistilBertModel", distilbert(), "none"),
+    "distilbert_mlm": Case("DistilBertForMaskedLM", distilbert(dim=36, n_heads=4, n_layers=3), "masked_lm"),
+    "distilbert_cls": Case(
+        "DistilBertForSequenceClassification", distilbert(max_position_embeddings=33, **THREE_LABELS),
+        "classification",
+    ),
+    "distilbert_sinusoidal": Case("DistilBertModel", distilbert(sinusoidal_pos_embds=True), "none"),
+    "distilbert_relu": Case("DistilBertModel", distilbert(activation="relu", dim=30, n_heads=3), "none"),
+    "bert_tokens": Case("BertForTokenClassification", bert(hidden_size=24, **THREE_LABELS), "token_classification"),
+    "roberta_tokens": Case("RobertaForTokenClassification", roberta(**THREE_LABELS), "token_classification"),
+    "xlmr_tokens": Case(
+        "XLMRobertaForTokenClassification", roberta(XLMRobertaConfig, hidden_size=24, **THREE_LABELS),
+        "token_classification",
+    ),
+    "distilbert_tokens": Case(
+        "DistilBertForTokenClassification", distilbert(dim=30, n_heads=3, **THREE_LABELS), "token_classification",
+    ),
+    "esm_base": Case("EsmModel", esm(), "pooler"),
+    "esm_mlm": Case("EsmForMaskedLM", esm(hidden_size=30, **NO_DROPOUT), "masked_lm", gradients=True),
+    "esm_mlm_published": Case(
+        "EsmForMaskedLM", esm(hidden_size=36, intermediate_size=50), "masked_lm", rewrite=esm_as_published,
+        notes=[
+            "names and tensors as in the checkpoints of ESM-2 that people have",
+            "inv_freq is stored once per layer, rounded to f16 as the models were trained with it: the stored values "
+            "count, not those that follow from rope_theta",
+            "position_embeddings.weight, position_ids and contact_head are stored and take no part",
+        ],
+    ),
+    "esm_older_names": Case(
+        "EsmForMaskedLM", esm(num_hidden_layers=2), "masked_lm", older_names=True,
+        notes=[
+            "what `save_pretrained` of transformers 5.23 writes for ESM without being asked: norms are named gamma and "
+            "beta, and the one inv_freq has an asterisk in its name",
+        ],
+    ),
+    "esm_cls": Case("EsmForSequenceClassification", esm(**THREE_LABELS), "classification"),
+    "esm_tokens": Case(
+        "EsmForTokenClassification", esm(num_attention_heads=4, **THREE_LABELS), "token_classification",
+    ),
+    "esm_no_token_dropout": Case(
+        "EsmForMaskedLM", esm(token_dropout=False, tie_word_embeddings=False), "masked_lm",
+        notes=["mask tokens keep their embedding and nothing is rescaled", "the decoder is not tied"],
+    ),
+    "esm_absolute": Case(
+        "EsmModel",
+        esm(position_embedding_type="absolute", emb_layer_norm_before=True, num_attention_heads=2),
+        "none", arguments=dict(add_pooling_layer=False),
+        notes=[
+            "as ESM-1b: positions count from pad_token_id + 1 and are added after the rescaling, "
+            "then comes embeddings.layer_norm",
+        ],
+    ),
+    "rnabert_base": Case("RNABertModel", rnabert(), "none", notes=["RMS norms, rotary over whole heads, biases"]),
+    "rnabert_layernorm": Case(
+        "RNABertModel", rnabert(normalization_type="LayerNorm", rotary_percent=0.5), "none",
+        notes=["layer norms; the first 6 of the 12 channels of a head rotate"],
+    ),
+    "rnabert_odd_rotary": Case(
+        "RNABertModel", rnabert(hidden_size=30, rotary_percent=0.5, num_hidden_layers=2), "none",
+        notes=["10 channels a head, half of them 5: three frequencies 10000^(-2k/5), so 6 channels rotate"],
+    ),
+    "rnabert_absolute": Case(
+        "RNABertModel",
+        rnabert(position_embedding_type="absolute", add_linear_bias=False, layer_norm_eps=1e-3), "none",
+        notes=["a position table and no rotation, no linear biases inside the layers"],
+    ),
+    "rnabert_mlm": Case("RNABertForMaskedLM", rnabert(hidden_size=24), "masked_lm", gradients=True),
+    "rnabert_mlm_no_bias": Case(
+        "RNABertForMaskedLM", rnabert(add_linear_bias=False, normalization_type="LayerNorm"), "masked_lm",
+        notes=["the head's dense layer and decoder keep their biases"],
+    ),
+    "rnabert_cls": Case("RNABertForSequenceClassification", rnabert(**THREE_LABELS), "classification"),
+    "rnabert_cls_wide": Case(
+        "RNABertForSequenceClassification",
+        rnabert(hidden_size=132, num_hidden_layers=1, intermediate_size=20, **THREE_LABELS), "classification",
+        dtype=torch.bfloat16, notes=["wider than 128, so the head's dense layer halves the width"],
+    ),
+    "rnabert_tokens": Case("RNABertForTokenClassification", rnabert(**THREE_LABELS), "token_classification"),
+}

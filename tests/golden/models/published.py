@@ -1,0 +1,37 @@
+"""Rewrites a checkpoint that the reference library just saved into the form of those that people have.
+
+The library changes names and configuration keys from one version to the next and reads the older ones still.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+WEIGHTS = "model.safetensors"
+
+
+def _configuration(folder: Path, without: list[str], more: dict) -> dict:
+    """Writes `config.json` anew and returns it; what is absent is read as its default."""
+    path = folder / "config.json"
+    config = {key: value for key, value in json.loads(path.read_text()).items() if key not in without}
+    config["torch_dtype"] = config.pop("dtype")
+    config |= more
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    return config
+
+
+def esm_as_published(folder: Path) -> None:
+    """ESM-2 as released: frequencies per layer and rounded to f16, tables that a rotary model does not read."""
+    config = _configuration(folder, without=["rope_theta"], more={})
+    tensors = load_file(folder / WEIGHTS)
+    frequencies = tensors.pop("esm.rotary_embeddings.inv_freq").half().float()
+    for layer in range(config["num_hidden_layers"]):
+        name = f"esm.encoder.layer.{layer}.attention.self.rotary_embeddings.inv_freq"
+        tensors[name] = frequencies.clone()
+    positions = config["max_position_embeddings"]
+    tensors["esm.embeddings.position_ids"] = torch.arange(positions)[None]
+    tensors["esm.embeddings.position_embeddings.weight"] = torch.full((positions, config["hidden_size"]), 0.5)
+    tensors["lm_head.decoder.weight"] = tensors["esm.embeddings.word_embeddings.weight"].clone()
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
