@@ -42,8 +42,7 @@ pub struct Source {
     #[arg(default = 42)]
     pub random_seed: u64,
     /// Columns that are carried into the table of predictions.
-    #[arg(default = vec![])]
-    pub extra_cols: Vec<String>,
+    pub extra_cols: Option<Vec<String>>,
 }
 
 impl Source {
@@ -61,7 +60,7 @@ impl Source {
             test_split_size: SplitSize::Fraction(0.2),
             valid_split_size: SplitSize::Fraction(0.1),
             random_seed: 42,
-            extra_cols: vec![],
+            extra_cols: None,
         }
     }
 }

@@ -123,6 +123,42 @@ pub enum Error {
         /// What the cell holds.
         found: &'static str,
     },
+    /// A cell is not what a label must be.
+    #[error("{origin}: the column \"{column}\" must hold {wanted}, here it holds {found}")]
+    WrongLabel {
+        /// The row.
+        origin: Origin,
+        /// The column.
+        column: String,
+        /// What a label must be.
+        wanted: &'static str,
+        /// The value, or the entry of a list, that is not.
+        found: String,
+    },
+    /// A list of labels is empty, or not as long as that of the first row.
+    #[error("{origin}: the column \"{column}\" holds a list of {}, {}", labels(*found), list_width(*expected))]
+    ListLength {
+        /// The row.
+        origin: Origin,
+        /// The column.
+        column: String,
+        /// Labels in this row.
+        found: usize,
+        /// Labels in the first row.
+        expected: usize,
+    },
+    /// A row has more or fewer labels than letters or words.
+    #[error("{origin}: the column \"{column}\" has {} for a text of {expected}", labels(*found))]
+    TokenCount {
+        /// The row.
+        origin: Origin,
+        /// The column of labels.
+        column: String,
+        /// Labels in this row.
+        found: usize,
+        /// What they are for, such as `5 letters`.
+        expected: String,
+    },
     /// A split that was asked for is not in the folder.
     #[error("{}: no {what}; there is {there}{}", path.display(), suggest(nearest))]
     MissingSplit {
@@ -169,6 +205,14 @@ pub enum Error {
         /// The extensions that can be written.
         known: String,
     },
+    /// A table to be written has two columns of one name.
+    #[error("{}: two columns would be named \"{name}\"; rename one of them", path.display())]
+    DuplicateOutput {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
     /// A row given to a writer does not have the writer's columns.
     #[error("{}: row {row} has {found} values for {expected} columns", path.display())]
     OutputWidth {
@@ -187,6 +231,17 @@ fn suggest(nearest: &Option<String>) -> String {
     match nearest {
         Some(name) => format!(". Did you mean \"{name}\"?"),
         None => String::new(),
+    }
+}
+
+fn labels(count: usize) -> String {
+    format!("{count} label{}", if count == 1 { "" } else { "s" })
+}
+
+fn list_width(expected: usize) -> String {
+    match expected {
+        0 => "but at least one is needed".to_owned(),
+        _ => format!("that of the first row has {expected}"),
     }
 }
 

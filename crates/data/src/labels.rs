@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::arguments::argument;
 use crate::error::Error;
+use crate::table::Cell;
 use crate::unit::TokenUnit;
 
 /// A class, as the file writes it.
@@ -184,6 +185,19 @@ impl fmt::Display for Label {
         match self {
             Label::Index(index) => write!(f, "{index}"),
             Label::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The number or the name.
+impl From<&Label> for Cell {
+    fn from(label: &Label) -> Cell {
+        match label {
+            Label::Index(index) => match i64::try_from(*index) {
+                Ok(index) => Cell::Integer(index),
+                Err(_) => Cell::Text(index.to_string()),
+            },
+            Label::Name(name) => Cell::from(name.as_str()),
         }
     }
 }

@@ -7,11 +7,13 @@
 mod arguments;
 mod batch;
 mod delimited;
+mod draft;
 mod error;
 mod examples;
 mod json;
 mod labels;
 mod layout;
+mod list;
 mod load;
 mod module;
 mod pattern;
@@ -19,6 +21,8 @@ mod read;
 mod shuffle;
 mod split;
 mod table;
+mod targets;
+mod tokens;
 mod unit;
 mod write;
 
@@ -29,8 +33,9 @@ pub use examples::Examples;
 pub use labels::{Label, Labels};
 pub use load::Splits;
 pub use module::{
-    ClassificationDataModule, DataModule, Selection, SequenceClassificationDataModule,
-    SequencesDataModule,
+    ClassificationDataModule, DataModule, MLMDataModule, Masking, Naming, RegressionDataModule,
+    Selection, SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
+    TokenClassificationDataModule,
 };
 pub use read::{Format, ReaderOptions, read_table};
 pub use shuffle::{Draws, Stream, permutation};

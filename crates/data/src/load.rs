@@ -1,14 +1,15 @@
 //! From a data module to the examples of each split.
 
-use engraft_component::nearest;
-
+use crate::draft::Draft;
 use crate::error::{Error, list};
 use crate::examples::Examples;
 use crate::labels::{Label, Labels};
 use crate::layout;
-use crate::module::{DataModule, Roles};
-use crate::split::{Share, Stage, divide};
-use crate::table::{Cell, Column, Table};
+use crate::module::{Cut, DataModule, LabelKind, LabelRole};
+use crate::split::{Stage, divide};
+use crate::table::Cell;
+use crate::targets;
+use crate::unit::TokenUnit;
 
 /// The examples of each split that was loaded.
 ///
@@ -30,7 +31,8 @@ impl DataModule {
     ///
     /// On one file, `fit` divides the rows by seed and the other stages take all of them. On a
     /// folder of split files, each stage takes its split; where it is missing, the rows that `fit`
-    /// holds out of the training split.
+    /// holds out of the training split. Predicting needs no labels, and leaves them aside with a
+    /// note where they are not what the other stages would accept.
     ///
     /// # Errors
     /// An argument, a file, a column or a cell is wrong; the message names it.
@@ -44,32 +46,41 @@ impl DataModule {
             notes.append(&mut found);
         }
         let shares = divide(self.source(), layout, stage, &mut notes)?;
-        let draft = |share: Option<Share>| {
-            share
-                .map(|share| Draft::new(&share, &roles, stage))
-                .transpose()
-        };
-        let drafts = [
-            draft(shares.train)?,
-            draft(shares.valid)?,
-            draft(shares.test)?,
+        let shares = [
+            ("train", shares.train),
+            ("valid", shares.valid),
+            ("test", shares.test),
         ];
-        let drafts = drafts.map(|draft| draft.map(|draft| draft.without_gaps(&mut notes)));
-        let numbered = drafts
+        let present = shares
             .iter()
-            .flatten()
-            .flat_map(|draft| draft.labels.iter().flatten());
-        let numbered = numbered.map(Cell::whole).all(|number| number.is_some());
-        let splits = drafts.map(|draft| draft.map(|draft| draft.finish(numbered)));
-        let [train, valid, test] = splits;
-        let mut splits = Splits {
-            train,
-            valid,
-            test,
-            notes,
+            .filter_map(|(split, share)| Some((*split, share.as_ref()?)));
+        let drafts: Vec<Draft> = present
+            .map(|(split, share)| Draft::new(split, share, &roles))
+            .collect::<Result<_, _>>()?;
+        let labels = match &roles.labels {
+            Some(role) => read_labels(role, &drafts, stage, &mut notes)?,
+            None => None,
         };
-        if let Some(classes) = roles.class_filter {
-            splits.keep_classes(classes, self)?;
+        let mut labels = labels.unwrap_or_default().into_iter();
+        let unit = TokenUnit::of(drafts.iter().flat_map(Draft::first_texts));
+        let mut splits = Splits::default();
+        for draft in drafts {
+            let mut examples = Examples {
+                labels: labels.next(),
+                ..draft.examples
+            };
+            if let Some(cut) = roles.cut {
+                shorten(&mut examples, cut, unit, draft.split, &mut notes);
+            }
+            match draft.split {
+                "train" => splits.train = Some(examples),
+                "valid" => splits.valid = Some(examples),
+                _ => splits.test = Some(examples),
+            }
+        }
+        splits.notes = notes;
+        if let Some(LabelKind::Classes { filter: Some(kept) }) = roles.labels.map(|it| it.kind) {
+            splits.keep_classes(kept, self)?;
         }
         Ok(splits)
     }
@@ -85,8 +96,12 @@ impl Splits {
         for (name, split) in splits {
             let Some(examples) = split else { continue };
             let Some(labels) = examples.classes() else {
+                let why = match examples.labels {
+                    Some(_) => "whose rows have several classes",
+                    None => "which has no labels",
+                };
                 self.notes.push(format!(
-                    "class_filter is not applied to the {name} split, which has no labels"
+                    "class_filter is not applied to the {name} split, {why}"
                 ));
                 continue;
             };
@@ -117,155 +132,58 @@ impl Splits {
     }
 }
 
-/// Examples whose labels are still cells: whether they are numbers or names is known only when
-/// those of all splits are read.
-struct Draft {
-    examples: Examples,
-    labels: Option<Vec<Cell>>,
-}
-
-impl Draft {
-    fn new(share: &Share, roles: &Roles, stage: Stage) -> Result<Draft, Error> {
-        let Share { table, rows } = share;
-        let texts = roles.texts.iter().map(|name| {
-            let column = text_column(table, name, roles)?;
-            rows.iter().map(|row| text(table, column, *row)).collect()
-        });
-        let texts: Result<Vec<Vec<String>>, Error> = texts.collect();
-        let labels = match roles.label.and_then(|columns| columns.first()) {
-            Some(name) if stage == Stage::Predict => table.column(name),
-            Some(name) => Some(required(table, name, "y_col")?),
-            None => None,
-        };
-        let label = |column: &Column, row: usize| match column.cells.get(row) {
-            Some(cell) if stage == Stage::Predict && is_blank(cell) => Ok(Cell::Missing),
-            _ => label(table, column, row),
-        };
-        let labels = labels.map(|column| rows.iter().map(|row| label(column, *row)).collect());
-        let examples = Examples {
-            ids: Some(ids(table, rows, roles)?),
-            texts: texts?,
-            labels: None,
-            extra: extra(table, rows, roles)?,
-            origins: rows.iter().map(|row| table.origin(*row)).collect(),
-        };
-        Ok(Draft {
-            examples,
-            labels: labels.transpose()?,
-        })
-    }
-
-    /// Drops the labels if one is missing, which only predicting allows.
-    fn without_gaps(mut self, notes: &mut Vec<String>) -> Draft {
-        let gap = self
-            .labels
-            .iter()
-            .flatten()
-            .position(|cell| *cell == Cell::Missing);
-        if let Some(origin) = gap.and_then(|row| self.examples.origins.get(row)) {
-            notes.push(format!(
-                "{origin}: the row has no label, so all labels are left aside"
-            ));
-            self.labels = None;
-        }
-        self
-    }
-
-    fn finish(self, numbered: bool) -> Examples {
-        let label = |cell: &Cell| match cell.whole() {
-            Some(index) if numbered => Label::Index(index),
-            _ => Label::Name(cell.to_string()),
-        };
-        let labels = self.labels.map(|cells| cells.iter().map(label).collect());
-        Examples {
-            labels: labels.map(Labels::Classes),
-            ..self.examples
+/// The labels of each draft; none where predicting does without.
+fn read_labels(
+    role: &LabelRole,
+    drafts: &[Draft],
+    stage: Stage,
+    notes: &mut Vec<String>,
+) -> Result<Option<Vec<Labels>>, Error> {
+    let is_there = |name: &String| drafts.iter().any(|draft| draft.has_column(name));
+    match targets::read(role, drafts) {
+        Ok(labels) => Ok(Some(labels)),
+        Err(error) if stage != Stage::Predict => Err(error),
+        Err(_) if !role.columns.iter().any(is_there) => Ok(None),
+        Err(error) => {
+            notes.push(format!("{error}; all labels are left aside"));
+            Ok(None)
         }
     }
 }
 
-fn required<'a>(table: &'a Table, name: &str, key: &'static str) -> Result<&'a Column, Error> {
-    table.column(name).ok_or_else(|| Error::MissingColumn {
-        path: table.origin(0).file.to_path_buf(),
-        key,
-        column: name.to_owned(),
-        available: list(&table.names()),
-        nearest: nearest(name, table.names()).map(str::to_owned),
-    })
-}
-
-/// A text column by the name it has in the file, or by the name it is given.
-fn text_column<'a>(table: &'a Table, name: &str, roles: &Roles) -> Result<&'a Column, Error> {
-    let renamed = || {
-        let pairs = roles.rename.into_iter().flatten();
-        pairs
-            .filter(|(_, to)| *to == name)
-            .find_map(|(from, _)| table.column(from))
-    };
-    match table.column(name).or_else(renamed) {
-        Some(column) => Ok(column),
-        None => required(table, name, "x_col"),
+/// Cuts texts, the labels of their letters or words, and extra columns if asked to.
+fn shorten(
+    examples: &mut Examples,
+    cut: Cut,
+    unit: TokenUnit,
+    split: &str,
+    notes: &mut Vec<String>,
+) {
+    let rows = examples.len();
+    let mut longer = 0;
+    for text in examples.texts.iter_mut().flatten() {
+        let kept = unit.first(text, cut.length);
+        if kept.len() < text.len() {
+            longer += 1;
+            *text = kept.to_owned();
+        }
     }
-}
-
-fn text(table: &Table, column: &Column, row: usize) -> Result<String, Error> {
-    let cell = column.cells.get(row).unwrap_or(&Cell::Missing);
-    cell.text().ok_or_else(|| unfit(table, column, row))
-}
-
-fn label(table: &Table, column: &Column, row: usize) -> Result<Cell, Error> {
-    let cell = column.cells.get(row).unwrap_or(&Cell::Missing);
-    match cell.text() {
-        Some(_) if !is_blank(cell) => Ok(cell.clone()),
-        _ => Err(unfit(table, column, row)),
+    if let Some(Labels::Tokens { rows, .. }) = &mut examples.labels {
+        rows.iter_mut().for_each(|row| row.truncate(cut.length));
     }
-}
-
-/// Nothing, or nothing but white space.
-fn is_blank(cell: &Cell) -> bool {
-    match cell {
-        Cell::Missing => true,
-        Cell::Text(text) => text.trim().is_empty(),
-        _ => false,
+    if cut.extra {
+        for cell in examples.extra.iter_mut().flat_map(|(_, cells)| cells) {
+            match cell {
+                Cell::List(items) => items.truncate(cut.length),
+                Cell::Text(text) => *text = unit.first(text, cut.length).to_owned(),
+                _ => {}
+            }
+        }
     }
-}
-
-fn unfit(table: &Table, column: &Column, row: usize) -> Error {
-    let cell = column.cells.get(row).unwrap_or(&Cell::Missing);
-    let (origin, column) = (table.origin(row), column.name.clone());
-    match is_blank(cell) {
-        true => Error::MissingCell { origin, column },
-        false => Error::WrongCell {
-            origin,
-            column,
-            found: cell.kind(),
-        },
+    if longer > 0 {
+        notes.push(format!(
+            "{longer} of {rows} texts of the {split} split are cut to {} (max_length)",
+            unit.counted(cut.length)
+        ));
     }
-}
-
-fn ids(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<String>, Error> {
-    /// The name that data modules look for unless told otherwise.
-    const DEFAULT: &str = "id";
-    let column = match table.column(roles.id) {
-        None if roles.id == DEFAULT => return Ok(rows.iter().map(usize::to_string).collect()),
-        None => required(table, roles.id, "id_col")?,
-        Some(column) => column,
-    };
-    rows.iter().map(|row| text(table, column, *row)).collect()
-}
-
-fn extra(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<(String, Vec<Cell>)>, Error> {
-    let mut columns = vec![];
-    for name in roles.extra {
-        let column = required(table, name, "extra_cols")?;
-        let cells = rows
-            .iter()
-            .filter_map(|row| column.cells.get(*row).cloned());
-        columns.push((name.clone(), cells.collect()));
-    }
-    if roles.uid {
-        let uids = rows.iter().map(|row| Cell::Integer(*row as i64));
-        columns.push(("uid".to_owned(), uids.collect()));
-    }
-    Ok(columns)
 }

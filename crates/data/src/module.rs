@@ -1,94 +1,19 @@
 //! Data modules: the components that a user names under `data`.
 
-use std::collections::BTreeMap;
+mod components;
+mod roles;
 
-use engraft_component::{Choice, Component, nearest};
+use engraft_component::Choice;
 
-use crate::arguments::{Batching, Folds, Source, argument};
-use crate::error::{Error, list};
+use crate::arguments::{Batching, Folds, Source};
+use crate::error::Error;
 
-/// Texts with ids, for embedding, masked language models and other work without labels.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "modelgenerator.data.SequencesDataModule")]
-pub struct SequencesDataModule {
-    /// Where the rows lie.
-    #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
-    /// The column of texts, or two columns for text pairs.
-    #[arg(default = vec!["sequence".to_owned()])]
-    pub x_col: Vec<String>,
-    /// The column of row ids; without a column `id`, rows are numbered from 0.
-    #[arg(default = "id".to_owned())]
-    pub id_col: String,
-}
-
-/// Sequences with a class each.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "modelgenerator.data.SequenceClassificationDataModule")]
-pub struct SequenceClassificationDataModule {
-    /// Where the rows lie.
-    #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
-    /// The column of sequences, or two columns for pairs.
-    #[arg(default = vec!["sequences".to_owned()])]
-    pub x_col: Vec<String>,
-    /// The column of classes: numbers or names.
-    #[arg(default = vec!["labels".to_owned()])]
-    pub y_col: Vec<String>,
-    /// Row ids, new names and filters.
-    #[arg(flatten)]
-    pub selection: Selection,
-}
-
-/// Texts with a class each, in columns of any name.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "modelgenerator.data.ClassificationDataModule")]
-pub struct ClassificationDataModule {
-    /// Where the rows lie.
-    #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
-    /// The column of texts, or two columns for pairs.
-    pub x_col: Vec<String>,
-    /// The column of classes: numbers or names.
-    pub y_col: Vec<String>,
-    /// Row ids, new names and filters.
-    #[arg(flatten)]
-    pub selection: Selection,
-}
-
-/// What labelled rows are called and which of them are kept.
-#[derive(Clone, Debug, PartialEq, Component)]
-pub struct Selection {
-    /// The column of row ids; without a column `id`, rows are numbered from 0.
-    #[arg(default = "id".to_owned())]
-    pub id_col: String,
-    /// The names under which text columns are offered to the task, by the names they have in the file.
-    #[arg(alias = "rename_columns")]
-    pub rename_cols: Option<BTreeMap<String, String>>,
-    /// Keep only rows of this class or these classes.
-    pub class_filter: Option<Vec<String>>,
-    /// Add the column `uid`, the row's number in its file from 0, to the table of predictions.
-    #[arg(default = false)]
-    pub generate_uid: bool,
-}
+pub use components::{
+    ClassificationDataModule, MLMDataModule, Masking, Naming, RegressionDataModule, Selection,
+    SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
+    TokenClassificationDataModule,
+};
+pub(crate) use roles::{Cut, DEFAULT_ID, LabelKind, LabelRole, Roles};
 
 /// Where examples come from.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -96,34 +21,34 @@ pub struct Selection {
 pub enum DataModule {
     /// Texts with ids.
     Sequences(SequencesDataModule),
-    /// Sequences with a class each.
+    /// Sequences with a class each, or several.
     SequenceClassification(SequenceClassificationDataModule),
-    /// Texts with a class each, in columns of any name.
+    /// Texts with a class each, or several, in columns of any name.
     Classification(ClassificationDataModule),
+    /// Sequences with a class for each letter, or texts with a class for each word.
+    TokenClassification(TokenClassificationDataModule),
+    /// Sequences with a number each, or several.
+    SequenceRegression(SequenceRegressionDataModule),
+    /// Texts with a number each, or several, in columns of any name.
+    Regression(RegressionDataModule),
+    /// Sequences without labels, of which parts are masked and predicted.
+    Mlm(MLMDataModule),
 }
 
 impl DataModule {
     /// Where the rows lie and how they are split.
     pub fn source(&self) -> &Source {
-        match self {
-            DataModule::Sequences(module) => &module.source,
-            DataModule::SequenceClassification(module) => &module.source,
-            DataModule::Classification(module) => &module.source,
-        }
+        self.shared().0
     }
 
     /// How rows are put together into batches.
     pub fn batching(&self) -> &Batching {
-        match self {
-            DataModule::Sequences(module) => &module.batching,
-            DataModule::SequenceClassification(module) => &module.batching,
-            DataModule::Classification(module) => &module.batching,
-        }
+        self.shared().1
     }
 
-    /// Whether every row has a label in each stage but predicting.
+    /// Whether every row has labels in each stage but predicting.
     pub fn is_labelled(&self) -> bool {
-        self.roles().label.is_some()
+        self.roles().labels.is_some()
     }
 
     /// The names under which text columns are offered to the task, one for each segment.
@@ -136,106 +61,88 @@ impl DataModule {
             .collect()
     }
 
+    /// The columns of labels: one for each label of a row, except that a single column may hold
+    /// lists. Empty for data without labels.
+    pub fn label_names(&self) -> &[String] {
+        self.roles().labels.map_or(&[], |labels| labels.columns)
+    }
+
+    /// Whether numbers are to be learned with mean 0 and standard deviation 1.
+    ///
+    /// The examples hold the file's own numbers: who trains computes both from the training split.
+    pub fn normalizes(&self) -> bool {
+        match self {
+            DataModule::SequenceRegression(module) => module.normalize,
+            DataModule::Regression(module) => module.normalize,
+            _ => false,
+        }
+    }
+
+    /// What is to be masked, if the rows are for a masked language model.
+    pub fn masking(&self) -> Option<Masking> {
+        match self {
+            DataModule::Mlm(module) => Some(module.masking),
+            _ => None,
+        }
+    }
+
     /// Checks the arguments that need no file to be checked.
     ///
     /// # Errors
     /// The first argument with a value it cannot have.
     pub fn check(&self) -> Result<(), Error> {
-        let folds = match self {
-            DataModule::Sequences(module) => &module.folds,
-            DataModule::SequenceClassification(module) => &module.folds,
-            DataModule::Classification(module) => &module.folds,
-        };
+        let (_, batching, folds) = self.shared();
         folds.check()?;
-        self.batching().check()?;
+        batching.check()?;
+        if let DataModule::TokenClassification(module) = self {
+            module.check()?;
+        }
+        if let Some(masking) = self.masking() {
+            masking.check()?;
+        }
         self.roles().check()
+    }
+
+    /// The arguments that every data module has.
+    fn shared(&self) -> (&Source, &Batching, &Folds) {
+        match self {
+            DataModule::Sequences(it) => (&it.source, &it.batching, &it.folds),
+            DataModule::SequenceClassification(it) => (&it.source, &it.batching, &it.folds),
+            DataModule::Classification(it) => (&it.source, &it.batching, &it.folds),
+            DataModule::TokenClassification(it) => (&it.source, &it.batching, &it.folds),
+            DataModule::SequenceRegression(it) => (&it.source, &it.batching, &it.folds),
+            DataModule::Regression(it) => (&it.source, &it.batching, &it.folds),
+            DataModule::Mlm(it) => (&it.source, &it.batching, &it.folds),
+        }
     }
 
     /// Which column serves for what.
     pub(crate) fn roles(&self) -> Roles<'_> {
-        let (texts, labels, selection) = match self {
-            DataModule::Sequences(module) => {
-                return Roles {
-                    texts: &module.x_col,
-                    label: None,
-                    id: &module.id_col,
-                    extra: &module.source.extra_cols,
-                    rename: None,
-                    class_filter: None,
-                    uid: false,
-                };
-            }
-            DataModule::SequenceClassification(module) => {
-                (&module.x_col, &module.y_col, &module.selection)
-            }
-            DataModule::Classification(module) => (&module.x_col, &module.y_col, &module.selection),
-        };
-        Roles {
-            texts,
-            label: Some(labels),
-            id: &selection.id_col,
-            extra: &self.source().extra_cols,
-            rename: selection.rename_cols.as_ref(),
-            class_filter: selection.class_filter.as_deref(),
-            uid: selection.generate_uid,
+        let classes = |filter| LabelKind::Classes { filter };
+        match self {
+            DataModule::Sequences(it) => Roles {
+                id: &it.id_col,
+                ..Roles::new(&it.x_col, &it.source)
+            },
+            DataModule::SequenceClassification(it) => Roles::new(&it.x_col, &it.source)
+                .named(&it.selection.naming)
+                .labelled(&it.y_col, classes(it.selection.class_filter.as_deref())),
+            DataModule::Classification(it) => Roles::new(&it.x_col, &it.source)
+                .named(&it.selection.naming)
+                .labelled(&it.y_col, classes(it.selection.class_filter.as_deref())),
+            DataModule::TokenClassification(it) => Roles {
+                cut: it.cut(),
+                ..Roles::new(&it.x_col, &it.source)
+                    .named(&it.naming)
+                    .labelled(&it.y_col, LabelKind::Tokens)
+            },
+            DataModule::SequenceRegression(it) => Roles::new(&it.x_col, &it.source)
+                .named(&it.naming)
+                .labelled(&it.y_col, LabelKind::Numbers),
+            DataModule::Regression(it) => Roles::new(&it.x_col, &it.source)
+                .named(&it.naming)
+                .labelled(&it.y_col, LabelKind::Numbers),
+            DataModule::Mlm(it) => Roles::new(&it.x_col, &it.source).named(&it.naming),
         }
-    }
-}
-
-/// Which column serves for what.
-#[derive(Clone, Debug)]
-pub(crate) struct Roles<'a> {
-    pub(crate) texts: &'a [String],
-    /// Exactly one, once checked.
-    pub(crate) label: Option<&'a [String]>,
-    pub(crate) id: &'a str,
-    pub(crate) extra: &'a [String],
-    pub(crate) rename: Option<&'a BTreeMap<String, String>>,
-    pub(crate) class_filter: Option<&'a [String]>,
-    pub(crate) uid: bool,
-}
-
-impl<'a> Roles<'a> {
-    fn renamed(&self, column: &'a str) -> &'a str {
-        self.rename
-            .and_then(|rename| rename.get(column))
-            .map_or(column, String::as_str)
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        if !(1..=2).contains(&self.texts.len()) {
-            return Err(argument("x_col", "give one column, or two for text pairs"));
-        }
-        if self.label.is_some_and(|columns| columns.len() != 1) {
-            return Err(argument(
-                "y_col",
-                "give one column; several labels a row are not supported yet",
-            ));
-        }
-        if let Some(twice) = self
-            .extra
-            .iter()
-            .enumerate()
-            .find(|(at, name)| self.extra[..*at].contains(name))
-        {
-            return Err(argument(
-                "extra_cols",
-                format!("\"{}\" is given twice", twice.1),
-            ));
-        }
-        let names = || self.texts.iter().map(String::as_str);
-        for (from, to) in self.rename.into_iter().flatten() {
-            if !self.texts.contains(from) && !self.texts.contains(to) {
-                let nearest =
-                    nearest(from, names()).map(|name| format!(". Did you mean \"{name}\"?"));
-                let message = format!(
-                    "\"{from}\" is no text column (x_col is {}){}",
-                    list(self.texts),
-                    nearest.unwrap_or_default()
-                );
-                return Err(argument("rename_cols", message));
-            }
-        }
-        Ok(())
     }
 }

@@ -57,6 +57,20 @@ impl Cell {
         }
     }
 
+    /// The value for messages, cut to a length that can be read.
+    pub(crate) fn shown(&self) -> String {
+        const SHOWN: usize = 40;
+        match self {
+            Cell::Text(text) if text.chars().count() > SHOWN => {
+                let start: String = text.chars().take(SHOWN).collect();
+                format!("{start:?} and more")
+            }
+            Cell::Text(text) => format!("{text:?}"),
+            Cell::Integer(_) | Cell::Float(_) | Cell::Bool(_) => self.to_string(),
+            Cell::Missing | Cell::List(_) | Cell::Object(_) => self.kind().to_owned(),
+        }
+    }
+
     pub(crate) fn from_json(value: Value) -> Cell {
         match value {
             Value::Null => Cell::Missing,
@@ -139,6 +153,26 @@ impl From<i64> for Cell {
 impl From<f64> for Cell {
     fn from(number: f64) -> Cell {
         Cell::Float(number)
+    }
+}
+
+impl From<bool> for Cell {
+    fn from(truth: bool) -> Cell {
+        Cell::Bool(truth)
+    }
+}
+
+/// Nothing is a missing cell.
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Cell {
+        value.map_or(Cell::Missing, Into::into)
+    }
+}
+
+/// A list in one cell: text in CSV and TSV, an array in JSON.
+impl<T: Into<Cell>> From<Vec<T>> for Cell {
+    fn from(values: Vec<T>) -> Cell {
+        Cell::List(values.into_iter().map(Into::into).collect())
     }
 }
 
@@ -276,6 +310,15 @@ mod tests {
         assert_eq!(Cell::from(0.1f32).to_string(), "0.1");
         assert_eq!(Cell::from(f32::NAN).to_string(), "nan");
         assert_eq!(Cell::from(f32::INFINITY).to_json(), Value::Null);
+    }
+
+    #[test]
+    fn lists_are_written_as_json() {
+        let logits = Cell::from(vec![vec![0.1f32, -2.0], vec![1e-7, f32::NAN]]);
+        assert_eq!(logits.to_string(), "[[0.1,-2.0],[1e-7,null]]");
+        let labels = Cell::from(vec![Some("H"), None]);
+        assert_eq!(labels.to_string(), "[\"H\",null]");
+        assert_eq!(Cell::from(vec![true]).to_string(), "[true]");
     }
 
     #[test]

@@ -1,0 +1,189 @@
+//! What is read of a split's rows without knowing the other splits: everything but labels.
+
+use engraft_component::nearest;
+
+use crate::error::{Error, list};
+use crate::examples::Examples;
+use crate::module::{DEFAULT_ID, Roles};
+use crate::split::Share;
+use crate::table::{Cell, Column, Origin, Table};
+
+/// A split whose labels are still cells: what they mean is known only when those of all splits
+/// are read.
+pub(crate) struct Draft<'a> {
+    /// `train`, `valid` or `test`.
+    pub(crate) split: &'static str,
+    share: &'a Share,
+    /// The rows without labels.
+    pub(crate) examples: Examples,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(
+        split: &'static str,
+        share: &'a Share,
+        roles: &Roles,
+    ) -> Result<Draft<'a>, Error> {
+        let Share { table, rows } = share;
+        let texts = roles.texts.iter().map(|name| {
+            let column = text_column(table, name, roles)?;
+            let text = |place: Place| match roles.of_tokens() {
+                true => place.text().map(|text| text.trim().to_owned()),
+                false => place.text(),
+            };
+            Place::each(table, column, rows).map(text).collect()
+        });
+        let examples = Examples {
+            texts: texts.collect::<Result<_, _>>()?,
+            ids: Some(ids(table, rows, roles)?),
+            labels: None,
+            extra: extra(table, rows, roles)?,
+            origins: rows.iter().map(|row| table.origin(*row)).collect(),
+        };
+        Ok(Draft {
+            split,
+            share,
+            examples,
+        })
+    }
+
+    /// Whether the file has this column.
+    pub(crate) fn has_column(&self, name: &str) -> bool {
+        self.share.table.column(name).is_some()
+    }
+
+    /// The cells of a column of labels, one for each row.
+    pub(crate) fn labels(&self, name: &str) -> Result<impl Iterator<Item = Place<'a>>, Error> {
+        let column = required(&self.share.table, name, "y_col")?;
+        Ok(Place::each(&self.share.table, column, &self.share.rows))
+    }
+
+    /// The texts of the first, or only, segment.
+    pub(crate) fn first_texts(&self) -> &[String] {
+        self.examples.texts.first().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A cell, and where it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    table: &'a Table,
+    column: &'a Column,
+    row: usize,
+}
+
+impl<'a> Place<'a> {
+    fn each(
+        table: &'a Table,
+        column: &'a Column,
+        rows: &'a [usize],
+    ) -> impl Iterator<Item = Place<'a>> {
+        rows.iter().map(move |row| Place {
+            table,
+            column,
+            row: *row,
+        })
+    }
+
+    pub(crate) fn cell(self) -> &'a Cell {
+        self.column.cells.get(self.row).unwrap_or(&Cell::Missing)
+    }
+
+    pub(crate) fn origin(self) -> Origin {
+        self.table.origin(self.row)
+    }
+
+    pub(crate) fn column(self) -> String {
+        self.column.name.clone()
+    }
+
+    /// The text of the cell, possibly empty.
+    fn text(self) -> Result<String, Error> {
+        self.cell().text().ok_or_else(|| self.neither_text())
+    }
+
+    /// The cell, which must have a value.
+    pub(crate) fn filled(self) -> Result<&'a Cell, Error> {
+        let is_blank = match self.cell() {
+            Cell::Missing => true,
+            Cell::Text(text) => text.trim().is_empty(),
+            _ => false,
+        };
+        match is_blank {
+            true => Err(Error::MissingCell {
+                origin: self.origin(),
+                column: self.column(),
+            }),
+            false => Ok(self.cell()),
+        }
+    }
+
+    /// The error that the cell is missing, or no text and no number.
+    pub(crate) fn neither_text(self) -> Error {
+        let wrong = |cell: &Cell| Error::WrongCell {
+            origin: self.origin(),
+            column: self.column(),
+            found: cell.kind(),
+        };
+        self.filled().map_or_else(|missing| missing, wrong)
+    }
+
+    /// The error that the cell, or this entry of it, is not what a label must be.
+    pub(crate) fn wrong_label(self, wanted: &'static str, found: &Cell) -> Error {
+        Error::WrongLabel {
+            origin: self.origin(),
+            column: self.column(),
+            wanted,
+            found: found.shown(),
+        }
+    }
+}
+
+fn required<'a>(table: &'a Table, name: &str, key: &'static str) -> Result<&'a Column, Error> {
+    table.column(name).ok_or_else(|| Error::MissingColumn {
+        path: table.origin(0).file.to_path_buf(),
+        key,
+        column: name.to_owned(),
+        available: list(&table.names()),
+        nearest: nearest(name, table.names()).map(str::to_owned),
+    })
+}
+
+/// A text column by the name it has in the file, or by the name it is given.
+fn text_column<'a>(table: &'a Table, name: &str, roles: &Roles) -> Result<&'a Column, Error> {
+    let renamed = || {
+        let pairs = roles.rename.into_iter().flatten();
+        pairs
+            .filter(|(_, to)| *to == name)
+            .find_map(|(from, _)| table.column(from))
+    };
+    match table.column(name).or_else(renamed) {
+        Some(column) => Ok(column),
+        None => required(table, name, "x_col"),
+    }
+}
+
+fn ids(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<String>, Error> {
+    let column = match table.column(roles.id) {
+        None if roles.id == DEFAULT_ID => return Ok(rows.iter().map(usize::to_string).collect()),
+        None => required(table, roles.id, "id_col")?,
+        Some(column) => column,
+    };
+    Place::each(table, column, rows).map(Place::text).collect()
+}
+
+fn extra(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<(String, Vec<Cell>)>, Error> {
+    let mut columns = vec![];
+    for name in roles.extra {
+        let column = required(table, name, "extra_cols")?;
+        let cells = rows
+            .iter()
+            .filter_map(|row| column.cells.get(*row).cloned());
+        columns.push((roles.renamed(name).to_owned(), cells.collect()));
+    }
+    if roles.uid {
+        let uids = rows.iter().map(|row| Cell::Integer(*row as i64));
+        columns.push(("uid".to_owned(), uids.collect()));
+    }
+    Ok(columns)
+}

@@ -1,0 +1,273 @@
+//! The data modules themselves: their arguments and defaults.
+
+use std::collections::BTreeMap;
+
+use engraft_component::Component;
+
+use crate::arguments::{Batching, Folds, Source, argument};
+use crate::error::Error;
+use crate::module::Cut;
+
+/// Texts with ids, for embedding, masked language models and other work without labels.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.data.SequencesDataModule")]
+pub struct SequencesDataModule {
+    /// Where the rows lie.
+    #[arg(flatten)]
+    pub source: Source,
+    /// How rows are batched.
+    #[arg(flatten)]
+    pub batching: Batching,
+    /// Cross-validation.
+    #[arg(flatten)]
+    pub folds: Folds,
+    /// The column of texts, or two columns for text pairs.
+    #[arg(default = vec!["sequence".to_owned()])]
+    pub x_col: Vec<String>,
+    /// The column of row ids; without a column `id`, rows are numbered from 0.
+    #[arg(default = "id".to_owned())]
+    pub id_col: String,
+}
+
+/// Sequences with a class each, or several.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.data.SequenceClassificationDataModule")]
+pub struct SequenceClassificationDataModule {
+    /// Where the rows lie.
+    #[arg(flatten)]
+    pub source: Source,
+    /// How rows are batched.
+    #[arg(flatten)]
+    pub batching: Batching,
+    /// Cross-validation.
+    #[arg(flatten)]
+    pub folds: Folds,
+    /// The column of sequences, or two columns for pairs.
+    #[arg(default = vec!["sequences".to_owned()])]
+    pub x_col: Vec<String>,
+    /// The column of classes, numbers or names; or a column for each class that says with 0 and 1, or false and true, which rows are of it.
+    #[arg(default = vec!["labels".to_owned()])]
+    pub y_col: Vec<String>,
+    /// Row ids, new names and filters.
+    #[arg(flatten)]
+    pub selection: Selection,
+}
+
+/// Texts with a class each, or several, in columns of any name.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.data.ClassificationDataModule")]
+pub struct ClassificationDataModule {
+    /// Where the rows lie.
+    #[arg(flatten)]
+    pub source: Source,
+    /// How rows are batched.
+    #[arg(flatten)]
+    pub batching: Batching,
+    /// Cross-validation.
+    #[arg(flatten)]
+    pub folds: Folds,
+    /// The column of texts, or two columns for pairs.
+    pub x_col: Vec<String>,
+    /// The column of classes, numbers or names; or a column for each class that says with 0 and 1, or false and true, which rows are of it.
+    pub y_col: Vec<String>,
+    /// Row ids, new names and filters.
+    #[arg(flatten)]
+    pub selection: Selection,
+}
+
+/// Sequences with a class for each letter, or texts with a class for each word.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.data.TokenClassificationDataModule")]
+pub struct TokenClassificationDataModule {
+    /// Where the rows lie.
+    #[arg(flatten)]
+    pub source: Source,
+    /// How rows are batched.
+    #[arg(flatten)]
+    pub batching: Batching,
+    /// Cross-validation.
+    #[arg(flatten)]
+    pub folds: Folds,
+    /// The column of sequences. White space around a sequence is left out; white space inside any of them makes it words that are labelled, else letters are.
+    #[arg(default = vec!["sequences".to_owned()])]
+    pub x_col: Vec<String>,
+    /// The column of classes: a letter each (`HHEEC`), a digit each (`0120`), a list (`[0, 1, 2, 0]`), or numbers or names between commas or white space. In a list, -100 and null stand for what is not scored.
+    #[arg(default = vec!["labels".to_owned()])]
+    pub y_col: Vec<String>,
+    /// Cut sequences and labels to one letter (or word) less than this, which leaves room for one special token; the tokenizer may cut further.
+    pub max_length: Option<usize>,
+    /// Whether extra columns of texts and lists are cut likewise.
+    #[arg(default = false)]
+    pub truncate_extra_cols: bool,
+    /// Only false: classes of pairs of letters are not supported yet.
+    #[arg(default = false)]
+    pub pairwise: bool,
+    /// Row ids, new names and row numbers.
+    #[arg(flatten)]
+    pub naming: Naming,
+}
+
+/// Sequences with a number each, or several.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.data.SequenceRegressionDataModule")]
+pub struct SequenceRegressionDataModule {
+    /// Where the rows lie.
+    #[arg(flatten)]
+    pub source: Source,
+    /// How rows are batched.
+    #[arg(flatten)]
+    pub batching: Batching,
+    /// Cross-validation.
+    #[arg(flatten)]
+    pub folds: Folds,
+    /// The column of sequences, or two columns for pairs.
+    #[arg(default = vec!["sequences".to_owned()])]
+    pub x_col: Vec<String>,
+    /// The column of numbers, or several columns for several numbers a row.
+    #[arg(default = vec!["labels".to_owned()])]
+    pub y_col: Vec<String>,
+    /// Whether the model learns numbers of mean 0 and standard deviation 1, by those of the training split; predictions come in the file's own units.
+    #[arg(default = true)]
+    pub normalize: bool,
+    /// Row ids, new names and row numbers.
+    #[arg(flatten)]
+    pub naming: Naming,
+}
+
+/// Texts with a number each, or several, in columns of any name.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.data.RegressionDataModule")]
+pub struct RegressionDataModule {
+    /// Where the rows lie.
+    #[arg(flatten)]
+    pub source: Source,
+    /// How rows are batched.
+    #[arg(flatten)]
+    pub batching: Batching,
+    /// Cross-validation.
+    #[arg(flatten)]
+    pub folds: Folds,
+    /// The column of texts, or two columns for pairs.
+    pub x_col: Vec<String>,
+    /// The column of numbers, or several columns for several numbers a row.
+    pub y_col: Vec<String>,
+    /// Whether the model learns numbers of mean 0 and standard deviation 1, by those of the training split; predictions come in the file's own units.
+    #[arg(default = true)]
+    pub normalize: bool,
+    /// Row ids, new names and row numbers.
+    #[arg(flatten)]
+    pub naming: Naming,
+}
+
+/// Sequences without labels, of which parts are masked and predicted.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.data.MLMDataModule")]
+#[component(ignored(y_col = "what is masked is what is predicted, so no labels are read"))]
+pub struct MLMDataModule {
+    /// Where the rows lie.
+    #[arg(flatten)]
+    pub source: Source,
+    /// How rows are batched.
+    #[arg(flatten)]
+    pub batching: Batching,
+    /// Cross-validation.
+    #[arg(flatten)]
+    pub folds: Folds,
+    /// The column of sequences, or two columns for pairs.
+    #[arg(default = vec!["sequences".to_owned()])]
+    pub x_col: Vec<String>,
+    /// What is masked.
+    #[arg(flatten)]
+    pub masking: Masking,
+    /// Row ids, new names and row numbers.
+    #[arg(flatten)]
+    pub naming: Naming,
+}
+
+/// What labelled rows are called and which of them are kept.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct Selection {
+    /// Row ids, new names and row numbers.
+    #[arg(flatten)]
+    pub naming: Naming,
+    /// Keep only rows of this class or these classes; without effect where rows have several.
+    pub class_filter: Option<Vec<String>>,
+}
+
+/// What rows and their columns are called.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct Naming {
+    /// The column of row ids; without a column `id`, rows are numbered from 0.
+    #[arg(default = "id".to_owned())]
+    pub id_col: String,
+    /// The names under which text columns are offered to the task and extra columns are written, by the names they have in the file.
+    #[arg(alias = "rename_columns")]
+    pub rename_cols: Option<BTreeMap<String, String>>,
+    /// Add the column `uid`, the row's number in its file from 0, to the table of predictions.
+    #[arg(default = false)]
+    pub generate_uid: bool,
+}
+
+/// How much is masked for a masked language model, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Component)]
+pub struct Masking {
+    /// The part of all tokens that is predicted, above 0 and at most 1.
+    #[arg(default = 0.15)]
+    pub masking_rate: f64,
+    /// The part of these that the mask token stands for.
+    #[arg(default = 0.8)]
+    pub mask_token_rate: f64,
+    /// The part of these that random tokens stand for; the others stay as they are.
+    #[arg(default = 0.1)]
+    pub random_token_rate: f64,
+}
+
+impl TokenClassificationDataModule {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.pairwise {
+            let message =
+                "classes of pairs of letters are not supported yet, so this must be false";
+            return Err(argument("pairwise", message));
+        }
+        match self.max_length {
+            Some(0 | 1) => Err(argument("max_length", "must be at least 2")),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn cut(&self) -> Option<Cut> {
+        let cut = |length: usize| Cut {
+            length: length.saturating_sub(1),
+            extra: self.truncate_extra_cols,
+        };
+        self.max_length.map(cut)
+    }
+}
+
+impl Masking {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let rates = [
+            ("masking_rate", self.masking_rate),
+            ("mask_token_rate", self.mask_token_rate),
+            ("random_token_rate", self.random_token_rate),
+        ];
+        if let Some((key, rate)) = rates.iter().find(|(_, rate)| !(0.0..=1.0).contains(rate)) {
+            return Err(argument(key, format!("must be from 0 to 1, found {rate}")));
+        }
+        if self.masking_rate == 0.0 {
+            return Err(argument(
+                "masking_rate",
+                "must be above 0, or nothing is learned",
+            ));
+        }
+        // A little more than 1, because decimal fractions do not add up exactly.
+        let replaced = self.mask_token_rate + self.random_token_rate;
+        match replaced > 1.0 + 1e-9 {
+            true => Err(argument(
+                "mask_token_rate",
+                format!("must be at most 1 together with random_token_rate, found {replaced}"),
+            )),
+            false => Ok(()),
+        }
+    }
+}

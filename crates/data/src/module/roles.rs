@@ -1,0 +1,158 @@
+//! Which column of a file serves for what.
+
+use std::collections::BTreeMap;
+
+use engraft_component::nearest;
+
+use crate::arguments::{Source, argument};
+use crate::error::{Error, list};
+use crate::module::Naming;
+
+/// The name of the id column that data modules look for unless told otherwise.
+pub(crate) const DEFAULT_ID: &str = "id";
+
+/// Which column serves for what.
+#[derive(Clone, Debug)]
+pub(crate) struct Roles<'a> {
+    pub(crate) texts: &'a [String],
+    pub(crate) labels: Option<LabelRole<'a>>,
+    pub(crate) id: &'a str,
+    pub(crate) extra: &'a [String],
+    pub(crate) rename: Option<&'a BTreeMap<String, String>>,
+    pub(crate) uid: bool,
+    pub(crate) cut: Option<Cut>,
+}
+
+/// The columns of labels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LabelRole<'a> {
+    /// At least one, once checked.
+    pub(crate) columns: &'a [String],
+    pub(crate) kind: LabelKind<'a>,
+}
+
+/// What labels are to be read as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LabelKind<'a> {
+    /// Classes of rows, of which only rows of some may be kept.
+    Classes { filter: Option<&'a [String]> },
+    /// Classes of letters or words.
+    Tokens,
+    /// Numbers.
+    Numbers,
+}
+
+/// Where rows are cut off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    /// Letters or words that are kept.
+    pub(crate) length: usize,
+    /// Whether extra columns of texts and lists are cut as well.
+    pub(crate) extra: bool,
+}
+
+impl<'a> Roles<'a> {
+    pub(crate) fn new(texts: &'a [String], source: &'a Source) -> Roles<'a> {
+        Roles {
+            texts,
+            labels: None,
+            id: DEFAULT_ID,
+            extra: source.extra_cols.as_deref().unwrap_or_default(),
+            rename: None,
+            uid: false,
+            cut: None,
+        }
+    }
+
+    pub(crate) fn named(self, naming: &'a Naming) -> Roles<'a> {
+        Roles {
+            id: &naming.id_col,
+            rename: naming.rename_cols.as_ref(),
+            uid: naming.generate_uid,
+            ..self
+        }
+    }
+
+    pub(crate) fn labelled(self, columns: &'a [String], kind: LabelKind<'a>) -> Roles<'a> {
+        Roles {
+            labels: Some(LabelRole { columns, kind }),
+            ..self
+        }
+    }
+
+    /// The name that a column of the file is given.
+    pub(crate) fn renamed(&self, column: &'a str) -> &'a str {
+        self.rename
+            .and_then(|rename| rename.get(column))
+            .map_or(column, String::as_str)
+    }
+
+    /// Whether classes belong to letters or words.
+    pub(crate) fn of_tokens(&self) -> bool {
+        matches!(
+            self.labels.map(|labels| labels.kind),
+            Some(LabelKind::Tokens)
+        )
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.of_tokens() && self.texts.len() != 1 {
+            let message = "give one column; letters of text pairs are not labelled";
+            return Err(argument("x_col", message));
+        }
+        if !(1..=2).contains(&self.texts.len()) {
+            return Err(argument("x_col", "give one column, or two for text pairs"));
+        }
+        if let Some(labels) = &self.labels {
+            let columns = labels.columns;
+            if self.of_tokens() && columns.len() != 1 {
+                let message = "give one column, which holds the classes of all letters of a row";
+                return Err(argument("y_col", message));
+            }
+            if columns.is_empty() {
+                return Err(argument("y_col", "give at least one column"));
+            }
+            once("y_col", columns.iter().map(String::as_str))?;
+        }
+        once(
+            "extra_cols",
+            self.extra.iter().map(|name| self.renamed(name)),
+        )?;
+        self.check_names()
+    }
+
+    /// Checks that only columns are renamed that are there to be renamed.
+    fn check_names(&self) -> Result<(), Error> {
+        let columns = || self.texts.iter().chain(self.extra);
+        for (from, to) in self.rename.into_iter().flatten() {
+            if columns().any(|column| column == from) || self.texts.contains(to) {
+                continue;
+            }
+            let nearest = nearest(from, columns().map(String::as_str));
+            let nearest = nearest.map(|name| format!(". Did you mean \"{name}\"?"));
+            let extra = match self.extra {
+                [] => String::new(),
+                names => format!(", extra_cols is {}", list(names)),
+            };
+            let message = format!(
+                "\"{from}\" is no text column (x_col is {}{extra}){}",
+                list(self.texts),
+                nearest.unwrap_or_default()
+            );
+            return Err(argument("rename_cols", message));
+        }
+        Ok(())
+    }
+}
+
+/// Checks that no name is given twice.
+fn once<'n>(key: &str, names: impl Iterator<Item = &'n str>) -> Result<(), Error> {
+    let mut seen = vec![];
+    for name in names {
+        if seen.contains(&name) {
+            return Err(argument(key, format!("\"{name}\" is given twice")));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
