@@ -1,5 +1,6 @@
 //! Writing tables of predictions row by row; the file appears complete or not at all.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -76,12 +77,24 @@ impl RowWriter {
     /// Opens the table and writes its header.
     ///
     /// # Errors
-    /// The extension is unknown, the path is a folder, or its folder is missing or not writable.
+    /// The extension is unknown, two columns have one name, the path is a folder, or its folder is
+    /// missing or not writable.
     pub fn create<S: AsRef<str>>(path: &Path, columns: &[S]) -> Result<RowWriter, Error> {
         let format = OutputFormat::of(path).ok_or_else(|| Error::UnknownOutput {
             path: path.to_path_buf(),
             known: OutputFormat::known(),
         })?;
+        let columns: Vec<String> = columns
+            .iter()
+            .map(|name| name.as_ref().to_owned())
+            .collect();
+        let mut seen = HashSet::new();
+        if let Some(twice) = columns.iter().find(|name| !seen.insert(*name)) {
+            return Err(Error::DuplicateOutput {
+                path: path.to_path_buf(),
+                name: twice.clone(),
+            });
+        }
         let (partial, file) = Partial::create(path)?;
         let file = BufWriter::new(file);
         let sink = match format {
@@ -89,10 +102,6 @@ impl RowWriter {
             OutputFormat::Tsv => Sink::delimited(file, b'\t'),
             OutputFormat::JsonLines => Sink::JsonLines(file),
         };
-        let columns = columns
-            .iter()
-            .map(|name| name.as_ref().to_owned())
-            .collect();
         let mut writer = RowWriter {
             path: path.to_path_buf(),
             columns,
@@ -212,6 +221,8 @@ impl Drop for Partial {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labels::Label;
+    use crate::list;
     use crate::read::{ReaderOptions, read_table};
     use proptest::prelude::*;
 
@@ -250,6 +261,55 @@ mod tests {
             written("a.jsonl", &columns, &[row]),
             "{\"id\":\"a\\\"b, c\",\"text\":\"x\\ny\",\"p\":1.0,\"none\":null,\"list\":[1,\"x\"]}\n"
         );
+    }
+
+    #[test]
+    fn predictions_of_every_kind_come_back_from_every_format() {
+        let columns = [
+            "id",
+            "prediction",
+            "p_a",
+            "p_b",
+            "yield",
+            "labels",
+            "logits",
+        ];
+        let row = vec![
+            Cell::from("007"),
+            Cell::from(&Label::from("a")),
+            Cell::from(0.75f32),
+            Cell::from(0.25f32),
+            Cell::from(-1.5),
+            Cell::from(vec!["H", "E"]),
+            Cell::from(vec![vec![0.5f32, -1.0], vec![2.0, 1e-8]]),
+        ];
+        for name in ["a.csv", "a.tsv", "a.jsonl"] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(name);
+            let mut writer = RowWriter::create(&path, &columns).unwrap();
+            writer.write(&row).unwrap();
+            writer.finish().unwrap();
+            let table = read_table(&path, &ReaderOptions::default()).unwrap();
+            assert_eq!(table.names(), columns);
+            let cell = |at: usize| &table.columns[at].cells[0];
+            let texts: Vec<String> = (0..5).map(|at| cell(at).to_string()).collect();
+            assert_eq!(texts, ["007", "a", "0.75", "0.25", "-1.5"]);
+            assert_eq!(list::items(cell(5)).map(Cell::List).as_ref(), row.get(5));
+            assert_eq!(list::items(cell(6)).map(Cell::List).as_ref(), row.get(6));
+        }
+    }
+
+    #[test]
+    fn a_table_has_each_column_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let columns = ["id", "labels", "labels"];
+        let error = RowWriter::create(&folder.path().join("a.tsv"), &columns).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("two columns would be named \"labels\"; rename one of them")
+        );
+        assert_eq!(entries(folder.path()), 0);
     }
 
     #[test]
