@@ -12,8 +12,10 @@ import torch
 from published import esm_as_published
 from rnabert import reference as rnabert_reference
 from transformers import (
+    AlbertConfig,
     BertConfig,
     DistilBertConfig,
+    ElectraConfig,
     EsmConfig,
     PreTrainedConfig,
     RobertaConfig,
@@ -84,6 +86,22 @@ def rnabert(**changes) -> Callable[[], PreTrainedConfig]:
         max_position_embeddings=33,
     )
     return lambda: rnabert_reference().RNABertConfig(**sizes | changes)
+
+
+def albert(**changes) -> AlbertConfig:
+    sizes = dict(
+        vocab_size=53, embedding_size=20, hidden_size=36, num_hidden_layers=4, num_attention_heads=3,
+        intermediate_size=50, max_position_embeddings=33, pad_token_id=0,
+    )
+    return AlbertConfig(**sizes | changes)
+
+
+def electra(**changes) -> ElectraConfig:
+    sizes = dict(
+        vocab_size=47, embedding_size=20, hidden_size=24, num_hidden_layers=3, num_attention_heads=3,
+        intermediate_size=58, max_position_embeddings=33, pad_token_id=0,
+    )
+    return ElectraConfig(**sizes | changes)
 
 
 NO_DROPOUT = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
@@ -204,4 +222,36 @@ CASES = {
         dtype=torch.bfloat16, notes=["wider than 128, so the head's dense layer halves the width"],
     ),
     "rnabert_tokens": Case("RNABertForTokenClassification", rnabert(**THREE_LABELS), "token_classification"),
+    "albert_base": Case("AlbertModel", albert(), "pooler", notes=["one layer, applied four times"]),
+    "albert_mlm": Case(
+        "AlbertForMaskedLM", albert(num_hidden_groups=2, hidden_act="relu"), "masked_lm",
+        notes=["layers 0 and 1 are of group 0, layers 2 and 3 of group 1", "the head's activation is hidden_act"],
+    ),
+    "albert_cls": Case(
+        "AlbertForSequenceClassification",
+        albert(num_hidden_groups=2, inner_group_num=2, hidden_size=24, classifier_dropout_prob=0.0, **THREE_LABELS),
+        "classification", gradients=True,
+        notes=["eight layers are run: groups 0, 0, 1, 1, each of two layers", "each weight's gradient has two terms"],
+    ),
+    "albert_tokens": Case(
+        "AlbertForTokenClassification", albert(num_hidden_groups=3, hidden_size=24, **THREE_LABELS),
+        "token_classification", notes=["layers are of the groups 0, 0, 1, 2"],
+    ),
+    "electra_base": Case("ElectraModel", electra(), "none"),
+    "electra_one_width": Case(
+        "ElectraModel", electra(embedding_size=24), "none", notes=["no embeddings_project where the widths agree"],
+    ),
+    "electra_mlm": Case(
+        "ElectraForMaskedLM", electra(hidden_act="relu"), "masked_lm",
+        notes=["the head's activation is GELU whatever hidden_act says"],
+    ),
+    "electra_cls": Case(
+        "ElectraForSequenceClassification", electra(hidden_act="relu", **THREE_LABELS), "classification",
+        notes=["the head's activation is GELU whatever hidden_act says"],
+    ),
+    "electra_tokens": Case("ElectraForTokenClassification", electra(**THREE_LABELS), "token_classification"),
+    "electra_discriminator": Case(
+        "ElectraForPreTraining", electra(hidden_act="relu"), "discriminator",
+        notes=["one logit per token: positive where the token was replaced", "the head's activation is hidden_act"],
+    ),
 }
