@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from published import esm_as_published
+from published import esm_as_published, modernbert_as_published
 from rnabert import reference as rnabert_reference
 from transformers import (
     AlbertConfig,
     BertConfig,
+    DebertaV2Config,
     DistilBertConfig,
     ElectraConfig,
     EsmConfig,
+    ModernBertConfig,
     PreTrainedConfig,
     RobertaConfig,
     XLMRobertaConfig,
@@ -102,6 +104,35 @@ def electra(**changes) -> ElectraConfig:
         intermediate_size=58, max_position_embeddings=33, pad_token_id=0,
     )
     return ElectraConfig(**sizes | changes)
+
+
+def modernbert(**changes) -> ModernBertConfig:
+    # Layers 0 and 3 see the whole sequence, 1 and 2 four tokens to either side.
+    sizes = dict(
+        vocab_size=51, hidden_size=24, intermediate_size=34, num_hidden_layers=4, num_attention_heads=3,
+        max_position_embeddings=33, global_attn_every_n_layers=3, local_attention=8, global_rope_theta=160000.0,
+        local_rope_theta=100.0, pad_token_id=0, bos_token_id=1, cls_token_id=1, eos_token_id=2, sep_token_id=2,
+    )
+    return ModernBertConfig(**sizes | changes)
+
+
+def deberta_v3(**changes) -> DebertaV2Config:
+    # 33 tokens are farther apart than the buckets tell: 8 of them reach to 24, the rest are cut to the last.
+    sizes = dict(
+        vocab_size=49, hidden_size=24, num_hidden_layers=3, num_attention_heads=3, intermediate_size=58,
+        max_position_embeddings=40, max_relative_positions=24, position_buckets=8, relative_attention=True,
+        pos_att_type=["p2c", "c2p"], share_att_key=True, norm_rel_ebd="layer_norm", position_biased_input=False,
+        type_vocab_size=0, pad_token_id=0,
+    )
+    return DebertaV2Config(**sizes | changes)
+
+
+def deberta_v2(**changes) -> DebertaV2Config:
+    more = dict(
+        conv_kernel_size=3, conv_act="gelu", share_att_key=False, type_vocab_size=2, position_biased_input=True,
+        max_position_embeddings=33,
+    )
+    return deberta_v3(**more | changes)
 
 
 NO_DROPOUT = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
@@ -253,5 +284,100 @@ CASES = {
     "electra_discriminator": Case(
         "ElectraForPreTraining", electra(hidden_act="relu"), "discriminator",
         notes=["one logit per token: positive where the token was replaced", "the head's activation is hidden_act"],
+    ),
+    "modernbert_base": Case(
+        "ModernBertModel", modernbert(), "none", rewrite=modernbert_as_published,
+        notes=[
+            "config.json as published: global_attn_every_n_layers and two rope_thetas",
+            "layer 0 has no attn_norm: its input is the normalised embeddings",
+            "layers whose number is no multiple of 3 see tokens at a distance of at most local_attention // 2",
+            "norms have no biases; Wqkv is all queries, all keys, all values; in Wi the first half is activated",
+        ],
+    ),
+    "modernbert_mlm": Case(
+        "ModernBertForMaskedLM",
+        modernbert(norm_bias=True, mlp_bias=True, attention_bias=True, classifier_bias=True), "masked_lm",
+        notes=["config.json as transformers 5 writes it: layer_types and rope_parameters", "every bias there can be"],
+    ),
+    "modernbert_mlm_no_bias": Case(
+        "ModernBertForMaskedLM",
+        modernbert(
+            decoder_bias=False, tie_word_embeddings=False, local_attention=7, global_attn_every_n_layers=2,
+            hidden_activation="gelu_pytorch_tanh", classifier_activation="silu",
+        ),
+        "masked_lm", rewrite=modernbert_as_published,
+        notes=["no decoder.bias, a decoder of its own", "an odd window: 7 // 2, so three tokens to either side"],
+    ),
+    "modernbert_cls": Case(
+        "ModernBertForSequenceClassification", modernbert(**THREE_LABELS), "classification", gradients=True,
+        notes=["dense, GELU and norm on the first token, then the classifier"],
+    ),
+    "modernbert_cls_mean": Case(
+        "ModernBertForSequenceClassification",
+        modernbert(
+            classifier_pooling="mean", classifier_bias=True, norm_bias=True, classifier_activation="relu",
+            **THREE_LABELS,
+        ),
+        "classification", rewrite=modernbert_as_published, notes=["the mean is taken before the head"],
+    ),
+    "modernbert_tokens": Case(
+        "ModernBertForTokenClassification", modernbert(mlp_bias=True, **THREE_LABELS), "token_classification",
+        notes=["the head stands before the classifier here too"],
+    ),
+    "deberta_v3_base": Case(
+        "DebertaV2Model", deberta_v3(), "none",
+        notes=["no positions at the input; queries and keys of positions by the layer's own projections"],
+    ),
+    "deberta_v3_mlm": Case(
+        "DebertaV2ForMaskedLM", deberta_v3(), "masked_lm", notes=["the head that `legacy: true` means: cls.predictions"],
+    ),
+    "deberta_v3_mlm_own_head": Case(
+        "DebertaV2ForMaskedLM", deberta_v3(legacy=False, max_relative_positions=-1), "masked_lm",
+        notes=[
+            "`legacy: false`: lm_predictions.lm_head, tied to the embeddings without a name for it",
+            "max_relative_positions -1 stands for max_position_embeddings",
+        ],
+    ),
+    "deberta_v3_cls": Case(
+        "DebertaV2ForSequenceClassification", deberta_v3(pooler_hidden_act="gelu", **NO_DROPOUT, **THREE_LABELS),
+        "classification", gradients=True,
+        notes=["the pooler is beside the encoder: pooler.dense, GELU", "projections have gradients by two ways"],
+    ),
+    "deberta_v3_tokens": Case(
+        "DebertaV2ForTokenClassification", deberta_v3(**THREE_LABELS), "token_classification",
+    ),
+    "deberta_v2_mlm": Case(
+        "DebertaV2ForMaskedLM", deberta_v2(), "masked_lm",
+        notes=[
+            "projections of their own for positions, token types, positions at the input",
+            "after layer 0: norm(its output + gelu(convolution of the embeddings))",
+        ],
+    ),
+    "deberta_v2_shared": Case(
+        "DebertaV2ForSequenceClassification",
+        deberta_v2(
+            share_att_key=True, conv_kernel_size=5, conv_act="tanh", pooler_hidden_act="tanh",
+            position_biased_input=False, pos_att_type="c2p|p2c", **THREE_LABELS,
+        ),
+        "classification",
+    ),
+    "deberta_v2_embedding_size": Case(
+        "DebertaV2ForMaskedLM", deberta_v2(embedding_size=18, conv_kernel_size=0), "masked_lm",
+        notes=["embed_proj without a bias, before the norm; the head comes back to the embeddings' width"],
+    ),
+    "deberta_v2_no_buckets": Case(
+        "DebertaV2Model",
+        deberta_v2(
+            position_buckets=-1, max_relative_positions=12, pos_att_type=["c2p"], norm_rel_ebd="none",
+            conv_kernel_size=0, type_vocab_size=3,
+        ),
+        "none", notes=["distances themselves, cut at 12; scores are scaled by 1 / sqrt(2 d)"],
+    ),
+    "deberta_v2_position_to_content": Case(
+        "DebertaV2Model", deberta_v2(pos_att_type=["p2c"], position_buckets=6, conv_kernel_size=0), "none",
+    ),
+    "deberta_v2_absolute": Case(
+        "DebertaV2Model", deberta_v2(relative_attention=False, pos_att_type=None), "none",
+        notes=["no relative positions at all: scores are scaled by 1 / sqrt(d); encoder.LayerNorm is there unused"],
     ),
 }

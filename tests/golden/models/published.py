@@ -35,3 +35,15 @@ def esm_as_published(folder: Path) -> None:
     tensors["esm.embeddings.position_embeddings.weight"] = torch.full((positions, config["hidden_size"]), 0.5)
     tensors["lm_head.decoder.weight"] = tensors["esm.embeddings.word_embeddings.weight"].clone()
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def modernbert_as_published(folder: Path) -> None:
+    """ModernBERT as released: the layers' kinds and angles by three numbers instead of by lists."""
+    path = folder / "config.json"
+    rope = json.loads(path.read_text())["rope_parameters"]
+    more = dict(
+        global_rope_theta=rope["full_attention"]["rope_theta"],
+        local_rope_theta=rope["sliding_attention"]["rope_theta"],
+    )
+    config = _configuration(folder, without=["layer_types", "rope_parameters"], more=more)
+    assert "global_attn_every_n_layers" in config
