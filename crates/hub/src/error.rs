@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::builtin::name_beside;
+
 /// The result of the operations of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -21,8 +23,9 @@ pub enum Error {
 
     /// A repository that does not lie in the local Hugging Face cache.
     #[error(
-        "the preset \"{handle}\" is not in the local Hugging Face cache (looked for {looked_for}); downloading is not \
-         supported yet: fetch it with `hf download {repository}`, or name a folder that holds its files"
+        "the preset \"{handle}\"{} is not in the local Hugging Face cache (looked for {looked_for}); downloading is not \
+         supported yet: fetch it with `hf download {repository}`, or name a folder that holds its files",
+        name_beside(repository)
     )]
     NotCached {
         /// The name as given.

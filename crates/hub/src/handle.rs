@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result, builtin};
+use crate::builtin::{self, named_presets};
+use crate::{Error, Result};
 
 /// A preset's name, understood but not yet looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,14 +26,15 @@ pub enum Handle {
 impl Handle {
     /// Understands a preset's name.
     ///
-    /// * `sapiens_vh`: a built-in preset, which wins over a folder of the same name;
+    /// * `sapiens_vh`, `esm2_8m`: a preset with a name of its own ([`named_presets`](crate::named_presets)), which wins over a
+    ///   folder of the same name;
     /// * `hf://org/name` or `hf://org/name@revision`: a repository of the Hugging Face hub;
-    /// * anything else is a folder. `./name` forces a folder where a built-in preset has the same name.
+    /// * anything else is a folder. `./name` forces a folder where a named preset has the same name.
     ///
     /// # Errors
     ///
     /// [`Error::Handle`] for a malformed or dangerous repository name, for a kind of name that is not supported yet, and for
-    /// a name that is neither a built-in preset nor a folder (saying which built-in name is nearest).
+    /// a name that is neither a named preset nor a folder (saying which name is nearest).
     pub fn parse(text: &str) -> Result<Handle> {
         let refuse = |reason: String| Error::Handle {
             handle: text.to_owned(),
@@ -57,8 +59,8 @@ impl Handle {
                 ),
             }));
         }
-        if let Some(preset) = builtin::find(text) {
-            return Ok(Handle::BuiltIn(preset.name));
+        if let Some(preset) = builtin::named(text) {
+            return Ok(preset.handle());
         }
         let path = Path::new(text);
         if is_plainly_a_path(text) || path.is_dir() {
@@ -102,25 +104,34 @@ fn unknown(text: &str, path: &Path) -> String {
         return "it is a file; a preset is a folder with config.json and model.safetensors".into();
     }
     let mut reason = String::from("there is no built-in preset and no folder of this name");
-    if let Some(name) = nearest_built_in(text) {
+    if let Some(name) = nearest_name(text) {
         reason.push_str(&format!(". Did you mean \"{name}\"?"));
     } else if text.split('/').count() == 2 && hugging_face(text).is_ok() {
         reason.push_str(&format!(
             "; for a repository of the Hugging Face hub write hf://{text}"
         ));
     } else {
-        let names: Vec<_> = builtin::names().collect();
-        reason.push_str(&format!(
-            " (built in: {}); a folder must exist",
+        let names = |built_in: bool| {
+            let of_kind = named_presets()
+                .iter()
+                .filter(|preset| preset.repository.is_none() == built_in);
+            let names: Vec<_> = of_kind.map(|preset| preset.name).collect();
             names.join(", ")
+        };
+        reason.push_str(&format!(
+            " (built in: {}; published: {}); a folder must exist",
+            names(true),
+            names(false)
         ));
     }
     reason
 }
 
-fn nearest_built_in(text: &str) -> Option<&'static str> {
-    let (distance, name) = builtin::names()
-        .map(|name| (edit_distance(text, name), name))
+fn nearest_name(text: &str) -> Option<&'static str> {
+    let text = text.to_lowercase();
+    let (distance, name) = named_presets()
+        .iter()
+        .map(|preset| (edit_distance(&text, preset.name), preset.name))
         .min()?;
     (distance <= name.len() / 3).then_some(name)
 }
@@ -242,12 +253,19 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_built_in_name_is_answered_with_the_nearest() {
-        let message = refusal("sapiens-vh");
-        assert!(
-            message.ends_with("Did you mean \"sapiens_vh\"?"),
-            "{message}"
-        );
+    fn a_mistyped_name_is_answered_with_the_nearest() {
+        for (mistyped, meant) in [
+            ("sapiens-vh", "sapiens_vh"),
+            ("esm2_650M", "esm2_650m"),
+            ("esm2_8", "esm2_8m"),
+            ("ESM2-8M", "esm2_8m"),
+            ("aido_rna_1b600", "aido_rna_1b600m"),
+            ("dna_one_hot", "dna_onehot"),
+        ] {
+            let message = refusal(mistyped);
+            let question = format!("Did you mean \"{meant}\"?");
+            assert!(message.ends_with(&question), "{message}");
+        }
     }
 
     #[test]
@@ -256,12 +274,15 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_lists_what_is_built_in_and_says_that_a_folder_must_exist() {
+    fn an_unknown_name_lists_the_names_there_are_and_says_that_a_folder_must_exist() {
         let message = refusal("no_such_thing_anywhere");
-        assert!(
-            message.contains("built in: sapiens_vh") && message.contains("a folder must exist"),
-            "{message}"
-        );
+        for part in [
+            "built in: sapiens_vh, aido_dna_debug, dna_onehot, protein_onehot;",
+            "published: aido_dna_dummy,",
+            ", esm2_15b); a folder must exist",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
     }
 
     #[test]

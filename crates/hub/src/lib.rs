@@ -27,7 +27,7 @@ mod tensor;
 mod weights;
 mod write;
 
-pub use builtin::names as built_in_names;
+pub use builtin::{NamedPreset, named_presets, names as built_in_names};
 pub use error::{Error, Result};
 pub use handle::Handle;
 pub use hub_cache::HubCache;

@@ -100,6 +100,15 @@ impl Preset {
         }
     }
 
+    /// Whether it is a built-in shape without weights, of which a model always starts from fresh ones. A folder is never one:
+    /// where its weights are missing, they were lost.
+    pub fn is_shape_only(&self) -> bool {
+        match &self.place {
+            Place::Folder(_) => false,
+            Place::BuiltIn(preset) => preset.is_shape_only(),
+        }
+    }
+
     /// Where a file of the preset is or would be, for messages.
     pub fn locate(&self, file: &str) -> String {
         match &self.place {
