@@ -81,6 +81,23 @@ pub enum Error {
         reason: String,
     },
 
+    /// A letter that the vocabulary lacks, where the policy is to refuse such letters.
+    #[error(
+        "the letter {letter:?} at position {position}{} is not in the model's alphabet ({alphabet}); correct the sequence, or \
+         choose the letter policy \"map\" or \"unknown\"",
+        if *second { " of the second sequence" } else { "" }
+    )]
+    Letter {
+        /// The letter.
+        letter: char,
+        /// Its place among the characters of its text, from 1.
+        position: usize,
+        /// Whether it is in the second of two texts.
+        second: bool,
+        /// The letters that there are, at most 60 of them.
+        alphabet: String,
+    },
+
     /// A limit that leaves no room for the special tokens.
     #[error(
         "max_length {max_length} is less than the {specials} special tokens that every row gets; give at least {specials}"

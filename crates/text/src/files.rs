@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{Error, Result};
+use crate::{Error, LetterPolicy, Result, built_in};
 
 /// How a file of the preset is read: its bytes, or none if the preset does not have it.
 pub type ReadFile<'a> =
@@ -15,6 +15,9 @@ pub(crate) const ADDED_TOKENS: &str = "added_tokens.json";
 pub(crate) const VOCAB_TXT: &str = "vocab.txt";
 pub(crate) const VOCAB_JSON: &str = "vocab.json";
 pub(crate) const MERGES_TXT: &str = "merges.txt";
+
+/// The key of `tokenizer_config.json` for the policy for letters; ours.
+const LETTER_POLICY: &str = "letter_policy";
 
 const ALL: [&str; 7] = [
     TOKENIZER_JSON,
@@ -52,6 +55,21 @@ impl Files {
         Ok(Files { files })
     }
 
+    /// Adds the files that are part of the program, for a model that may come without any vocabulary and does.
+    pub(crate) fn add_built_in(&mut self, config: &Map<String, Value>) {
+        let has_vocabulary = [TOKENIZER_JSON, VOCAB_TXT, VOCAB_JSON]
+            .into_iter()
+            .any(|file| self.get(file).is_some());
+        if has_vocabulary {
+            return;
+        }
+        for (file, bytes) in built_in::files(config).into_iter().flatten() {
+            if self.get(file).is_none() {
+                self.files.push((file.to_owned(), bytes.to_vec()));
+            }
+        }
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
         let (_, bytes) = self.files.iter().find(|(file, _)| file == name)?;
         Some(bytes)
@@ -62,6 +80,37 @@ impl Files {
         match self.get(name) {
             None => Ok(Map::new()),
             Some(bytes) => serde_json::from_slice(bytes).map_err(|error| Error::json(name, &error)),
+        }
+    }
+
+    /// The policy for letters that was kept with the files; the default if none was.
+    pub(crate) fn letter_policy(&self) -> Result<LetterPolicy> {
+        let settings = self.object(TOKENIZER_CONFIG)?;
+        let Some(value) = settings.get(LETTER_POLICY) else {
+            return Ok(LetterPolicy::default());
+        };
+        let policy = value.as_str().and_then(LetterPolicy::from_name);
+        policy.ok_or_else(|| {
+            let names = LetterPolicy::ALL.map(LetterPolicy::name).join(", ");
+            Error::malformed(
+                TOKENIZER_CONFIG,
+                format!("{LETTER_POLICY} should be one of {names}, not {value}"),
+            )
+        })
+    }
+
+    /// Keeps the policy for letters with the files.
+    pub(crate) fn set_letter_policy(&mut self, policy: LetterPolicy) {
+        let mut settings = self.object(TOKENIZER_CONFIG).unwrap_or_default();
+        settings.insert(LETTER_POLICY.to_owned(), Value::from(policy.name()));
+        let bytes = format!("{:#}\n", Value::Object(settings)).into_bytes();
+        match self
+            .files
+            .iter_mut()
+            .find(|(file, _)| file == TOKENIZER_CONFIG)
+        {
+            Some((_, held)) => *held = bytes,
+            None => self.files.push((TOKENIZER_CONFIG.to_owned(), bytes)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `vocab.txt` as letters: one token a character, as protein and DNA models have it; white space is dropped.
 //!
-//! A letter that the vocabulary lacks becomes one unknown token. (ESM's own tokenizer gives one to a whole run of them, after
-//! which tokens and residues no longer correspond.)
+//! A letter that the vocabulary lacks becomes one unknown token, unless another [`LetterPolicy`](crate::LetterPolicy) is
+//! chosen. (ESM's own tokenizer gives one to a whole run of them, after which tokens and residues no longer correspond.)
 //!
 //! A vocabulary of longer entries (the 6-mers of DNA models) under ESM's tokenizer is read as that one does: at each place
 //! the longest entry that fits.

@@ -13,9 +13,12 @@
 //! # Ok::<(), engraft_text::Error>(())
 //! ```
 
+mod alphabet;
+mod built_in;
 mod byte_pair;
 mod error;
 mod files;
+mod letter_policy;
 mod letters;
 mod load;
 mod special;
@@ -27,5 +30,6 @@ mod wordpiece;
 
 pub use error::{Error, Result};
 pub use files::ReadFile;
+pub use letter_policy::LetterPolicy;
 pub use special::SpecialIds;
 pub use tokenizer::{Encoding, Row, Tokenizer};

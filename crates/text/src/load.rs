@@ -5,20 +5,21 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::alphabet::Alphabet;
 use crate::files::{
     self, Files, MERGES_TXT, ReadFile, TOKENIZER_CONFIG, TOKENIZER_JSON, VOCAB_JSON, VOCAB_TXT,
 };
 use crate::special::Declared;
 use crate::tokenizer::{Tokenizer, shielded};
 use crate::vocabulary::Vocabulary;
-use crate::{Error, Result, byte_pair, letters, wordpiece};
+use crate::{Error, Result, built_in, byte_pair, letters, wordpiece};
 
 impl Tokenizer {
     /// Makes the tokenizer of a preset. `read` reads one of its files, `config` is its `config.json`.
     ///
     /// In this order: `tokenizer.json`; `vocab.txt`, as `tokenizer_class` says, else as letters if every ordinary entry is
-    /// one character, else as WordPiece; `vocab.json` with `merges.txt`. Padding and truncation stored in `tokenizer.json`
-    /// are cleared.
+    /// one character, else as WordPiece; `vocab.json` with `merges.txt`; the built-in vocabulary of models that come without
+    /// (`rnabert`, `onehot`). Padding and truncation stored in `tokenizer.json` are cleared.
     ///
     /// # Errors
     ///
@@ -27,7 +28,8 @@ impl Tokenizer {
         read: &ReadFile<'_>,
         config: &Map<String, Value>,
     ) -> Result<Tokenizer> {
-        let files = Files::read(read)?;
+        let mut files = Files::read(read)?;
+        files.add_built_in(config);
         let mut declared = Declared::read(&files)?;
         let Some((file, mut inner)) = make(&files, &mut declared, config)? else {
             return Err(files::not_found(read, &files));
@@ -45,7 +47,13 @@ impl Tokenizer {
             declared.fill_by_convention(|token| inner.token_to_id(token));
         }
         let special = declared.ids(|token| inner.token_to_id(token));
-        Ok(Tokenizer::new(inner, special, files))
+        // Entries longer than a letter are k-mers where vocab.txt was read as letters, and words elsewhere.
+        let mut alphabet = Alphabet::of(&inner, file == VOCAB_TXT);
+        if let Some(alphabet) = &mut alphabet {
+            alphabet.add_synonyms(&files.object(TOKENIZER_CONFIG)?)?;
+        }
+        let policy = files.letter_policy()?;
+        Ok(Tokenizer::new(inner, special, alphabet, policy, files))
     }
 }
 
@@ -98,7 +106,8 @@ impl Reading {
             .or_else(|| class(config))
             .unwrap_or_default();
         let class = class.strip_suffix("Fast").unwrap_or(&class);
-        if class == "EsmTokenizer" {
+        // Their own class ends in BertTokenizer but knows no word pieces.
+        if class == "EsmTokenizer" || built_in::files(config).is_some() {
             Reading::Letters
         } else if class.ends_with("BertTokenizer") || class == "ElectraTokenizer" {
             Reading::WordPiece

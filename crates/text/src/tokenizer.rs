@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rayon::prelude::*;
 use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
 
+use crate::alphabet::Alphabet;
 use crate::files::Files;
-use crate::{Error, Result, SpecialIds};
+use crate::{Error, LetterPolicy, Result, SpecialIds};
 
 /// One row's tokens: the text or texts, with the special tokens around them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub struct Encoding {
     pub type_ids: Vec<u32>,
     /// For each token, whether the template added it. Special tokens written out in the text itself are not marked.
     pub special: Vec<bool>,
+    /// How many letters of the row the model's alphabet lacks, whatever the [`LetterPolicy`] made of them; those cut off are
+    /// not counted. Always 0 where a tokenizer is not one of letters or k-mers.
+    pub outside: usize,
 }
 
 impl Encoding {
@@ -60,33 +64,67 @@ impl<'a> From<(&'a str, &'a str)> for Row<'a> {
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: SpecialIds,
+    /// How sequences of letters are encoded; none for other texts.
+    alphabet: Option<Alphabet>,
+    policy: LetterPolicy,
     files: Files,
+}
+
+/// One text of a row, before special tokens surround it.
+struct Part {
+    tokens: tokenizers::Encoding,
+    /// For each token, how many of its letters the alphabet lacks; empty where there is no alphabet.
+    outside: Vec<usize>,
 }
 
 impl Tokenizer {
     pub(crate) fn new(
         inner: tokenizers::Tokenizer,
         special: SpecialIds,
+        alphabet: Option<Alphabet>,
+        policy: LetterPolicy,
         files: Files,
     ) -> Tokenizer {
         Tokenizer {
             inner,
             special,
+            alphabet,
+            policy,
             files,
         }
+    }
+
+    /// The same tokenizer with another policy for letters that its alphabet lacks. It is kept in [`files`](Tokenizer::files),
+    /// so that a model opened again reads sequences as it was trained to. Without effect where
+    /// [`letter_policy`](Tokenizer::letter_policy) is none.
+    pub fn with_letters(mut self, policy: LetterPolicy) -> Tokenizer {
+        if self.alphabet.is_some() && self.policy != policy {
+            self.policy = policy;
+            self.files.set_letter_policy(policy);
+        }
+        self
+    }
+
+    /// What is done with letters that the alphabet lacks; none where the tokenizer is not one of letters or k-mers.
+    pub fn letter_policy(&self) -> Option<LetterPolicy> {
+        self.alphabet.as_ref().map(|_| self.policy)
     }
 
     /// Encodes a text, or two, with the special tokens around them and at whatever length that gives.
     ///
     /// # Errors
     ///
-    /// When the vocabulary lacks part of the text and has no token for what it lacks.
+    /// When the vocabulary lacks part of the text and has no token for what it lacks, or the policy for letters refuses it.
     pub fn encode(&self, text: &str, pair: Option<&str>) -> Result<Encoding> {
-        let encoding = encoding("encode a text", || match pair {
+        if self.alphabet.is_some() {
+            let (first, second) = self.parts(text, pair)?;
+            return self.join(first, second);
+        }
+        let encoding = using("encode a text", || match pair {
             Some(pair) => self.inner.encode_fast((text, pair), true),
             None => self.inner.encode_fast(text, true),
         })?;
-        Ok(convert(&encoding))
+        Ok(convert(&encoding, 0))
     }
 
     /// Encodes as [`encode`](Tokenizer::encode), then cuts to at most `max_length` tokens, special ones included, and says
@@ -94,7 +132,8 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// Those of [`encode`](Tokenizer::encode), and when `max_length` is less than the number of special tokens.
+    /// Those of [`encode`](Tokenizer::encode), for what is cut off too, and when `max_length` is less than the number of
+    /// special tokens.
     pub fn encode_truncated(
         &self,
         text: &str,
@@ -112,8 +151,9 @@ impl Tokenizer {
         if whole.len() <= max_length {
             return Ok((whole, false));
         }
-        let cut = encoding("cut a text", || self.cut(text, pair, max_length - specials))?;
-        Ok((convert(&cut), true))
+        let (first, second) = self.parts(text, pair)?;
+        let (first, second) = cut(first, second, max_length - specials)?;
+        Ok((self.join(first, second)?, true))
     }
 
     /// Encodes many rows on all threads, in their order, each with whether it was cut to `max_length`.
@@ -149,15 +189,7 @@ impl Tokenizer {
     ///
     /// When the tokenizer's own rules for joining tokens fail.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
-        let action = "decode ids";
-        match shielded(|| self.inner.decode(ids, skip_special)) {
-            Ok(Ok(text)) => Ok(text),
-            Ok(Err(error)) => Err(Error::Use {
-                action,
-                reason: error.to_string(),
-            }),
-            Err(reason) => Err(Error::Use { action, reason }),
-        }
+        using("decode ids", || self.inner.decode(ids, skip_special))
     }
 
     /// The id of a token.
@@ -216,51 +248,90 @@ impl Tokenizer {
         self.files.clone().into_inner()
     }
 
-    /// Encodes the texts without special tokens, cuts them to `room` tokens together, and adds the special ones.
-    fn cut(
-        &self,
-        text: &str,
-        pair: Option<&str>,
-        room: usize,
-    ) -> tokenizers::Result<tokenizers::Encoding> {
-        let first = self.inner.encode_fast(text, false)?;
-        let second = match pair {
-            Some(pair) => {
-                let mut second = self.inner.encode_fast(pair, false)?;
-                second.set_type_ids(vec![1; second.len()]);
-                Some(second)
-            }
-            None => None,
+    /// The ids that the crate `tokenizers` alone gives a text.
+    #[cfg(test)]
+    pub(crate) fn inner_ids(&self, text: &str) -> Vec<u32> {
+        let encoding = self.inner.encode_fast(text, true).unwrap();
+        encoding.get_ids().to_vec()
+    }
+
+    /// Encodes the texts without special tokens.
+    fn parts(&self, text: &str, pair: Option<&str>) -> Result<(Part, Option<Part>)> {
+        let first = self.part(text, 0)?;
+        let second = pair.map(|pair| self.part(pair, 1)).transpose()?;
+        Ok((first, second))
+    }
+
+    /// Encodes one text, which is the `index`-th of its row, without special tokens.
+    fn part(&self, text: &str, index: u32) -> Result<Part> {
+        let Some(alphabet) = &self.alphabet else {
+            let mut tokens = using("encode a text", || self.inner.encode_fast(text, false))?;
+            tokens.set_type_ids(vec![index; tokens.len()]);
+            let outside = Vec::new();
+            return Ok(Part { tokens, outside });
         };
-        let limit = TruncationParams {
-            max_length: room,
-            ..TruncationParams::default()
-        };
-        let (mut first, mut second) = truncate_encodings(first, second, &limit)?;
+        let spelled = alphabet
+            .spell(text, self.policy)
+            .map_err(|refused| Error::Letter {
+                letter: refused.letter,
+                position: refused.position,
+                second: index > 0,
+                alphabet: alphabet.listed().to_owned(),
+            })?;
+        let token = |id| tokenizers::Token::new(id, String::new(), (0, 0));
+        let tokens = spelled.ids.into_iter().map(token).collect();
+        Ok(Part {
+            tokens: tokenizers::Encoding::from_tokens(tokens, index),
+            outside: spelled.outside,
+        })
+    }
+
+    /// Puts the special tokens around the texts of a row.
+    fn join(&self, first: Part, second: Option<Part>) -> Result<Encoding> {
+        let count = |part: &Part| part.outside.iter().sum::<usize>();
+        let outside = count(&first) + second.as_ref().map_or(0, count);
+        let (first, second) = (first.tokens, second.map(|part| part.tokens));
+        let joined = using("encode a text", || {
+            self.inner.post_process(first, second, true)
+        })?;
+        Ok(convert(&joined, outside))
+    }
+}
+
+/// Cuts the texts of a row to `room` tokens together.
+fn cut(first: Part, second: Option<Part>, room: usize) -> Result<(Part, Option<Part>)> {
+    let limit = TruncationParams {
+        max_length: room,
+        ..TruncationParams::default()
+    };
+    let (second, second_outside) = second.map(|part| (part.tokens, part.outside)).unzip();
+    let (tokens, second) = using("cut a text", || {
+        truncate_encodings(first.tokens, second, &limit)
+    })?;
+    let kept = |mut tokens: tokenizers::Encoding, mut outside: Vec<usize>| {
         // The parts cut off would be given special tokens too.
-        first.take_overflowing();
-        if let Some(second) = &mut second {
-            second.take_overflowing();
-        }
-        self.inner.post_process(first, second, true)
-    }
+        tokens.take_overflowing();
+        outside.truncate(tokens.len());
+        Part { tokens, outside }
+    };
+    let second = second.zip(second_outside);
+    Ok((
+        kept(tokens, first.outside),
+        second.map(|(tokens, outside)| kept(tokens, outside)),
+    ))
 }
 
-fn encoding(
-    action: &'static str,
-    encode: impl FnOnce() -> tokenizers::Result<tokenizers::Encoding>,
-) -> Result<tokenizers::Encoding> {
-    match shielded(encode) {
-        Ok(Ok(encoding)) => Ok(encoding),
-        Ok(Err(error)) => Err(Error::Use {
-            action,
-            reason: error.to_string(),
-        }),
-        Err(reason) => Err(Error::Use { action, reason }),
-    }
+/// Does something with the crate `tokenizers`.
+fn using<T>(action: &'static str, run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+    let reason = match shielded(run) {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(error)) => error.to_string(),
+        Err(reason) => reason,
+    };
+    Err(Error::Use { action, reason })
 }
 
-fn convert(encoding: &tokenizers::Encoding) -> Encoding {
+fn convert(encoding: &tokenizers::Encoding, outside: usize) -> Encoding {
     Encoding {
         ids: encoding.get_ids().to_vec(),
         type_ids: encoding.get_type_ids().to_vec(),
@@ -269,6 +340,7 @@ fn convert(encoding: &tokenizers::Encoding) -> Encoding {
             .iter()
             .map(|mark| *mark != 0)
             .collect(),
+        outside,
     }
 }
 
