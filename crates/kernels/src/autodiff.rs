@@ -12,7 +12,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, TensorMetadata};
 
 use crate::{
-    Attention, ClassTargets, Dropout, GateActivation, Gelu, Kernels, RotaryLayout, Segments,
+    Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels, RotaryLayout,
+    Segments,
 };
 
 /// The backward pass of a node: from the saved state, the output's gradient and which inputs need theirs, to the gradients of the `N` inputs.
@@ -89,6 +90,65 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
                     query, key, value, table, output, log_sum, gradient, call,
                 );
                 [query, key, value, table].map(Some)
+            },
+        )
+    }
+
+    fn disentangled_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        position_key: FloatTensor<Self>,
+        position_query: FloatTensor<Self>,
+        call: Arc<Disentangled>,
+    ) -> FloatTensor<Self> {
+        let (query, query_node) = query.into_parts();
+        let (key, key_node) = key.into_parts();
+        let (value, value_node) = value.into_parts();
+        let (position_key, position_key_node) = position_key.into_parts();
+        let (position_query, position_query_node) = position_query.into_parts();
+        let inputs = (
+            query.clone(),
+            key.clone(),
+            value.clone(),
+            position_key.clone(),
+            position_query.clone(),
+        );
+        let (output, log_sum) = B::disentangled_attention_forward(
+            query,
+            key,
+            value,
+            position_key,
+            position_query,
+            call.clone(),
+        );
+        let state = (inputs, output.clone(), log_sum, call);
+        record::<B, C, _, 5>(
+            [
+                query_node,
+                key_node,
+                value_node,
+                position_key_node,
+                position_query_node,
+            ],
+            output,
+            state,
+            |state, gradient, _| {
+                let (inputs, output, log_sum, call) = state;
+                let (query, key, value, position_key, position_query) = inputs;
+                let (query, key, value, position_key, position_query) =
+                    B::disentangled_attention_backward(
+                        query,
+                        key,
+                        value,
+                        position_key,
+                        position_query,
+                        output,
+                        log_sum,
+                        gradient,
+                        call,
+                    );
+                [query, key, value, position_key, position_query].map(Some)
             },
         )
     }

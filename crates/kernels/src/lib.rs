@@ -7,6 +7,7 @@
 
 mod attention;
 mod autodiff;
+mod disentangled;
 mod flex;
 mod ops;
 mod plain;
@@ -17,12 +18,13 @@ mod tensor;
 mod twins;
 
 pub use attention::{Attention, Buckets, Mask, ScoreBias};
+pub use disentangled::{Disentangled, LogBuckets};
 pub use ops::Kernels;
 pub use random::{Dropout, Key};
 pub use segments::Segments;
 pub use tensor::{
-    adamw_step, attention, cross_entropy, dropout, gated, gather_rows, gelu, layer_norm, linear,
-    rms_norm, rotary, segment_max, segment_mean, sum_squares,
+    adamw_step, attention, cross_entropy, disentangled_attention, dropout, gated, gather_rows,
+    gelu, layer_norm, linear, rms_norm, rotary, segment_max, segment_mean, sum_squares,
 };
 
 /// Which formula of the Gaussian error linear unit.

@@ -9,8 +9,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 
 use crate::{
-    AdamWStep, Attention, ClassTargets, Dropout, GateActivation, Gelu, RotaryLayout, Segments,
-    plain,
+    AdamWStep, Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, RotaryLayout,
+    Segments, plain,
 };
 
 /// Operations that the models need beyond Burn's own.
@@ -58,6 +58,54 @@ pub trait Kernels: Backend {
         plain::attention::backward::<Self>(
             query, key, value, table, output, log_sum, gradient, &call,
         )
+    }
+
+    /// Disentangled attention; an absent table is a single row.
+    fn disentangled_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        position_key: FloatTensor<Self>,
+        position_query: FloatTensor<Self>,
+        call: Arc<Disentangled>,
+    ) -> FloatTensor<Self> {
+        Self::disentangled_attention_forward(query, key, value, position_key, position_query, call)
+            .0
+    }
+    /// Disentangled attention and the logarithm of each row's sum of exponentials, `[tokens, heads]`.
+    fn disentangled_attention_forward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        position_key: FloatTensor<Self>,
+        position_query: FloatTensor<Self>,
+        call: Arc<Disentangled>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (inputs, tables) = ([query, key, value], [position_key, position_query]);
+        plain::disentangled::forward::<Self>(inputs, tables, &call)
+    }
+    /// Gradients of query, key, value, position keys and position queries.
+    #[allow(clippy::too_many_arguments, clippy::type_complexity)]
+    fn disentangled_attention_backward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        position_key: FloatTensor<Self>,
+        position_query: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        log_sum: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        call: Arc<Disentangled>,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        let (inputs, tables) = ([query, key, value], [position_key, position_query]);
+        let saved = [output, log_sum, gradient];
+        plain::disentangled::backward::<Self>(inputs, tables, saved, &call).into()
     }
 
     /// Dropout of a matrix; its own derivative, applied to the gradient.

@@ -6,8 +6,8 @@ use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 use crate::{
-    AdamWStep, Attention, ClassTargets, Dropout, GateActivation, Gelu, Kernels, RotaryLayout,
-    Segments,
+    AdamWStep, Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels,
+    RotaryLayout, Segments,
 };
 
 /// Attention of each sequence to its own keys, as one node of the graph: scores are recomputed in the backward pass, nothing of their size is kept.
@@ -29,6 +29,41 @@ pub fn attention(
         key.into_dispatch(),
         value.into_dispatch(),
         table.into_dispatch(),
+        Arc::new(call),
+    ))
+}
+
+/// Disentangled attention of each sequence to itself (DeBERTa), as one node of the graph like [`attention`].
+///
+/// `query`, `key` and `value` are `[tokens, heads * dim]`; so is the result. `position_key`, which queries are compared with
+/// (content to position), and `position_query`, which keys are compared with (position to content), are `[2 * span, heads * dim]`; a term
+/// whose table is absent is left out.
+///
+/// # Panics
+/// If a table does not have `2 * span` rows.
+pub fn disentangled_attention(
+    query: Tensor<2>,
+    key: Tensor<2>,
+    value: Tensor<2>,
+    position_key: Option<Tensor<2>>,
+    position_query: Option<Tensor<2>>,
+    call: Disentangled,
+) -> Tensor<2> {
+    let device = query.device();
+    let [position_key, position_query] = [position_key, position_query].map(|table| match table {
+        Some(table) => {
+            assert_eq!(table.dims()[0], 2 * call.span, "rows of a position table");
+            table
+        }
+        // The extension mechanism takes no optional tensors.
+        None => Tensor::zeros([1, 1], &device),
+    });
+    Tensor::from_dispatch(Dispatch::disentangled_attention(
+        query.into_dispatch(),
+        key.into_dispatch(),
+        value.into_dispatch(),
+        position_key.into_dispatch(),
+        position_query.into_dispatch(),
         Arc::new(call),
     ))
 }

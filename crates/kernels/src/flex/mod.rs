@@ -22,8 +22,8 @@ use rayon::prelude::*;
 use self::buffer::{contiguous, is_f32, values, vectorised};
 use self::product::product;
 use crate::{
-    AdamWStep, Attention, ClassTargets, Dropout, GateActivation, Gelu, Kernels, RotaryLayout,
-    Segments, plain,
+    AdamWStep, Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels,
+    RotaryLayout, Segments, plain,
 };
 
 impl Kernels for Flex {
@@ -56,6 +56,41 @@ impl Kernels for Flex {
             );
         }
         attention::backward(query, key, value, table, output, log_sum, gradient, &call)
+    }
+
+    fn disentangled_attention_forward(
+        query: FlexTensor,
+        key: FlexTensor,
+        value: FlexTensor,
+        position_key: FlexTensor,
+        position_query: FlexTensor,
+        call: Arc<Disentangled>,
+    ) -> (FlexTensor, FlexTensor) {
+        let (inputs, tables) = ([query, key, value], [position_key, position_query]);
+        if !inputs.iter().chain(&tables).all(|tensor| is_f32(&[tensor])) {
+            return plain::disentangled::forward::<Self>(inputs, tables, &call);
+        }
+        attention::disentangled::forward(inputs, tables, &call)
+    }
+
+    fn disentangled_attention_backward(
+        query: FlexTensor,
+        key: FlexTensor,
+        value: FlexTensor,
+        position_key: FlexTensor,
+        position_query: FlexTensor,
+        output: FlexTensor,
+        log_sum: FlexTensor,
+        gradient: FlexTensor,
+        call: Arc<Disentangled>,
+    ) -> (FlexTensor, FlexTensor, FlexTensor, FlexTensor, FlexTensor) {
+        let (inputs, tables) = ([query, key, value], [position_key, position_query]);
+        let saved = [output, log_sum, gradient];
+        let all = inputs.iter().chain(&tables).chain(&saved);
+        if !all.into_iter().all(|tensor| is_f32(&[tensor])) {
+            return plain::disentangled::backward::<Self>(inputs, tables, saved, &call).into();
+        }
+        attention::disentangled::backward(inputs, tables, saved, &call).into()
     }
 
     fn dropout(input: FlexTensor, dropout: Dropout) -> FlexTensor {

@@ -11,15 +11,15 @@ use crate::{Attention, ScoreBias, Segments};
 const HIDDEN: f32 = -1e30;
 
 /// The sizes of one call.
-struct Layout<'a> {
-    call: &'a Attention,
-    sequences: usize,
-    queries: usize,
-    keys: usize,
+pub(super) struct Layout<'a> {
+    pub(super) call: &'a Attention,
+    pub(super) sequences: usize,
+    pub(super) queries: usize,
+    pub(super) keys: usize,
 }
 
 impl<'a> Layout<'a> {
-    fn new(call: &'a Attention) -> Self {
+    pub(super) fn new(call: &'a Attention) -> Self {
         Self {
             call,
             sequences: call.query_segments.len(),
@@ -29,7 +29,7 @@ impl<'a> Layout<'a> {
     }
 
     /// `[rows, heads * dim]` to `[sequences, heads, longest, dim]`, repeating shared key and value heads.
-    fn to_rectangle<B: Backend>(
+    pub(super) fn to_rectangle<B: Backend>(
         &self,
         tensor: FloatTensor<B>,
         segments: &Segments,
@@ -54,7 +54,7 @@ impl<'a> Layout<'a> {
     }
 
     /// `[sequences, heads, longest, dim]` back to `[rows, heads * dim]`, adding up what shared heads were repeated for.
-    fn to_rows<B: Backend>(
+    pub(super) fn to_rows<B: Backend>(
         &self,
         tensor: FloatTensor<B>,
         segments: &Segments,
@@ -174,8 +174,13 @@ fn scores<B: Backend>(
             )
         }
     }
-    let mask = layout.make::<B>(query, |place| if place.visible { 0.0 } else { HIDDEN });
-    (B::float_add(scores, mask), slope)
+    (hide::<B>(layout, scores), slope)
+}
+
+/// Scores that must not count are moved out of sight.
+pub(super) fn hide<B: Backend>(layout: &Layout<'_>, scores: FloatTensor<B>) -> FloatTensor<B> {
+    let mask = layout.make::<B>(&scores, |place| if place.visible { 0.0 } else { HIDDEN });
+    B::float_add(scores, mask)
 }
 
 /// The bucket of each (sequence, query, key), flat.
@@ -224,7 +229,17 @@ pub(crate) fn forward<B: Backend>(
     let key = layout.to_rectangle::<B>(key, &call.key_segments, call.key_value_heads);
     let value = layout.to_rectangle::<B>(value, &call.key_segments, call.key_value_heads);
     let (scores, _) = scores::<B>(&layout, &query, &key, &table);
-    let visible = layout.make::<B>(&query, |place| f32::from(u8::from(place.visible)));
+    attend::<B>(&layout, scores, value)
+}
+
+/// From scores and values, as rectangles, to the output and the logarithm of each row's sum of exponentials, as rows.
+pub(super) fn attend<B: Backend>(
+    layout: &Layout<'_>,
+    scores: FloatTensor<B>,
+    value: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let call = layout.call;
+    let visible = layout.make::<B>(&scores, |place| f32::from(u8::from(place.visible)));
     let maximum = B::float_max_dim(scores.clone(), 3);
     let weights = B::float_mul(B::float_exp(B::float_sub(scores, maximum.clone())), visible);
     let sum = B::float_clamp_min(
@@ -232,7 +247,7 @@ pub(crate) fn forward<B: Backend>(
         f32::MIN_POSITIVE.into(),
     );
     let mut probabilities = B::float_div(weights, sum.clone());
-    if let Some(mask) = dropout::<B>(&layout, &probabilities) {
+    if let Some(mask) = dropout::<B>(layout, &probabilities) {
         probabilities = B::float_mul(probabilities, mask);
     }
     let output = B::float_matmul(probabilities, value);
@@ -268,25 +283,8 @@ pub(crate) fn backward<B: Backend>(
     let log_sum = layout.to_rectangle::<B>(log_sum, &call.query_segments, call.heads);
 
     let (scores, slope) = scores::<B>(&layout, &query, &key, &table);
-    let visible = layout.make::<B>(&query, |place| f32::from(u8::from(place.visible)));
-    // Hidden scores are first moved to the row's own level, or their exponential could overflow where a row sees nothing.
-    let level = B::float_mul(B::float_sub(scores, log_sum), visible.clone());
-    let probabilities = B::float_mul(B::float_exp(level), visible);
-    let mask = dropout::<B>(&layout, &probabilities);
-    let masked = |tensor: FloatTensor<B>| match &mask {
-        Some(mask) => B::float_mul(tensor, mask.clone()),
-        None => tensor,
-    };
-    let to_value = B::float_matmul(
-        B::float_swap_dims(masked(probabilities.clone()), 2, 3),
-        gradient.clone(),
-    );
-    let to_probabilities = masked(B::float_matmul(
-        gradient.clone(),
-        B::float_swap_dims(value, 2, 3),
-    ));
-    let row = B::float_sum_dim(B::float_mul(gradient, output), 3);
-    let to_scores = B::float_mul(probabilities, B::float_sub(to_probabilities, row));
+    let (to_value, to_scores) =
+        softmax_backward::<B>(&layout, scores, value, [output, log_sum, gradient]);
     let to_table = match call.bias {
         ScoreBias::Buckets(_) => {
             let flat = B::float_reshape(
@@ -316,5 +314,36 @@ pub(crate) fn backward<B: Backend>(
         layout.to_rows::<B>(to_key, &call.key_segments, call.key_value_heads),
         layout.to_rows::<B>(to_value, &call.key_segments, call.key_value_heads),
         to_table,
+    )
+}
+
+/// The gradients of values and scores, all as rectangles.
+pub(super) fn softmax_backward<B: Backend>(
+    layout: &Layout<'_>,
+    scores: FloatTensor<B>,
+    value: FloatTensor<B>,
+    [output, log_sum, gradient]: [FloatTensor<B>; 3],
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let visible = layout.make::<B>(&scores, |place| f32::from(u8::from(place.visible)));
+    // Hidden scores are first moved to the row's own level, or their exponential could overflow where a row sees nothing.
+    let level = B::float_mul(B::float_sub(scores, log_sum), visible.clone());
+    let probabilities = B::float_mul(B::float_exp(level), visible);
+    let mask = dropout::<B>(layout, &probabilities);
+    let masked = |tensor: FloatTensor<B>| match &mask {
+        Some(mask) => B::float_mul(tensor, mask.clone()),
+        None => tensor,
+    };
+    let to_value = B::float_matmul(
+        B::float_swap_dims(masked(probabilities.clone()), 2, 3),
+        gradient.clone(),
+    );
+    let to_probabilities = masked(B::float_matmul(
+        gradient.clone(),
+        B::float_swap_dims(value, 2, 3),
+    ));
+    let row = B::float_sum_dim(B::float_mul(gradient, output), 3);
+    (
+        to_value,
+        B::float_mul(probabilities, B::float_sub(to_probabilities, row)),
     )
 }

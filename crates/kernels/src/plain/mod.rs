@@ -4,6 +4,7 @@
 
 pub(crate) mod activation;
 pub(crate) mod attention;
+pub(crate) mod disentangled;
 pub(crate) mod norm;
 pub(crate) mod rotary;
 

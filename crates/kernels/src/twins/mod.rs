@@ -3,6 +3,7 @@
 #![allow(clippy::single_range_in_vec_init)]
 
 mod attention;
+mod disentangled;
 mod layers;
 
 use std::sync::Arc;
