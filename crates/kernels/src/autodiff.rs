@@ -308,6 +308,27 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         )
     }
 
+    fn shift_rows(
+        input: FloatTensor<Self>,
+        segments: Segments,
+        offset: isize,
+    ) -> FloatTensor<Self> {
+        let (input, node) = input.into_parts();
+        let output = B::shift_rows(input, segments.clone(), offset);
+        record::<B, C, _, 1>(
+            [node],
+            output,
+            (segments, offset),
+            |(segments, offset), gradient, _| {
+                [Some(B::shift_rows(
+                    gradient,
+                    segments,
+                    offset.wrapping_neg(),
+                ))]
+            },
+        )
+    }
+
     fn segment_mean(input: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
         let (input, node) = input.into_parts();
         let output = B::segment_mean(input, segments.clone());

@@ -24,7 +24,7 @@ pub use random::{Dropout, Key};
 pub use segments::Segments;
 pub use tensor::{
     adamw_step, attention, cross_entropy, disentangled_attention, dropout, gated, gather_rows,
-    gelu, layer_norm, linear, rms_norm, rotary, segment_max, segment_mean, sum_squares,
+    gelu, layer_norm, linear, rms_norm, rotary, segment_max, segment_mean, shift_rows, sum_squares,
 };
 
 /// Which formula of the Gaussian error linear unit.

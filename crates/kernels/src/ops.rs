@@ -253,6 +253,15 @@ pub trait Kernels: Backend {
         plain::gather_rows_backward::<Self>(gradient, rows, count)
     }
 
+    /// Each row replaced by the one `offset` further on in its segment; with the opposite offset, its own derivative.
+    fn shift_rows(
+        input: FloatTensor<Self>,
+        segments: Segments,
+        offset: isize,
+    ) -> FloatTensor<Self> {
+        plain::shift_rows::<Self>(input, &segments, offset)
+    }
+
     /// The mean of each segment's rows.
     fn segment_mean(input: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
         plain::segment_mean::<Self>(input, &segments)

@@ -149,6 +149,16 @@ pub fn gather_rows(table: Tensor<2>, rows: Tensor<1, Int>) -> Tensor<2> {
     ))
 }
 
+/// `[rows, dim]` with each row replaced by the one `offset` rows further on in the same segment, zeros where there is none: what a
+/// convolution over a sequence is summed from.
+pub fn shift_rows(input: Tensor<2>, segments: Segments, offset: isize) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::shift_rows(
+        input.into_dispatch(),
+        segments,
+        offset,
+    ))
+}
+
 /// The mean of each segment's rows, `[segments, dim]`; zeros for an empty segment.
 pub fn segment_mean(input: Tensor<2>, segments: Segments) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::segment_mean(input.into_dispatch(), segments))

@@ -256,6 +256,13 @@ impl Kernels for Flex {
         rows::gather_backward(gradient, rows, count)
     }
 
+    fn shift_rows(input: FlexTensor, segments: Segments, offset: isize) -> FlexTensor {
+        if !is_f32(&[&input]) {
+            return plain::shift_rows::<Self>(input, &segments, offset);
+        }
+        rows::shift(input, &segments, offset)
+    }
+
     fn segment_mean(input: FlexTensor, segments: Segments) -> FlexTensor {
         if !is_f32(&[&input]) {
             return plain::segment_mean::<Self>(input, &segments);

@@ -105,6 +105,25 @@ pub(super) fn gather_backward(gradient: FlexTensor, rows: FlexTensor, count: usi
     tensor(table, [count, columns])
 }
 
+pub(super) fn shift(input: FlexTensor, segments: &Segments, offset: isize) -> FlexTensor {
+    let [rows, columns] = matrix(&input);
+    assert_eq!(rows, segments.total(), "a row for each of the segments'");
+    let input = contiguous(input);
+    let mut output = vec![0.0; rows * columns];
+    for range in segments.iter() {
+        // The part of a segment that stays inside it moves as a whole.
+        let distance = offset.unsigned_abs().min(range.len());
+        let kept = (range.len() - distance) * columns;
+        let (from, to) = match offset {
+            0.. => (range.start + distance, range.start),
+            _ => (range.start, range.start + distance),
+        };
+        let source = &values(&input)[from * columns..][..kept];
+        output[to * columns..][..kept].copy_from_slice(source);
+    }
+    tensor(output, [rows, columns])
+}
+
 pub(super) fn segment_mean(input: FlexTensor, segments: &Segments) -> FlexTensor {
     let columns = matrix(&input)[1];
     let input = contiguous(input);

@@ -112,6 +112,24 @@ pub(crate) fn gather_rows_backward<B: Backend>(
     B::float_select_assign(table, 0, rows, gradient, IndexingUpdateOp::Add)
 }
 
+pub(crate) fn shift_rows<B: Backend>(
+    input: FloatTensor<B>,
+    segments: &Segments,
+    offset: isize,
+) -> FloatTensor<B> {
+    let columns = input.shape()[1];
+    // Rows past either end of their sequence read an extra row of zeros.
+    let padded = B::float_cat(vec![input.clone(), zeros::<B>([1, columns], &input)], 0);
+    let rows = segments.iter().flat_map(|range| {
+        range.clone().map(move |row| {
+            row.checked_add_signed(offset)
+                .filter(|row| range.contains(row))
+        })
+    });
+    let rows = rows.map(|row| row.unwrap_or(segments.total()));
+    B::float_select(padded, 0, upload_rows::<B>(rows, &input))
+}
+
 /// The `[segments, rows]` matrix that averages.
 fn averaging<B: Backend>(segments: &Segments, like: &FloatTensor<B>) -> FloatTensor<B> {
     let mut values = vec![0.0; segments.len() * segments.total()];

@@ -152,6 +152,41 @@ fn gathering_rows_agrees_with_its_twin_and_adds_gradients_of_repeated_rows() {
 }
 
 #[test]
+fn shifted_rows_stay_in_their_sequence_and_their_gradient_goes_back() {
+    let segments = Segments::from_lengths([3, 0, 1, 4]);
+    let column =
+        Tensor::<2>::from_data([[1.], [2.], [3.], [4.], [5.], [6.], [7.], [8.]], &device());
+    let x = column.repeat_dim(1, 2);
+    let gradient = random(1, 8, 2);
+    for (offset, expected) in [
+        (0, [1., 2., 3., 4., 5., 6., 7., 8.]),
+        (1, [2., 3., 0., 0., 6., 7., 8., 0.]),
+        (-2, [0., 0., 1., 0., 0., 0., 5., 6.]),
+        (9, [0.; 8]),
+        (isize::MIN + 1, [0.; 8]),
+    ] {
+        let input = x.clone().autodiff().require_grad();
+        let shifted = crate::shift_rows(input.clone(), segments.clone(), offset);
+        let ours = shifted.clone().inner();
+        assert_eq!(values(ours.clone()), expected.map(|x| [x; 2]).concat());
+        let twin = plain::shift_rows::<Flex>(flex(x.clone()), &segments, offset);
+        close(ours, back(twin), 0.0);
+        // The adjoint of a shift: <g, shift x> = <shift^T g, x>.
+        let grads = (shifted.clone() * gradient.clone().autodiff())
+            .sum()
+            .backward();
+        let transposed = input.grad(&grads).unwrap();
+        let twin = plain::shift_rows::<Flex>(flex(gradient.clone()), &segments, -offset);
+        close(transposed.clone(), back(twin), 0.0);
+        close(
+            (transposed * x.clone()).sum(),
+            (shifted.inner() * gradient.clone()).sum(),
+            1e-5,
+        );
+    }
+}
+
+#[test]
 fn pooling_agrees_with_its_twins_and_with_autodiff_even_for_empty_segments() {
     let segments = Segments::from_lengths([2, 0, 5, 1]);
     let x = random(1, 8, 4);
