@@ -22,7 +22,7 @@ impl Bytes {
         // Asked first, because opening a named pipe would wait for a writer for ever.
         let kind = std::fs::metadata(path).map_err(Error::io("read", path))?;
         if !kind.is_file() {
-            return Err(Error::Weights {
+            return Err(Error::Malformed {
                 file: path.display().to_string(),
                 reason: "it is not a file".into(),
             });

@@ -103,10 +103,12 @@ pub enum Error {
     },
 
     /// A weights file that cannot be what it claims to be.
-    #[error("{file} is not a usable safetensors file: {reason}")]
+    #[error("{file} is not a usable {format} file: {reason}")]
     Weights {
         /// The file.
         file: String,
+        /// The format that it is in, or should be: "safetensors", "PyTorch".
+        format: &'static str,
         /// What is wrong, and what would fix it.
         reason: String,
     },

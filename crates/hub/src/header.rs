@@ -6,41 +6,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
 
-use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::contents::{Contents, Entry};
+
 /// Bytes before the header.
-const LENGTH: usize = 8;
+pub(crate) const LENGTH: usize = 8;
 /// The longest header that is read, as in the reference implementation.
 const HEADER_LIMIT: usize = 100_000_000;
 /// The key of the header that holds notes rather than a tensor.
 pub(crate) const NOTES: &str = "__metadata__";
 
-/// Where one tensor lies.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) dtype: Dtype,
-    pub(crate) shape: Vec<usize>,
-    /// Its bytes, counted from the start of the file.
-    pub(crate) bytes: Range<usize>,
-}
-
-/// What a file says about itself.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Header {
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) notes: BTreeMap<String, String>,
-}
-
 /// Reads and checks the header of a whole file; the reason when it cannot be one.
 ///
 /// After this every entry's byte range lies within the file, fits its type and shape, and overlaps no other.
-pub(crate) fn parse(file: &[u8]) -> Result<Header, String> {
+pub(crate) fn parse(file: &[u8]) -> Result<Contents, String> {
     let Some((length, rest)) = file.split_first_chunk::<LENGTH>() else {
         return Err(format!(
             "it is {} bytes long, too short to hold anything; fetch it again",
@@ -75,7 +58,7 @@ pub(crate) fn parse(file: &[u8]) -> Result<Header, String> {
         entries.push(entry(name, info, data.len(), LENGTH + header)?);
     }
     check_layout(&mut entries, LENGTH + header, file.len())?;
-    Ok(Header { entries, notes })
+    Ok(Contents { entries, notes })
 }
 
 /// One tensor's entry, if what it says of itself agrees with itself and with the length of the file.
@@ -108,6 +91,7 @@ fn entry(name: String, info: TensorInfo, data: usize, start: usize) -> Result<En
         name,
         dtype: info.dtype,
         shape: info.shape,
+        strides: None,
         bytes: start + from..start + to,
     })
 }

@@ -1,8 +1,8 @@
 //! Presets, and the files they are made of.
 //!
 //! A [`Handle`] names a preset (built in, a folder, or a repository in the local Hugging Face cache), a [`Preset`] is one
-//! that has been found and whose files can be read, and [`Weights`] are its tensors, memory-mapped. [`LoadReport`] says how
-//! they fitted a model. [`write_safetensors`] and [`atomic`] write files that are complete or absent.
+//! that has been found and whose files can be read, and [`Weights`] are its tensors, memory-mapped, from safetensors files or
+//! PyTorch's own, of which nothing is ever run. [`LoadReport`] says how they fitted a model. [`write_safetensors`] and [`atomic`] write files that are complete or absent.
 //!
 //! ```
 //! let preset = engraft_hub::Preset::from_name("sapiens_vh")?;
@@ -16,11 +16,13 @@
 pub mod atomic;
 mod builtin;
 mod bytes;
+mod contents;
 mod error;
 mod handle;
 mod header;
 mod hub_cache;
 mod preset;
+mod pytorch;
 mod report;
 mod shards;
 mod tensor;

@@ -7,12 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::{Error, Preset, Result, Weights};
 
-/// The table of contents of a checkpoint that is several files.
-pub(crate) const INDEX: &str = "model.safetensors.index.json";
-
 /// Opens every file that an index lists. The index decides: a tensor that it puts elsewhere, or leaves out, is not taken.
-pub(crate) fn open(preset: &Preset, index: &Map<String, Value>) -> Result<Weights> {
-    let label = preset.locate(INDEX);
+/// `name` is the index's own name.
+pub(crate) fn open(preset: &Preset, name: &str, index: &Map<String, Value>) -> Result<Weights> {
+    let label = preset.locate(name);
     let malformed = |reason: String| Error::Malformed {
         file: label.clone(),
         reason,
@@ -40,7 +38,7 @@ pub(crate) fn open(preset: &Preset, index: &Map<String, Value>) -> Result<Weight
         let bytes = preset.map(file)?.ok_or_else(|| Error::MissingFile {
             preset: preset.name().to_owned(),
             file: file.to_owned(),
-            hint: format!("{INDEX} lists it: fetch the preset again"),
+            hint: format!("{name} lists it: fetch the preset again"),
         })?;
         weights.add(preset.locate(file), bytes, |name| tensors.contains(name))?;
         if let Some(absent) = tensors.iter().find(|name| weights.get(name).is_none()) {

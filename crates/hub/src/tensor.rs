@@ -1,5 +1,7 @@
 //! One tensor of a checkpoint, as its file stores it.
 
+use std::borrow::Cow;
+
 use half::{bf16, f16};
 use safetensors::Dtype;
 
@@ -12,6 +14,9 @@ pub struct TensorRef<'a> {
     pub(crate) name: &'a str,
     pub(crate) dtype: Dtype,
     pub(crate) shape: &'a [usize],
+    /// How many numbers apart neighbours lie along each dimension; none when the numbers lie row by row without gaps.
+    pub(crate) strides: Option<&'a [usize]>,
+    /// From the first number to the last; both may be the same, and others may lie between.
     pub(crate) bytes: &'a [u8],
 }
 
@@ -36,9 +41,13 @@ impl<'a> TensorRef<'a> {
         self.shape
     }
 
-    /// Its numbers as stored: row by row, least significant byte first.
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
+    /// Its numbers row by row, least significant byte first: as the file stores them, or gathered when it stores them in
+    /// another order, as PyTorch's files may.
+    pub fn bytes(&self) -> Cow<'a, [u8]> {
+        match self.strides {
+            None => Cow::Borrowed(self.bytes),
+            Some(strides) => Cow::Owned(self.gather(strides)),
+        }
     }
 
     /// Its numbers as 32-bit floats, row by row; F64 is rounded to the nearest.
@@ -62,13 +71,13 @@ impl<'a> TensorRef<'a> {
 
     /// How many of its numbers are infinite or not numbers as 32-bit floats; zero for types that have none.
     pub fn non_finite(&self) -> usize {
+        let bytes = self.bytes();
         let count = |finite: &dyn Fn(&[u8]) -> bool, size| {
-            self.bytes.chunks_exact(size).filter(|n| !finite(n)).count()
+            bytes.chunks_exact(size).filter(|n| !finite(n)).count()
         };
         // All bits of the exponent set means infinite or not a number, in each of these formats.
         match self.dtype {
-            Dtype::F32 => self
-                .bytes
+            Dtype::F32 => bytes
                 .as_chunks()
                 .0
                 .iter()
@@ -89,12 +98,36 @@ impl<'a> TensorRef<'a> {
     }
 
     fn numbers<const SIZE: usize>(&self, read: impl Fn([u8; SIZE]) -> f32) -> Vec<f32> {
-        self.bytes
+        self.bytes()
             .as_chunks()
             .0
             .iter()
             .map(|bytes| read(*bytes))
             .collect()
+    }
+
+    /// The numbers in the order of their indices, of which the last runs fastest.
+    fn gather(&self, strides: &[usize]) -> Vec<u8> {
+        let size = self.dtype.bitsize() / 8;
+        let count: usize = self.shape.iter().product();
+        let mut gathered = Vec::with_capacity(count * size);
+        let mut index = vec![0; self.shape.len()];
+        let mut at = 0;
+        for _ in 0..count {
+            gathered.extend_from_slice(self.bytes.get(at..at + size).unwrap_or_default());
+            // To the next index, as an odometer turns: a dimension at its end begins anew and its neighbour takes a step.
+            let dimensions = index.iter_mut().zip(self.shape).zip(strides).rev();
+            for ((index, length), stride) in dimensions {
+                *index += 1;
+                at += stride * size;
+                if *index < *length {
+                    break;
+                }
+                at -= *index * stride * size;
+                *index = 0;
+            }
+        }
+        gathered
     }
 }
 
@@ -108,6 +141,7 @@ mod tests {
             name: "w",
             dtype,
             shape: &[],
+            strides: None,
             bytes,
         }
     }
@@ -132,6 +166,25 @@ mod tests {
             .flat_map(|n| bf16::from_f32(*n).to_le_bytes())
             .collect();
         assert_eq!(tensor(Dtype::BF16, &bf16s).to_f32().unwrap(), [1.0, -2.5]);
+    }
+
+    #[test]
+    fn numbers_in_another_order_are_gathered_row_by_row() {
+        let stored: Vec<u8> = (0..24u16).flat_map(u16::to_le_bytes).collect();
+        let gathered = |shape: &[usize], strides: &[usize]| -> Vec<u16> {
+            let tensor = TensorRef {
+                shape,
+                strides: Some(strides),
+                ..tensor(Dtype::U16, &stored)
+            };
+            let bytes = tensor.bytes();
+            let numbers = bytes.as_chunks().0.iter();
+            numbers.map(|bytes| u16::from_le_bytes(*bytes)).collect()
+        };
+        assert_eq!(gathered(&[3, 2], &[1, 3]), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(gathered(&[2, 3], &[12, 2]), [0, 2, 4, 12, 14, 16]);
+        assert_eq!(gathered(&[2, 2, 2], &[0, 1, 6]), [0, 6, 1, 7, 0, 6, 1, 7]);
+        assert_eq!(gathered(&[], &[]), [0]);
     }
 
     #[test]

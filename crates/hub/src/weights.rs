@@ -8,11 +8,13 @@ use std::path::Path;
 use safetensors::Dtype;
 
 use crate::bytes::Bytes;
-use crate::shards::{self, INDEX};
-use crate::{Error, Preset, Result, TensorRef, header};
+use crate::{Error, Preset, Result, TensorRef, contents, shards};
 
-/// The file of a checkpoint that is one file.
-const SINGLE: &str = "model.safetensors";
+/// The names that weights go by, in order of preference: of one file, and of the table of contents of several.
+const NAMES: [(&str, &str); 2] = [
+    ("model.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+];
 
 /// A checkpoint's tensors by name. Files are mapped, so opening is cheap and only what is read is brought into memory.
 #[derive(Debug)]
@@ -35,40 +37,49 @@ struct Place {
     file: usize,
     dtype: Dtype,
     shape: Vec<usize>,
+    strides: Option<Vec<usize>>,
     bytes: Range<usize>,
 }
 
 impl Weights {
-    /// Opens a preset's `model.safetensors`, or the files that its `model.safetensors.index.json` lists.
+    /// Opens a preset's weights: the first that it has of `model.safetensors`, the files that `model.safetensors.index.json`
+    /// lists, `pytorch_model.bin`, and the files that `pytorch_model.bin.index.json` lists.
     ///
     /// # Errors
     ///
-    /// When there are none (saying what to do about a `pytorch_model.bin`), when a file is truncated or inconsistent, when a
-    /// listed file is missing or its name leads out of the preset, and when a listed tensor is not in its file.
+    /// When there are none, when a listed file is missing or its name leads out of the preset, when a listed tensor is not in
+    /// its file, and those of [`Weights::open_file`].
     pub fn open(preset: &Preset) -> Result<Weights> {
-        if let Some(bytes) = preset.map(SINGLE)? {
-            return Weights::from_file(preset.locate(SINGLE), bytes);
+        for (single, index) in NAMES {
+            if let Some(bytes) = preset.map(single)? {
+                return Weights::from_file(preset.locate(single), bytes);
+            }
+            if let Some(files) = preset.json_object(index)? {
+                return shards::open(preset, index, &files);
+            }
         }
-        match preset.json_object(INDEX)? {
-            Some(index) => shards::open(preset, &index),
-            None => Err(missing(preset)),
-        }
+        Err(missing(preset))
     }
 
-    /// Opens one safetensors file.
+    /// Opens one file, in the format that its content shows: safetensors, or what PyTorch's `torch.save` writes (`.bin`,
+    /// `.pt`, `.pth`, `.ckpt`), in either of its containers.
+    ///
+    /// PyTorch's files are programs, of which nothing is run: one that names a function or class beyond those of tensors is
+    /// refused. Their tensors are those of the dictionary that they hold, or of the one that it has under `state_dict` or
+    /// `model`; what else they hold is left out.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, is truncated, or is inconsistent.
+    /// When it cannot be read, is truncated or inconsistent, or holds anything but tensors and plain values.
     pub fn open_file(path: &Path) -> Result<Weights> {
         Weights::from_file(path.display().to_string(), Bytes::map(path)?)
     }
 
-    /// Reads a safetensors file held in memory, called `label` in messages.
+    /// Reads a file held in memory, called `label` in messages, in either of the formats of [`Weights::open_file`].
     ///
     /// # Errors
     ///
-    /// When it is truncated or inconsistent.
+    /// Those of [`Weights::open_file`] but for reading.
     pub fn from_bytes(label: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Weights> {
         Weights::from_file(label.to_owned(), Bytes::Held(bytes.into()))
     }
@@ -149,7 +160,7 @@ impl Weights {
             for size in tensor.shape {
                 number(&mut hash, *size);
             }
-            hash.update(tensor.bytes);
+            hash.update(&tensor.bytes());
         }
         hash.finalize().to_hex().to_string()
     }
@@ -161,6 +172,7 @@ impl Weights {
             name,
             dtype: place.dtype,
             shape: &place.shape,
+            strides: place.strides.as_deref(),
             bytes: file.bytes.get(place.bytes.clone())?,
         })
     }
@@ -187,14 +199,11 @@ impl Weights {
         bytes: Bytes,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<()> {
-        let header = header::parse(&bytes).map_err(|reason| Error::Weights {
-            file: label.clone(),
-            reason,
-        })?;
+        let contents = contents::read(&label, &bytes)?;
         let file = self.files.len();
         self.files.push(WeightsFile { label, bytes });
-        self.notes.extend(header.notes);
-        for entry in header
+        self.notes.extend(contents.notes);
+        for entry in contents
             .entries
             .into_iter()
             .filter(|entry| wanted(&entry.name))
@@ -203,6 +212,7 @@ impl Weights {
                 file,
                 dtype: entry.dtype,
                 shape: entry.shape,
+                strides: entry.strides,
                 bytes: entry.bytes,
             };
             self.tensors.insert(entry.name, place);
@@ -211,22 +221,16 @@ impl Weights {
     }
 }
 
-/// The error for a preset without weights, with what to do about those it has in another format.
+/// The error for a preset without weights.
 fn missing(preset: &Preset) -> Error {
-    let pickled = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
-    let hint = match pickled.into_iter().find(|file| preset.has(file)) {
-        Some(file) => format!(
-            "it has {file}, which cannot be read yet: convert it where PyTorch is installed, with python -c \"import torch, \
-             safetensors.torch as s; s.save_file({{k: v.contiguous().clone() for k, v in \
-             torch.load('pytorch_model.bin', weights_only=True).items()}}, '{SINGLE}')\""
-        ),
-        None => "a preset is a folder with config.json, model.safetensors and a tokenizer's files"
-            .into(),
-    };
+    let names: Vec<_> = NAMES
+        .iter()
+        .flat_map(|(single, index)| [*single, *index])
+        .collect();
     Error::MissingFile {
         preset: preset.name().to_owned(),
-        file: format!("{SINGLE} and no {INDEX}"),
-        hint,
+        file: names.join(", no "),
+        hint: "a preset is a folder with config.json, weights and a tokenizer's files".into(),
     }
 }
 
@@ -235,6 +239,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::{TensorData, TensorToWrite, write_safetensors};
     use std::fs;
+
+    const SAFETENSORS: &str = "model.safetensors";
 
     fn save(path: &Path, tensors: &[(&str, &[f32])]) {
         let tensors = tensors.iter().map(|(name, numbers)| TensorToWrite {
@@ -260,7 +266,7 @@ pub(crate) mod tests {
                 &[("a", &[1.0]), ("extra", &[9.0])],
             );
             save(&dir.join("two.safetensors"), &[("b", &[2.0, 3.0])]);
-            fs::write(dir.join(INDEX), index).unwrap();
+            fs::write(dir.join("model.safetensors.index.json"), index).unwrap();
         });
         Weights::open(&preset)
     }
@@ -283,18 +289,24 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn absent_weights_say_what_was_looked_for_and_how_to_convert_a_pickle() {
+    fn absent_weights_say_what_was_looked_for() {
         let (_root, empty) = preset(|_| ());
         let message = Weights::open(&empty).unwrap_err().to_string();
         assert!(
-            message.contains("no model.safetensors and no model.safetensors.index.json"),
+            message.contains(
+                "has no model.safetensors, no model.safetensors.index.json, no pytorch_model.bin, no pytorch_model.bin.index.json; \
+                 a preset is a folder"
+            ),
             "{message}"
         );
-        let (_root, pickled) =
-            preset(|dir| fs::write(dir.join("pytorch_model.bin"), b"x").unwrap());
-        let message = Weights::open(&pickled).unwrap_err().to_string();
+    }
+
+    #[test]
+    fn a_file_named_as_pytorchs_that_is_something_else_is_refused_as_such() {
+        let (_root, other) = preset(|dir| fs::write(dir.join("pytorch_model.bin"), b"x").unwrap());
+        let message = Weights::open(&other).unwrap_err().to_string();
         assert!(
-            message.contains("it has pytorch_model.bin, which cannot be read yet: convert it"),
+            message.contains("pytorch_model.bin is not a usable PyTorch file: it is 1 bytes long and begins neither"),
             "{message}"
         );
     }
@@ -302,9 +314,9 @@ pub(crate) mod tests {
     #[test]
     fn a_truncated_file_is_refused_by_its_name() {
         let (_root, broken) = preset(|dir| {
-            save(&dir.join(SINGLE), &[("a", &[1.0, 2.0])]);
-            let whole = fs::read(dir.join(SINGLE)).unwrap();
-            fs::write(dir.join(SINGLE), &whole[..whole.len() - 3]).unwrap();
+            save(&dir.join(SAFETENSORS), &[("a", &[1.0, 2.0])]);
+            let whole = fs::read(dir.join(SAFETENSORS)).unwrap();
+            fs::write(dir.join(SAFETENSORS), &whole[..whole.len() - 3]).unwrap();
         });
         let message = Weights::open(&broken).unwrap_err().to_string();
         assert!(
@@ -316,14 +328,14 @@ pub(crate) mod tests {
 
     #[test]
     fn an_empty_file_and_a_folder_in_its_place_are_refused() {
-        let (_root, empty) = preset(|dir| fs::write(dir.join(SINGLE), b"").unwrap());
+        let (_root, empty) = preset(|dir| fs::write(dir.join(SAFETENSORS), b"").unwrap());
         assert!(
             Weights::open(&empty)
                 .unwrap_err()
                 .to_string()
                 .contains("0 bytes long")
         );
-        let (_root, folder) = preset(|dir| fs::create_dir(dir.join(SINGLE)).unwrap());
+        let (_root, folder) = preset(|dir| fs::create_dir(dir.join(SAFETENSORS)).unwrap());
         assert!(
             Weights::open(&folder)
                 .unwrap_err()
@@ -336,7 +348,7 @@ pub(crate) mod tests {
     fn numbers_that_are_not_finite_are_reported_by_tensor() {
         let (_root, bad) = preset(|dir| {
             save(
-                &dir.join(SINGLE),
+                &dir.join(SAFETENSORS),
                 &[("a", &[1.0]), ("b", &[f32::NAN, f32::INFINITY, 0.0])],
             )
         });
@@ -346,19 +358,19 @@ pub(crate) mod tests {
     #[test]
     fn the_fingerprint_depends_on_the_tensors_and_not_on_their_files() {
         let (root, whole) =
-            preset(|dir| save(&dir.join(SINGLE), &[("a", &[1.0]), ("b", &[2.0, 3.0])]));
+            preset(|dir| save(&dir.join(SAFETENSORS), &[("a", &[1.0]), ("b", &[2.0, 3.0])]));
         let first = Weights::open(&whole).unwrap().fingerprint();
         assert_eq!(first.len(), 64);
         let split =
             sharded(r#"{"weight_map":{"a":"one.safetensors","b":"two.safetensors"}}"#).unwrap();
         assert_eq!(split.fingerprint(), first);
         save(
-            &root.path().join(SINGLE),
+            &root.path().join(SAFETENSORS),
             &[("a", &[1.0]), ("b", &[2.0, 3.5])],
         );
         assert_ne!(Weights::open(&whole).unwrap().fingerprint(), first);
         save(
-            &root.path().join(SINGLE),
+            &root.path().join(SAFETENSORS),
             &[("a", &[1.0]), ("c", &[2.0, 3.0])],
         );
         assert_ne!(Weights::open(&whole).unwrap().fingerprint(), first);

@@ -1,0 +1,214 @@
+//! The functions and classes that a checkpoint may name, and what each of them builds here.
+//!
+//! This is the whole list: nothing that a file says can add to it, and none of it does more than describe a tensor or make an
+//! empty container.
+
+use safetensors::Dtype;
+
+use super::shown;
+use super::value::{Heap, Storage, StorageAt, Tensor, Value};
+
+/// The most dimensions of a tensor, as in PyTorch.
+const DIMENSIONS: usize = 64;
+
+/// A function or class of Python's that means something here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    OrderedDict,
+    /// A storage of numbers of one type.
+    Storage(Dtype),
+    /// (storage, offset, size, stride)
+    RebuildTensor,
+    /// (storage, offset, size, stride, requires_grad, backward_hooks, metadata?)
+    RebuildTensorV2,
+    /// (tensor, requires_grad, backward_hooks)
+    RebuildParameter,
+    /// (tensor, requires_grad, backward_hooks, state)
+    RebuildParameterWithState,
+    /// A tensor's shape, which is a tuple.
+    Size,
+    /// The name of a processor.
+    Device,
+    /// Bytes, as protocol 2 writes them: text and the name of an encoding.
+    Encode,
+}
+
+impl Class {
+    /// What a pickle means by this name; the reason when it may not mean it.
+    pub(super) fn named(module: &str, name: &str, at: usize) -> Result<Class, String> {
+        let class = match (module, name) {
+            ("collections", "OrderedDict") => Class::OrderedDict,
+            ("torch._utils", "_rebuild_tensor") => Class::RebuildTensor,
+            ("torch._utils", "_rebuild_tensor_v2") => Class::RebuildTensorV2,
+            ("torch._utils", "_rebuild_parameter") => Class::RebuildParameter,
+            ("torch._utils", "_rebuild_parameter_with_state") => Class::RebuildParameterWithState,
+            ("torch", "Size") => Class::Size,
+            ("torch", "device") => Class::Device,
+            ("_codecs", "encode") => Class::Encode,
+            ("torch", "DoubleStorage") => Class::Storage(Dtype::F64),
+            ("torch", "FloatStorage") => Class::Storage(Dtype::F32),
+            ("torch", "HalfStorage") => Class::Storage(Dtype::F16),
+            ("torch", "BFloat16Storage") => Class::Storage(Dtype::BF16),
+            ("torch", "LongStorage") => Class::Storage(Dtype::I64),
+            ("torch", "IntStorage") => Class::Storage(Dtype::I32),
+            ("torch", "ShortStorage") => Class::Storage(Dtype::I16),
+            ("torch", "CharStorage") => Class::Storage(Dtype::I8),
+            ("torch", "ByteStorage") => Class::Storage(Dtype::U8),
+            ("torch", "BoolStorage") => Class::Storage(Dtype::BOOL),
+            _ => return Err(refusal(module, name, at)),
+        };
+        Ok(class)
+    }
+
+    /// What calling it with these arguments gives.
+    pub(super) fn call<'p>(
+        self,
+        arguments: &[Value<'p>],
+        heap: &mut Heap<'p>,
+    ) -> Result<Value<'p>, String> {
+        match (self, arguments) {
+            (Class::OrderedDict, []) => Ok(Value::Dict(heap.add_dict(Vec::new()))),
+            (Class::OrderedDict, [Value::List(pairs)]) => {
+                let pairs = heap.list(*pairs).iter();
+                let items = pairs.map(|pair| self.pair(*pair, heap)).collect::<Result<_, _>>()?;
+                Ok(Value::Dict(heap.add_dict(items)))
+            }
+            (Class::RebuildTensor, [Value::Storage(storage), offset, size, stride])
+            | (Class::RebuildTensorV2, [Value::Storage(storage), offset, size, stride, _, _])
+            | (
+                Class::RebuildTensorV2,
+                [Value::Storage(storage), offset, size, stride, _, _, Value::Nothing],
+            ) => tensor(*storage, *offset, *size, *stride, heap),
+            (Class::RebuildTensorV2, [_, _, _, _, _, _, _]) => Err(
+                "it holds a tensor that is conjugated or negated as it is read; save it after .resolve_conj().resolve_neg()"
+                    .into(),
+            ),
+            (Class::RebuildParameter, [tensor @ Value::Tensor(_), _, _])
+            | (Class::RebuildParameterWithState, [tensor @ Value::Tensor(_), _, _, _])
+            | (Class::Size, [tensor @ Value::Tuple(_)]) => Ok(*tensor),
+            (Class::Device, [Value::Text(_)] | [Value::Text(_), Value::Int(_)]) => Ok(Value::Nothing),
+            (Class::Encode, [Value::Text(_), Value::Text("latin1")]) => Ok(Value::Bytes),
+            _ => Err(self.misuse(arguments)),
+        }
+    }
+
+    /// One item of an ordered dictionary, which old versions of Python wrote as a list of pairs.
+    fn pair<'p>(self, pair: Value<'p>, heap: &Heap<'p>) -> Result<(Value<'p>, Value<'p>), String> {
+        if let Value::List(pair) | Value::Tuple(pair) = pair
+            && let [key, value] = heap.list(pair)
+        {
+            return Ok((*key, *value));
+        }
+        Err(self.misuse(&[pair]))
+    }
+
+    fn misuse(self, arguments: &[Value<'_>]) -> String {
+        let kinds: Vec<_> = arguments.iter().take(8).map(Value::kind).collect();
+        format!(
+            "it calls {self:?} with ({}), which PyTorch never does; it is damaged or was made to deceive",
+            kinds.join(", ")
+        )
+    }
+}
+
+/// The reason why a function or class may not be named; `at` is the byte of the pickle after it.
+pub(super) fn refusal(module: &str, name: &str, at: usize) -> String {
+    format!(
+        "it names {}.{} (before byte {at} of its pickle), but a checkpoint may hold only tensors and plain values, and nothing \
+         that a file names is ever run; if you trust where it comes from, convert it to safetensors with PyTorch",
+        shown(module),
+        shown(name)
+    )
+}
+
+/// The storage that a persistent id describes: ("storage", class, key, location, count), and in the older container a view.
+pub(super) fn storage<'p>(id: Value<'p>, heap: &mut Heap<'p>) -> Result<Value<'p>, String> {
+    let parts = match id {
+        Value::Tuple(parts) => heap.list(parts),
+        _ => &[],
+    };
+    let (class, key, count) = match parts {
+        [Value::Text("storage"), class, key, _location, count] => (class, key, count),
+        [
+            Value::Text("storage"),
+            class,
+            key,
+            _location,
+            count,
+            Value::Nothing,
+        ] => (class, key, count),
+        [Value::Text("storage"), _, _, _, _, _] => {
+            return Err(
+                "it holds storages that are parts of others, as PyTorch wrote them before version 0.4; save it anew".into(),
+            );
+        }
+        _ => {
+            let kinds: Vec<_> = parts.iter().take(8).map(Value::kind).collect();
+            return Err(format!(
+                "it refers to something outside its pickle that is not a storage (by {} of {:?}); it is damaged or was made to \
+                 deceive",
+                id.kind(),
+                kinds
+            ));
+        }
+    };
+    let (Value::Class(Class::Storage(dtype)), Value::Text(key), Some(count)) =
+        (*class, *key, number(*count))
+    else {
+        return Err(format!(
+            "it describes a storage by {}, {} and {}, not by its type, key and length; it is damaged or was made to deceive",
+            class.kind(),
+            key.kind(),
+            count.kind()
+        ));
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if key.is_empty() || key.len() > 64 || !key.bytes().all(plain) {
+        return Err(format!(
+            "it names a storage \"{}\", which is not a plain name of letters and digits; it is damaged or was made to deceive",
+            shown(key)
+        ));
+    }
+    let storage = Storage { dtype, key, count };
+    Ok(Value::Storage(heap.add_storage(storage)))
+}
+
+fn tensor<'p>(
+    storage: StorageAt,
+    offset: Value<'p>,
+    size: Value<'p>,
+    stride: Value<'p>,
+    heap: &mut Heap<'p>,
+) -> Result<Value<'p>, String> {
+    let numbers = |value: Value<'p>| match value {
+        Value::Tuple(items) | Value::List(items) => {
+            heap.list(items).iter().map(|item| number(*item)).collect()
+        }
+        _ => None,
+    };
+    let parts: (Option<usize>, Option<Vec<usize>>, Option<Vec<usize>>) =
+        (number(offset), numbers(size), numbers(stride));
+    match parts {
+        (Some(offset), Some(shape), Some(strides)) if shape.len() == strides.len() && shape.len() <= DIMENSIONS => {
+            Ok(Value::Tensor(heap.add_tensor(Tensor {
+                storage,
+                offset,
+                shape,
+                strides,
+            })))
+        }
+        _ => Err(
+            "it describes a tensor whose offset, size and stride are not whole numbers from 0, as many of one as of the other; it \
+             is damaged or was made to deceive"
+                .into(),
+        ),
+    }
+}
+
+/// A whole number that is not negative.
+fn number(value: Value<'_>) -> Option<usize> {
+    match value {
+        Value::Int(number) => usize::try_from(number).ok(),
+        _ => None,
+    }
+}
