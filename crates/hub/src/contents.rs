@@ -41,8 +41,24 @@ pub(crate) fn read(label: &str, file: &[u8]) -> Result<Contents> {
     contents.map_err(|reason| Error::Weights {
         file: label.to_owned(),
         format,
-        reason,
+        reason: printable(reason),
     })
+}
+
+/// A reason that quotes the file, without the control characters with which a file could write to the terminal as it likes.
+fn printable(reason: String) -> String {
+    if !reason.contains(char::is_control) {
+        return reason;
+    }
+    let mut text = String::with_capacity(reason.len());
+    for character in reason.chars() {
+        if character.is_control() {
+            text.extend(character.escape_debug());
+        } else {
+            text.push(character);
+        }
+    }
+    text
 }
 
 /// Whether JSON begins where it does in a safetensors file. In PyTorch's files that byte is none that could be a brace.
@@ -57,4 +73,21 @@ fn is_named_as_pytorch(label: &str) -> bool {
             .iter()
             .any(|known| ending == *known)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_a_file_cannot_write_to_the_terminal() {
+        let header = r#"{"\u001b[31m\n":{"dtype":"F32","shape":[9],"data_offsets":[0,0]}}"#;
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(header.as_bytes());
+        let message = read("model.safetensors", &file).unwrap_err().to_string();
+        assert!(
+            message.contains(r#"tensor "\u{1b}[31m\n" has 0 bytes"#),
+            "{message}"
+        );
+    }
 }
