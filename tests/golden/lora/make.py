@@ -2,7 +2,7 @@
 
     python tests/golden/lora/make.py [case ...]
 
-Pins: peft 0.21.2, and those of `tests/golden/models/make.py`, whose ways of drawing weights and inputs these cases have.
+Pins: peft 0.21.2, and those of `tests/golden/models/make.py`, which weights and inputs are drawn as in.
 
 Each case is a folder beside this script:
 

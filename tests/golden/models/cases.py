@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from published import esm_as_published, modernbert_as_published
+from published import deberta_as_published, esm_as_published, modernbert_as_published
 from rnabert import reference as rnabert_reference
 from transformers import (
     AlbertConfig,
@@ -198,8 +198,8 @@ CASES = {
         "EsmForMaskedLM", esm(hidden_size=36, intermediate_size=50), "masked_lm", rewrite=esm_as_published,
         notes=[
             "names and tensors as in the checkpoints of ESM-2 that people have",
-            "inv_freq is stored once per layer, rounded to f16 as the models were trained with it: the stored values "
-            "count, not those that follow from rope_theta",
+            "inv_freq is stored once per layer and rounded, as the models were trained with it (released ones to f16, "
+            "here to bf16): the stored values count, not those that follow from rope_theta",
             "position_embeddings.weight, position_ids and contact_head are stored and take no part",
         ],
     ),
@@ -329,7 +329,8 @@ CASES = {
         notes=["no positions at the input; queries and keys of positions by the layer's own projections"],
     ),
     "deberta_v3_mlm": Case(
-        "DebertaV2ForMaskedLM", deberta_v3(), "masked_lm", notes=["the head that `legacy: true` means: cls.predictions"],
+        "DebertaV2ForMaskedLM", deberta_v3(), "masked_lm",
+        notes=["the head that `legacy: true` means: cls.predictions"],
     ),
     "deberta_v3_mlm_own_head": Case(
         "DebertaV2ForMaskedLM", deberta_v3(legacy=False, max_relative_positions=-1), "masked_lm",
@@ -357,9 +358,10 @@ CASES = {
         "DebertaV2ForSequenceClassification",
         deberta_v2(
             share_att_key=True, conv_kernel_size=5, conv_act="tanh", pooler_hidden_act="tanh",
-            position_biased_input=False, pos_att_type="c2p|p2c", **THREE_LABELS,
+            position_biased_input=False, **THREE_LABELS,
         ),
-        "classification",
+        "classification", rewrite=deberta_as_published,
+        notes=["config.json as published: pos_att_type is one text"],
     ),
     "deberta_v2_embedding_size": Case(
         "DebertaV2ForMaskedLM", deberta_v2(embedding_size=18, conv_kernel_size=0), "masked_lm",

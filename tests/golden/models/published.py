@@ -23,10 +23,13 @@ def _configuration(folder: Path, without: list[str], more: dict) -> dict:
 
 
 def esm_as_published(folder: Path) -> None:
-    """ESM-2 as released: frequencies per layer and rounded to f16, tables that a rotary model does not read."""
+    """ESM-2 as released: rounded frequencies in each layer, tables that a rotary model does not read.
+
+    Released frequencies are rounded to f16. bf16 is coarser: in sequences this short the difference must show.
+    """
     config = _configuration(folder, without=["rope_theta"], more={})
     tensors = load_file(folder / WEIGHTS)
-    frequencies = tensors.pop("esm.rotary_embeddings.inv_freq").half().float()
+    frequencies = tensors.pop("esm.rotary_embeddings.inv_freq").bfloat16().float()
     for layer in range(config["num_hidden_layers"]):
         name = f"esm.encoder.layer.{layer}.attention.self.rotary_embeddings.inv_freq"
         tensors[name] = frequencies.clone()
@@ -47,3 +50,9 @@ def modernbert_as_published(folder: Path) -> None:
     )
     config = _configuration(folder, without=["layer_types", "rope_parameters"], more=more)
     assert "global_attn_every_n_layers" in config
+
+
+def deberta_as_published(folder: Path) -> None:
+    """DeBERTa as released: one text for the kinds of attention."""
+    path = folder / "config.json"
+    _configuration(folder, without=[], more=dict(pos_att_type="|".join(json.loads(path.read_text())["pos_att_type"])))
