@@ -12,8 +12,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, TensorMetadata};
 
 use crate::{
-    Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels, RotaryLayout,
-    Segments,
+    Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels, LowRank,
+    RotaryLayout, Segments,
 };
 
 /// The backward pass of a node: from the saved state, the output's gradient and which inputs need theirs, to the gradients of the `N` inputs.
@@ -197,6 +197,32 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         )
     }
 
+    fn add_low_rank(
+        base: FloatTensor<Self>,
+        input: FloatTensor<Self>,
+        down: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        call: LowRank,
+    ) -> FloatTensor<Self> {
+        let (base, base_node) = base.into_parts();
+        let (input, input_node) = input.into_parts();
+        let (down, down_node) = down.into_parts();
+        let (up, up_node) = up.into_parts();
+        let inputs = (input.clone(), down.clone(), up.clone());
+        let (output, low) = B::add_low_rank_forward(base, input, down, up, call);
+        let state = (inputs, low, call);
+        record::<B, C, _, 4>(
+            [base_node, input_node, down_node, up_node],
+            output,
+            state,
+            |((input, down, up), low, call), gradient, _| {
+                let (input, down, up) =
+                    B::add_low_rank_backward(input, down, up, low, gradient.clone(), call);
+                [gradient, input, down, up].map(Some)
+            },
+        )
+    }
+
     fn layer_norm(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -254,6 +280,14 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
                 [Some(<B as Kernels>::gelu_backward(input, gradient, kind))]
             },
         )
+    }
+
+    fn silu(input: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (input, node) = input.into_parts();
+        let output = <B as Kernels>::silu(input.clone());
+        record::<B, C, _, 1>([node], output, input, |input, gradient, _| {
+            [Some(<B as Kernels>::silu_backward(input, gradient))]
+        })
     }
 
     fn gated(

@@ -23,8 +23,9 @@ pub use ops::Kernels;
 pub use random::{Dropout, Key};
 pub use segments::Segments;
 pub use tensor::{
-    adamw_step, attention, cross_entropy, disentangled_attention, dropout, gated, gather_rows,
-    gelu, layer_norm, linear, rms_norm, rotary, segment_max, segment_mean, shift_rows, sum_squares,
+    adamw_step, add_low_rank, attention, cross_entropy, disentangled_attention, dropout, gated,
+    gather_rows, gelu, layer_norm, linear, rms_norm, rotary, segment_max, segment_mean, shift_rows,
+    silu, sum_squares,
 };
 
 /// Which formula of the Gaussian error linear unit.
@@ -34,6 +35,15 @@ pub enum Gelu {
     Exact,
     /// The approximation by the hyperbolic tangent.
     Tanh,
+}
+
+/// A low-rank update of a linear layer (Hu et al., arXiv 2106.09685), beside its tensors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LowRank {
+    /// Factor of the update: `alpha / rank`, or `alpha / sqrt(rank)` if stabilised.
+    pub scale: f32,
+    /// Dropout of the update's input.
+    pub dropout: Option<Dropout>,
 }
 
 /// The activation of a gate.

@@ -9,8 +9,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 
 use crate::{
-    AdamWStep, Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, RotaryLayout,
-    Segments, plain,
+    AdamWStep, Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, LowRank,
+    RotaryLayout, Segments, plain,
 };
 
 /// Operations that the models need beyond Burn's own.
@@ -139,6 +139,38 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self> {
         Self::float_matmul(Self::float_transpose(gradient), input)
     }
+    /// A linear layer's output plus a low-rank update.
+    fn add_low_rank(
+        base: FloatTensor<Self>,
+        input: FloatTensor<Self>,
+        down: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        call: LowRank,
+    ) -> FloatTensor<Self> {
+        Self::add_low_rank_forward(base, input, down, up, call).0
+    }
+    /// The same with the input times the first factor, `[rows, rank]`.
+    fn add_low_rank_forward(
+        base: FloatTensor<Self>,
+        input: FloatTensor<Self>,
+        down: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        call: LowRank,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        plain::low_rank::forward::<Self>(base, input, down, up, call)
+    }
+    /// Gradients of input and factors; the base's is the output's.
+    fn add_low_rank_backward(
+        input: FloatTensor<Self>,
+        down: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        low: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        call: LowRank,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        plain::low_rank::backward::<Self>(input, down, up, low, gradient, call)
+    }
+
     /// The sum over rows, in fixed chunks.
     fn column_sum(input: FloatTensor<Self>) -> FloatTensor<Self> {
         plain::column_sum::<Self>(input)
@@ -209,6 +241,15 @@ pub trait Kernels: Backend {
         kind: Gelu,
     ) -> FloatTensor<Self> {
         plain::activation::gelu_backward::<Self>(input, gradient, kind)
+    }
+
+    /// SiLU.
+    fn silu(input: FloatTensor<Self>) -> FloatTensor<Self> {
+        plain::activation::silu::<Self>(input)
+    }
+    /// The gradient of SiLU's input.
+    fn silu_backward(input: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        plain::activation::silu_backward::<Self>(input, gradient)
     }
 
     /// The activation of a gate times what it gates.

@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor};
 
 use crate::{
     AdamWStep, Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels,
-    RotaryLayout, Segments,
+    LowRank, RotaryLayout, Segments,
 };
 
 /// Attention of each sequence to its own keys, as one node of the graph: scores are recomputed in the backward pass, nothing of their size is kept.
@@ -85,6 +85,27 @@ pub fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> T
     })
 }
 
+/// `base + scale * dropout(x) A^T B^T`, the output of a linear layer with its low-rank update: `base` is `[rows, out]`, `input` (x)
+/// `[rows, in]`, `down` (A) `[rank, in]` and `up` (B) `[out, rank]`, as PEFT stores them.
+///
+/// # Panics
+/// If the sizes do not fit or one of them, other than the rows, is 0.
+pub fn add_low_rank(
+    base: Tensor<2>,
+    input: Tensor<2>,
+    down: Tensor<2>,
+    up: Tensor<2>,
+    call: LowRank,
+) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::add_low_rank(
+        base.into_dispatch(),
+        input.into_dispatch(),
+        down.into_dispatch(),
+        up.into_dispatch(),
+        call,
+    ))
+}
+
 /// `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the last dimension of `[rows, dim]`.
 pub fn layer_norm(input: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::layer_norm(
@@ -125,6 +146,11 @@ pub fn rotary(
         heads,
         layout,
     ))
+}
+
+/// `x σ(x)`, the sigmoid linear unit, element by element.
+pub fn silu(input: Tensor<2>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as Kernels>::silu(input.into_dispatch()))
 }
 
 /// `activation(gate) * up`, element by element: the middle of a gated feed-forward layer (Shazeer, arXiv 2002.05202).

@@ -24,6 +24,15 @@ pub(super) fn gelu_backward(input: FlexTensor, gradient: FlexTensor, kind: Gelu)
     }
 }
 
+pub(super) fn silu(input: FlexTensor) -> FlexTensor {
+    map(&contiguous(input), |x| swish(x).0)
+}
+
+pub(super) fn silu_backward(input: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+    let (input, gradient) = (contiguous(input), contiguous(gradient));
+    zip(&input, &gradient, |x, gradient| gradient * swish(x).1)
+}
+
 pub(super) fn gated(gate: FlexTensor, up: FlexTensor, activation: GateActivation) -> FlexTensor {
     let (gate, up) = (contiguous(gate), contiguous(up));
     assert_eq!(
@@ -32,7 +41,7 @@ pub(super) fn gated(gate: FlexTensor, up: FlexTensor, activation: GateActivation
         "a gate beside what it gates"
     );
     match activation {
-        GateActivation::Silu => zip(&gate, &up, |gate, up| silu(gate).0 * up),
+        GateActivation::Silu => zip(&gate, &up, |gate, up| swish(gate).0 * up),
         GateActivation::Gelu(Gelu::Exact) => zip(&gate, &up, |gate, up| exact(gate).0 * up),
         GateActivation::Gelu(Gelu::Tanh) => zip(&gate, &up, |gate, up| approximate(gate).0 * up),
     }
@@ -46,7 +55,7 @@ pub(super) fn gated_backward(
 ) -> (FlexTensor, FlexTensor) {
     let inputs = [contiguous(gate), contiguous(up), contiguous(gradient)];
     match activation {
-        GateActivation::Silu => gate_gradients(&inputs, silu),
+        GateActivation::Silu => gate_gradients(&inputs, swish),
         GateActivation::Gelu(Gelu::Exact) => gate_gradients(&inputs, exact),
         GateActivation::Gelu(Gelu::Tanh) => gate_gradients(&inputs, approximate),
     }
@@ -88,7 +97,7 @@ fn gate_gradients(
 
 /// `x σ(x)` and its slope.
 #[inline(always)]
-fn silu(x: f32) -> (f32, f32) {
+fn swish(x: f32) -> (f32, f32) {
     let sigmoid = math::sigmoid(x);
     let value = x * sigmoid;
     (value, sigmoid + value * (1.0 - sigmoid))

@@ -17,6 +17,17 @@ pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
     }
 }
 
+/// The tensor in row order from the first element of its storage, so that its storage is its values.
+pub(super) fn owned(input: FlexTensor) -> FlexTensor {
+    let input = contiguous(input);
+    let exact = input.layout().start_offset() == 0
+        && input.storage::<f32>().len() == input.layout().shape().num_elements();
+    if exact {
+        return input;
+    }
+    tensor(values(&input).to_vec(), input.layout().shape().clone())
+}
+
 /// The elements of a contiguous tensor.
 pub(super) fn values(tensor: &FlexTensor) -> &[f32] {
     let start = tensor.layout().start_offset();

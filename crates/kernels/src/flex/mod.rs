@@ -6,6 +6,7 @@
 mod activation;
 mod attention;
 mod buffer;
+mod low_rank;
 mod math;
 mod norm;
 mod product;
@@ -23,7 +24,7 @@ use self::buffer::{contiguous, is_f32, values, vectorised};
 use self::product::product;
 use crate::{
     AdamWStep, Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels,
-    RotaryLayout, Segments, plain,
+    LowRank, RotaryLayout, Segments, plain,
 };
 
 impl Kernels for Flex {
@@ -140,6 +141,33 @@ impl Kernels for Flex {
         product(&contiguous(gradient), true, &contiguous(input), false, None)
     }
 
+    fn add_low_rank_forward(
+        base: FlexTensor,
+        input: FlexTensor,
+        down: FlexTensor,
+        up: FlexTensor,
+        call: LowRank,
+    ) -> (FlexTensor, FlexTensor) {
+        if !is_f32(&[&base, &input, &down, &up]) {
+            return plain::low_rank::forward::<Self>(base, input, down, up, call);
+        }
+        low_rank::forward(base, input, down, up, call)
+    }
+
+    fn add_low_rank_backward(
+        input: FlexTensor,
+        down: FlexTensor,
+        up: FlexTensor,
+        low: FlexTensor,
+        gradient: FlexTensor,
+        call: LowRank,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if !is_f32(&[&input, &down, &up, &low, &gradient]) {
+            return plain::low_rank::backward::<Self>(input, down, up, low, gradient, call);
+        }
+        low_rank::backward(input, down, up, low, gradient, call)
+    }
+
     fn column_sum(input: FlexTensor) -> FlexTensor {
         if !is_f32(&[&input]) {
             return plain::column_sum::<Self>(input);
@@ -206,6 +234,20 @@ impl Kernels for Flex {
             return plain::activation::gelu_backward::<Self>(input, gradient, kind);
         }
         activation::gelu_backward(input, gradient, kind)
+    }
+
+    fn silu(input: FlexTensor) -> FlexTensor {
+        if !is_f32(&[&input]) {
+            return plain::activation::silu::<Self>(input);
+        }
+        activation::silu(input)
+    }
+
+    fn silu_backward(input: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+        if !is_f32(&[&input, &gradient]) {
+            return plain::activation::silu_backward::<Self>(input, gradient);
+        }
+        activation::silu_backward(input, gradient)
     }
 
     fn gated(gate: FlexTensor, up: FlexTensor, activation: GateActivation) -> FlexTensor {

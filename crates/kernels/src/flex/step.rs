@@ -3,7 +3,7 @@
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::buffer::{self, GRAIN, contiguous, values, vectorised};
+use super::buffer::{GRAIN, owned, values, vectorised};
 use crate::AdamWStep;
 
 /// One pass over memory; in place where nobody else holds the tensors.
@@ -35,15 +35,4 @@ pub(super) fn adamw(
         });
     });
     (parameter, first, second)
-}
-
-/// The tensor in row order from the first element of its storage, so that its storage is its values.
-fn owned(tensor: FlexTensor) -> FlexTensor {
-    let tensor = contiguous(tensor);
-    let exact = tensor.layout().start_offset() == 0
-        && tensor.storage::<f32>().len() == tensor.layout().shape().num_elements();
-    if exact {
-        return tensor;
-    }
-    buffer::tensor(values(&tensor).to_vec(), tensor.layout().shape().clone())
 }

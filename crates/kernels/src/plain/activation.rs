@@ -68,6 +68,17 @@ fn gelu_slope<B: Backend>(input: FloatTensor<B>, kind: Gelu) -> FloatTensor<B> {
     }
 }
 
+pub(crate) fn silu<B: Backend>(input: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_mul(B::sigmoid(input.clone()), input)
+}
+
+pub(crate) fn silu_backward<B: Backend>(
+    input: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::float_mul(gradient, silu_slope::<B>(input))
+}
+
 pub(crate) fn gated<B: Backend>(
     gate: FloatTensor<B>,
     up: FloatTensor<B>,
@@ -92,7 +103,7 @@ pub(crate) fn gated_backward<B: Backend>(
 
 fn activated<B: Backend>(gate: FloatTensor<B>, activation: GateActivation) -> FloatTensor<B> {
     match activation {
-        GateActivation::Silu => B::float_mul(B::sigmoid(gate.clone()), gate),
+        GateActivation::Silu => silu::<B>(gate),
         GateActivation::Gelu(kind) => gelu::<B>(gate, kind),
     }
 }

@@ -5,6 +5,7 @@
 pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod disentangled;
+pub(crate) mod low_rank;
 pub(crate) mod norm;
 pub(crate) mod rotary;
 

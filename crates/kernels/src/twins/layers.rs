@@ -3,8 +3,8 @@
 use burn::backend::Flex;
 use burn::tensor::{Tensor, TensorData};
 
-use super::{back, close, device, flex, random, vector};
-use crate::{GateActivation, Gelu, Kernels, RotaryLayout, plain};
+use super::{back, close, device, flex, random, values, vector};
+use crate::{Dropout, GateActivation, Gelu, Kernels, Key, LowRank, RotaryLayout, plain};
 
 #[test]
 fn layer_norm_agrees_with_its_twin_and_with_autodiff() {
@@ -111,6 +111,72 @@ fn rms_norm_agrees_with_its_twin_and_with_autodiff() {
     close(to_weight.clone(), back(slow.1), 1e-4);
     close(to_input, book.0.grad(&expected).unwrap(), 2e-5);
     close(to_weight, book.1.grad(&expected).unwrap(), 1e-4);
+}
+
+#[test]
+fn silu_agrees_with_its_twin_and_with_autodiff() {
+    let (x, gradient) = (random(1, 450, 41) * 6.0, random(2, 450, 41));
+    let [ours, book] = [0, 1].map(|_| x.clone().autodiff().require_grad());
+    let output = crate::silu(ours.clone());
+    let twin = plain::activation::silu::<Flex>(flex(x.clone()));
+    close(output.clone().inner(), back(twin), 2e-6);
+    let weights = gradient.clone().autodiff();
+    let grads = (output * weights.clone()).sum().backward();
+    let formula = burn::tensor::activation::silu(book.clone());
+    let expected = (formula * weights).sum().backward();
+    let twin = plain::activation::silu_backward::<Flex>(flex(x), flex(gradient));
+    let ours = ours.grad(&grads).unwrap();
+    close(ours.clone(), back(twin), 5e-6);
+    close(ours, book.grad(&expected).unwrap(), 5e-6);
+}
+
+#[test]
+fn low_rank_updates_agree_with_their_twin_and_with_the_layers_they_are_made_of() {
+    let dropout = Some(Dropout {
+        rate: 0.3,
+        key: Key::new(4),
+    });
+    for dropout in [None, dropout] {
+        let call = LowRank {
+            scale: 1.7,
+            dropout,
+        };
+        // More rows than one task handles.
+        let base = random(1, 600, 21);
+        let factors = [random(2, 600, 33), random(3, 5, 33), random(4, 21, 5)];
+        let gradient = random(5, 600, 21);
+        let kept = values(base.clone());
+        let [x, a, b] = factors.clone().map(flex);
+        let twin = plain::low_rank::forward::<Flex>(flex(base.clone()), x, a, b, call);
+        let [x, a, b] = factors.clone().map(flex);
+        let slow = plain::low_rank::backward::<Flex>(x, a, b, twin.1, flex(gradient.clone()), call);
+
+        let leaves = || {
+            [&base, &factors[0], &factors[1], &factors[2]]
+                .map(|tensor| tensor.clone().autodiff().require_grad())
+        };
+        let [ours, book] = [leaves(), leaves()];
+        let [y, x, a, b] = ours.clone();
+        let output = crate::add_low_rank(y, x, a, b, call);
+        let [y, x, a, b] = book.clone();
+        let x = match dropout {
+            Some(dropout) => crate::dropout(x, dropout),
+            None => x,
+        };
+        let formula = y + x.matmul(a.transpose()).matmul(b.transpose()) * 1.7;
+        close(output.clone().inner(), back(twin.0), 1e-5);
+        close(output.clone().inner(), formula.clone().inner(), 1e-5);
+        assert_eq!(values(base.clone()), kept, "the base belongs to others too");
+        let weights = gradient.clone().autodiff();
+        let grads = (output * weights.clone()).sum().backward();
+        let expected = (formula * weights).sum().backward();
+        let slow = [gradient, back(slow.0), back(slow.1), back(slow.2)];
+        for ((ours, book), slow) in ours.iter().zip(&book).zip(slow) {
+            let ours = ours.grad(&grads).unwrap();
+            close(ours.clone(), slow, 1e-4);
+            close(ours, book.grad(&expected).unwrap(), 1e-4);
+        }
+    }
 }
 
 /// `activation(gate) * up` from Burn's own differentiable operations.
