@@ -4,6 +4,7 @@
 
 mod attention;
 mod disentangled;
+mod figures;
 mod layers;
 
 use std::sync::Arc;
