@@ -76,19 +76,19 @@ const ATTACKS: &[(&str, &str)] = &[
     // References.
     (
         "persistent_number",
-        "something outside its pickle that is not a storage (by a number",
+        "something outside its pickle that is not a storage, by a number",
     ),
     (
         "persistent_text",
-        "something outside its pickle that is not a storage (by text",
+        "something outside its pickle that is not a storage, by text",
     ),
     (
         "persistent_module",
-        "something outside its pickle that is not a storage (by a tuple",
+        "something outside its pickle that is not a storage, by a tuple of text, ",
     ),
     (
         "persistent_short",
-        "something outside its pickle that is not a storage (by a tuple",
+        "something outside its pickle that is not a storage, by a tuple of text, ",
     ),
     ("persistent_line", "uses the operation 0x50 ('P')"),
     ("persistent_view", "storages that are parts of others"),

@@ -103,12 +103,17 @@ impl Class {
     }
 
     fn misuse(self, arguments: &[Value<'_>]) -> String {
-        let kinds: Vec<_> = arguments.iter().take(8).map(Value::kind).collect();
         format!(
             "it calls {self:?} with ({}), which PyTorch never does; it is damaged or was made to deceive",
-            kinds.join(", ")
+            kinds(arguments)
         )
     }
+}
+
+/// What the first few of some values are, for messages.
+fn kinds(values: &[Value<'_>]) -> String {
+    let kinds: Vec<_> = values.iter().take(8).map(Value::kind).collect();
+    kinds.join(", ")
 }
 
 /// The reason why a function or class may not be named; `at` is the byte of the pickle after it.
@@ -143,12 +148,15 @@ pub(super) fn storage<'p>(id: Value<'p>, heap: &mut Heap<'p>) -> Result<Value<'p
             );
         }
         _ => {
-            let kinds: Vec<_> = parts.iter().take(8).map(Value::kind).collect();
             return Err(format!(
-                "it refers to something outside its pickle that is not a storage (by {} of {:?}); it is damaged or was made to \
+                "it refers to something outside its pickle that is not a storage, by {}{}; it is damaged or was made to \
                  deceive",
                 id.kind(),
-                kinds
+                if parts.is_empty() {
+                    String::new()
+                } else {
+                    format!(" of {}", kinds(parts))
+                }
             ));
         }
     };
