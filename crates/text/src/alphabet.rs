@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use tokenizers::models::ModelWrapper;
 
 use crate::files::TOKENIZER_CONFIG;
+use crate::pipeline::{Part, Pipeline};
 use crate::tokenizer::shielded;
 use crate::vocabulary::is_bracketed;
 use crate::{Error, LetterPolicy, Result};
@@ -70,8 +71,8 @@ impl Alphabet {
     ///
     /// Of all ways to read letters, that one is taken which agrees with the tokenizer on texts of its tokens, of unknown
     /// letters and of white space. So a `tokenizer.json` keeps its meaning, however it is written.
-    pub(crate) fn of(inner: &tokenizers::Tokenizer, allows_kmers: bool) -> Option<Alphabet> {
-        let ModelWrapper::WordLevel(model) = inner.get_model() else {
+    pub(crate) fn of(inner: &Pipeline, allows_kmers: bool) -> Option<Alphabet> {
+        let Part::Library(ModelWrapper::WordLevel(model)) = inner.get_model() else {
             return None;
         };
         if inner.get_normalizer().is_some() {
@@ -313,7 +314,7 @@ impl Alphabet {
     /// cannot encode one.
     fn probes<'a>(
         &self,
-        inner: &tokenizers::Tokenizer,
+        inner: &Pipeline,
         tokens: impl Iterator<Item = &'a String> + Clone,
     ) -> Option<Vec<(String, Vec<u32>)>> {
         let letter = self.letters.first()?;

@@ -18,7 +18,9 @@ pub enum Error {
 
     /// A preset without any tokenizer.
     #[error(
-        "the preset has no tokenizer: looked for tokenizer.json, for vocab.txt, and for vocab.json with merges.txt{hint}"
+        "the preset has no tokenizer: looked for tokenizer.json, for vocab.txt, for vocab.json with merges.txt, and for a \
+         SentencePiece file ({}){hint}",
+        crate::files::SENTENCE_PIECE.join(", ")
     )]
     NotFound {
         /// What was found instead, and what to do about it; begins with "; " or is empty.

@@ -19,7 +19,16 @@ pub(crate) const MERGES_TXT: &str = "merges.txt";
 /// The key of `tokenizer_config.json` for the policy for letters; ours.
 const LETTER_POLICY: &str = "letter_policy";
 
-const ALL: [&str; 7] = [
+/// The names that a SentencePiece file has, the first found being read.
+pub(crate) const SENTENCE_PIECE: [&str; 5] = [
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+    "vocabulary.spm",
+];
+
+const OTHERS: [&str; 7] = [
     TOKENIZER_JSON,
     TOKENIZER_CONFIG,
     SPECIAL_TOKENS_MAP,
@@ -27,14 +36,6 @@ const ALL: [&str; 7] = [
     VOCAB_TXT,
     VOCAB_JSON,
     MERGES_TXT,
-];
-
-/// Files of this kind cannot be read, but say what the preset's author used.
-const SENTENCE_PIECE: [&str; 4] = [
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "spm.model",
-    "tokenizer.model",
 ];
 
 /// A tokenizer's files as they were read, kept so that they can be saved with a fine-tuned model.
@@ -47,7 +48,7 @@ impl Files {
     /// Reads all that the preset has of them.
     pub(crate) fn read(read: &ReadFile<'_>) -> Result<Files> {
         let mut files = Vec::new();
-        for file in ALL {
+        for file in OTHERS.into_iter().chain(SENTENCE_PIECE) {
             if let Some(bytes) = read_one(read, file)? {
                 files.push((file.to_owned(), bytes));
             }
@@ -120,15 +121,8 @@ impl Files {
 }
 
 /// The error for a preset without a tokenizer that can be read.
-pub(crate) fn not_found(read: &ReadFile<'_>, files: &Files) -> Error {
-    let sentence_piece = SENTENCE_PIECE
-        .into_iter()
-        .find(|file| matches!(read_one(read, file), Ok(Some(_))));
-    let hint = if let Some(file) = sentence_piece {
-        format!(
-            "; it has {file}, which cannot be read: open it with transformers' AutoTokenizer and save it, which writes {TOKENIZER_JSON}"
-        )
-    } else if files.get(VOCAB_JSON).is_some() {
+pub(crate) fn not_found(files: &Files) -> Error {
+    let hint = if files.get(VOCAB_JSON).is_some() {
         format!("; it has {VOCAB_JSON} but no {MERGES_TXT}")
     } else {
         String::new()

@@ -74,7 +74,8 @@ fn post_processor(vocabulary: &Vocabulary, declared: &Declared) -> Value {
     )
 }
 
-fn present_steps<'a>(steps: &[(Option<Step<'a>>, u32)]) -> Vec<(Step<'a>, u32)> {
+/// The steps that there is a token for.
+pub(crate) fn present_steps<'a>(steps: &[(Option<Step<'a>>, u32)]) -> Vec<(Step<'a>, u32)> {
     steps
         .iter()
         .filter_map(|(step, type_id)| Some(((*step)?, *type_id)))

@@ -1,7 +1,7 @@
 //! Text into token ids and back.
 //!
-//! A [`Tokenizer`] is made from the files of a preset, in whichever of three forms they come: `tokenizer.json`, `vocab.txt`,
-//! or `vocab.json` with `merges.txt`. It never pads, and cuts a text only when told to.
+//! A [`Tokenizer`] is made from the files of a preset, in whichever of four forms they come: `tokenizer.json`, `vocab.txt`,
+//! `vocab.json` with `merges.txt`, or a SentencePiece file. It never pads, and cuts a text only when told to.
 //!
 //! ```
 //! let vocabulary = "<cls>\n<pad>\n<eos>\n<unk>\nA\nC\nG\nT\n";
@@ -21,6 +21,8 @@ mod files;
 mod letter_policy;
 mod letters;
 mod load;
+mod pipeline;
+mod sentence_piece;
 mod special;
 #[cfg(test)]
 mod tests;

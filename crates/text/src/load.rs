@@ -1,25 +1,28 @@
 //! Making a tokenizer from whichever files a preset has.
 //!
-//! Vocabularies are first described as a `tokenizer.json`, so that all three forms are one from there on.
+//! Lists of tokens are first described as a `tokenizer.json`, so that these forms are one from there on.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::alphabet::Alphabet;
 use crate::files::{
-    self, Files, MERGES_TXT, ReadFile, TOKENIZER_CONFIG, TOKENIZER_JSON, VOCAB_JSON, VOCAB_TXT,
+    self, Files, MERGES_TXT, ReadFile, SENTENCE_PIECE, TOKENIZER_CONFIG, TOKENIZER_JSON,
+    VOCAB_JSON, VOCAB_TXT,
 };
+use crate::pipeline::Pipeline;
 use crate::special::Declared;
 use crate::tokenizer::{Tokenizer, shielded};
 use crate::vocabulary::Vocabulary;
-use crate::{Error, Result, built_in, byte_pair, letters, wordpiece};
+use crate::{Error, Result, built_in, byte_pair, letters, sentence_piece, wordpiece};
 
 impl Tokenizer {
     /// Makes the tokenizer of a preset. `read` reads one of its files, `config` is its `config.json`.
     ///
     /// In this order: `tokenizer.json`; `vocab.txt`, as `tokenizer_class` says, else as letters if every ordinary entry is
-    /// one character, else as WordPiece; `vocab.json` with `merges.txt`; the built-in vocabulary of models that come without
-    /// (`rnabert`, `onehot`). Padding and truncation stored in `tokenizer.json` are cleared.
+    /// one character, else as WordPiece; `vocab.json` with `merges.txt`; a SentencePiece file, with what the tokenizer of
+    /// its family (`tokenizer_class`, else `model_type`) adds; the built-in vocabulary of models that come without (`rnabert`,
+    /// `onehot`). Padding and truncation stored in `tokenizer.json` are cleared.
     ///
     /// # Errors
     ///
@@ -32,7 +35,7 @@ impl Tokenizer {
         files.add_built_in(config);
         let mut declared = Declared::read(&files)?;
         let Some((file, mut inner)) = make(&files, &mut declared, config)? else {
-            return Err(files::not_found(read, &files));
+            return Err(files::not_found(&files));
         };
         let malformed = |reason: String| Error::malformed(file, reason);
         inner.with_padding(None);
@@ -62,7 +65,7 @@ fn make(
     files: &Files,
     declared: &mut Declared,
     config: &Map<String, Value>,
-) -> Result<Option<(&'static str, tokenizers::Tokenizer)>> {
+) -> Result<Option<(&'static str, Pipeline)>> {
     if let Some(bytes) = files.get(TOKENIZER_JSON) {
         return Ok(Some((TOKENIZER_JSON, parse(TOKENIZER_JSON, bytes)?)));
     }
@@ -83,7 +86,12 @@ fn make(
             byte_pair::build(&vocabulary, merges, declared, &settings)?,
         )
     } else {
-        return Ok(None);
+        let mut names = SENTENCE_PIECE.into_iter();
+        let Some((file, bytes)) = names.find_map(|name| Some((name, files.get(name)?))) else {
+            return Ok(None);
+        };
+        let pipeline = sentence_piece::build(file, bytes, files, declared, config)?;
+        return Ok(Some((file, pipeline)));
     };
     Ok(Some((file, from_description(file, description)?)))
 }
@@ -120,8 +128,8 @@ impl Reading {
 }
 
 /// Reads a `tokenizer.json`.
-fn parse(file: &'static str, bytes: &[u8]) -> Result<tokenizers::Tokenizer> {
-    let inner = shielded(|| serde_json::from_slice::<tokenizers::Tokenizer>(bytes))
+fn parse(file: &'static str, bytes: &[u8]) -> Result<Pipeline> {
+    let inner = shielded(|| serde_json::from_slice::<Pipeline>(bytes))
         .map_err(|reason| Error::malformed(file, reason))?
         .map_err(|error| Error::json(file, &error))?;
     check_added_ids(
@@ -133,9 +141,9 @@ fn parse(file: &'static str, bytes: &[u8]) -> Result<tokenizers::Tokenizer> {
 }
 
 /// Makes the tokenizer that a vocabulary was described as.
-fn from_description(file: &'static str, description: Value) -> Result<tokenizers::Tokenizer> {
+fn from_description(file: &'static str, description: Value) -> Result<Pipeline> {
     let listed = Listed::deserialize(&description).unwrap_or_default();
-    let inner = shielded(|| serde_json::from_value::<tokenizers::Tokenizer>(description))
+    let inner = shielded(|| serde_json::from_value::<Pipeline>(description))
         .map_err(|reason| Error::malformed(file, reason))?
         .map_err(|error| Error::malformed(file, error.to_string()))?;
     check_added_ids(file, &inner, listed)?;
@@ -157,7 +165,7 @@ struct ListedToken {
 
 /// Refuses added tokens that would get other ids than the file gives them. The crate numbers those that the vocabulary lacks
 /// from its end, whatever the file says, and a wrong id is a wrong embedding.
-fn check_added_ids(file: &str, inner: &tokenizers::Tokenizer, listed: Listed) -> Result<()> {
+fn check_added_ids(file: &str, inner: &Pipeline, listed: Listed) -> Result<()> {
     for ListedToken { id, content } in listed.added_tokens {
         if let Some(given) = inner.token_to_id(&content)
             && given != id

@@ -77,6 +77,8 @@ pub(crate) struct Added {
     single_word: bool,
     normalized: bool,
     special: bool,
+    /// Written as its text alone, which leaves open how it is found.
+    text_alone: bool,
 }
 
 impl Added {
@@ -88,11 +90,35 @@ impl Added {
             single_word: false,
             normalized: false,
             special,
+            text_alone: true,
         }
     }
 
+    /// Whether nothing was said of how it is found.
+    pub(crate) fn is_text_alone(&self) -> bool {
+        self.text_alone
+    }
+
+    /// The same token, found together with the spaces before it, or with those on both sides.
+    pub(crate) fn taking_spaces(self, both: bool) -> Added {
+        Added {
+            lstrip: true,
+            rstrip: both,
+            ..self
+        }
+    }
+
+    /// The token for a pipeline that normalises no text before it looks for tokens.
+    pub(crate) fn to_library(&self) -> tokenizers::AddedToken {
+        tokenizers::AddedToken::from(self.content.clone(), self.special)
+            .lstrip(self.lstrip)
+            .rstrip(self.rstrip)
+            .single_word(self.single_word)
+            .normalized(false)
+    }
+
     /// A token as the files write one: its text, or an object that says also how it is found.
-    fn from_value(value: &Value, special: bool) -> Option<Added> {
+    pub(crate) fn from_value(value: &Value, special: bool) -> Option<Added> {
         let content = value.as_str().or_else(|| value.get("content")?.as_str())?;
         let flag =
             |key: &str, default: bool| value.get(key).and_then(Value::as_bool).unwrap_or(default);
@@ -102,6 +128,7 @@ impl Added {
             single_word: flag("single_word", false),
             normalized: flag("normalized", false),
             special: flag("special", special),
+            text_alone: value.is_string(),
             ..Added::new(content, special)
         })
     }
@@ -187,6 +214,23 @@ impl Declared {
                     .or_insert_with(|| Some(Added::new(token, true)));
             }
         }
+    }
+
+    /// Gives a role to a token if the files do not speak of it.
+    pub(crate) fn fill(&mut self, role: Role, token: &str) {
+        self.roles
+            .entry(role)
+            .or_insert_with(|| Some(Added::new(token, true)));
+    }
+
+    /// The token that plays a role, and how it is found in a text.
+    pub(crate) fn role(&self, role: Role) -> Option<&Added> {
+        self.roles.get(&role)?.as_ref()
+    }
+
+    /// The further tokens of the files, by their ids.
+    pub(crate) fn added(&self) -> &BTreeMap<u32, Added> {
+        &self.added
     }
 
     /// The token that plays a role.

@@ -7,6 +7,7 @@ use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
 
 use crate::alphabet::Alphabet;
 use crate::files::Files;
+use crate::pipeline::Pipeline;
 use crate::{Error, LetterPolicy, Result, SpecialIds};
 
 /// One row's tokens: the text or texts, with the special tokens around them.
@@ -62,7 +63,7 @@ impl<'a> From<(&'a str, &'a str)> for Row<'a> {
 /// Turns text into token ids and back. Made by [`Tokenizer::from_preset_files`].
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Pipeline,
     special: SpecialIds,
     /// How sequences of letters are encoded; none for other texts.
     alphabet: Option<Alphabet>,
@@ -79,7 +80,7 @@ struct Part {
 
 impl Tokenizer {
     pub(crate) fn new(
-        inner: tokenizers::Tokenizer,
+        inner: Pipeline,
         special: SpecialIds,
         alphabet: Option<Alphabet>,
         policy: LetterPolicy,
