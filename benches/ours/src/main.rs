@@ -11,7 +11,7 @@ use engraft::data::{Batching, Examples, Splits};
 use engraft::hub::{Handle, Preset};
 use engraft::kernels::{ClassTargets, Key, cross_entropy};
 use engraft::models::{
-    Backbone, BackboneSlot, Checkpoint, Initial, Mode, PackedTokens, TokenBatch,
+    Backbone, BackboneSlot, Checkpoint, HeadKind, Initial, Mode, PackedTokens, TokenBatch,
 };
 use engraft::tasks::{Model, Network, SequenceClassification, Task, TaskHead};
 use engraft::train::optimizer::{GradientSum, OptimizerState};
@@ -155,7 +155,7 @@ fn tokens_of(model: &Model, examples: &Examples) -> Result<usize, Anything> {
     let rows: Vec<usize> = (0..examples.len()).collect();
     Ok(model
         .row_encoder()
-        .encode(examples, &rows)?
+        .encode(examples, &rows, None)?
         .iter()
         .map(|row| row.encoding.len())
         .sum())
@@ -197,6 +197,7 @@ fn fit(options: &Options) -> Result<Value, Anything> {
                 notes: Vec::new(),
             },
             batching: &options.batching(),
+            masking: None,
             seed: 1,
             config: "",
             resume: None,
@@ -259,7 +260,8 @@ fn bert_base(options: &Options) -> Result<Value, Anything> {
         device: device.clone(),
         key: Key::new(1),
     };
-    let head = TaskHead::Classifier(checkpoint.classifier(2, false, &initial)?);
+    let kind = HeadKind::Classification;
+    let head = TaskHead::Classifier(checkpoint.classifier(kind, 2, false, &initial)?);
     let network = Network {
         encoder: checkpoint.encoder(&initial)?,
         head: Some(head),

@@ -62,6 +62,25 @@ impl Command {
     }
 }
 
+/// What export makes of LoRA updates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoraExport {
+    /// They are added to the weights.
+    Merged,
+    /// They are written alone, as PEFT has them.
+    Adapter,
+}
+
+impl LoraExport {
+    /// The option that asks for it.
+    pub(crate) fn flag(self) -> &'static str {
+        match self {
+            Self::Merged => "--merge-lora",
+            Self::Adapter => "--peft",
+        }
+    }
+}
+
 /// The tail of a command line, taken apart.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tail {
@@ -71,6 +90,8 @@ pub(crate) struct Tail {
     pub(crate) threads: Option<usize>,
     /// The file or folder to write.
     pub(crate) output: Option<PathBuf>,
+    /// What export makes of LoRA updates.
+    pub(crate) lora: Option<LoraExport>,
     /// Print the resolved experiment instead of running it.
     pub(crate) print_config: bool,
     /// Print help instead: on the command, or on a key and perhaps one of its classes.
@@ -177,6 +198,12 @@ impl Tail {
             match key.as_str() {
                 "threads" => tail.threads = Some(threads("--threads", value.unwrap_or_default())?),
                 "output" => tail.output = Some(output(command, value)?),
+                "merge-lora" | "merge_lora" => {
+                    tail.lora = Some(export_lora(command, LoraExport::Merged, value, tail.lora)?);
+                }
+                "peft" => {
+                    tail.lora = Some(export_lora(command, LoraExport::Adapter, value, tail.lora)?);
+                }
                 "print_config" => tail.print_config = print_config(value)?,
                 "help" => tail.help = Some(Topic::on(value)),
                 key => match key.strip_suffix(".help") {
@@ -235,6 +262,30 @@ fn threads(source: &str, value: &str) -> Result<usize, Failure> {
             "{source}: expected a number of threads from 1 to {MOST}, found \"{value}\""
         ))
     })
+}
+
+fn export_lora(
+    command: Command,
+    option: LoraExport,
+    value: Option<&str>,
+    earlier: Option<LoraExport>,
+) -> Result<LoraExport, Failure> {
+    let flag = option.flag();
+    if command != Command::Export {
+        return Err(Failure::refused(format!("{flag}: only export takes it")));
+    }
+    if let Some(value) = value.filter(|value| *value != "true") {
+        return Err(Failure::refused(format!(
+            "{flag}: takes no value, found \"{value}\""
+        )));
+    }
+    match earlier {
+        Some(earlier) if earlier != option => Err(Failure::refused(format!(
+            "{flag}: {} is given too; choose one",
+            earlier.flag()
+        ))),
+        _ => Ok(option),
+    }
 }
 
 fn output(command: Command, value: Option<&str>) -> Result<PathBuf, Failure> {

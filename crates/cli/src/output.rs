@@ -8,7 +8,8 @@ use std::sync::Arc;
 use engraft_data::{Cell, Examples, OutputFormat, RowWriter};
 use engraft_hub::atomic::Writer;
 use engraft_hub::{TensorData, TensorToWrite, write_safetensors};
-use engraft_tasks::{LabelSpace, RowOutput};
+use engraft_tasks::output::{OutputKind, largest, sigmoid, softmax};
+use engraft_tasks::{LabelSpace, Model, RowOutput};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -55,6 +56,8 @@ pub(crate) struct PredictionFile {
     path: PathBuf,
     form: Form,
     examples: Arc<Examples>,
+    kind: OutputKind,
+    /// The classes, where there are any.
     labels: Option<LabelSpace>,
     /// Opened with the first row, which says how many columns there are.
     table: Option<RowWriter>,
@@ -62,17 +65,28 @@ pub(crate) struct PredictionFile {
 }
 
 impl PredictionFile {
-    /// Begins a file; `labels` are the classes of a classifier.
+    /// Begins a file for what `model` says.
     pub(crate) fn new(
         path: &Path,
         form: Form,
         examples: Arc<Examples>,
+        model: &Model,
+    ) -> Result<Self, Failure> {
+        Self::of_kind(path, form, examples, model.output_kind(), model.labels())
+    }
+
+    fn of_kind(
+        path: &Path,
+        form: Form,
+        examples: Arc<Examples>,
+        kind: OutputKind,
         labels: Option<&LabelSpace>,
     ) -> Result<Self, Failure> {
         let file = Self {
             path: path.to_owned(),
             form,
             examples,
+            kind,
             labels: labels.cloned(),
             table: None,
             tensors: Vec::new(),
@@ -90,10 +104,7 @@ impl PredictionFile {
             return Ok(());
         }
         let mut cells = vec![Cell::Text(self.id(output.row))];
-        match &self.labels {
-            Some(labels) => cells.extend(classified(&output.values, labels)),
-            None => cells.extend(output.values.iter().map(|value| number(*value))),
-        }
+        cells.extend(self.cells(&output));
         let extra = self.examples.extra.iter();
         cells.extend(
             extra.map(|(_, cells)| cells.get(output.row).cloned().unwrap_or(Cell::Missing)),
@@ -131,10 +142,13 @@ impl PredictionFile {
     /// The names of the columns, where outputs are of `width` values.
     fn columns(&self, width: usize) -> Vec<String> {
         let mut columns = vec!["id".to_owned()];
-        match &self.labels {
-            Some(labels) => {
+        match (&self.kind, &self.labels) {
+            (OutputKind::TokenClasses, _) => columns.push("prediction".to_owned()),
+            (OutputKind::Numbers(names), _) => columns.extend(numbered(names)),
+            (kind, Some(labels)) => {
                 columns.push("prediction".to_owned());
-                columns.extend(labels.names().map(|_| "label".to_owned()));
+                let named = labels.names().filter(|_| *kind == OutputKind::Classes);
+                columns.extend(named.map(|_| "label".to_owned()));
                 columns.extend(
                     labels
                         .names_or_numbers()
@@ -142,7 +156,7 @@ impl PredictionFile {
                         .map(|name| format!("p_{name}")),
                 );
             }
-            None => columns.extend((0..width).map(|value| format!("e{value}"))),
+            (_, None) => columns.extend((0..width).map(|value| format!("e{value}"))),
         }
         columns.extend(self.examples.extra.iter().map(|(name, _)| name.clone()));
         columns
@@ -158,6 +172,16 @@ impl PredictionFile {
             Some(name) => Err(Failure::refused(format!(
                 "data.extra_cols: \"{name}\" is also a column of the predictions. Leave it out, or rename it in the file"
             ))),
+        }
+    }
+
+    /// The cells of a row's prediction.
+    fn cells(&self, output: &RowOutput) -> Vec<Cell> {
+        match (&self.kind, &self.labels) {
+            (OutputKind::Classes, Some(labels)) => classified(&output.values, labels),
+            (OutputKind::Flags, Some(labels)) => flagged(&output.values, labels),
+            (OutputKind::TokenClasses, Some(labels)) => vec![spelled(output, labels)],
+            _ => output.values.iter().map(|value| number(*value)).collect(),
         }
     }
 
@@ -207,21 +231,47 @@ impl PredictionFile {
 
 /// The cells of a classifier's row: the class, its name if classes have names, and each class's probability.
 fn classified(logits: &[f32], labels: &LabelSpace) -> Vec<Cell> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let class = logits
-        .iter()
-        .position(|logit| *logit == largest)
-        .unwrap_or(0);
+    let class = largest(logits);
     let mut cells = vec![Cell::Integer(i64::try_from(class).unwrap_or(i64::MAX))];
     let name = |names: &[String]| Cell::Text(names.get(class).cloned().unwrap_or_default());
     cells.extend(labels.names().map(name));
-    let powers: Vec<f64> = logits
-        .iter()
-        .map(|logit| f64::from(logit - largest).exp())
-        .collect();
-    let sum: f64 = powers.iter().sum();
-    cells.extend(powers.iter().map(|power| number((power / sum) as f32)));
+    cells.extend(softmax(logits).into_iter().map(number));
     cells
+}
+
+/// The cells of a row that may have several classes: those likelier than not, and each one's probability.
+fn flagged(logits: &[f32], labels: &LabelSpace) -> Vec<Cell> {
+    let probabilities: Vec<f32> = logits.iter().copied().map(sigmoid).collect();
+    let names = labels.names_or_numbers().into_iter().zip(&probabilities);
+    let held = names.filter(|(_, probability)| **probability > 0.5);
+    let held: Vec<String> = held.map(|(name, _)| name).collect();
+    let mut cells = vec![Cell::from(held)];
+    cells.extend(probabilities.into_iter().map(number));
+    cells
+}
+
+/// The classes of a row's letters or words, written as such labels are read: one character each where all names are one, else a list.
+fn spelled(output: &RowOutput, labels: &LabelSpace) -> Cell {
+    let names = labels.names_or_numbers();
+    let told = output.vectors().map(|logits| {
+        let name = names.get(largest(logits));
+        name.cloned().unwrap_or_default()
+    });
+    if names.iter().all(|name| name.chars().count() == 1) {
+        return Cell::Text(told.collect());
+    }
+    Cell::from(told.collect::<Vec<_>>())
+}
+
+/// The columns of predicted numbers.
+fn numbered(names: &[String]) -> Vec<String> {
+    match names {
+        [_] => vec!["prediction".to_owned()],
+        names => names
+            .iter()
+            .map(|name| format!("prediction_{name}"))
+            .collect(),
+    }
 }
 
 /// A number as the shortest text that is the same single-precision number.
@@ -250,10 +300,20 @@ mod tests {
 
     /// The text of a file of these outputs.
     fn table(name: &str, labels: Option<&LabelSpace>, outputs: [RowOutput; 2]) -> String {
+        let kind = labels.map_or(OutputKind::Vector, |_| OutputKind::Classes);
+        table_of(name, kind, labels, outputs)
+    }
+
+    fn table_of(
+        name: &str,
+        kind: OutputKind,
+        labels: Option<&LabelSpace>,
+        outputs: [RowOutput; 2],
+    ) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
-        let mut file =
-            PredictionFile::new(&path, Form::of(&path).unwrap(), examples(), labels).unwrap();
+        let form = Form::of(&path).unwrap();
+        let mut file = PredictionFile::of_kind(&path, form, examples(), kind, labels).unwrap();
         outputs
             .into_iter()
             .for_each(|output| file.add(output).unwrap());
@@ -286,6 +346,48 @@ mod tests {
     }
 
     #[test]
+    fn several_classes_a_row_are_listed_with_their_probabilities() {
+        let labels = LabelSpace::new(2, Some(vec!["a".to_owned(), "b".to_owned()]));
+        let outputs = [output(0, &[2], &[3.0, 0.0]), output(1, &[2], &[1.0, 2.0])];
+        let text = table_of("a.csv", OutputKind::Flags, Some(&labels), outputs);
+        assert_eq!(text.lines().next(), Some("id,prediction,p_a,p_b,source"));
+        assert!(
+            text.contains("first,\"[\"\"a\"\"]\",0.95257413,0.5,7"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn classes_of_letters_are_spelled_and_those_of_longer_names_listed() {
+        let outputs = || {
+            [
+                output(0, &[2, 2], &[3.0, 0.0, 1.0, 2.0]),
+                output(1, &[1, 2], &[0.0, 1.0]),
+            ]
+        };
+        let kind = OutputKind::TokenClasses;
+        let letters = LabelSpace::new(2, Some(vec!["H".to_owned(), "E".to_owned()]));
+        assert_eq!(
+            table_of("a.tsv", kind.clone(), Some(&letters), outputs()),
+            "id\tprediction\tsource\nfirst\tHE\t7\nsecond\tE\t\n"
+        );
+        let words = LabelSpace::new(2, Some(vec!["O".to_owned(), "PER".to_owned()]));
+        let text = table_of("a.jsonl", kind, Some(&words), outputs());
+        assert!(text.contains("\"prediction\":[\"O\",\"PER\"]"), "{text}");
+    }
+
+    #[test]
+    fn numbers_are_named_by_their_columns() {
+        let outputs = || [output(0, &[2], &[3.0, 0.5]), output(1, &[2], &[1.0, 2.0])];
+        let kind = OutputKind::Numbers(vec!["kd".to_owned(), "tm".to_owned()]);
+        let text = table_of("a.csv", kind, None, outputs());
+        assert!(
+            text.starts_with("id,prediction_kd,prediction_tm,source\nfirst,3.0,0.5,7\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn vectors_become_columns() {
         let text = table(
             "a.csv",
@@ -301,8 +403,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.safetensors");
         let write = |outputs: [RowOutput; 2]| {
-            let mut file =
-                PredictionFile::new(&path, Form::of(&path).unwrap(), examples(), None).unwrap();
+            let form = Form::of(&path).unwrap();
+            let kind = OutputKind::Tokens;
+            let mut file = PredictionFile::of_kind(&path, form, examples(), kind, None).unwrap();
             outputs
                 .into_iter()
                 .for_each(|output| file.add(output).unwrap());
@@ -329,10 +432,11 @@ mod tests {
         let mut examples = (*examples()).clone();
         examples.extra = vec![("p_1".to_owned(), vec![Cell::Missing; 2])];
         let labels = LabelSpace::new(2, None);
-        let file = PredictionFile::new(
+        let file = PredictionFile::of_kind(
             Path::new("a.tsv"),
             Form::Table,
             Arc::new(examples),
+            OutputKind::Classes,
             Some(&labels),
         );
         let Err(Failure::Refused(message)) = file else {

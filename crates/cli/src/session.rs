@@ -6,11 +6,11 @@ use engraft_component::did_you_mean;
 use engraft_config::{Composed, Experiment, Model as ModelSettings, Seed, compose};
 use engraft_data::{DataModule, Error as DataError, Examples, Splits, Stage};
 use engraft_hub::Preset;
-use engraft_tasks::{Model, Task};
+use engraft_tasks::{Model, Task, TrainingRows};
 use engraft_train::Plan;
 use engraft_train::progress::{Display, Progress};
 
-use crate::arguments::{Command, Tail};
+use crate::arguments::{Command, LoraExport, Tail};
 use crate::failure::{Failure, note, print, say};
 use crate::help;
 
@@ -20,6 +20,8 @@ pub(crate) struct Session {
     command: Command,
     /// The file or folder to write.
     pub(crate) output: Option<PathBuf>,
+    /// What export makes of LoRA updates.
+    pub(crate) lora: Option<LoraExport>,
     /// The experiment.
     pub(crate) experiment: Experiment,
     /// What its trainer means.
@@ -56,6 +58,7 @@ impl Session {
         let session = Self {
             command,
             output: tail.output,
+            lora: tail.lora,
             experiment,
             plan,
             composed,
@@ -128,22 +131,58 @@ impl Session {
         )))
     }
 
-    /// The model of a checkpoint, which must be what the experiment says, if it says anything.
-    pub(crate) fn open_checkpoint(&self, folder: &Path) -> Result<Model, Failure> {
+    /// The model of a checkpoint, which must be what the experiment says, if it says anything; with `strict_loading: false` the
+    /// experiment's, on what fits of the checkpoint. `train` are the rows that may name its classes.
+    pub(crate) fn open_checkpoint(
+        &self,
+        folder: &Path,
+        train: Option<&Examples>,
+    ) -> Result<Model, Failure> {
         let preset = preset_in(folder)?;
-        let saved = Model::saved_task(&preset).map_err(in_checkpoint)?;
-        if let (Some(saved), Some(wanted)) = (saved, &self.experiment.model) {
-            agree(self.command, &saved, &wanted.task(), folder)?;
-        }
-        let model = Model::open(preset, &Default::default()).map_err(in_checkpoint)?;
+        let device = Default::default();
+        let wanted = self.experiment.model.as_ref();
+        let model = match wanted.filter(|model| !model.training().strict_loading) {
+            Some(wanted) => {
+                let train = train.map(|examples| self.training_rows(examples));
+                let seed = self.experiment.seed_everything.number();
+                let (model, notes) = Model::adopt(&wanted.task(), preset, train, &device, seed)
+                    .map_err(in_checkpoint)?;
+                notes.iter().for_each(|text| note(text));
+                model
+            }
+            None => {
+                let saved = Model::saved_task(&preset).map_err(in_checkpoint)?;
+                if let (Some(saved), Some(wanted)) = (&saved, wanted) {
+                    agree(self.command, saved, &wanted.task(), folder)?;
+                }
+                // A backbone that has moved since is where the experiment says.
+                let moved = wanted.map(|wanted| wanted.task().backbone().backbone().preset.clone());
+                Model::open_with(preset, &device, |task| {
+                    let backbone = task.backbone_mut().backbone_mut();
+                    if let (Some(moved), true) = (moved, Model::lies_elsewhere(saved.as_ref())) {
+                        backbone.preset = moved;
+                    }
+                })
+                .map_err(in_checkpoint)?
+            }
+        };
         loaded(&model, &folder.display().to_string());
         Ok(model)
+    }
+
+    fn training_rows<'a>(&self, examples: &'a Examples) -> TrainingRows<'a> {
+        let data = self.experiment.data.as_ref();
+        TrainingRows {
+            examples,
+            normalize: data.is_some_and(DataModule::normalizes),
+        }
     }
 
     /// The model that the experiment describes, on its backbone; `train` are the rows that may name its classes.
     pub(crate) fn build(&self, train: Option<&Examples>) -> Result<Model, Failure> {
         let task = self.model()?.task();
         let seed = self.experiment.seed_everything.number();
+        let train = train.map(|examples| self.training_rows(examples));
         let model = Model::build(&task, train, &Default::default(), seed);
         let model = model.map_err(|error| {
             Failure::refused(Experiment::locate(&self.composed, &error.to_string()))
@@ -167,9 +206,9 @@ impl Session {
             Command::Validate | Command::Test | Command::Predict
         );
         let no_checkpoint = self.experiment.ckpt_path.is_none();
-        if let (true, true, Some(ModelSettings::SequenceClassification(model))) =
-            (scores, no_checkpoint, &self.experiment.model)
-            && !model.task.use_legacy_adapter
+        if let (true, true, Some(model)) = (scores, no_checkpoint, &self.experiment.model)
+            && model.task().is_trainable()
+            && !model.task().uses_legacy_adapter()
         {
             note(
                 "no --ckpt_path is given, so the head has fresh weights and its predictions mean nothing",
@@ -225,12 +264,17 @@ fn agree(command: Command, saved: &Task, wanted: &Task, folder: &Path) -> Result
 /// The task as a checkpoint of it would describe it: what only building it needs is left out, what it left open is filled in.
 fn settled(wanted: &Task, saved: &Task) -> Task {
     let mut wanted = wanted.clone();
-    let backbone = wanted.backbone_mut().backbone_mut();
-    backbone
-        .preset
-        .clone_from(&saved.backbone().backbone().preset);
-    backbone.config_overwrites = None;
+    let (backbone, described) = (
+        wanted.backbone_mut().backbone_mut(),
+        saved.backbone().backbone(),
+    );
+    backbone.preset.clone_from(&described.preset);
+    backbone.peft_path.clone_from(&described.peft_path);
     backbone.from_scratch = false;
+    if !Model::lies_elsewhere(Some(saved)) {
+        backbone.config_overwrites = None;
+        backbone.save_peft_only = described.save_peft_only;
+    }
     if let (Task::Embed(wanted), Task::Embed(saved)) = (&mut wanted, saved) {
         wanted.pooling = wanted.pooling.or(saved.pooling);
         wanted.normalize = wanted.normalize.or(saved.normalize);

@@ -8,8 +8,14 @@ use engraft_train::Training;
 #[derive(Clone, Debug, PartialEq, Choice)]
 #[choice(kind = "model")]
 pub enum Model {
-    /// One class for each sequence.
+    /// One class for each sequence, or several.
     SequenceClassification(SequenceClassification),
+    /// One class for each letter or word.
+    TokenClassification(TokenClassification),
+    /// Numbers for each sequence.
+    SequenceRegression(SequenceRegression),
+    /// A masked language model.
+    MLM(MLM),
     /// Hidden states.
     Embed(Embed),
     /// The logits of a masked language model.
@@ -53,8 +59,14 @@ macro_rules! models {
 }
 
 models! {
-    /// Assigns one of several classes to each sequence.
+    /// Assigns one of several classes to each sequence, or with `multilabel` any number of them.
     SequenceClassification, "modelgenerator.tasks.SequenceClassification";
+    /// Assigns one of several classes to each letter of a sequence, or each word of a text.
+    TokenClassification, "modelgenerator.tasks.TokenClassification";
+    /// Assigns one or several numbers to each sequence.
+    SequenceRegression, "modelgenerator.tasks.SequenceRegression";
+    /// Trains a masked language model: tells the tokens that stood where some are masked.
+    MLM, "modelgenerator.tasks.MLM";
     /// Computes what the backbone makes of each sequence, for every token or pooled into one vector.
     Embed, "modelgenerator.tasks.Embed";
     /// Computes the logits of the backbone's own masked-language-model head for every token.

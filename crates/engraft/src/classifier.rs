@@ -9,8 +9,8 @@ use engraft_data::{
     Batching, DataModule, Examples, SequenceClassificationDataModule, Splits, Stage,
 };
 use engraft_hub::{Preset, atomic};
-use engraft_models::{Backbone, BackboneSlot};
-use engraft_tasks::{Model, RowOutput, SequenceClassification, Task, may_replace};
+use engraft_models::{Backbone, BackboneSlot, HeadKind};
+use engraft_tasks::{Model, PresetForm, RowOutput, SequenceClassification, Task, may_replace};
 use engraft_train::optimizer::{Adam, Optimizer};
 use engraft_train::progress::{Display, Progress};
 use engraft_train::settings::{Amount, Trainer};
@@ -178,7 +178,7 @@ impl TextClassifierBuilder {
             .backbone
             .backbone()
             .open_preset(self.preset.clone())?
-            .stored_classes();
+            .stored_classes(HeadKind::Classification);
         let Some(classes) = task.n_classes.or(stored) else {
             return Err(Error::Argument(format!(
                 "{} has no classification head of its own: call num_classes to start one",
@@ -252,6 +252,7 @@ impl TextClassifier {
                 callbacks: &[],
                 splits,
                 batching: &batching,
+                masking: None,
                 seed: fit.seed,
                 config: "",
                 resume: None,
@@ -276,6 +277,7 @@ impl TextClassifier {
                 batch_size: 32,
                 ..Batching::default()
             },
+            masking: None,
             limit: Amount::ALL,
             progress: &mut Progress::new(Display::Silent),
         };
@@ -335,7 +337,7 @@ impl TextClassifier {
         may_replace(folder.as_ref())?;
         let folder = atomic::Folder::create(folder.as_ref())?;
         self.model
-            .write_preset(&self.model.network, folder.path())?;
+            .write_preset(&self.model.network, PresetForm::Whole, folder.path())?;
         folder.commit()?;
         Ok(())
     }

@@ -66,7 +66,7 @@ const PROTEIN: &str = "encoder of proteins (ESM-2)";
 /// Every preset that has a name.
 #[rustfmt::skip]
 static NAMED: [NamedPreset; 20] = [
-    built_in("sapiens_vh", "masked language model of antibody heavy chains (RoBERTa)", "0.57 million"),
+    built_in("sapiens_vh", "masked language model of antibody heavy chains (RoBERTa, MIT licence)", "0.57 million"),
     built_in("aido_dna_debug", "small encoder of DNA in the shape of AIDO.DNA, without weights", "0.09 million"),
     built_in("dna_onehot", "nucleotides as they are, one channel for each of 16 tokens", "none"),
     built_in("protein_onehot", "residues as they are, one channel for each of 44 tokens", "none"),

@@ -1,4 +1,4 @@
-//! Adapters: heads of ModelGenerator's kind, from hidden states to one vector a sequence.
+//! Adapters: heads of ModelGenerator's kind, from hidden states to one vector a sequence or a token.
 //!
 //! They start as PyTorch starts its layers. Means and maxima include the special tokens, as the reference's masks do.
 
@@ -42,12 +42,42 @@ pub struct LinearMeanPoolAdapter {}
 #[derive(Clone, Debug, PartialEq, Component)]
 pub struct LinearMaxPoolAdapter {}
 
-/// A multi-layer perceptron on pooled hidden states: dropout, then linear layers with an activation between.
+/// A multi-layer perceptron on pooled hidden states.
 #[derive(Clone, Debug, PartialEq, Component)]
 pub struct MLPPoolAdapter {
     /// What is pooled: `mean_pooling` or `cls_pooling`.
     #[arg(default = Pooling::Mean)]
     pub pooling: Pooling,
+    /// Its layers.
+    #[arg(flatten)]
+    pub layers: MlpLayers,
+}
+
+/// A head on every token's hidden state.
+#[derive(Clone, Debug, PartialEq, Choice)]
+#[choice(default = LinearAdapter)]
+pub enum TokenAdapter {
+    /// A linear layer.
+    LinearAdapter(LinearAdapter),
+    /// Several layers.
+    MLPAdapter(MLPAdapter),
+}
+
+/// A linear layer on every token's hidden state.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct LinearAdapter {}
+
+/// A multi-layer perceptron on every token's hidden state.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct MLPAdapter {
+    /// Its layers.
+    #[arg(flatten)]
+    pub layers: MlpLayers,
+}
+
+/// The layers of a multi-layer perceptron: dropout, then linear layers with an activation between.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct MlpLayers {
     /// Widths of the hidden layers.
     #[arg(default = Vec::new())]
     pub hidden_sizes: Vec<usize>,
@@ -161,34 +191,22 @@ impl ActivationLayer {
     }
 }
 
-/// An [`Adapter`] with its parameters.
+/// An [`Adapter`] or [`TokenAdapter`] with its parameters.
 #[derive(Module, Debug)]
 pub struct AdapterHead {
     /// The linear layers, first to last.
     pub layers: Vec<Linear>,
     #[module(skip)]
-    adapter: Adapter,
+    pooling: Option<Pooling>,
+    #[module(skip)]
+    mlp: Option<MlpLayers>,
 }
 
 impl Adapter {
     /// The head from `hidden` to `outputs`, with fresh weights.
     pub fn build(&self, hidden: usize, outputs: usize, initial: &Initial) -> AdapterHead {
-        let (middle, bias) = match self {
-            Self::MLPPoolAdapter(mlp) => (mlp.hidden_sizes.as_slice(), mlp.bias),
-            _ => (&[][..], true),
-        };
-        let widths: Vec<usize> = std::iter::once(hidden)
-            .chain(middle.iter().copied())
-            .chain([outputs])
-            .collect();
-        let layers = widths
-            .windows(2)
-            .zip(0..)
-            .map(|(pair, part)| Linear::uniform([pair[0], pair[1]], bias, &initial.at(part)));
-        AdapterHead {
-            layers: layers.collect(),
-            adapter: self.clone(),
-        }
+        let mlp = self.mlp();
+        AdapterHead::new(Some(self.pooling()), mlp, [hidden, outputs], initial)
     }
 
     fn pooling(&self) -> Pooling {
@@ -200,49 +218,102 @@ impl Adapter {
         }
     }
 
+    fn mlp(&self) -> Option<&MlpLayers> {
+        match self {
+            Self::MLPPoolAdapter(mlp) => Some(&mlp.layers),
+            _ => None,
+        }
+    }
+
     /// Refuses arguments that no model can have.
     ///
     /// # Errors
     /// A width of zero, a dropout outside `[0, 1)`.
     pub fn check(&self) -> crate::Result<()> {
-        let Self::MLPPoolAdapter(mlp) = self else {
-            return Ok(());
+        self.mlp().map_or(Ok(()), MlpLayers::check)
+    }
+}
+
+impl TokenAdapter {
+    /// The head from `hidden` to `outputs`, with fresh weights.
+    pub fn build(&self, hidden: usize, outputs: usize, initial: &Initial) -> AdapterHead {
+        AdapterHead::new(None, self.mlp(), [hidden, outputs], initial)
+    }
+
+    fn mlp(&self) -> Option<&MlpLayers> {
+        match self {
+            Self::LinearAdapter(_) => None,
+            Self::MLPAdapter(mlp) => Some(&mlp.layers),
+        }
+    }
+
+    /// Refuses arguments that no model can have.
+    ///
+    /// # Errors
+    /// A width of zero, a dropout outside `[0, 1)`.
+    pub fn check(&self) -> crate::Result<()> {
+        self.mlp().map_or(Ok(()), MlpLayers::check)
+    }
+}
+
+impl MlpLayers {
+    fn check(&self) -> crate::Result<()> {
+        let refuse = |key: &str, problem: String| {
+            Err(crate::Error::Argument(format!("adapter.{key}: {problem}")))
         };
-        if let Some(size) = mlp.hidden_sizes.iter().find(|size| **size > WIDEST) {
-            return Err(crate::Error::Argument(format!(
-                "adapter.hidden_sizes: {size} is more than the {WIDEST} that a layer may have"
-            )));
+        if let Some(size) = self.hidden_sizes.iter().find(|size| **size > WIDEST) {
+            let problem = format!("{size} is more than the {WIDEST} that a layer may have");
+            return refuse("hidden_sizes", problem);
         }
-        if mlp.hidden_sizes.contains(&0) {
-            return Err(crate::Error::Argument(
-                "adapter.hidden_sizes: a layer of width 0 passes nothing on; give sizes from 1"
-                    .into(),
-            ));
+        if self.hidden_sizes.contains(&0) {
+            let problem = "a layer of width 0 passes nothing on; give sizes from 1";
+            return refuse("hidden_sizes", problem.to_owned());
         }
-        if !(0.0..1.0).contains(&mlp.dropout) {
-            return Err(crate::Error::Argument(format!(
-                "adapter.dropout: expected a rate from 0 to below 1, found {}",
-                mlp.dropout
-            )));
+        if !(0.0..1.0).contains(&self.dropout) {
+            let problem = format!("expected a rate from 0 to below 1, found {}", self.dropout);
+            return refuse("dropout", problem);
         }
         Ok(())
     }
 }
 
 impl AdapterHead {
-    /// `[tokens, hidden]` to `[sequences, outputs]`.
+    fn new(
+        pooling: Option<Pooling>,
+        mlp: Option<&MlpLayers>,
+        [hidden, outputs]: [usize; 2],
+        initial: &Initial,
+    ) -> Self {
+        let (middle, bias) = mlp.map_or((&[][..], true), |mlp| (&mlp.hidden_sizes, mlp.bias));
+        let widths: Vec<usize> = std::iter::once(hidden)
+            .chain(middle.iter().copied())
+            .chain([outputs])
+            .collect();
+        let layers = widths
+            .windows(2)
+            .zip(0..)
+            .map(|(pair, part)| Linear::uniform([pair[0], pair[1]], bias, &initial.at(part)));
+        Self {
+            layers: layers.collect(),
+            pooling,
+            mlp: mlp.cloned(),
+        }
+    }
+
+    /// `[tokens, hidden]` to `[sequences, outputs]`, or `[tokens, outputs]` for a head on every token.
     pub fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        let mut states = self.adapter.pooling().apply(hidden, batch);
-        let Adapter::MLPPoolAdapter(mlp) = &self.adapter else {
-            return self
-                .layers
-                .iter()
-                .fold(states, |states, layer| layer.forward(states));
+        let mut states = match self.pooling {
+            Some(pooling) => pooling.apply(hidden, batch),
+            None => hidden,
+        };
+        let Some(mlp) = &self.mlp else {
+            let layers = self.layers.iter();
+            return layers.fold(states, |states, layer| layer.forward(states, mode));
         };
         states = mode.at(0).dropout(states, mlp.dropout);
         let middle = self.layers.len().saturating_sub(1);
         for (layer, number) in self.layers.iter().zip(0..) {
-            states = layer.forward(states);
+            states = layer.forward(states, mode);
             if number < middle {
                 states = mlp.activation_layer.activation().apply(states);
                 let rate = if mlp.dropout_in_middle {

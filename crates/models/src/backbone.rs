@@ -1,13 +1,17 @@
 //! The backbone as users name it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use engraft_component::{Choice, Component, Node, Style, Value as NodeValue};
 use engraft_hub::Preset;
 use serde_json::{Map, Value};
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, LoraOrigin};
 use crate::error::{Error, Result};
+use crate::letters::LetterPolicy;
+use crate::lora::LoraRule;
+use crate::peft::{LoraSettings, PeftFolder};
 
 /// The pretrained encoder of a task: the name of a built-in preset, `hf://org/repo[@revision]`, or a folder.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -22,34 +26,54 @@ pub enum BackboneSlot {
 #[component(name = "Pretrained")]
 #[component(ignored(
     model_init_args = "weights are always loaded in single precision",
-    save_peft_only = "LoRA is not supported yet: checkpoints hold the whole model",
-    lora_r = "LoRA is not supported yet",
-    lora_alpha = "LoRA is not supported yet",
-    lora_dropout = "LoRA is not supported yet",
-    lora_target_modules = "LoRA is not supported yet",
-    lora_modules_to_save = "LoRA is not supported yet",
-    lora_use_rslora = "LoRA is not supported yet",
     enable_cache = "hidden states are always computed",
     file_cache_dir = "hidden states are always computed",
-    overwrite_file_cache = "hidden states are always computed"
+    overwrite_file_cache = "hidden states are always computed",
+    cache_write_buffer_size = "hidden states are always computed",
+    cache_storage_backend = "hidden states are always computed"
 ))]
 pub struct Backbone {
-    /// The preset: a built-in name, `hf://org/repo[@revision]` in the local cache, or a folder.
+    /// The preset: a built-in name, `hf://org/repo[@revision]` in the local cache, or a folder; a folder of a PEFT adapter stands for the
+    /// preset that it adapts.
     #[arg(name_slot)]
     pub preset: String,
     /// Sequences are cut to this many tokens, special tokens included; without it a longer sequence than the model has positions for is an error.
     pub max_length: Option<usize>,
-    /// Start from fresh weights in the shape that the preset's config.json gives.
+    /// Letters that a vocabulary of letters lacks: `unknown` makes each an unknown token, `map` first tries its upper case, T for U or U for
+    /// T, and N or X, `error` refuses the row; without it as the preset was trained, else `unknown`.
+    pub letters: Option<LetterPolicy>,
+    /// Start from fresh weights in the shape that the preset's config.json gives; built-in shapes without weights always do.
     #[arg(default = false)]
     pub from_scratch: bool,
-    /// Train the head only; the encoder's dropout stays on.
+    /// Train the head only; the encoder's dropout stays on. With `use_peft` the LoRA updates are trained too.
     #[arg(default = false)]
     pub frozen: bool,
     /// Keys of config.json to replace, such as `hidden_dropout_prob`.
     pub config_overwrites: Option<BTreeMap<String, Node>>,
-    /// Not supported yet.
+    /// Train low-rank updates of the encoder's linear layers (LoRA) instead of its weights.
     #[arg(default = false)]
     pub use_peft: bool,
+    /// Rank of the updates.
+    #[arg(default = 16)]
+    pub lora_r: usize,
+    /// Their scale is `lora_alpha / lora_r`; without it 32 for ESM, AIDO.DNA and AIDO.RNA, else 16.
+    pub lora_alpha: Option<f64>,
+    /// Dropout of their inputs.
+    #[arg(default = 0.1)]
+    pub lora_dropout: f64,
+    /// The layers that have one, by their names in the reference library or the end of these after a dot, such as `[query, value]`, or
+    /// `all-linear`; without it the family's queries and values.
+    pub lora_target_modules: Option<Vec<String>>,
+    /// Scale by `lora_alpha / sqrt(lora_r)`.
+    #[arg(default = false)]
+    pub lora_use_rslora: bool,
+    /// Only null: heads are always trained and saved whole.
+    pub lora_modules_to_save: Option<Vec<String>>,
+    /// A folder of a PEFT adapter: its updates are the start with `use_peft`, and are added to the weights without.
+    pub peft_path: Option<String>,
+    /// With `use_peft` or `frozen`: checkpoints leave out the encoder's weights, which are those of the preset.
+    #[arg(default = true)]
+    pub save_peft_only: bool,
 }
 
 impl BackboneSlot {
@@ -76,15 +100,24 @@ impl Backbone {
             max_length: None,
             from_scratch: false,
             frozen: false,
+            letters: None,
             config_overwrites: None,
             use_peft: false,
+            lora_r: 16,
+            lora_alpha: None,
+            lora_dropout: 0.1,
+            lora_target_modules: None,
+            lora_use_rslora: false,
+            lora_modules_to_save: None,
+            peft_path: None,
+            save_peft_only: true,
         }
     }
 
     /// Opens the preset with the overwrites applied.
     ///
     /// # Errors
-    /// An argument that is not supported, or whatever [`Checkpoint::open`] refuses.
+    /// An argument that no model can have, or whatever [`Checkpoint::open`] refuses.
     pub fn open(&self) -> Result<Checkpoint> {
         self.check()?;
         // ModelGenerator's dotted names end in the name of the preset.
@@ -100,21 +133,70 @@ impl Backbone {
     /// # Errors
     /// Whatever [`Checkpoint::open`] refuses.
     pub fn open_preset(&self, preset: Preset) -> Result<Checkpoint> {
+        let mut adapter = match &self.peft_path {
+            Some(path) => Some(PeftFolder::open(Preset::from_name(path)?)?),
+            None => None,
+        };
+        let preset = if adapter.is_none() && PeftFolder::is_in(&preset) {
+            let folder = PeftFolder::open(preset.clone())?;
+            let base = folder.base_preset(&preset)?;
+            adapter = Some(folder);
+            base
+        } else {
+            preset
+        };
         let overwrites: Map<String, Value> = self
             .config_overwrites
             .iter()
             .flatten()
             .map(|(key, node)| (key.clone(), to_json(node)))
             .collect();
-        let checkpoint = Checkpoint::open(preset, &overwrites, self.from_scratch)?;
-        let longest = checkpoint.config().transformer.longest();
-        match self.max_length {
-            Some(length) if length > longest => Err(Error::Argument(format!(
+        let from_scratch = self.from_scratch || preset.is_shape_only();
+        let checkpoint = Checkpoint::open(preset, &overwrites, from_scratch)?;
+        if let (Some(length), Some(longest)) =
+            (self.max_length, checkpoint.config().transformer.longest())
+            && length > longest
+        {
+            return Err(Error::Argument(format!(
                 "backbone.max_length: {length} is more than the {longest} positions of {}; give {longest} or less",
                 checkpoint.preset().name()
-            ))),
-            _ => Ok(checkpoint),
+            )));
         }
+        match adapter {
+            Some(folder) => checkpoint.with_lora(LoraOrigin::Saved(Arc::new(folder))),
+            None if self.use_peft => {
+                let settings = self.lora_settings(&checkpoint);
+                checkpoint.with_lora(LoraOrigin::Fresh(settings))
+            }
+            None => Ok(checkpoint),
+        }
+    }
+
+    /// What a fresh adapter of a preset is to be.
+    fn lora_settings(&self, checkpoint: &Checkpoint) -> LoraSettings {
+        let defaults = checkpoint.config().family.lora;
+        let targets = || {
+            let targets = defaults.targets.iter();
+            targets.map(|&target| target.to_owned()).collect()
+        };
+        LoraSettings {
+            rule: self.lora_rule(defaults.alpha),
+            targets: self.lora_target_modules.clone().unwrap_or_else(targets),
+        }
+    }
+
+    fn lora_rule(&self, alpha: f64) -> LoraRule {
+        LoraRule {
+            r: self.lora_r,
+            alpha: self.lora_alpha.unwrap_or(alpha),
+            rank_stabilised: self.lora_use_rslora,
+            dropout: self.lora_dropout,
+        }
+    }
+
+    /// Whether the encoder's own weights stay as they are.
+    pub fn keeps_weights(&self) -> bool {
+        self.use_peft || self.frozen
     }
 
     /// Refuses arguments that no model can have, before anything is read.
@@ -122,13 +204,23 @@ impl Backbone {
     /// # Errors
     /// The first of them.
     pub fn check(&self) -> Result<()> {
-        if self.use_peft {
-            return Err(Error::Argument("backbone.use_peft: LoRA is not supported yet; remove it to train all weights, or give frozen: true to train the head only".into()));
-        }
         if self.max_length == Some(0) {
             return Err(Error::Argument("backbone.max_length: no sequence fits in 0 tokens; give a positive length or leave it out".into()));
         }
-        Ok(())
+        if self
+            .lora_modules_to_save
+            .as_ref()
+            .is_some_and(|modules| !modules.is_empty())
+        {
+            return Err(Error::Argument("backbone.lora_modules_to_save: not supported: heads are always trained and saved whole, and of the encoder only LoRA's updates are; remove it".into()));
+        }
+        if self.lora_target_modules.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Error::Argument("backbone.lora_target_modules: an empty list adapts nothing; name layers or leave it out".into()));
+        }
+        match self.use_peft {
+            true => self.lora_rule(1.0).check(),
+            false => Ok(()),
+        }
     }
 }
 

@@ -23,6 +23,24 @@ impl PackedTokens {
         self.type_ids.extend_from_slice(type_ids);
         self.lengths.push(ids.len());
     }
+
+    /// ESM-2's factor of each token's embedding: none of masked tokens is left, and the others grow as they would have to for the
+    /// share that was masked in training (Lin et al., Science 2023).
+    fn scale(&self, mask: u32) -> Vec<f32> {
+        let mut scale = Vec::with_capacity(self.ids.len());
+        let mut rest = self.ids.as_slice();
+        for &length in &self.lengths {
+            let (sequence, after) = rest.split_at(length);
+            rest = after;
+            let masked = sequence.iter().filter(|id| **id == mask).count();
+            let kept = 1.0 - masked as f32 / length.max(1) as f32;
+            scale.extend(sequence.iter().map(|&id| match id == mask {
+                true => 0.0,
+                false => (1.0 - MASKED_IN_TRAINING) / kept,
+            }));
+        }
+        scale
+    }
 }
 
 /// Tokens on the device.
@@ -34,9 +52,14 @@ pub struct TokenBatch {
     pub type_ids: Option<Tensor<1, Int>>,
     /// Rows of the position table, `[tokens]`.
     pub positions: Tensor<1, Int>,
+    /// Factors of the token embeddings, `[tokens, 1]`, where the family has them.
+    pub embedding_scale: Option<Tensor<2>>,
     /// Where the sequences begin and end.
     pub segments: Segments,
 }
+
+/// The share of tokens that were masked when ESM-2 was trained.
+const MASKED_IN_TRAINING: f32 = 0.15 * 0.8;
 
 impl TokenBatch {
     /// Puts packed tokens on `device`, positions counted from the family's offset.
@@ -46,11 +69,13 @@ impl TokenBatch {
             Tensor::<1, Int>::from_data(TensorData::new(values, [count]), device)
         };
         let positions = tokens.lengths.iter().flat_map(|&length| 0..length);
-        let last_type = config.token_types.saturating_sub(1) as u32;
+        let embedding = &config.embedding;
+        let last_type = embedding.token_types.saturating_sub(1) as u32;
+        let offset = embedding.positions.map_or(0, |table| table.offset);
         Self {
             ids: upload(tokens.ids.iter().map(|&id| id as i32).collect()),
             // RoBERTa has one type only, and its tokenizer may still tell pairs apart.
-            type_ids: (config.token_types > 0).then(|| {
+            type_ids: (embedding.token_types > 0).then(|| {
                 upload(
                     tokens
                         .type_ids
@@ -61,9 +86,14 @@ impl TokenBatch {
             }),
             positions: upload(
                 positions
-                    .map(|position| (config.position_offset + position) as i32)
+                    .map(|position| (offset + position) as i32)
                     .collect(),
             ),
+            embedding_scale: embedding.token_dropout.map(|mask| {
+                let scale = tokens.scale(mask);
+                let count = scale.len();
+                Tensor::from_data(TensorData::new(scale, [count, 1]), device)
+            }),
             segments: Segments::from_lengths(tokens.lengths.iter().copied()),
         }
     }

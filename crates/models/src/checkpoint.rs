@@ -1,44 +1,45 @@
-//! Opening a preset as a model, part by part, and naming its parts again when it is saved.
+//! Opening a preset as a model, part by part.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Tensor, TensorData};
-use engraft_hub::{LoadReport, Mismatch, Preset, Weights};
-use serde_json::{Map, Value, json};
+use burn::module::Module;
+use engraft_hub::{LoadReport, Preset, Weights};
+use serde_json::{Map, Value};
 
-use crate::adapters::{Adapter, AdapterHead};
-use crate::config::ModelConfig;
+use crate::adapters::{Adapter, AdapterHead, TokenAdapter};
+use crate::config::{ClassifierConfig, ModelConfig};
 use crate::error::{Error, Result};
 use crate::families::Family;
 use crate::heads::{ClassifierHead, MaskedLmHead, Pooler};
 use crate::initial::Initial;
-use crate::names::{HeadKind, Names, parameters};
+use crate::load::{Loader, Source};
+use crate::names::{HeadKind, Names};
+use crate::peft::{self, BEGINS, LoraSettings, PeftFolder};
 use crate::transformer::Transformer;
-
-/// A tensor under the name that the reference library gives it.
-#[derive(Clone, Debug)]
-pub struct NamedTensor {
-    /// Its name in the file.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// Its values, row by row.
-    pub values: Vec<f32>,
-}
 
 /// A preset whose configuration is understood and whose weights are open.
 #[derive(Clone)]
 pub struct Checkpoint {
-    preset: Preset,
-    config: ModelConfig,
-    weights: Option<Arc<Weights>>,
-    /// Whether the encoder's names carry the family's prefix in this file.
-    prefixed: bool,
+    pub(crate) preset: Preset,
+    pub(crate) config: ModelConfig,
+    /// The preset's weights, none if it starts from scratch.
+    weights: Option<Source>,
+    /// Weights of heads that lie elsewhere, before the preset's own.
+    heads: Vec<Source>,
+    pub(crate) lora: Option<LoraOrigin>,
     /// What became of each tensor so far, and which names were read.
     progress: RefCell<(LoadReport, BTreeSet<String>)>,
+}
+
+/// Where a LoRA adapter comes from.
+#[derive(Clone)]
+pub enum LoraOrigin {
+    /// It starts anew.
+    Fresh(LoraSettings),
+    /// It was saved.
+    Saved(Arc<PeftFolder>),
 }
 
 impl Checkpoint {
@@ -67,19 +68,44 @@ impl Checkpoint {
         let weights = if from_scratch {
             None
         } else {
-            Some(Arc::new(Weights::open(&preset)?))
+            let weights = Arc::new(Weights::open(&preset)?);
+            Some(Source::new(weights, "", config.family.prefix))
         };
-        let prefix = config.family.prefix;
-        let prefixed = weights
-            .as_ref()
-            .is_some_and(|weights| weights.names().any(|name| name.starts_with(prefix)));
         Ok(Self {
             preset,
             config,
             weights,
-            prefixed,
+            heads: Vec::new(),
+            lora: None,
             progress: RefCell::default(),
         })
+    }
+
+    /// The same with LoRA on its encoder; the heads that a saved adapter holds come before the preset's own.
+    ///
+    /// # Errors
+    /// The adapter was trained on other weights.
+    pub fn with_lora(mut self, lora: LoraOrigin) -> Result<Self> {
+        if let LoraOrigin::Saved(folder) = &lora {
+            folder.check_base(self.preset.name(), self.fingerprint().as_deref())?;
+            let heads = Arc::clone(&folder.weights);
+            self.heads
+                .push(Source::new(heads, BEGINS, self.config.family.prefix));
+        }
+        self.lora = Some(lora);
+        Ok(self)
+    }
+
+    /// The same with heads from a file of their own, before the preset's; `name` is what the file belongs to.
+    ///
+    /// # Errors
+    /// They were trained on other weights.
+    pub fn with_heads(mut self, weights: Arc<Weights>, name: &str) -> Result<Self> {
+        let fingerprint = self.fingerprint();
+        peft::check_base(name, &weights, self.preset.name(), fingerprint.as_deref())?;
+        self.heads
+            .insert(0, Source::new(weights, "", self.config.family.prefix));
+        Ok(self)
     }
 
     /// The understood configuration.
@@ -92,18 +118,160 @@ impl Checkpoint {
         &self.preset
     }
 
-    /// A hash of the weights, none if they start from scratch.
-    pub fn fingerprint(&self) -> Option<String> {
-        self.weights.as_ref().map(|weights| weights.fingerprint())
+    /// The reference library's name of the encoder's module at a path of fields, without the family's prefix.
+    pub fn module_name(&self, path: &str) -> Option<String> {
+        Names::encoder(&self.config).module(path)
     }
 
-    /// The encoder.
+    /// What the encoder's names begin with where a head of the family stands beside it.
+    pub fn prefix(&self) -> &'static str {
+        self.config.family.prefix
+    }
+
+    /// Whether its encoder has weights, or starts from scratch.
+    pub fn has_weights(&self) -> bool {
+        self.weights.is_some()
+    }
+
+    /// A hash of the weights, none if they start from scratch.
+    pub fn fingerprint(&self) -> Option<String> {
+        let source = self.weights.as_ref()?;
+        Some(source.weights.fingerprint())
+    }
+
+    /// The encoder, its LoRA updates included.
     ///
     /// # Errors
-    /// A tensor is missing, has another shape, or is not finite.
+    /// A tensor is missing, has another shape, or is not finite; the adapter does not fit.
     pub fn encoder(&self, initial: &Initial) -> Result<Transformer> {
         let fresh = Transformer::new(&self.config.transformer, initial);
-        self.load(fresh, Names::encoder(self.config.family), initial, true)
+        let sources: Vec<Source> = self.weights.iter().cloned().collect();
+        let mut encoder = {
+            let names = Names::encoder(&self.config);
+            self.load(fresh, names, &sources, None, initial, true)?
+        };
+        encoder.set_frequencies(self.frequencies()?);
+        if self.config.transformer.embedding.one_hot {
+            encoder = encoder.no_grad();
+        }
+        match &self.lora {
+            None => Ok(encoder),
+            Some(LoraOrigin::Fresh(settings)) => {
+                self.adapt(encoder.no_grad(), settings, &initial.at(3))
+            }
+            Some(LoraOrigin::Saved(folder)) => self.restore(encoder.no_grad(), folder, initial),
+        }
+    }
+
+    /// The frequencies of rotations, where the family's checkpoints state them and this one does.
+    pub(crate) fn frequencies(&self) -> Result<Option<Vec<f32>>> {
+        let (Some(source), Some(rotary)) = (&self.weights, self.config.transformer.rotary) else {
+            return Ok(None);
+        };
+        let family = self.config.family;
+        let stored = family.frequencies.iter().find_map(|name| {
+            let prefixed = format!("{}{name}", family.prefix);
+            source.weights.get(&prefixed).or(source.weights.get(name))
+        });
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        let frequencies = stored.to_f32()?;
+        if frequencies.len() != rotary.dim.div_ceil(2)
+            || !frequencies.iter().all(|rate| rate.is_finite())
+        {
+            return Err(Error::Weights {
+                preset: self.preset.name().to_owned(),
+                report: format!(
+                    "{} holds no {} finite frequencies",
+                    stored.name(),
+                    rotary.dim.div_ceil(2)
+                ),
+            });
+        }
+        Ok(Some(frequencies))
+    }
+
+    /// Puts fresh updates on the layers that `settings` name.
+    fn adapt(
+        &self,
+        mut encoder: Transformer,
+        settings: &LoraSettings,
+        initial: &Initial,
+    ) -> Result<Transformer> {
+        settings.rule.check()?;
+        let names = Names::encoder(&self.config);
+        let mut known = BTreeSet::new();
+        let mut found = false;
+        for ((path, linear), part) in encoder.linears_mut().into_iter().zip(0..) {
+            let Some(module) = names.module(&path) else {
+                continue;
+            };
+            if settings.covers(&module)
+                || settings.covers(&format!("{}{module}", self.config.family.prefix))
+            {
+                linear.adapt(settings.rule, &initial.at(part));
+                found = true;
+            }
+            known.insert(without_numbers(&module));
+        }
+        if found {
+            return Ok(encoder);
+        }
+        let known: Vec<String> = known.into_iter().collect();
+        let known = match known.is_empty() {
+            true => "it has none".to_owned(),
+            false => format!("it has {}", known.join(", ")),
+        };
+        Err(Error::Argument(format!(
+            "backbone.lora_target_modules: {} matches no linear layer of {}: {known}; give a name or what follows its last dots",
+            settings.targets.join(", "),
+            self.preset.name()
+        )))
+    }
+
+    /// Puts the updates of a saved adapter on the layers that it names.
+    fn restore(
+        &self,
+        mut encoder: Transformer,
+        folder: &PeftFolder,
+        initial: &Initial,
+    ) -> Result<Transformer> {
+        let names = Names::encoder(&self.config);
+        let prefix = self.config.family.prefix;
+        let mut left = folder.modules();
+        for (path, linear) in encoder.linears_mut() {
+            let Some(module) = names.module(&path) else {
+                continue;
+            };
+            let stored = [format!("{prefix}{module}"), module]
+                .into_iter()
+                .find(|module| left.remove(module.as_str()));
+            let Some(module) = stored else { continue };
+            if let Some((rule, factors)) = folder.update(&module, linear.shape())? {
+                linear.restore(rule, factors, &initial.device);
+            }
+        }
+        if let Some(module) = left.iter().find(|module| !self.is_in_a_head(module)) {
+            return Err(folder.misfit(format!(
+                "it has an update of {module:?}, which is no linear layer of {}",
+                self.preset.name()
+            )));
+        }
+        if !encoder.is_adapted() {
+            return Err(folder.misfit("it has no update of any layer".to_owned()));
+        }
+        Ok(encoder)
+    }
+
+    /// Whether one of the family's heads has a module of this name.
+    fn is_in_a_head(&self, module: &str) -> bool {
+        let prefix = self.config.family.prefix;
+        let bare = module.strip_prefix(prefix).unwrap_or(module);
+        HeadKind::OF_FAMILIES.into_iter().any(|kind| {
+            let modules = Names::head(self.config.family, kind).modules();
+            modules.into_iter().any(|name| name == bare)
+        })
     }
 
     /// The pooler.
@@ -112,63 +280,55 @@ impl Checkpoint {
     /// The family has none, or the checkpoint lacks it.
     pub fn pooler(&self, initial: &Initial) -> Result<Pooler> {
         let fresh = Pooler::new(&self.config.transformer, initial);
-        self.load(
-            fresh,
-            Names::head(self.config.family, HeadKind::Pooler),
-            initial,
-            true,
-        )
+        self.load_head(fresh, HeadKind::Pooler, true, initial)
     }
 
-    /// The masked-LM head.
+    /// The masked-LM head: the checkpoint's, or a fresh one if it has none and `required` is false.
     ///
     /// # Errors
-    /// The checkpoint has none.
-    pub fn masked_lm(&self, initial: &Initial) -> Result<MaskedLmHead> {
-        let names = Names::head(self.config.family, HeadKind::MaskedLm);
-        if self.weights.is_some() && self.stored(names, "dense.weight").is_none() {
+    /// The family has none, or the checkpoint lacks it and it is required.
+    pub fn masked_lm(&self, required: bool, initial: &Initial) -> Result<MaskedLmHead> {
+        let kind = HeadKind::MaskedLm;
+        self.check_head(kind)?;
+        if required && self.weights.is_some() && self.stored(kind, "dense.linear.weight").is_none()
+        {
             return Err(Error::Argument(format!(
                 "{} has no masked-LM head: this task needs a checkpoint that was saved with one",
                 self.preset.name()
             )));
         }
-        let fresh = MaskedLmHead::new(
-            &self.config.transformer,
-            self.config.masked_lm_activation,
-            self.config.tied,
-            initial,
-        );
-        self.load(fresh, names, initial, true)
+        let config = &self.config;
+        let fresh = MaskedLmHead::new(&config.transformer, &config.masked_lm, initial);
+        self.load_head(fresh, kind, required, initial)
     }
 
-    /// The number of classes that the checkpoint's own classification head has, if it has one.
-    pub fn stored_classes(&self) -> Option<usize> {
-        let names = Names::head(self.config.family, HeadKind::Classification);
-        self.stored(names, "projection.weight")
-            .and_then(|shape| shape.first().copied())
+    /// The number of classes that the checkpoint's own head of this kind has, if it has one.
+    pub fn stored_classes(&self, kind: HeadKind) -> Option<usize> {
+        let shape = self.stored(kind, "projection.weight")?;
+        shape.first().copied()
     }
 
-    /// The family's classification head for `classes` classes: the checkpoint's where it is stored and fits, fresh where it is not and
-    /// not `required`.
+    /// The family's classification head, of sequences or of tokens, for `classes` classes: the checkpoint's where it is stored and fits,
+    /// fresh where it is not and not `required`.
     ///
     /// # Errors
-    /// A stored part of it has another shape.
+    /// The family has none, or a stored part of it has another shape.
     pub fn classifier(
         &self,
+        kind: HeadKind,
         classes: usize,
         required: bool,
         initial: &Initial,
     ) -> Result<ClassifierHead> {
-        let fresh = ClassifierHead::new(
-            &self.config.transformer,
-            &self.config.classifier,
-            classes,
-            initial,
-        );
-        let names = Names::head(self.config.family, HeadKind::Classification);
-        let mut head = self.load(fresh.clone(), names, initial, required)?;
+        self.check_head(kind)?;
+        let config: &ClassifierConfig = match kind {
+            HeadKind::TokenClassification => &self.config.token_classifier,
+            _ => &self.config.classifier,
+        };
+        let fresh = ClassifierHead::new(&self.config.transformer, config, classes, initial);
+        let mut head = self.load_head(fresh.clone(), kind, required, initial)?;
         if self
-            .stored_classes()
+            .stored_classes(kind)
             .is_some_and(|stored| stored != classes)
         {
             head.projection = fresh.projection;
@@ -192,32 +352,69 @@ impl Checkpoint {
             // Another model's adapter is no start for this one's.
             return Ok(fresh);
         }
-        self.load(
-            fresh,
-            Names::head(self.config.family, HeadKind::Adapter),
-            initial,
-            required,
-        )
+        self.load_head(fresh, HeadKind::Adapter, required, initial)
     }
 
-    /// What became of each tensor, for the parts loaded so far.
+    /// As [`Self::adapter`], on every token.
+    ///
+    /// # Errors
+    /// A stored part of it has another shape.
+    pub fn token_adapter(
+        &self,
+        adapter: &TokenAdapter,
+        outputs: usize,
+        required: bool,
+        initial: &Initial,
+    ) -> Result<AdapterHead> {
+        let fresh = adapter.build(self.config.transformer.hidden, outputs, initial);
+        if !required {
+            return Ok(fresh);
+        }
+        self.load_head(fresh, HeadKind::Adapter, required, initial)
+    }
+
+    /// What became of each tensor of the preset's own weights, for the parts loaded so far.
     pub fn report(&self) -> LoadReport {
         let (mut report, used) = self.progress.borrow().clone();
-        let Some(weights) = &self.weights else {
+        let Some(source) = &self.weights else {
             return report;
         };
         let prefix = self.config.family.prefix;
-        for name in weights.names().filter(|name| !used.contains(*name)) {
+        let unread = source.weights.names().filter(|name| !used.contains(*name));
+        for name in unread {
             let bare = name.strip_prefix(prefix).unwrap_or(name);
-            if self.config.family.derived.contains(&bare)
-                || (self.config.tied && self.is_decoder(name))
-            {
+            let derived = self
+                .config
+                .family
+                .derived
+                .contains(&with_gaps(bare).as_str());
+            if derived || (self.config.masked_lm.tied && self.is_decoder(name)) {
                 report.derived.push(name.to_owned());
             } else {
                 report.unexpected.push(name.to_owned());
             }
         }
         report
+    }
+
+    /// Refuses a kind of head that the family does not have.
+    fn check_head(&self, kind: HeadKind) -> Result<()> {
+        let (family, what) = (
+            self.config.family,
+            match kind {
+                HeadKind::MaskedLm => "masked-LM head",
+                HeadKind::TokenClassification => "head for tokens",
+                _ => "classification head",
+            },
+        );
+        if !Names::head(family, kind).is_empty() {
+            return Ok(());
+        }
+        Err(Error::Argument(format!(
+            "{}: models of the family {} have no {what} of their own",
+            self.preset.name(),
+            family.name
+        )))
     }
 
     /// Whether `name` is the projection that a tied head does not have.
@@ -229,36 +426,48 @@ impl Checkpoint {
             .any(|(ours, theirs)| *ours == "decoder" && *theirs == name)
     }
 
-    fn stored(&self, names: Names, path: &str) -> Option<Vec<usize>> {
-        let weights = self.weights.as_ref()?;
-        names
-            .of(path, self.prefixed)
-            .iter()
-            .find_map(|name| weights.get(name))
-            .map(|tensor| tensor.shape().to_vec())
+    /// Where heads are looked for, in this order.
+    fn head_sources(&self) -> Vec<Source> {
+        self.heads.iter().chain(&self.weights).cloned().collect()
     }
 
-    /// Puts the checkpoint's tensors in the place of fresh ones.
+    fn stored(&self, kind: HeadKind, path: &str) -> Option<Vec<usize>> {
+        let names = Names::head(self.config.family, kind);
+        self.head_sources()
+            .iter()
+            .find_map(|source| source.shape(&names, path))
+    }
+
+    fn load_head<M: Module>(
+        &self,
+        fresh: M,
+        kind: HeadKind,
+        required: bool,
+        initial: &Initial,
+    ) -> Result<M> {
+        let names = Names::head(self.config.family, kind);
+        let adapter = match &self.lora {
+            Some(LoraOrigin::Saved(folder)) => Some(folder.as_ref()),
+            _ => None,
+        };
+        let sources = self.head_sources();
+        self.load(fresh, names, &sources, adapter, initial, required)
+    }
+
+    /// Puts the stored tensors in the place of fresh ones.
     fn load<M: Module>(
         &self,
         module: M,
         names: Names,
+        sources: &[Source],
+        adapter: Option<&PeftFolder>,
         initial: &Initial,
         required: bool,
     ) -> Result<M> {
-        let Some(weights) = &self.weights else {
+        if sources.is_empty() {
             return Ok(module);
-        };
-        let mut loader = Loader {
-            weights,
-            names,
-            prefixed: self.prefixed,
-            device: initial.device.clone(),
-            path: Vec::new(),
-            report: LoadReport::default(),
-            used: BTreeSet::new(),
-            error: None,
-        };
+        }
+        let mut loader = Loader::new(sources, names, initial.device.clone(), adapter);
         let module = module.map(&mut loader);
         let Loader {
             mut report,
@@ -291,145 +500,19 @@ impl Checkpoint {
         progress.1.extend(used);
         Ok(module)
     }
-
-    /// A module's parameters under the reference library's names; with the family's prefix where a head of the family stands beside the encoder.
-    pub fn named(
-        &self,
-        module: &impl Module,
-        part: HeadKind,
-        beside: HeadKind,
-    ) -> Vec<NamedTensor> {
-        let family = self.config.family;
-        let names = if part == HeadKind::None {
-            Names::encoder(family)
-        } else {
-            Names::head(family, part)
-        };
-        let prefixed = matches!(beside, HeadKind::MaskedLm | HeadKind::Classification);
-        parameters(module)
-            .into_iter()
-            .filter_map(|(path, shape, tensor)| {
-                let name = names.of(&path, prefixed).into_iter().next()?;
-                let values = tensor.into_data().iter::<f32>().collect();
-                Some(NamedTensor {
-                    name,
-                    shape,
-                    values,
-                })
-            })
-            .collect()
-    }
-
-    /// The `config.json` of a model saved with `head`; `labels` name its classes.
-    pub fn config_json(&self, head: HeadKind, labels: Option<&[String]>) -> Map<String, Value> {
-        let mut json = self.config.json.clone();
-        let [base, masked, classification] = self.config.family.architectures;
-        let architecture = match head {
-            HeadKind::MaskedLm => masked,
-            HeadKind::Classification => classification,
-            HeadKind::None | HeadKind::Pooler | HeadKind::Adapter => base,
-        };
-        json.insert("architectures".into(), json!([architecture]));
-        json.insert("dtype".into(), json!("float32"));
-        json.remove("torch_dtype");
-        if let Some(labels) = labels {
-            let names: Map<String, Value> = labels
-                .iter()
-                .enumerate()
-                .map(|(id, name)| (id.to_string(), json!(name)))
-                .collect();
-            let ids: Map<String, Value> = labels
-                .iter()
-                .enumerate()
-                .map(|(id, name)| (name.clone(), json!(id)))
-                .collect();
-            json.insert("id2label".into(), Value::Object(names));
-            json.insert("label2id".into(), Value::Object(ids));
-            json.insert("problem_type".into(), json!("single_label_classification"));
-            json.remove("num_labels");
-        }
-        json
-    }
 }
 
-/// Walks a module and replaces each parameter by the checkpoint's.
-struct Loader<'a> {
-    weights: &'a Weights,
-    names: Names,
-    prefixed: bool,
-    device: Device,
-    path: Vec<String>,
-    report: LoadReport,
-    used: BTreeSet<String>,
-    error: Option<Error>,
+/// A name with `{}` for its numbers, as tables have it.
+fn with_gaps(name: &str) -> String {
+    let parts = name.split('.').map(|part| match part.parse::<usize>() {
+        Ok(_) => "{}",
+        Err(_) => part,
+    });
+    parts.collect::<Vec<_>>().join(".")
 }
 
-impl Loader<'_> {
-    /// The values for a parameter of `shape`, if the checkpoint has them.
-    fn read(&mut self, shape: &[usize]) -> Result<Option<Vec<f32>>> {
-        let candidates = self.names.of(&self.path.join("."), self.prefixed);
-        let Some(tensor) = candidates.iter().find_map(|name| self.weights.get(name)) else {
-            self.report.missing_optional.push(
-                candidates
-                    .into_iter()
-                    .next()
-                    .unwrap_or_else(|| self.path.join(".")),
-            );
-            return Ok(None);
-        };
-        // Second names of the same tensor count as read.
-        self.used.extend(candidates.iter().cloned());
-        if tensor.shape() != shape {
-            let name = tensor.name().to_owned();
-            self.report.mismatched.push(Mismatch {
-                name,
-                expected: shape.to_vec(),
-                found: tensor.shape().to_vec(),
-            });
-            return Ok(None);
-        }
-        let values = tensor.to_f32()?;
-        if !values.iter().all(|value| value.is_finite()) {
-            let (file, tensor, count) = (
-                tensor.file().to_owned(),
-                tensor.name().to_owned(),
-                tensor.non_finite(),
-            );
-            return Err(Error::NotFinite {
-                file,
-                tensor,
-                count,
-            });
-        }
-        self.report.loaded += 1;
-        Ok(Some(values))
-    }
-}
-
-impl ModuleMapper for Loader<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if self.error.is_some() {
-            return param;
-        }
-        let shape = param.lazy_shape();
-        match self.read(&shape) {
-            Ok(Some(values)) => {
-                let tensor = Tensor::from_data(TensorData::new(values, shape), &self.device);
-                Param::initialized(param.id, tensor).set_require_grad(true)
-            }
-            Ok(None) => param,
-            Err(error) => {
-                self.error = Some(error);
-                param
-            }
-        }
-    }
+/// What tells a layer's parts apart: the name after its last number.
+fn without_numbers(name: &str) -> String {
+    let name = with_gaps(name);
+    name.rsplit("{}.").next().unwrap_or(&name).to_owned()
 }

@@ -5,67 +5,95 @@ use burn::tensor::Tensor;
 use engraft_kernels::{gather_rows, linear};
 
 use crate::batch::TokenBatch;
-use crate::config::{Activation, ClassifierConfig, TransformerConfig};
+use crate::config::{ClassifierConfig, DenseConfig, MaskedLmConfig, TransformerConfig};
 use crate::initial::Initial;
-use crate::layers::{LayerNorm, Linear};
+use crate::layers::{Linear, Norm};
 use crate::mode::Mode;
 use crate::transformer::Transformer;
+
+/// A dense layer, its activation, and for some families a norm.
+#[derive(Module, Debug)]
+pub struct Dense {
+    /// `hidden` to its width.
+    pub linear: Linear,
+    /// Norm after the activation.
+    pub norm: Option<Norm>,
+    #[module(skip)]
+    config: DenseConfig,
+}
+
+impl Dense {
+    fn new(hidden: usize, config: &DenseConfig, range: f64, initial: &Initial) -> Self {
+        Self {
+            linear: Linear::normal([hidden, config.width], config.bias, range, initial),
+            norm: config
+                .norm
+                .map(|norm| Norm::new(config.width, norm, initial)),
+            config: config.clone(),
+        }
+    }
+
+    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        let states = self.linear.forward(input, Mode::Evaluate);
+        let states = self.config.activation.apply(states);
+        match &self.norm {
+            Some(norm) => norm.forward(states),
+            None => states,
+        }
+    }
+}
 
 /// Vocabulary logits: dense, activation, norm, and a projection that reads the token embeddings if tied.
 #[derive(Module, Debug)]
 pub struct MaskedLmHead {
-    /// `hidden` to `hidden`.
-    pub dense: Linear,
-    /// Norm after the activation.
-    pub norm: LayerNorm,
-    /// `[vocabulary, hidden]`, only where it is not the embedding itself.
+    /// `hidden` to the projection's input.
+    pub dense: Dense,
+    /// `[vocabulary, width]`, only where it is not the embedding itself.
     pub decoder: Option<Param<Tensor<2>>>,
     /// `[vocabulary]`.
-    pub bias: Param<Tensor<1>>,
-    #[module(skip)]
-    activation: Activation,
+    pub bias: Option<Param<Tensor<1>>>,
 }
 
 impl MaskedLmHead {
     pub(crate) fn new(
         config: &TransformerConfig,
-        activation: Activation,
-        tied: bool,
+        head: &MaskedLmConfig,
         initial: &Initial,
     ) -> Self {
         let range = config.initializer_range;
         Self {
-            dense: Linear::normal([config.hidden, config.hidden], range, &initial.at(0)),
-            norm: LayerNorm::new(config.hidden, config.norm_epsilon, initial),
-            decoder: (!tied).then(|| {
+            dense: Dense::new(config.hidden, &head.dense, range, &initial.at(0)),
+            decoder: (!head.tied).then(|| {
                 initial
                     .at(1)
-                    .normal([config.vocabulary, config.hidden], range)
+                    .normal([config.vocabulary, head.dense.width], range)
             }),
-            bias: initial.constant([config.vocabulary], 0.0),
-            activation,
+            bias: head
+                .bias
+                .then(|| initial.constant([config.vocabulary], 0.0)),
         }
     }
 
     /// `[rows, hidden]` to `[rows, vocabulary]`; `encoder` is the one that the hidden states come from.
     pub fn forward(&self, hidden: Tensor<2>, encoder: &Transformer) -> Tensor<2> {
-        let hidden = self
-            .norm
-            .forward(self.activation.apply(self.dense.forward(hidden)));
         let decoder = self
             .decoder
             .as_ref()
             .unwrap_or(&encoder.embeddings.tokens.weight);
-        linear(hidden, decoder.val(), Some(self.bias.val()))
+        linear(
+            self.dense.forward(hidden),
+            decoder.val(),
+            self.bias.as_ref().map(Param::val),
+        )
     }
 }
 
-/// A family's own classification head, on the first token.
+/// A family's own classification head: on a pooled sequence, or on every token.
 #[derive(Module, Debug)]
 pub struct ClassifierHead {
-    /// `hidden` to `hidden`.
-    pub dense: Linear,
-    /// `hidden` to the classes.
+    /// The layer before the projection, where the family has one.
+    pub dense: Option<Dense>,
+    /// To the classes.
     pub projection: Linear,
     #[module(skip)]
     config: ClassifierConfig,
@@ -78,29 +106,28 @@ impl ClassifierHead {
         classes: usize,
         initial: &Initial,
     ) -> Self {
-        let linear = |output, part| {
-            Linear::normal(
-                [config.hidden, output],
-                config.initializer_range,
-                &initial.at(part),
-            )
-        };
+        let range = config.initializer_range;
+        let dense = classifier.dense.as_ref();
+        let width = dense.map_or(config.hidden, |dense| dense.width);
         Self {
-            dense: linear(config.hidden, 0),
-            projection: linear(classes, 1),
+            dense: dense.map(|dense| Dense::new(config.hidden, dense, range, &initial.at(0))),
+            projection: Linear::normal([width, classes], true, range, &initial.at(1)),
             config: classifier.clone(),
         }
     }
 
-    /// `[tokens, hidden]` to `[sequences, classes]`.
+    /// `[tokens, hidden]` to `[sequences, classes]`, or `[tokens, classes]` for a head on every token.
     pub fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        let first = mode.at(0).dropout(
-            gather_rows(hidden, batch.first_rows()),
-            self.config.input_dropout,
-        );
-        let pooled = self.config.activation.apply(self.dense.forward(first));
+        let mut states = match self.config.pooling {
+            Some(pooling) => pooling.apply(hidden, batch),
+            None => hidden,
+        };
+        states = mode.at(0).dropout(states, self.config.input_dropout);
+        if let Some(dense) = &self.dense {
+            states = dense.forward(states);
+        }
         self.projection
-            .forward(mode.at(1).dropout(pooled, self.config.dropout))
+            .forward(mode.at(1).dropout(states, self.config.dropout), mode)
     }
 }
 
@@ -116,6 +143,7 @@ impl Pooler {
         Self {
             dense: Linear::normal(
                 [config.hidden, config.hidden],
+                true,
                 config.initializer_range,
                 initial,
             ),
@@ -125,7 +153,7 @@ impl Pooler {
     /// `[tokens, hidden]` to `[sequences, hidden]`.
     pub fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch) -> Tensor<2> {
         self.dense
-            .forward(gather_rows(hidden, batch.first_rows()))
+            .forward(gather_rows(hidden, batch.first_rows()), Mode::Evaluate)
             .tanh()
     }
 }

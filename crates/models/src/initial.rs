@@ -53,6 +53,15 @@ impl Initial {
         })
     }
 
+    /// The identity of `count` rows, which is not trained.
+    pub(crate) fn identity(&self, count: usize) -> Param<Tensor<2>> {
+        let identity = self.param([count, count], move |index| {
+            f32::from(index / count as u64 == index % count as u64)
+        });
+        identity.set_require_grad(false)
+    }
+
+    /// The same value everywhere.
     pub(crate) fn constant<const D: usize>(
         &self,
         shape: [usize; D],

@@ -45,6 +45,11 @@ impl<'a> ConfigReader<'a> {
         self.object.get(key).filter(|value| !value.is_null())
     }
 
+    /// Whether `key` is there with no value.
+    pub(crate) fn is_null(&self, key: &'static str) -> bool {
+        self.object.get(key).is_some_and(Value::is_null)
+    }
+
     /// A size: a positive whole number.
     pub(crate) fn size(&self, key: &'static str) -> Result<usize> {
         let value = self
@@ -126,7 +131,9 @@ impl<'a> ConfigReader<'a> {
         };
         match value.as_str() {
             Some("gelu") => Ok(Activation::Gelu),
-            Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluTanh),
+            Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_python_tanh") => {
+                Ok(Activation::GeluTanh)
+            }
             Some("relu") => Ok(Activation::Relu),
             Some("silu" | "swish") => Ok(Activation::Silu),
             Some("tanh") => Ok(Activation::Tanh),

@@ -2,26 +2,36 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, activation};
-use engraft_kernels::{Gelu, gather_rows, gelu, layer_norm, linear};
+use engraft_kernels::{Gelu, gather_rows, gelu, layer_norm, linear, rms_norm, silu};
 
-use crate::config::Activation;
+use crate::config::{Activation, NormConfig, NormKind};
 use crate::initial::Initial;
+use crate::lora::Lora;
+use crate::mode::Mode;
 
-/// `y = x W^T + b`.
+/// `y = x W^T + b`, and a low-rank update beside it if it is adapted.
 #[derive(Module, Debug)]
 pub struct Linear {
     /// `[out, in]`, as checkpoints store it.
     pub weight: Param<Tensor<2>>,
     /// `[out]`.
     pub bias: Option<Param<Tensor<1>>>,
+    /// The update, where there is one.
+    pub lora: Option<Lora>,
 }
 
 impl Linear {
-    /// Normal weights and a bias of zeros, as transformers start.
-    pub(crate) fn normal([input, output]: [usize; 2], range: f64, initial: &Initial) -> Self {
+    /// Normal weights and, if any, a bias of zeros, as transformers start.
+    pub(crate) fn normal(
+        [input, output]: [usize; 2],
+        bias: bool,
+        range: f64,
+        initial: &Initial,
+    ) -> Self {
         Self {
             weight: initial.normal([output, input], range),
-            bias: Some(initial.constant([output], 0.0)),
+            bias: bias.then(|| initial.constant([output], 0.0)),
+            lora: None,
         }
     }
 
@@ -31,38 +41,61 @@ impl Linear {
         Self {
             weight: initial.at(0).uniform([output, input], bound),
             bias: bias.then(|| initial.at(1).uniform([output], bound)),
+            lora: None,
         }
     }
 
-    /// `[rows, in]` to `[rows, out]`.
-    pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        linear(input, self.weight.val(), self.bias.as_ref().map(Param::val))
+    /// `[rows, in]` to `[rows, out]`; `mode` decides the update's dropout alone.
+    pub fn forward(&self, input: Tensor<2>, mode: Mode) -> Tensor<2> {
+        let bias = self.bias.as_ref().map(Param::val);
+        match &self.lora {
+            None => linear(input, self.weight.val(), bias),
+            Some(lora) => {
+                let output = linear(input.clone(), self.weight.val(), bias);
+                lora.add_to(output, input, mode)
+            }
+        }
+    }
+
+    /// Output and input width.
+    pub(crate) fn shape(&self) -> [usize; 2] {
+        let shape = self.weight.lazy_shape();
+        [shape[0], shape[1]]
     }
 }
 
-/// Layer normalisation over the last dimension.
+/// Layer or root mean square normalisation over the last dimension.
 #[derive(Module, Debug)]
-pub struct LayerNorm {
+pub struct Norm {
     /// `[dim]`.
     pub weight: Param<Tensor<1>>,
     /// `[dim]`.
-    pub bias: Param<Tensor<1>>,
+    pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    epsilon: f64,
+    config: NormConfig,
 }
 
-impl LayerNorm {
-    pub(crate) fn new(dim: usize, epsilon: f64, initial: &Initial) -> Self {
+impl Norm {
+    pub(crate) fn new(dim: usize, config: NormConfig, initial: &Initial) -> Self {
         Self {
             weight: initial.constant([dim], 1.0),
-            bias: initial.constant([dim], 0.0),
-            epsilon,
+            bias: config.bias.then(|| initial.constant([dim], 0.0)),
+            config,
         }
     }
 
     /// `[rows, dim]` to the same.
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        layer_norm(input, self.weight.val(), self.bias.val(), self.epsilon)
+        let weight = self.weight.val();
+        let epsilon = self.config.epsilon;
+        match self.config.kind {
+            NormKind::Layer => {
+                let bias = self.bias.as_ref();
+                let bias = bias.map_or_else(|| weight.zeros_like(), Param::val);
+                layer_norm(input, weight, bias, epsilon)
+            }
+            NormKind::RootMeanSquare => rms_norm(input, weight, epsilon),
+        }
     }
 }
 
@@ -93,7 +126,7 @@ impl Activation {
             Self::Gelu => gelu(input, Gelu::Exact),
             Self::GeluTanh => gelu(input, Gelu::Tanh),
             Self::Relu => activation::relu(input),
-            Self::Silu => activation::silu(input),
+            Self::Silu => silu(input),
             Self::Tanh => input.tanh(),
         }
     }

@@ -5,33 +5,54 @@
 //! `[tokens, hidden]`, the sequences of a [`TokenBatch`] laid end to end.
 
 mod adapters;
+mod attention;
 mod backbone;
 mod batch;
 mod checkpoint;
 mod config;
+mod convolution;
+mod embeddings;
 mod error;
 mod families;
 mod heads;
 mod initial;
 mod json;
 mod layers;
+mod letters;
+mod load;
+mod lora;
 mod mode;
 mod names;
+mod peft;
+mod relative;
+mod save;
 mod transformer;
 
 pub use adapters::{
-    ActivationLayer, Adapter, AdapterHead, LinearCLSAdapter, LinearMaxPoolAdapter,
-    LinearMeanPoolAdapter, MLPPoolAdapter, Pooling,
+    ActivationLayer, Adapter, AdapterHead, LinearAdapter, LinearCLSAdapter, LinearMaxPoolAdapter,
+    LinearMeanPoolAdapter, MLPAdapter, MLPPoolAdapter, MlpLayers, Pooling, TokenAdapter,
 };
+pub use attention::{DistanceProjections, QueryKeyValue, SelfAttention, Separate};
 pub use backbone::{Backbone, BackboneSlot};
 pub use batch::{PackedTokens, TokenBatch};
-pub use checkpoint::{Checkpoint, NamedTensor};
-pub use config::{Activation, ClassifierConfig, ModelConfig, TransformerConfig};
+pub use checkpoint::{Checkpoint, LoraOrigin};
+pub use config::{
+    Activation, ClassifierConfig, Convolution, DenseConfig, DropoutConfig, EmbeddingConfig,
+    EmbeddingProjection, FeedForwardKind, MaskedLmConfig, ModelConfig, NormConfig, NormKind,
+    NormOrder, PositionTable, Relative, Rotary, Sharing, TransformerConfig,
+};
+pub use convolution::TokenConvolution;
+pub use embeddings::Embeddings;
 pub use error::{Error, Result};
 pub use families::{Family, families};
-pub use heads::{ClassifierHead, MaskedLmHead, Pooler};
+pub use heads::{ClassifierHead, Dense, MaskedLmHead, Pooler};
 pub use initial::Initial;
-pub use layers::{Embedding, LayerNorm, Linear};
+pub use layers::{Embedding, Linear, Norm};
+pub use letters::LetterPolicy;
+pub use lora::{Lora, LoraRule};
 pub use mode::Mode;
-pub use names::{HeadKind, parameters};
-pub use transformer::Transformer;
+pub use names::{HeadKind, ParameterPath, parameters};
+pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoraSettings, PeftFolder, base_notes};
+pub use relative::RelativePositions;
+pub use save::{NamedTensor, Problem};
+pub use transformer::{FeedForward, Layer, Transformer};

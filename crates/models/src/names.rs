@@ -3,7 +3,41 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use crate::config::ModelConfig;
 use crate::families::Family;
+
+/// The path of fields to a parameter, as a walk over a module's fields keeps it.
+///
+/// Which variant of an enum is there is no part of it: `attention.inputs.query`, whether or not `inputs` could be something else.
+#[derive(Clone, Debug, Default)]
+pub struct ParameterPath {
+    parts: Vec<String>,
+}
+
+impl ParameterPath {
+    /// Steps into `name`, a part of `container`, as module visitors are told.
+    pub fn enter(&mut self, name: &str, container: &str) {
+        if !is_enum(container) {
+            self.parts.push(name.to_owned());
+        }
+    }
+
+    /// Steps out of a part of `container`.
+    pub fn leave(&mut self, container: &str) {
+        if !is_enum(container) {
+            self.parts.pop();
+        }
+    }
+
+    /// The names joined by dots.
+    pub fn joined(&self) -> String {
+        self.parts.join(".")
+    }
+}
+
+fn is_enum(container: &str) -> bool {
+    container.starts_with("Enum:")
+}
 
 /// Which of a family's heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +48,30 @@ pub enum HeadKind {
     Pooler,
     /// Vocabulary logits.
     MaskedLm,
-    /// The family's own classifier.
+    /// The family's own classifier of sequences.
     Classification,
+    /// The family's own classifier of tokens.
+    TokenClassification,
     /// An adapter: ours, beside the encoder.
     Adapter,
+}
+
+impl HeadKind {
+    /// Those that come with a family's checkpoints.
+    pub(crate) const OF_FAMILIES: [Self; 4] = [
+        Self::Pooler,
+        Self::MaskedLm,
+        Self::Classification,
+        Self::TokenClassification,
+    ];
+
+    /// Whether it is one of the family's own, beside which the encoder's names carry the family's prefix.
+    pub fn is_familys(self) -> bool {
+        matches!(
+            self,
+            Self::MaskedLm | Self::Classification | Self::TokenClassification
+        )
+    }
 }
 
 /// Where our names stand in a checkpoint.
@@ -27,14 +81,20 @@ pub(crate) struct Names {
     /// Whether the whole table lies inside the encoder's prefix; else only names with a leading `^` do.
     inside: bool,
     prefix: &'static str,
+    /// Layers of a group, where the family counts groups and the layers inside them.
+    inner: usize,
 }
 
 impl Names {
-    pub(crate) fn encoder(family: &'static Family) -> Self {
+    pub(crate) fn encoder(config: &ModelConfig) -> Self {
         Self {
-            table: family.encoder,
+            table: config.family.encoder,
             inside: true,
-            prefix: family.prefix,
+            prefix: config.family.prefix,
+            inner: config
+                .transformer
+                .sharing
+                .map_or(1, |sharing| sharing.inner),
         }
     }
 
@@ -44,13 +104,35 @@ impl Names {
             HeadKind::Pooler => (family.pooler, true),
             HeadKind::MaskedLm => (family.masked_lm, false),
             HeadKind::Classification => (family.classification, false),
+            HeadKind::TokenClassification => (family.token_classification, false),
             HeadKind::Adapter => (&[("layers.{}", "adapter.layers.{}")][..], false),
         };
         Self {
             table,
             inside,
             prefix: family.prefix,
+            inner: 1,
         }
+    }
+
+    /// Whether it names nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// The names of all modules of a table without numbers, without the family's prefix.
+    pub(crate) fn modules(&self) -> Vec<&'static str> {
+        let names = self.table.iter();
+        names
+            .map(|(_, theirs)| theirs.trim_start_matches('^').trim_end_matches(".weight"))
+            .collect()
+    }
+
+    /// The name of the module at `path`, without the family's prefix.
+    pub(crate) fn module(&self, path: &str) -> Option<String> {
+        let name = self.of(&format!("{path}.weight"), false);
+        let name = name.into_iter().next()?;
+        name.strip_suffix(".weight").map(str::to_owned)
     }
 
     /// The names that the parameter at `path` may have in a checkpoint, best first.
@@ -65,7 +147,7 @@ impl Names {
                 None => (*theirs, self.inside),
             };
             let prefix = if inside && prefixed { self.prefix } else { "" };
-            let module = theirs.replace("{}", number);
+            let module = self.numbered(theirs, number);
             names.push(format!("{prefix}{module}{suffix}"));
             // The first checkpoints of the field call a norm's weight and bias gamma and beta.
             let old = match suffix {
@@ -79,6 +161,18 @@ impl Names {
             );
         }
         names
+    }
+
+    /// `theirs` with the layer's number, or its group's and its own inside the group.
+    fn numbered(&self, theirs: &str, number: &str) -> String {
+        match (theirs.matches("{}").count(), number.parse::<usize>()) {
+            (2, Ok(layer)) => {
+                let group = (layer / self.inner).to_string();
+                let inside = (layer % self.inner).to_string();
+                theirs.replacen("{}", &group, 1).replacen("{}", &inside, 1)
+            }
+            _ => theirs.replace("{}", number),
+        }
     }
 }
 
@@ -100,26 +194,26 @@ fn matches<'p>(pattern: &str, path: &'p str) -> Option<(&'p str, &'p str)> {
 /// Every parameter of a module, flattened to one dimension, with its path and shape, in the order of fields.
 pub fn parameters(module: &impl Module) -> Vec<(String, Vec<usize>, Tensor<1>)> {
     struct Collector {
-        path: Vec<String>,
+        path: ParameterPath,
         found: Vec<(String, Vec<usize>, Tensor<1>)>,
     }
     impl ModuleVisitor for Collector {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.to_owned());
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.path.enter(name, container);
         }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
+        fn exit_module(&mut self, _name: &str, container: &str) {
+            self.path.leave(container);
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let tensor = param.val();
             let shape: Vec<usize> = tensor.dims().to_vec();
             let count = shape.iter().product::<usize>();
             self.found
-                .push((self.path.join("."), shape, tensor.reshape([count])));
+                .push((self.path.joined(), shape, tensor.reshape([count])));
         }
     }
     let mut collector = Collector {
-        path: Vec::new(),
+        path: ParameterPath::default(),
         found: Vec::new(),
     };
     module.visit(&mut collector);
@@ -128,14 +222,26 @@ pub fn parameters(module: &impl Module) -> Vec<(String, Vec<usize>, Tensor<1>)> 
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Map, Value, json};
+
     use super::*;
-    use crate::families::families;
+
+    fn config(json: Value) -> ModelConfig {
+        let json: Map<String, Value> = json.as_object().unwrap().clone();
+        Family::read("config.json", json).unwrap().0
+    }
+
+    fn bert() -> ModelConfig {
+        config(
+            json!({"model_type": "bert", "vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 12,
+            "num_attention_heads": 2, "intermediate_size": 8}),
+        )
+    }
 
     #[test]
     fn a_path_becomes_the_familys_name_with_and_without_prefix() {
-        let bert = families()[0];
-        let names = Names::encoder(bert);
-        let path = "layers.11.attention.query.weight";
+        let names = Names::encoder(&bert());
+        let path = "layers.11.attention.inputs.query.weight";
         assert_eq!(
             names.of(path, true),
             ["bert.encoder.layer.11.attention.self.query.weight"]
@@ -153,10 +259,10 @@ mod tests {
 
     #[test]
     fn heads_have_names_of_their_own_but_for_what_lies_in_the_encoder() {
-        let bert = families()[0];
+        let bert = bert().family;
         let classifier = Names::head(bert, HeadKind::Classification);
         assert_eq!(
-            classifier.of("dense.bias", true),
+            classifier.of("dense.linear.bias", true),
             ["bert.pooler.dense.bias"]
         );
         assert_eq!(
@@ -167,6 +273,19 @@ mod tests {
         assert_eq!(
             masked.of("bias", true),
             ["cls.predictions.decoder.bias", "cls.predictions.bias"]
+        );
+    }
+
+    #[test]
+    fn a_layer_inside_a_group_has_two_numbers() {
+        let albert = config(
+            json!({"model_type": "albert", "vocab_size": 8, "embedding_size": 4, "hidden_size": 8,
+            "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 8, "num_hidden_groups": 2, "inner_group_num": 3}),
+        );
+        let names = Names::encoder(&albert);
+        assert_eq!(
+            names.module("layers.4.feed_forward.up").as_deref(),
+            Some("encoder.albert_layer_groups.1.albert_layers.1.ffn")
         );
     }
 }

@@ -1,40 +1,43 @@
 //! The one transformer.
 //!
 //! Embeddings, then layers of attention and feed-forward, each added to its input and normalised after (Vaswani et al., arXiv 1706.03762;
-//! BERT, arXiv 1810.04805).
+//! BERT, arXiv 1810.04805) or before (Xiong et al., arXiv 2002.04745).
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use engraft_kernels::{Attention, attention};
+use engraft_kernels::{GateActivation, Gelu, gated};
 
+use crate::attention::{Context, SelfAttention};
 use crate::batch::TokenBatch;
-use crate::config::{Activation, TransformerConfig};
+use crate::config::{Activation, FeedForwardKind, NormOrder, TransformerConfig};
+use crate::convolution::TokenConvolution;
+use crate::embeddings::Embeddings;
 use crate::initial::Initial;
-use crate::layers::{Embedding, LayerNorm, Linear};
+use crate::layers::{Linear, Norm};
 use crate::mode::Mode;
+use crate::relative::RelativePositions;
 
 /// An encoder: token ids to hidden states.
 #[derive(Module, Debug)]
 pub struct Transformer {
-    /// Token, position and type embeddings.
+    /// Tokens to the first hidden states.
     pub embeddings: Embeddings,
-    /// The layers, first to last.
+    /// The distinct layers.
     pub layers: Vec<Layer>,
-}
-
-/// The sum of token, position and type embeddings, normalised.
-#[derive(Module, Debug)]
-pub struct Embeddings {
-    /// `[vocabulary, hidden]`.
-    pub tokens: Embedding,
-    /// `[positions, hidden]`.
-    pub positions: Embedding,
-    /// `[token types, hidden]`, where the family has them.
-    pub types: Option<Embedding>,
-    /// Norm of the sum.
-    pub norm: LayerNorm,
+    /// What attention knows of distances, where they have vectors of their own.
+    pub relative: Option<RelativePositions>,
+    /// The convolution beside the first layer, where there is one.
+    pub convolution: Option<TokenConvolution>,
+    /// The norm after the last layer, where norms stand before attention and feed-forward.
+    pub norm: Option<Norm>,
+    /// The layer of each pass.
     #[module(skip)]
-    dropout: f64,
+    passes: Vec<usize>,
+    /// The angle from one position to the next of each pair of channels, where the checkpoint states it.
+    #[module(skip)]
+    frequencies: Option<Vec<f32>>,
+    #[module(skip)]
+    config: TransformerConfig,
 }
 
 /// Attention and feed-forward.
@@ -42,155 +45,235 @@ pub struct Embeddings {
 pub struct Layer {
     /// Attention of the sequence to itself.
     pub attention: SelfAttention,
-    /// Norm after attention.
-    pub attention_norm: LayerNorm,
+    /// Norm before or after attention.
+    pub attention_norm: Option<Norm>,
     /// The feed-forward layer.
     pub feed_forward: FeedForward,
-    /// Norm after feed-forward.
-    pub feed_forward_norm: LayerNorm,
+    /// Norm before or after feed-forward.
+    pub feed_forward_norm: Norm,
     #[module(skip)]
-    dropout: f64,
+    order: NormOrder,
+    #[module(skip)]
+    attention_dropout: f64,
+    #[module(skip)]
+    feed_forward_dropout: f64,
 }
 
-/// Multi-head attention of a sequence to itself.
-#[derive(Module, Debug)]
-pub struct SelfAttention {
-    /// `hidden` to queries of all heads.
-    pub query: Linear,
-    /// `hidden` to keys.
-    pub key: Linear,
-    /// `hidden` to values.
-    pub value: Linear,
-    /// Heads back to `hidden`.
-    pub output: Linear,
-    #[module(skip)]
-    heads: usize,
-    #[module(skip)]
-    dropout: f64,
-}
-
-/// Two linear layers with an activation between.
+/// Two linear layers with an activation between, which a third may gate.
 #[derive(Module, Debug)]
 pub struct FeedForward {
-    /// `hidden` to `intermediate`.
+    /// `hidden` to the gate's `intermediate`, where it is a layer of its own.
+    pub gate: Option<Linear>,
+    /// `hidden` to `intermediate`; twice as wide, gate first, if it is fused.
     pub up: Linear,
     /// `intermediate` to `hidden`.
     pub down: Linear,
     #[module(skip)]
+    kind: FeedForwardKind,
+    #[module(skip)]
     activation: Activation,
+    #[module(skip)]
+    dropout: f64,
 }
 
 impl Transformer {
     /// A transformer with fresh weights.
     pub fn new(config: &TransformerConfig, initial: &Initial) -> Self {
+        let layers = initial.at(1);
         Self {
             embeddings: Embeddings::new(config, &initial.at(0)),
-            layers: (0..config.layers)
-                .map(|layer| Layer::new(config, &initial.at(1).at(layer as u64)))
+            layers: (0..config.distinct_layers())
+                .map(|layer| Layer::new(config, layer, &layers.at(layer as u64)))
                 .collect(),
+            relative: config
+                .relative
+                .map(|relative| RelativePositions::new(config, relative, &initial.at(2))),
+            convolution: config.convolution.map(|convolution| {
+                TokenConvolution::new(config, convolution, &initial.at(2).at(1))
+            }),
+            norm: matches!(config.order, NormOrder::Pre { .. })
+                .then(|| Norm::new(config.hidden, config.norm, initial)),
+            passes: config.passes(),
+            frequencies: None,
+            config: config.clone(),
         }
+    }
+
+    /// Takes rotations from a checkpoint that states them: published ones were rounded in training.
+    pub(crate) fn set_frequencies(&mut self, frequencies: Option<Vec<f32>>) {
+        self.frequencies = frequencies;
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &TransformerConfig {
+        &self.config
     }
 
     /// The last layer's hidden states, `[tokens, hidden]`.
     pub fn forward(&self, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        let mut hidden = self.embeddings.forward(batch, mode.at(0));
-        for (layer, number) in self.layers.iter().zip(1..) {
-            hidden = layer.forward(hidden, batch, mode.at(number));
+        let embedded = self.embeddings.forward(batch, mode.at(0));
+        let frequencies = self.frequencies.as_deref();
+        let context = Context::new(batch, &self.config, self.relative.as_ref(), frequencies);
+        let mut hidden = embedded.clone();
+        for (pass, &layer) in self.passes.iter().enumerate() {
+            let mode = mode.at(1 + pass as u64);
+            hidden = self.layers[layer].forward(hidden, &context, pass, mode);
+            if let (0, Some(convolution)) = (pass, &self.convolution) {
+                hidden = convolution.forward(embedded.clone(), hidden, batch, mode.at(9));
+            }
         }
-        hidden
-    }
-}
-
-impl Embeddings {
-    fn new(config: &TransformerConfig, initial: &Initial) -> Self {
-        let table = |rows, part| {
-            Embedding::normal(
-                [rows, config.hidden],
-                config.initializer_range,
-                &initial.at(part),
-            )
-        };
-        Self {
-            tokens: table(config.vocabulary, 0),
-            positions: if config.sinusoidal_positions {
-                Embedding {
-                    weight: initial.sinusoidal([config.positions, config.hidden]),
-                }
-            } else {
-                table(config.positions, 1)
-            },
-            types: (config.token_types > 0).then(|| table(config.token_types, 2)),
-            norm: LayerNorm::new(config.hidden, config.norm_epsilon, initial),
-            dropout: config.hidden_dropout,
+        match &self.norm {
+            Some(norm) => norm.forward(hidden),
+            None => hidden,
         }
     }
 
-    fn forward(&self, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        let mut sum = self.tokens.forward(batch.ids.clone())
-            + self.positions.forward(batch.positions.clone());
-        if let (Some(types), Some(ids)) = (&self.types, &batch.type_ids) {
-            sum = sum + types.forward(ids.clone());
+    /// Every linear layer with its path, in the order of the fields.
+    pub(crate) fn linears(&self) -> Vec<(String, &Linear)> {
+        let mut found: Vec<(String, &Linear)> = Vec::new();
+        let projection = self.embeddings.projection.iter();
+        found.extend(projection.map(|linear| ("embeddings.projection".to_owned(), linear)));
+        for (layer, number) in self.layers.iter().zip(0..) {
+            let parts = layer.attention.linears().into_iter();
+            let parts = parts.chain(layer.feed_forward.linears());
+            found.extend(parts.map(|(part, linear)| (format!("layers.{number}.{part}"), linear)));
         }
-        mode.dropout(self.norm.forward(sum), self.dropout)
+        found
+    }
+
+    /// As [`Self::linears`], to change them.
+    pub(crate) fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
+        let mut found: Vec<(String, &mut Linear)> = Vec::new();
+        let projection = self.embeddings.projection.iter_mut();
+        found.extend(projection.map(|linear| ("embeddings.projection".to_owned(), linear)));
+        for (layer, number) in self.layers.iter_mut().zip(0..) {
+            let parts = layer.attention.linears_mut().into_iter();
+            let parts = parts.chain(layer.feed_forward.linears_mut());
+            found.extend(parts.map(|(part, linear)| (format!("layers.{number}.{part}"), linear)));
+        }
+        found
     }
 }
 
 impl Layer {
-    fn new(config: &TransformerConfig, initial: &Initial) -> Self {
-        let norm = || LayerNorm::new(config.hidden, config.norm_epsilon, initial);
-        let linear = |input, output, part| {
-            Linear::normal([input, output], config.initializer_range, &initial.at(part))
-        };
+    fn new(config: &TransformerConfig, number: usize, initial: &Initial) -> Self {
+        let norm = || Norm::new(config.hidden, config.norm, initial);
+        let skips_norm = config.order == NormOrder::Pre { skips_first: true } && number == 0;
         Self {
-            attention: SelfAttention {
-                query: linear(config.hidden, config.hidden, 0),
-                key: linear(config.hidden, config.hidden, 1),
-                value: linear(config.hidden, config.hidden, 2),
-                output: linear(config.hidden, config.hidden, 3),
-                heads: config.heads,
-                dropout: config.attention_dropout,
-            },
-            attention_norm: norm(),
-            feed_forward: FeedForward {
-                up: linear(config.hidden, config.intermediate, 4),
-                down: linear(config.intermediate, config.hidden, 5),
-                activation: config.activation,
-            },
+            attention: SelfAttention::new(config, initial),
+            attention_norm: (!skips_norm).then(norm),
+            feed_forward: FeedForward::new(config, initial),
             feed_forward_norm: norm(),
-            dropout: config.hidden_dropout,
+            order: config.order,
+            attention_dropout: config.dropout.attention_output,
+            feed_forward_dropout: config.dropout.feed_forward_output,
         }
     }
 
-    fn forward(&self, input: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        let attended = self.attention.forward(input.clone(), batch, mode.at(0));
-        let hidden = self
-            .attention_norm
-            .forward(input + mode.at(1).dropout(attended, self.dropout));
-        let fed = self.feed_forward.forward(hidden.clone());
-        self.feed_forward_norm
-            .forward(hidden + mode.at(2).dropout(fed, self.dropout))
-    }
-}
-
-impl SelfAttention {
-    fn forward(&self, input: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        let query = self.query.forward(input.clone());
-        let dim = query.dims()[1] / self.heads;
-        let mut call = Attention::new(
-            batch.segments.clone(),
-            self.heads,
-            1.0 / (dim as f32).sqrt(),
-        );
-        call.dropout = mode.rate(self.dropout);
-        let (key, value) = (self.key.forward(input.clone()), self.value.forward(input));
-        self.output
-            .forward(attention(query, key, value, None, call))
+    fn forward(
+        &self,
+        input: Tensor<2>,
+        context: &Context<'_>,
+        pass: usize,
+        mode: Mode,
+    ) -> Tensor<2> {
+        let attend = |states| {
+            let attended = self.attention.forward(states, context, pass, mode.at(0));
+            mode.at(1).dropout(attended, self.attention_dropout)
+        };
+        let feed = |states| {
+            let fed = self.feed_forward.forward(states, mode);
+            mode.at(2).dropout(fed, self.feed_forward_dropout)
+        };
+        let normalise = |states| match &self.attention_norm {
+            Some(norm) => norm.forward(states),
+            None => states,
+        };
+        match self.order {
+            NormOrder::Post => {
+                let hidden = normalise(input.clone() + attend(input));
+                self.feed_forward_norm
+                    .forward(hidden.clone() + feed(hidden))
+            }
+            NormOrder::Pre { .. } => {
+                let hidden = input.clone() + attend(normalise(input));
+                hidden.clone() + feed(self.feed_forward_norm.forward(hidden))
+            }
+        }
     }
 }
 
 impl FeedForward {
-    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+    fn new(config: &TransformerConfig, initial: &Initial) -> Self {
+        let linear = |input, output, part| {
+            Linear::normal(
+                [input, output],
+                config.feed_forward_bias,
+                config.initializer_range,
+                &initial.at(part),
+            )
+        };
+        let (hidden, inner) = (config.hidden, config.intermediate);
+        let up = match config.feed_forward {
+            FeedForwardKind::GatedFused => 2 * inner,
+            _ => inner,
+        };
+        Self {
+            gate: (config.feed_forward == FeedForwardKind::Gated).then(|| linear(hidden, inner, 6)),
+            up: linear(hidden, up, 4),
+            down: linear(inner, hidden, 5),
+            kind: config.feed_forward,
+            activation: config.activation,
+            dropout: config.dropout.feed_forward,
+        }
+    }
+
+    /// Draws under parts 3 to 6 of `mode`, which is its layer's.
+    fn forward(&self, input: Tensor<2>, mode: Mode) -> Tensor<2> {
+        let inner = match (&self.gate, self.kind) {
+            (Some(gate), _) => {
+                let gate = gate.forward(input.clone(), mode.at(6));
+                self.gate(gate, self.up.forward(input, mode.at(3)))
+            }
+            (None, FeedForwardKind::GatedFused) => {
+                let both = self.up.forward(input, mode.at(3));
+                let [rows, width] = both.dims();
+                let half = width / 2;
+                self.gate(
+                    both.clone().slice([0..rows, 0..half]),
+                    both.slice([0..rows, half..width]),
+                )
+            }
+            (None, _) => self.activation.apply(self.up.forward(input, mode.at(3))),
+        };
         self.down
-            .forward(self.activation.apply(self.up.forward(input)))
+            .forward(mode.at(5).dropout(inner, self.dropout), mode.at(4))
+    }
+
+    fn gate(&self, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+        match self.activation {
+            Activation::Silu => gated(gate, up, GateActivation::Silu),
+            Activation::Gelu => gated(gate, up, GateActivation::Gelu(Gelu::Exact)),
+            Activation::GeluTanh => gated(gate, up, GateActivation::Gelu(Gelu::Tanh)),
+            Activation::Relu | Activation::Tanh => self.activation.apply(gate) * up,
+        }
+    }
+
+    fn linears(&self) -> Vec<(&'static str, &Linear)> {
+        let gate = self.gate.iter().map(|gate| ("feed_forward.gate", gate));
+        gate.chain([
+            ("feed_forward.up", &self.up),
+            ("feed_forward.down", &self.down),
+        ])
+        .collect()
+    }
+
+    fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
+        let gate = self.gate.iter_mut().map(|gate| ("feed_forward.gate", gate));
+        gate.chain([
+            ("feed_forward.up", &mut self.up),
+            ("feed_forward.down", &mut self.down),
+        ])
+        .collect()
     }
 }

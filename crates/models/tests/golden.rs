@@ -101,20 +101,30 @@ fn run(case: &Case, sequences: &[(Vec<u32>, Vec<u32>)]) -> (Vec<f32>, Option<Vec
         ),
         "masked_lm" => Some(
             checkpoint
-                .masked_lm(&initial(&device))
+                .masked_lm(true, &initial(&device))
                 .unwrap()
                 .forward(hidden.clone(), &encoder),
         ),
-        "classification" => {
-            let classes = checkpoint.stored_classes().unwrap();
+        "classification" | "token_classification" => {
+            let kind = head_kind(&case.head);
+            let classes = checkpoint.stored_classes(kind).unwrap();
             let head = checkpoint
-                .classifier(classes, false, &initial(&device))
+                .classifier(kind, classes, true, &initial(&device))
                 .unwrap();
             Some(head.forward(hidden.clone(), &batch, Mode::Evaluate))
         }
         other => panic!("unknown head {other}"),
     };
     (values(hidden), output.map(values))
+}
+
+fn head_kind(head: &str) -> HeadKind {
+    match head {
+        "masked_lm" => HeadKind::MaskedLm,
+        "classification" => HeadKind::Classification,
+        "token_classification" => HeadKind::TokenClassification,
+        _ => HeadKind::None,
+    }
 }
 
 fn cases() -> Vec<String> {
@@ -130,7 +140,7 @@ fn cases() -> Vec<String> {
 #[test]
 fn hidden_states_and_logits_agree_with_the_reference_library() {
     let names = cases();
-    assert!(names.len() >= 19, "golden cases are missing: {names:?}");
+    assert!(names.len() >= 59, "golden cases are missing: {names:?}");
     for name in names {
         let case = open(&name, &Map::new());
         let (hidden, output) = run(&case, &case.sequences);
@@ -155,7 +165,8 @@ fn hidden_states_and_logits_agree_with_the_reference_library() {
 
 #[test]
 fn a_batch_equals_its_sequences_one_by_one() {
-    for name in ["bert_base", "roberta_base", "distilbert_base"] {
+    for name in cases() {
+        let name = name.as_str();
         let case = open(name, &Map::new());
         let (together, _) = run(&case, &case.sequences);
         let alone: Vec<f32> = case
@@ -219,66 +230,61 @@ fn check_gradients(name: &str, ours: &BTreeMap<String, Vec<f32>>) {
     assert_eq!(ours.len(), expected.len());
 }
 
-fn no_dropout() -> Map<String, Value> {
-    let keys = [
-        "hidden_dropout_prob",
-        "attention_probs_dropout_prob",
-        "classifier_dropout",
-    ];
-    keys.into_iter()
-        .map(|key| (key.to_owned(), json!(0.0)))
-        .collect()
-}
-
-fn training_parts(case: &Case) -> (Device, Transformer, TokenBatch, ClassTargets) {
-    let device = Device::flex().autodiff();
-    let encoder = case.checkpoint.encoder(&initial(&device)).unwrap();
-    let batch = TokenBatch::new(
-        &pack(&case.sequences),
-        &case.checkpoint.config().transformer,
-        &device,
-    );
-    (
-        device,
-        encoder,
-        batch,
-        ClassTargets::new(whole(&case.tensors, "labels")),
-    )
+/// The dropout rates of a case, all to be 0.
+fn no_dropout(name: &str) -> Map<String, Value> {
+    let json = std::fs::read(folder().join(name).join("config.json")).unwrap();
+    let config: Map<String, Value> = serde_json::from_slice(&json).unwrap();
+    let rates = config
+        .iter()
+        .filter(|(key, value)| key.contains("dropout") && value.is_f64());
+    rates.map(|(key, _)| (key.clone(), json!(0.0))).collect()
 }
 
 #[test]
-fn the_gradient_of_every_parameter_of_a_classifier_agrees_with_the_reference_library() {
-    let case = open("bert_cls", &no_dropout());
-    let (device, encoder, batch, targets) = training_parts(&case);
-    let head = case
-        .checkpoint
-        .classifier(3, false, &initial(&device))
-        .unwrap();
-    let count = targets.classes.len() as f64;
-    let logits = head.forward(
-        encoder.forward(&batch, Mode::Train(Key::new(1))),
-        &batch,
-        Mode::Train(Key::new(2)),
-    );
-    let grads = (cross_entropy(logits, targets) / count).backward();
-    let kind = HeadKind::Classification;
-    let mut ours = gradients(&case.checkpoint, &encoder, HeadKind::None, kind, &grads);
-    ours.extend(gradients(&case.checkpoint, &head, kind, kind, &grads));
-    check_gradients("bert_cls", &ours);
-}
-
-#[test]
-fn a_tied_head_and_its_embedding_share_one_gradient() {
-    let case = open("roberta_mlm", &no_dropout());
-    let (device, encoder, batch, targets) = training_parts(&case);
-    let head = case.checkpoint.masked_lm(&initial(&device)).unwrap();
-    let count = targets.classes.len() as f64;
-    let logits = head.forward(encoder.forward(&batch, Mode::Train(Key::new(1))), &encoder);
-    let grads = (cross_entropy(logits, targets) / count).backward();
-    let kind = HeadKind::MaskedLm;
-    let mut ours = gradients(&case.checkpoint, &encoder, HeadKind::None, kind, &grads);
-    ours.extend(gradients(&case.checkpoint, &head, kind, kind, &grads));
-    check_gradients("roberta_mlm", &ours);
+fn the_gradient_of_every_parameter_agrees_with_the_reference_library() {
+    let names: Vec<String> = cases()
+        .into_iter()
+        .filter(|name| folder().join(name).join("gradients.safetensors").exists())
+        .collect();
+    assert!(names.len() >= 7, "golden gradients are missing: {names:?}");
+    for name in names {
+        let case = open(&name, &no_dropout(&name));
+        let device = Device::flex().autodiff();
+        let encoder = case.checkpoint.encoder(&initial(&device)).unwrap();
+        let config = case.checkpoint.config();
+        let batch = TokenBatch::new(&pack(&case.sequences), &config.transformer, &device);
+        let targets = ClassTargets::new(whole(&case.tensors, "labels"));
+        let count = targets.classes.len() as f64;
+        let hidden = encoder.forward(&batch, Mode::Train(Key::new(1)));
+        let kind = head_kind(&case.head);
+        let ours = |grads: &Gradients, head: BTreeMap<String, Vec<f32>>| {
+            let mut ours = gradients(&case.checkpoint, &encoder, HeadKind::None, kind, grads);
+            ours.extend(head);
+            ours
+        };
+        let ours = if kind == HeadKind::MaskedLm {
+            let head = case.checkpoint.masked_lm(true, &initial(&device)).unwrap();
+            let logits = head.forward(hidden, &encoder);
+            let grads = (cross_entropy(logits, targets) / count).backward();
+            ours(
+                &grads,
+                gradients(&case.checkpoint, &head, kind, kind, &grads),
+            )
+        } else {
+            let classes = case.checkpoint.stored_classes(kind).unwrap();
+            let head = case
+                .checkpoint
+                .classifier(kind, classes, true, &initial(&device))
+                .unwrap();
+            let logits = head.forward(hidden, &batch, Mode::Train(Key::new(2)));
+            let grads = (cross_entropy(logits, targets) / count).backward();
+            ours(
+                &grads,
+                gradients(&case.checkpoint, &head, kind, kind, &grads),
+            )
+        };
+        check_gradients(&name, &ours);
+    }
 }
 
 #[test]
@@ -303,6 +309,11 @@ fn what_is_saved_is_what_was_loaded() {
         ("bert_cls", HeadKind::Classification),
         ("roberta_cls", HeadKind::Classification),
         ("distilbert_base", HeadKind::None),
+        ("albert_cls", HeadKind::Classification),
+        ("electra_cls", HeadKind::Classification),
+        ("deberta_v3_cls", HeadKind::Classification),
+        ("modernbert_cls", HeadKind::Classification),
+        ("rnabert_cls", HeadKind::Classification),
     ] {
         let case = open(name, &Map::new());
         let device = Device::flex();
@@ -311,7 +322,12 @@ fn what_is_saved_is_what_was_loaded() {
         if kind == HeadKind::Classification {
             let head = case
                 .checkpoint
-                .classifier(3, false, &initial(&device))
+                .classifier(
+                    kind,
+                    case.checkpoint.stored_classes(kind).unwrap(),
+                    true,
+                    &initial(&device),
+                )
                 .unwrap();
             saved.extend(case.checkpoint.named(&head, kind, kind));
         }

@@ -1,16 +1,20 @@
 //! From rows of text to batches of tokens.
 
-use engraft_data::Examples;
+use engraft_data::{Examples, TokenUnit};
 use engraft_models::PackedTokens;
-use engraft_text::{Encoding, Row, Tokenizer};
+use engraft_text::{Encoding, LetterPolicy, Row, Tokenizer};
 
 use crate::error::{Error, Result};
+use crate::targets::{BatchTargets, Draws, Targets};
+use crate::units::{Unit, locate};
 
 /// The tokens of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedRow {
     /// Its tokens.
     pub encoding: Encoding,
+    /// Its letters or words that have a token, where these are told apart.
+    pub units: Option<Vec<Unit>>,
     /// Whether it was cut to the maximal length.
     pub cut: bool,
 }
@@ -20,28 +24,80 @@ pub struct EncodedRow {
 pub struct Batch {
     /// The tokens, laid end to end.
     pub tokens: PackedTokens,
-    /// The class of each row; empty without labels.
-    pub classes: Vec<u32>,
+    /// The tokens that the head is computed at, where it is not computed at all of them or at whole rows.
+    pub heads: Option<Vec<u32>>,
+    /// How many of these each row has.
+    pub heads_of_row: Vec<usize>,
+    /// What is to be told.
+    pub targets: BatchTargets,
     /// The number of each row in its split.
     pub rows: Vec<usize>,
     /// How many of the rows were cut to the maximal length.
     pub cut: usize,
+    /// How many letters the model's alphabet lacks, and in how many rows.
+    pub outside: [usize; 2],
 }
 
 impl Batch {
-    /// Lays rows end to end; `classes` are those of the whole split, or none.
-    pub fn collate(rows: &[usize], encoded: &[EncodedRow], classes: Option<&[u32]>) -> Self {
+    /// Lays rows end to end; `targets` are those of the whole split.
+    pub fn collate(
+        rows: &[usize],
+        encoded: Vec<EncodedRow>,
+        targets: &Targets,
+        draws: Draws,
+    ) -> Self {
         let mut batch = Self {
             rows: rows.to_vec(),
             ..Self::default()
         };
-        for row in encoded {
+        let somewhere = matches!(targets, Targets::Tokens { .. } | Targets::Masked(_))
+            || encoded.iter().any(|row| row.units.is_some());
+        let mut heads = Vec::new();
+        let mut told = Vec::new();
+        for (mut row, &number) in encoded.into_iter().zip(rows) {
+            let start = batch.tokens.ids.len();
+            let before = heads.len();
+            match targets {
+                Targets::Tokens { rows, .. } => {
+                    for unit in row.units.iter().flatten() {
+                        if let Some(Some(class)) = rows[number].get(unit.unit) {
+                            heads.push((start + unit.token) as u32);
+                            told.push(*class);
+                        }
+                    }
+                }
+                Targets::Masked(masker) => {
+                    for (at, id) in masker.mask(&mut row.encoding, draws.key(number)) {
+                        heads.push((start + at) as u32);
+                        told.push(id);
+                    }
+                }
+                // To be predicted.
+                _ => {
+                    let units = row.units.iter().flatten();
+                    heads.extend(units.map(|unit| (start + unit.token) as u32));
+                }
+            }
+            batch.heads_of_row.push(heads.len() - before);
             batch.tokens.push(&row.encoding.ids, &row.encoding.type_ids);
             batch.cut += usize::from(row.cut);
+            batch.outside[0] += row.encoding.outside;
+            batch.outside[1] += usize::from(row.encoding.outside > 0);
         }
-        if let Some(classes) = classes {
-            batch.classes = rows.iter().map(|&row| classes[row]).collect();
-        }
+        batch.targets = match targets {
+            Targets::None => BatchTargets::None,
+            Targets::Classes(all) => {
+                BatchTargets::Classes(rows.iter().map(|&row| all[row]).collect())
+            }
+            Targets::Flags(all) => {
+                BatchTargets::Flags(rows.iter().flat_map(|&row| all[row].clone()).collect())
+            }
+            Targets::Numbers(all) => {
+                BatchTargets::Numbers(rows.iter().flat_map(|&row| all[row].clone()).collect())
+            }
+            Targets::Tokens { .. } | Targets::Masked(_) => BatchTargets::Classes(told),
+        };
+        batch.heads = somewhere.then_some(heads);
         batch
     }
 
@@ -54,6 +110,11 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
+
+    /// Whether the head is to be computed nowhere: none of its letters or words is scored, or has a token.
+    pub fn is_unscored(&self) -> bool {
+        self.heads.as_ref().is_some_and(Vec::is_empty)
+    }
 }
 
 /// Turns rows into tokens; cheap to clone and send to another thread.
@@ -62,16 +123,24 @@ pub struct RowEncoder {
     pub(crate) tokenizer: Tokenizer,
     /// Rows are cut to this many tokens.
     pub(crate) max_length: Option<usize>,
-    /// The longest sequence that has positions.
-    pub(crate) longest: usize,
+    /// The longest sequence that has positions; none if any has.
+    pub(crate) longest: Option<usize>,
+    /// Whether letters or words are told apart.
+    pub(crate) locates: bool,
 }
 
 impl RowEncoder {
-    /// The tokens of `rows` of `examples`, in that order, on all threads.
+    /// The tokens of `rows` of `examples`, in that order, on all threads; `unit` is what has a class each where letters or words have.
     ///
     /// # Errors
-    /// A row is longer than the model has positions for and no `max_length` allows cutting it; a text that cannot be encoded.
-    pub fn encode(&self, examples: &Examples, rows: &[usize]) -> Result<Vec<EncodedRow>> {
+    /// A row is longer than the model has positions for and no `max_length` allows cutting it; a text that cannot be encoded; letters of
+    /// which several are one token.
+    pub fn encode(
+        &self,
+        examples: &Examples,
+        rows: &[usize],
+        unit: Option<TokenUnit>,
+    ) -> Result<Vec<EncodedRow>> {
         let place = |row: usize| {
             examples
                 .origins
@@ -97,30 +166,67 @@ impl RowEncoder {
             },
             (error, _) => Error::Text(error),
         })?;
-        let encoded = encoded.into_iter().zip(rows).map(|((encoding, cut), &row)| {
-            if encoding.is_empty() {
-                let problem = "no tokens: the tokenizer adds no special tokens, so an empty text leaves nothing to compute on".into();
-                return Err(Error::Row {
-                    row: place(row),
-                    problem,
-                });
-            }
-            if encoding.len() > self.longest {
-                let problem = format!(
-                    "{} tokens, but the model has positions for {}: give model.backbone.max_length to cut long rows",
-                    encoding.len(),
-                    self.longest
-                );
-                return Err(Error::Row { row: place(row), problem });
-            }
-            Ok(EncodedRow { encoding, cut })
-        });
-        encoded.collect()
+        let encoded = encoded.into_iter().zip(&texts).zip(rows);
+        encoded
+            .map(|(((encoding, cut), text), &row)| {
+                self.checked(encoding, cut, text.text, unit)
+                    .map_err(|problem| Error::Row {
+                        row: place(row),
+                        problem,
+                    })
+            })
+            .collect()
     }
 
-    /// Whether long rows are cut instead of refused.
-    pub fn cuts(&self) -> bool {
-        self.max_length.is_some()
+    /// A row's tokens with their letters or words, if a model can take them.
+    fn checked(
+        &self,
+        encoding: Encoding,
+        cut: bool,
+        text: &str,
+        unit: Option<TokenUnit>,
+    ) -> std::result::Result<EncodedRow, String> {
+        if encoding.is_empty() {
+            return Err("no tokens: the tokenizer adds no special tokens, so an empty text leaves nothing to compute on".into());
+        }
+        if let Some(longest) = self.longest.filter(|longest| encoding.len() > *longest) {
+            return Err(format!(
+                "{} tokens, but the model has positions for {longest}: give model.backbone.max_length to cut long rows",
+                encoding.len()
+            ));
+        }
+        let units = match unit.filter(|_| self.locates) {
+            Some(unit) => {
+                let spans = self
+                    .tokenizer
+                    .spans(text)
+                    .map_err(|error| error.to_string())?;
+                let ordinary = encoding.special.iter().enumerate();
+                let tokens: Vec<usize> = ordinary
+                    .filter(|(_, special)| !**special)
+                    .map(|(at, _)| at)
+                    .collect();
+                Some(locate(text, unit, &spans, &tokens)?)
+            }
+            None => None,
+        };
+        Ok(EncodedRow {
+            encoding,
+            units,
+            cut,
+        })
+    }
+
+    /// Whether a row may be refused for what it is: its length, its letters, or several of these in one token.
+    pub fn refuses(&self) -> bool {
+        let too_long = self.max_length.is_none() && self.longest.is_some();
+        let letters = self.tokenizer.letter_policy() == Some(LetterPolicy::Error);
+        too_long || letters || self.locates
+    }
+
+    /// Whether letters or words are told apart.
+    pub fn locates(&self) -> bool {
+        self.locates
     }
 
     /// The tokenizer.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engraft_data::{Examples, Label};
+use engraft_data::{Label, Origin};
 
 use crate::error::{Error, Result};
 
@@ -116,30 +116,63 @@ impl LabelSpace {
     /// The class of every row.
     ///
     /// # Errors
-    /// There are no labels, or one is out of range or unknown; the row is named.
-    pub fn classes(&self, examples: &Examples) -> Result<Vec<u32>> {
-        let labels = examples.labels.as_ref().ok_or_else(|| {
-            Error::Argument(
-                "the data has no labels, which this stage needs; name their column with data.y_col"
-                    .into(),
-            )
-        })?;
-        // Names may be numbers: decided once for the whole split, or label 1 could mean class 1 in one row and class "1" in the next.
-        let named = self.names.as_ref().is_some_and(|names| {
-            labels
-                .iter()
-                .all(|label| names.contains(&label.to_string()))
-        });
-        let class = |(row, label): (usize, &Label)| {
-            self.class(label, named).ok_or_else(|| Error::Row {
-                row: examples
-                    .origins
-                    .get(row)
-                    .map_or_else(|| format!("row {row}"), ToString::to_string),
-                problem: self.unknown(label),
-            })
-        };
+    /// A label is out of range or unknown; the row is named.
+    pub(crate) fn classes(&self, labels: &[Label], origins: &[Origin]) -> Result<Vec<u32>> {
+        let named = self.are_names(labels.iter());
+        let class = |(row, label): (usize, &Label)| self.class_of(label, named, row, origins);
         labels.iter().enumerate().map(class).collect()
+    }
+
+    /// The class of every letter or word that is scored.
+    ///
+    /// # Errors
+    /// A label is out of range or unknown; the row is named.
+    pub(crate) fn token_classes(
+        &self,
+        rows: &[Vec<Option<Label>>],
+        origins: &[Origin],
+    ) -> Result<Vec<Vec<Option<u32>>>> {
+        let named = self.are_names(rows.iter().flatten().flatten());
+        let classes = |(row, labels): (usize, &Vec<Option<Label>>)| {
+            let class = |label: &Option<Label>| match label {
+                Some(label) => self.class_of(label, named, row, origins).map(Some),
+                None => Ok(None),
+            };
+            labels.iter().map(class).collect()
+        };
+        rows.iter().enumerate().map(classes).collect()
+    }
+
+    /// Refuses label columns that are not this model's.
+    ///
+    /// # Errors
+    /// They are more or fewer, or have other names.
+    pub(crate) fn check_columns(&self, columns: &[String]) -> Result<()> {
+        let own = self.names_or_numbers();
+        if columns.len() == self.count && self.names.as_ref().is_none_or(|names| names == columns) {
+            return Ok(());
+        }
+        Err(Error::Argument(format!(
+            "data.y_col: the model's classes are the columns {}, in this order, not {}",
+            shown(&own),
+            shown(columns)
+        )))
+    }
+
+    /// Names may be numbers: decided once for a whole split, or label 1 could mean class 1 in one row and class "1" in the next.
+    fn are_names<'a>(&self, mut labels: impl Iterator<Item = &'a Label>) -> bool {
+        self.names
+            .as_ref()
+            .is_some_and(|names| labels.all(|label| names.contains(&label.to_string())))
+    }
+
+    fn class_of(&self, label: &Label, named: bool, row: usize, origins: &[Origin]) -> Result<u32> {
+        self.class(label, named).ok_or_else(|| Error::Row {
+            row: origins
+                .get(row)
+                .map_or_else(|| format!("row {row}"), ToString::to_string),
+            problem: self.unknown(label),
+        })
     }
 
     /// The class of one label; `named` if every label of its split is the name of a class.
@@ -213,6 +246,8 @@ fn shown(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use engraft_data::Examples;
+
     use super::*;
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -283,9 +318,9 @@ mod tests {
     #[test]
     fn names_that_are_numbers_are_names_throughout_a_split() {
         let space = LabelSpace::new(3, Some(names(&["1", "2", "3a"])));
-        let split = |labels: [u64; 2]| Examples::from_texts(["x", "y"]).labelled(labels).unwrap();
-        assert_eq!(space.classes(&split([1, 2])).unwrap(), [0, 1]);
-        assert_eq!(space.classes(&split([0, 2])).unwrap(), [0, 2]);
+        let split = |labels: [u64; 2]| space.classes(&labels.map(Label::Index), &[]);
+        assert_eq!(split([1, 2]).unwrap(), [0, 1]);
+        assert_eq!(split([0, 2]).unwrap(), [0, 2]);
     }
 
     #[test]
@@ -312,7 +347,7 @@ mod tests {
             .labelled([0u64, 7])
             .unwrap();
         let error = LabelSpace::new(3, None)
-            .classes(&examples)
+            .classes(examples.classes().unwrap(), &examples.origins)
             .unwrap_err()
             .to_string();
         assert!(

@@ -4,18 +4,38 @@
 //! ([`RowEncoder`], [`Batch`]), batches into a loss or outputs, and itself into a preset that [`Model::open`] reads again.
 
 mod batch;
+mod building;
 mod error;
+mod forward;
 mod labels;
+pub mod loss;
+mod masking;
 pub mod metrics;
 mod model;
 mod network;
+pub mod output;
 mod preset;
+mod scaling;
+mod targets;
 mod task;
+mod told;
+mod units;
 
 pub use batch::{Batch, EncodedRow, RowEncoder};
+pub use building::TrainingRows;
 pub use error::{Error, Result};
+pub use forward::Loss;
 pub use labels::LabelSpace;
-pub use model::{Loss, Model, RowOutput};
+pub use masking::Masker;
+pub use model::Model;
 pub use network::{Network, TaskHead};
-pub use preset::may_replace;
-pub use task::{Embed, EmbedPooling, Inference, SequenceClassification, Task};
+pub use output::{OutputKind, RowOutput};
+pub use preset::{PresetForm, may_replace};
+pub use scaling::Scaling;
+pub use targets::{BatchTargets, Draws, Targets};
+pub use task::{
+    Embed, EmbedPooling, Inference, MLM, SequenceClassification, SequenceRegression, Task,
+    TokenClassification,
+};
+pub use told::Told;
+pub use units::Unit;

@@ -17,8 +17,10 @@ pub struct Network {
 pub enum TaskHead {
     /// An adapter of ours.
     Adapter(AdapterHead),
-    /// The family's own classification head.
+    /// The family's own classification head on a sequence.
     Classifier(ClassifierHead),
+    /// The family's own classification head on every token.
+    TokenClassifier(ClassifierHead),
     /// The checkpoint's masked-LM head.
     MaskedLm(MaskedLmHead),
 }
@@ -30,15 +32,24 @@ impl Network {
             None => HeadKind::None,
             Some(TaskHead::Adapter(_)) => HeadKind::Adapter,
             Some(TaskHead::Classifier(_)) => HeadKind::Classification,
+            Some(TaskHead::TokenClassifier(_)) => HeadKind::TokenClassification,
             Some(TaskHead::MaskedLm(_)) => HeadKind::MaskedLm,
         }
     }
 
-    /// The same with an encoder whose weights are not trained; its dropout stays on.
+    /// The same with an encoder whose weights are not trained; its dropout stays on. LoRA updates are trained all the same.
     pub(crate) fn frozen(self) -> Self {
+        if self.encoder.is_adapted() {
+            return self;
+        }
         Self {
             encoder: self.encoder.no_grad(),
             head: self.head,
         }
+    }
+
+    /// Adds LoRA updates to the weights that they stand beside.
+    pub fn merge_lora(&mut self) {
+        self.encoder.merge_lora();
     }
 }

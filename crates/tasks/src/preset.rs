@@ -1,25 +1,38 @@
 //! A model as files: the Hugging Face layout, and beside it `engraft.yaml` with what the task needs.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use engraft_component::{Component, FromNode, decode, read_yaml, to_yaml};
-use engraft_hub::{Preset, TensorData, TensorToWrite, atomic, write_safetensors};
-use engraft_kernels::Key;
-use engraft_models::{HeadKind, Initial, NamedTensor};
+use engraft_hub::{Preset, TensorData, TensorToWrite, Weights, atomic, write_safetensors};
+use engraft_models::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Backbone, Checkpoint, HeadKind, NamedTensor, Problem,
+    base_notes,
+};
 
+use crate::building::{Building, TrainingRows, initial};
 use crate::error::{Error, Result};
 use crate::labels::LabelSpace;
-use crate::model::{Building, Model};
+use crate::model::Model;
 use crate::network::{Network, TaskHead};
+use crate::scaling::Scaling;
 use crate::task::Task;
+use crate::told::Told;
 
 /// The file that makes a Hugging Face folder a preset of ours.
 const DESCRIPTION: &str = "engraft.yaml";
 
+/// The weights of a preset that are not a PEFT adapter's.
+const WEIGHTS: &str = "model.safetensors";
+
+/// What stands for a preset's own folder.
+const HERE: &str = ".";
+
 /// The version of that file's layout.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// What a preset says of its task.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -28,100 +41,209 @@ struct Description {
     format: u64,
     /// Version of the program that wrote it.
     engraft: String,
-    /// The task; its backbone is this folder.
+    /// The task; its backbone is this folder, or the preset that the weights here were trained on.
     task: Task,
     /// Number of classes.
     classes: Option<usize>,
-    /// Names of the classes, in order.
+    /// Names of the classes or of the numbers, in order.
     labels: Option<Vec<String>>,
     /// What each class weighs in the loss, where classes are weighed.
     class_weights: Option<Vec<f64>>,
+    /// The mean of each number over the training rows.
+    means: Option<Vec<f64>>,
+    /// Its standard deviation.
+    deviations: Option<Vec<f64>>,
+}
+
+/// How much of a model a preset holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PresetForm {
+    /// What training changed, if the backbone's `save_peft_only` says so and its weights stay as they are, else everything. Such a preset
+    /// is opened on the backbone it was trained on.
+    AsTrained,
+    /// Everything.
+    Whole,
+    /// What training changed, where the backbone's weights stay as they are.
+    Adapter,
 }
 
 impl Model {
-    /// Writes the preset's files into `folder`, which exists: `config.json`, `model.safetensors`, the tokenizer's files, `engraft.yaml`.
+    /// Writes the preset's files into `folder`, which exists: `config.json`, the weights, the tokenizer's files, `engraft.yaml`.
     ///
-    /// The encoder opens in the reference library, and the head too where it is of the checkpoint's own kind.
+    /// Weights are in `model.safetensors`; the encoder opens in the reference library, and the head too where it is of the checkpoint's own
+    /// kind. With LoRA there is a PEFT adapter beside them.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn write_preset(&self, network: &Network, folder: &Path) -> Result<()> {
+    pub fn write_preset(&self, network: &Network, form: PresetForm, folder: &Path) -> Result<()> {
         let kind = network.head_kind();
-        let mut tensors = self
-            .checkpoint
-            .named(&network.encoder, HeadKind::None, kind);
-        match &network.head {
-            Some(TaskHead::Adapter(head)) => {
-                tensors.extend(self.checkpoint.named(head, kind, kind))
+        let is_small = self.leaves_encoder(form);
+        let head = self.named_head(network);
+        let notes = match self.checkpoint.fingerprint() {
+            Some(fingerprint) if is_small => {
+                BTreeMap::from(base_notes(&self.base_name(), &fingerprint))
             }
-            Some(TaskHead::Classifier(head)) => {
-                tensors.extend(self.checkpoint.named(head, kind, kind))
-            }
-            Some(TaskHead::MaskedLm(head)) => {
-                tensors.extend(self.checkpoint.named(head, kind, kind))
-            }
-            None => {}
+            _ => BTreeMap::new(),
+        };
+        let is_adapted = network.encoder.is_adapted();
+        if is_adapted {
+            self.write_adapter(network, is_small, &head, &notes, folder)?;
         }
-        let tensors = tensors.into_iter().map(
-            |NamedTensor {
-                 name,
-                 shape,
-                 values,
-             }| TensorToWrite {
-                name: Cow::Owned(name),
-                shape,
-                data: TensorData::F32(Cow::Owned(values)),
-            },
-        );
-        write_safetensors(
-            &folder.join("model.safetensors"),
-            tensors,
-            &Default::default(),
-        )?;
+        let mut tensors = Vec::new();
+        if !is_small {
+            let encoder = &network.encoder;
+            tensors.extend(self.checkpoint.named(encoder, HeadKind::None, kind));
+            tensors.extend(self.checkpoint.named_constants(kind)?);
+        }
+        // PEFT keeps heads of the family's own kind beside its updates.
+        if !(is_small && is_adapted && kind.is_familys()) {
+            tensors.extend(head);
+        }
+        if !tensors.is_empty() {
+            write_safetensors(
+                &folder.join(WEIGHTS),
+                tensors.into_iter().map(whole),
+                &notes,
+            )?;
+        }
 
-        let own = (kind == HeadKind::Classification)
-            .then(|| self.labels.as_ref().map(LabelSpace::names_or_numbers))
-            .flatten();
-        let config = self.checkpoint.config_json(kind, own.as_deref());
-        let config = serde_json::to_vec_pretty(&config)
-            .map_err(|error| Error::Argument(format!("config.json: {error}")))?;
-        atomic::write(&folder.join("config.json"), &config)?;
-        for (name, bytes) in self.tokenizer.files() {
-            atomic::write(&folder.join(name), &bytes)?;
+        let (problem, names) = self.own_labels(kind);
+        let config = self.checkpoint.config_json(kind, problem, names.as_deref());
+        write_json(&folder.join("config.json"), &config)?;
+        if !is_small {
+            for (name, bytes) in self.tokenizer.files() {
+                atomic::write(&folder.join(name), &bytes)?;
+            }
         }
+        let description = self.description(is_small, is_adapted);
         atomic::write(
             &folder.join(DESCRIPTION),
-            to_yaml(&self.description().to_node()).as_bytes(),
+            to_yaml(&description.to_node()).as_bytes(),
         )?;
         Ok(())
     }
 
-    fn description(&self) -> Description {
+    /// Writes PEFT's two files; a head of the family's own kind goes with the updates.
+    fn write_adapter(
+        &self,
+        network: &Network,
+        is_small: bool,
+        head: &[NamedTensor],
+        notes: &BTreeMap<String, String>,
+        folder: &Path,
+    ) -> Result<()> {
+        let kind = network.head_kind();
+        let heads = match kind.is_familys() {
+            true => head,
+            false => &[],
+        };
+        let base = match is_small {
+            true => self.base_name(),
+            false => HERE.to_owned(),
+        };
+        // PEFT knows repositories by their bare names.
+        let base = base.strip_prefix("hf://").unwrap_or(&base);
+        if let Some(config) = self.checkpoint.adapter_config(kind, base, heads) {
+            write_json(&folder.join(ADAPTER_CONFIG), &config)?;
+        }
+        let updates = self.checkpoint.named_lora(&network.encoder, kind);
+        let heads = heads.iter().cloned().map(Checkpoint::beside_lora);
+        let tensors = updates.into_iter().chain(heads).map(whole);
+        write_safetensors(&folder.join(ADAPTER_WEIGHTS), tensors, notes)?;
+        Ok(())
+    }
+
+    /// The head's tensors under the reference library's names, or ours.
+    fn named_head(&self, network: &Network) -> Vec<NamedTensor> {
+        let kind = network.head_kind();
+        match &network.head {
+            Some(TaskHead::Adapter(head)) => self.checkpoint.named(head, kind, kind),
+            Some(TaskHead::Classifier(head) | TaskHead::TokenClassifier(head)) => {
+                self.checkpoint.named(head, kind, kind)
+            }
+            Some(TaskHead::MaskedLm(head)) => self.checkpoint.named(head, kind, kind),
+            None => Vec::new(),
+        }
+    }
+
+    /// Whether the encoder's weights are left out, being those of its preset.
+    fn leaves_encoder(&self, form: PresetForm) -> bool {
+        let backbone = self.task.backbone().backbone();
+        let can = backbone.keeps_weights() && self.checkpoint.has_weights();
+        match form {
+            PresetForm::AsTrained => can && backbone.save_peft_only,
+            PresetForm::Adapter => can,
+            PresetForm::Whole => false,
+        }
+    }
+
+    /// The name under which the backbone's preset is found again, from wherever the program runs.
+    fn base_name(&self) -> String {
+        let preset = self.checkpoint.preset();
+        let folder = preset.dir().filter(|_| !preset.name().starts_with("hf://"));
+        let whole = folder.and_then(|folder| std::fs::canonicalize(folder).ok());
+        whole.map_or_else(
+            || preset.name().to_owned(),
+            |folder| folder.display().to_string(),
+        )
+    }
+
+    /// What the head of the family's own kind is for, and the names it has in `config.json`.
+    fn own_labels(&self, kind: HeadKind) -> (Problem, Option<Vec<String>>) {
+        let is_classifier = matches!(
+            kind,
+            HeadKind::Classification | HeadKind::TokenClassification
+        );
+        let (problem, names) = match &self.told {
+            Told::Classes(space) | Told::TokenClasses(space) => {
+                (Problem::SingleLabel, Some(space.names_or_numbers()))
+            }
+            Told::Flags(space) => (Problem::MultiLabel, Some(space.names_or_numbers())),
+            Told::Numbers { names, .. } => (Problem::Regression, Some(names.clone())),
+            Told::Nothing | Told::Tokens => (Problem::SingleLabel, None),
+        };
+        (problem, names.filter(|_| is_classifier))
+    }
+
+    fn description(&self, is_small: bool, is_adapted: bool) -> Description {
         let mut task = self.task.clone();
+        let base = self.base_name();
         let backbone = task.backbone_mut().backbone_mut();
-        backbone.preset = ".".into();
-        // The overwrites are in the saved config.json, and the weights are no longer fresh.
-        backbone.config_overwrites = None;
+        if is_small {
+            backbone.preset = base;
+        } else {
+            backbone.preset = HERE.into();
+            // The overwrites are in the saved config.json.
+            backbone.config_overwrites = None;
+            // What goes on from this folder cannot rely on it to stay.
+            backbone.save_peft_only = false;
+        }
+        backbone.use_peft &= is_adapted;
+        backbone.peft_path = is_adapted.then(|| HERE.to_owned());
         backbone.from_scratch = false;
         if let Task::Embed(embed) = &mut task {
-            (embed.pooling, embed.normalize) = (Some(self.pooling()), Some(self.normalizes()));
+            (embed.pooling, embed.normalize) = (Some(self.pooling), Some(self.normalize));
         }
-        let weights = !self.class_weights.is_empty();
+        let weights = self.class_weights.iter().map(|&weight| f64::from(weight));
+        let (names, scaling) = match &self.told {
+            Told::Numbers { names, scaling } => (Some(names.clone()), Some(scaling.clone())),
+            told => {
+                let names = told.labels().and_then(LabelSpace::names);
+                (names.map(<[String]>::to_vec), None)
+            }
+        };
+        let (means, deviations) = scaling
+            .map(|scaling| (scaling.means, scaling.deviations))
+            .unzip();
         Description {
             format: FORMAT,
             engraft: env!("CARGO_PKG_VERSION").into(),
             task,
-            classes: self.labels.as_ref().map(LabelSpace::count),
-            labels: self
-                .labels
-                .as_ref()
-                .and_then(|labels| labels.names().map(<[String]>::to_vec)),
-            class_weights: weights.then(|| {
-                self.class_weights
-                    .iter()
-                    .map(|&weight| f64::from(weight))
-                    .collect()
-            }),
+            classes: self.told.labels().map(LabelSpace::count),
+            labels: names,
+            class_weights: (!self.class_weights.is_empty()).then(|| weights.collect()),
+            means,
+            deviations,
         }
     }
 
@@ -156,31 +278,159 @@ impl Model {
                 preset.name()
             )));
         };
+        let told = description.told();
         let mut task = description.task;
-        task.backbone_mut().backbone_mut().preset = preset.name().to_owned();
+        let backbone = task.backbone_mut().backbone_mut();
+        let is_whole = backbone.preset == HERE;
+        if is_whole {
+            backbone.preset = preset.name().to_owned();
+        }
+        if backbone.peft_path.is_some() {
+            backbone.peft_path = Some(preset.name().to_owned());
+        }
         adjust(&mut task);
         task.check()?;
-        let weights = description.class_weights.unwrap_or_default();
-        let labels = description
-            .classes
-            .map(|count| LabelSpace::new(count, description.labels));
-        let checkpoint = task.backbone().backbone().open_preset(preset)?;
-        let initial = Initial {
-            device: device.clone(),
-            key: Key::new(0),
+        let backbone = task.backbone().backbone();
+        let checkpoint = if is_whole {
+            backbone.open_preset(preset)?
+        } else {
+            open_base(backbone, &preset)?
         };
-        Self::on(
-            task,
-            checkpoint,
-            Building {
-                labels,
-                class_weights: weights.into_iter().map(|weight| weight as f32).collect(),
-                train: None,
-                require_head: true,
-                initial,
-            },
-        )
+        let weights = description.class_weights.unwrap_or_default();
+        let building = Building {
+            told: Some(told),
+            class_weights: weights.into_iter().map(|weight| weight as f32).collect(),
+            train: None,
+            require_head: true,
+            initial: initial(device, 0),
+        };
+        Self::on(task, checkpoint, building)
     }
+}
+
+impl Model {
+    /// Puts `task` on the backbone of a checkpoint that may be another task's: its encoder, with its LoRA updates, and what fits of its
+    /// head. The second part are notes on what does not.
+    ///
+    /// # Errors
+    /// The encoder does not fit, or whatever [`Self::build`] refuses.
+    pub fn adopt(
+        task: &Task,
+        preset: Preset,
+        train: Option<TrainingRows<'_>>,
+        device: &Device,
+        seed: u64,
+    ) -> Result<(Self, Vec<String>)> {
+        task.check()?;
+        let saved = read_description(&preset)?.map(|description| description.task);
+        let mut task = task.clone();
+        let backbone = task.backbone_mut().backbone_mut();
+        let described = saved.as_ref().map(|saved| saved.backbone().backbone());
+        if described.is_some_and(|described| described.peft_path.is_some()) {
+            backbone.peft_path = Some(preset.name().to_owned());
+        }
+        let checkpoint = if Self::lies_elsewhere(saved.as_ref()) {
+            open_base(backbone, &preset)?
+        } else {
+            backbone.preset = preset.name().to_owned();
+            // What goes on from this folder cannot rely on it to stay.
+            backbone.save_peft_only = false;
+            backbone.open_preset(preset.clone())?
+        };
+        let building = |require_head| Building {
+            told: None,
+            class_weights: Vec::new(),
+            train,
+            require_head,
+            initial: initial(device, seed),
+        };
+        match Self::on(task.clone(), checkpoint.clone(), building(true)) {
+            Ok(model) => Ok((model, Vec::new())),
+            Err(Error::Model(engraft_models::Error::Weights { report, .. })) => {
+                let note = format!(
+                    "strict_loading: false: the head starts anew, as that of {} does not fit: {report}",
+                    preset.name()
+                );
+                let model = Self::on(task, checkpoint, building(false))?;
+                Ok((model, vec![note]))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a saved task's backbone is another preset than the folder it was saved in.
+    pub fn lies_elsewhere(saved: Option<&Task>) -> bool {
+        saved.is_some_and(|saved| saved.backbone().backbone().preset != HERE)
+    }
+}
+
+/// Opens the backbone that the weights in `preset` were trained on, with their heads.
+fn open_base(backbone: &Backbone, preset: &Preset) -> Result<Checkpoint> {
+    let base = Preset::from_name(&backbone.preset).map_err(|error| {
+        Error::Argument(format!(
+            "the backbone that {} was trained on cannot be opened: {error}. If it is elsewhere, name it as model.backbone",
+            preset.name()
+        ))
+    })?;
+    let checkpoint = backbone.open_preset(base)?;
+    match preset.dir().map(|folder| folder.join(WEIGHTS)) {
+        Some(file) if file.exists() => {
+            let weights = Arc::new(Weights::open_file(&file)?);
+            Ok(checkpoint.with_heads(weights, preset.name())?)
+        }
+        _ => Ok(checkpoint),
+    }
+}
+
+impl Description {
+    /// What the model tells.
+    fn told(&self) -> Told {
+        let space = || {
+            let count = self.classes.unwrap_or_default();
+            LabelSpace::new(count, self.labels.clone())
+        };
+        match &self.task {
+            Task::SequenceClassification(task) if task.multilabel => Told::Flags(space()),
+            Task::SequenceClassification(_) => Told::Classes(space()),
+            Task::TokenClassification(_) => Told::TokenClasses(space()),
+            Task::SequenceRegression(task) => {
+                let names = self.labels.clone().unwrap_or_default();
+                let outputs = names.len().max(task.num_outputs);
+                let identity = Scaling::identity(outputs);
+                let means = self.means.clone();
+                let deviations = self.deviations.clone();
+                Told::Numbers {
+                    scaling: Scaling {
+                        means: means
+                            .filter(|list| list.len() == outputs)
+                            .unwrap_or(identity.means),
+                        deviations: deviations
+                            .filter(|list| list.len() == outputs)
+                            .unwrap_or(identity.deviations),
+                    },
+                    names,
+                }
+            }
+            Task::MLM(_) => Told::Tokens,
+            Task::Embed(_) | Task::Inference(_) => Told::Nothing,
+        }
+    }
+}
+
+/// A tensor as a file holds it.
+fn whole(tensor: NamedTensor) -> TensorToWrite<'static> {
+    TensorToWrite {
+        name: Cow::Owned(tensor.name),
+        shape: tensor.shape,
+        data: TensorData::F32(Cow::Owned(tensor.values)),
+    }
+}
+
+fn write_json(path: &Path, object: &serde_json::Map<String, serde_json::Value>) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(object)
+        .map_err(|error| Error::Argument(format!("{}: {error}", path.display())))?;
+    atomic::write(path, &bytes)?;
+    Ok(())
 }
 
 /// Refuses to put a preset in the place of a folder that holds something else: all of it would be lost.

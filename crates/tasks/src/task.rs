@@ -3,23 +3,30 @@
 use engraft_component::{
     Choice, Component, Context, Error as ComponentError, FromNode, Kind, Node,
 };
-use engraft_models::{Adapter, BackboneSlot, Pooling};
+use engraft_models::{Adapter, BackboneSlot, Pooling, TokenAdapter};
 
 use crate::error::{Error, Result};
 use crate::labels::MOST_CLASSES;
+use crate::loss::LossFunc;
 
 /// What a model is for.
 #[derive(Clone, Debug, PartialEq, Choice)]
 pub enum Task {
-    /// One class for each row.
+    /// One class for each row, or several.
     SequenceClassification(SequenceClassification),
+    /// One class for each letter or word of a row.
+    TokenClassification(TokenClassification),
+    /// Numbers for each row.
+    SequenceRegression(SequenceRegression),
+    /// The tokens that stood where some are masked.
+    MLM(MLM),
     /// Hidden states, pooled or not.
     Embed(Embed),
     /// The masked-LM head's logits.
     Inference(Inference),
 }
 
-/// One class for each row, by cross-entropy on a head over pooled hidden states.
+/// One class for each row, by cross-entropy on a head over pooled hidden states; or any number of classes, each yes or no.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(ignored(batch_size = "the data module's batch_size is used"))]
 pub struct SequenceClassification {
@@ -30,7 +37,7 @@ pub struct SequenceClassification {
     pub adapter: Adapter,
     /// Number of classes; without it, those of the checkpoint's own head or else those found in the training labels.
     pub n_classes: Option<usize>,
-    /// Several labels a row; not supported yet.
+    /// Whether a row may have several classes, or none: the data has a column of 0 and 1 for each.
     #[arg(default = false)]
     pub multilabel: bool,
     /// Weigh each class by rows / (rows of the class x classes), counted on the training labels.
@@ -39,6 +46,62 @@ pub struct SequenceClassification {
     /// Use the classification head of the checkpoint's own kind, with its classes and their names.
     #[arg(default = false)]
     pub use_legacy_adapter: bool,
+}
+
+/// One class for each letter of a sequence, or each word of a text, by cross-entropy on a head over its first token.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(ignored(batch_size = "the data module's batch_size is used"))]
+pub struct TokenClassification {
+    /// The pretrained encoder.
+    pub backbone: BackboneSlot,
+    /// The head, unless `use_legacy_adapter` takes the checkpoint's own.
+    #[arg(default = TokenAdapter::default())]
+    pub adapter: TokenAdapter,
+    /// Number of classes; without it, those of the checkpoint's own head or else those found in the training labels.
+    pub n_classes: Option<usize>,
+    /// Weigh each class by tokens / (tokens of the class x classes), counted on the training labels.
+    #[arg(default = false)]
+    pub weighted_loss: bool,
+    /// Use the token classification head of the checkpoint's own kind, with its classes and their names.
+    #[arg(default = false)]
+    pub use_legacy_adapter: bool,
+}
+
+/// One or several numbers for each row, on a head over pooled hidden states.
+///
+/// Where the data module normalises, the head learns numbers of mean 0 and deviation 1 over the training rows; the model keeps both, and
+/// predictions and metrics are in the units of the data.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(ignored(batch_size = "the data module's batch_size is used"))]
+pub struct SequenceRegression {
+    /// The pretrained encoder.
+    pub backbone: BackboneSlot,
+    /// The head, unless `use_legacy_adapter` takes the checkpoint's own.
+    #[arg(default = Adapter::default())]
+    pub adapter: Adapter,
+    /// Numbers of a row, each a column of the data.
+    #[arg(default = 1)]
+    pub num_outputs: usize,
+    /// What is averaged over rows and numbers.
+    #[arg(default = LossFunc::default())]
+    pub loss_func: LossFunc,
+    /// Use the classification head of the checkpoint's own kind.
+    #[arg(default = false)]
+    pub use_legacy_adapter: bool,
+}
+
+/// Masked-language modelling: tells the tokens that stood where the data module masks some, by the checkpoint's own head.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(ignored(batch_size = "the data module's batch_size is used"))]
+pub struct MLM {
+    /// The pretrained encoder, with its masked-LM head; the head starts anew where it has none.
+    pub backbone: BackboneSlot,
+    /// Only true: the head is the checkpoint's own.
+    #[arg(default = true)]
+    pub use_legacy_adapter: bool,
+    /// Average the loss and the accuracy over all tokens, special ones included, as ModelGenerator does, instead of the masked ones.
+    #[arg(default = false)]
+    pub loss_on_all_tokens: bool,
 }
 
 /// Hidden states of the last layer: one vector a row if pooled, else one a token.
@@ -118,6 +181,9 @@ impl Task {
     pub fn backbone(&self) -> &BackboneSlot {
         match self {
             Self::SequenceClassification(task) => &task.backbone,
+            Self::TokenClassification(task) => &task.backbone,
+            Self::SequenceRegression(task) => &task.backbone,
+            Self::MLM(task) => &task.backbone,
             Self::Embed(task) => &task.backbone,
             Self::Inference(task) => &task.backbone,
         }
@@ -127,14 +193,28 @@ impl Task {
     pub fn backbone_mut(&mut self) -> &mut BackboneSlot {
         match self {
             Self::SequenceClassification(task) => &mut task.backbone,
+            Self::TokenClassification(task) => &mut task.backbone,
+            Self::SequenceRegression(task) => &mut task.backbone,
+            Self::MLM(task) => &mut task.backbone,
             Self::Embed(task) => &mut task.backbone,
             Self::Inference(task) => &mut task.backbone,
         }
     }
 
-    /// Whether it learns from labels; the others only predict.
+    /// Whether it learns; the others only predict.
     pub fn is_trainable(&self) -> bool {
-        matches!(self, Self::SequenceClassification(_))
+        !matches!(self, Self::Embed(_) | Self::Inference(_))
+    }
+
+    /// Whether its head is one that a checkpoint of another program may hold.
+    pub fn uses_legacy_adapter(&self) -> bool {
+        match self {
+            Self::SequenceClassification(task) => task.use_legacy_adapter,
+            Self::TokenClassification(task) => task.use_legacy_adapter,
+            Self::SequenceRegression(task) => task.use_legacy_adapter,
+            Self::MLM(_) | Self::Inference(_) => true,
+            Self::Embed(_) => false,
+        }
     }
 
     /// Refuses arguments that no model can have, before anything is read.
@@ -142,24 +222,51 @@ impl Task {
     /// # Errors
     /// The first of them.
     pub fn check(&self) -> Result<()> {
+        let refuse = |text: &str| Err(Error::Argument(text.to_owned()));
         self.backbone().backbone().check()?;
-        let Self::SequenceClassification(task) = self else {
-            return Ok(());
-        };
-        if task.multilabel {
-            return Err(Error::Argument("model.multilabel: several labels a row are not supported yet; remove it or give false".into()));
+        match self {
+            Self::SequenceClassification(task) => {
+                if task.multilabel && task.weighted_loss {
+                    return refuse(
+                        "model.weighted_loss: classes are weighed only where a row has one; remove it or multilabel",
+                    );
+                }
+                check_classes(task.n_classes)?;
+                task.adapter.check()?;
+            }
+            Self::TokenClassification(task) => {
+                check_classes(task.n_classes)?;
+                task.adapter.check()?;
+            }
+            Self::SequenceRegression(task) => {
+                if !(1..=MOST_CLASSES).contains(&task.num_outputs) {
+                    return Err(Error::Argument(format!(
+                        "model.num_outputs: expected a number from 1 to {MOST_CLASSES}, found {}",
+                        task.num_outputs
+                    )));
+                }
+                task.loss_func.check()?;
+                task.adapter.check()?;
+            }
+            Self::MLM(task) if !task.use_legacy_adapter => {
+                return refuse(
+                    "model.use_legacy_adapter: false: masked-language modelling is done by the checkpoint's own head; remove it",
+                );
+            }
+            Self::MLM(_) | Self::Embed(_) | Self::Inference(_) => {}
         }
-        if let Some(classes) = task.n_classes.filter(|classes| *classes > MOST_CLASSES) {
-            return Err(Error::Argument(format!(
-                "model.n_classes: {classes} is more than the {MOST_CLASSES} classes that a head may have"
-            )));
-        }
-        if task.n_classes.is_some_and(|classes| classes < 2) {
-            return Err(Error::Argument(
-                "model.n_classes: a classifier needs at least 2 classes".into(),
-            ));
-        }
-        task.adapter.check()?;
         Ok(())
+    }
+}
+
+fn check_classes(count: Option<usize>) -> Result<()> {
+    match count {
+        Some(count) if count > MOST_CLASSES => Err(Error::Argument(format!(
+            "model.n_classes: {count} is more than the {MOST_CLASSES} classes that a head may have"
+        ))),
+        Some(0 | 1) => Err(Error::Argument(
+            "model.n_classes: a classifier needs at least 2 classes".into(),
+        )),
+        _ => Ok(()),
     }
 }

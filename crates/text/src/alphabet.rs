@@ -1,6 +1,7 @@
 //! Sequences of letters, or of k-mers, into tokens, with a policy for the letters that the vocabulary lacks.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use serde_json::{Map, Value};
 use tokenizers::models::ModelWrapper;
@@ -56,6 +57,8 @@ pub(crate) struct Spelled {
     pub(crate) ids: Vec<u32>,
     /// For each token, how many of its letters the vocabulary lacks.
     pub(crate) outside: Vec<usize>,
+    /// For each token, the characters of the text that it stands for.
+    pub(crate) spans: Vec<Range<usize>>,
 }
 
 /// A letter that the policy refuses.
@@ -202,10 +205,15 @@ impl Alphabet {
         let mut spelled = Spelled::default();
         let mut mapped = mapped.iter().copied().peekable();
         let mut at = 0;
+        let mut place = 0;
         let mut in_unknown_run = false;
         while let Some((rest, letter)) = rest_of(text, at) {
             let token = self.longest_at(rest, letter, |_| true);
-            at += token.map_or(letter.len_utf8(), |(length, _)| length);
+            let length = token.map_or(letter.len_utf8(), |(length, _)| length);
+            at += length;
+            let letters = rest.get(..length).map_or(1, |token| token.chars().count());
+            let span = place..place + letters;
+            place = span.end;
             let mut replaced = 0;
             while mapped.next_if(|place| *place < at).is_some() {
                 replaced += 1;
@@ -213,6 +221,7 @@ impl Alphabet {
             if let Some((_, entry)) = token {
                 spelled.ids.push(entry.id);
                 spelled.outside.push(replaced);
+                spelled.spans.push(span);
                 in_unknown_run = false;
             } else if drops_space && letter.is_whitespace() {
                 in_unknown_run = false;
@@ -222,9 +231,13 @@ impl Alphabet {
                 .filter(|_| self.fuses && in_unknown_run)
             {
                 *outside += 1;
+                if let Some(run) = spelled.spans.last_mut() {
+                    run.end = span.end;
+                }
             } else {
                 spelled.ids.push(self.unknown);
                 spelled.outside.push(1);
+                spelled.spans.push(span);
                 in_unknown_run = true;
             }
         }

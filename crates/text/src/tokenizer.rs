@@ -1,11 +1,12 @@
 //! The tokenizer as the other crates use it.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rayon::prelude::*;
 use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
 
-use crate::alphabet::Alphabet;
+use crate::alphabet::{Alphabet, Spelled};
 use crate::files::Files;
 use crate::pipeline::Pipeline;
 use crate::{Error, LetterPolicy, Result, SpecialIds};
@@ -184,6 +185,23 @@ impl Tokenizer {
         encoded.into_iter().enumerate().map(name_row).collect()
     }
 
+    /// The characters of `text` that each of its tokens stands for, special tokens around it left out. A token that begins with white
+    /// space, as those of SentencePiece do, may count it as its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`encode`](Tokenizer::encode).
+    pub fn spans(&self, text: &str) -> Result<Vec<Range<usize>>> {
+        if self.alphabet.is_some() {
+            return Ok(self.spelled(text, 0)?.spans);
+        }
+        let encoding = using("encode a text", || {
+            self.inner.encode_char_offsets(text, false)
+        })?;
+        let offsets = encoding.get_offsets().iter();
+        Ok(offsets.map(|&(start, end)| start..end).collect())
+    }
+
     /// The text of ids, with or without the special tokens among them. Ids that the vocabulary lacks are left out.
     ///
     /// # Errors
@@ -265,26 +283,34 @@ impl Tokenizer {
 
     /// Encodes one text, which is the `index`-th of its row, without special tokens.
     fn part(&self, text: &str, index: u32) -> Result<Part> {
-        let Some(alphabet) = &self.alphabet else {
+        if self.alphabet.is_none() {
             let mut tokens = using("encode a text", || self.inner.encode_fast(text, false))?;
             tokens.set_type_ids(vec![index; tokens.len()]);
             let outside = Vec::new();
             return Ok(Part { tokens, outside });
-        };
-        let spelled = alphabet
-            .spell(text, self.policy)
-            .map_err(|refused| Error::Letter {
-                letter: refused.letter,
-                position: refused.position,
-                second: index > 0,
-                alphabet: alphabet.listed().to_owned(),
-            })?;
+        }
+        let spelled = self.spelled(text, index)?;
         let token = |id| tokenizers::Token::new(id, String::new(), (0, 0));
         let tokens = spelled.ids.into_iter().map(token).collect();
         Ok(Part {
             tokens: tokenizers::Encoding::from_tokens(tokens, index),
             outside: spelled.outside,
         })
+    }
+
+    /// Spells one text, which is the `index`-th of its row, by the alphabet; nothing without one.
+    fn spelled(&self, text: &str, index: u32) -> Result<Spelled> {
+        let Some(alphabet) = &self.alphabet else {
+            return Ok(Spelled::default());
+        };
+        alphabet
+            .spell(text, self.policy)
+            .map_err(|refused| Error::Letter {
+                letter: refused.letter,
+                position: refused.position,
+                second: index > 0,
+                alphabet: alphabet.listed().to_owned(),
+            })
     }
 
     /// Puts the special tokens around the texts of a row.

@@ -230,3 +230,16 @@ fn a_refused_letter_is_named_with_its_row_its_place_and_the_alphabet() {
     // What would be cut off is looked at too: the row is wrong, however much of it is used.
     assert!(strict.encode_truncated("ACGTx", None, 4).is_err());
 }
+
+#[test]
+fn the_characters_of_each_token_are_known() {
+    let files = owned(&[(
+        "vocab.txt",
+        b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nA\nC\nG\nT",
+    )]);
+    let tokenizer = open(&files, &json!({}));
+    assert_eq!(
+        tokenizer.spans("AC x[MASK]g").unwrap(),
+        [0..1, 1..2, 3..4, 4..10, 10..11]
+    );
+}

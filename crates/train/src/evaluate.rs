@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use engraft_data::{Batching, Examples};
+use engraft_data::{Batching, Examples, Masking};
 use engraft_models::Mode;
 use engraft_tasks::metrics::Mean;
-use engraft_tasks::{Model, Network, RowOutput};
+use engraft_tasks::{Draws, Model, Network, RowOutput, Targets};
 
 use crate::error::{Error, Result};
 use crate::loader::Loader;
@@ -20,13 +20,16 @@ pub struct Evaluation<'a> {
     pub examples: Arc<Examples>,
     /// How they are put into batches.
     pub batching: &'a Batching,
+    /// How tokens are masked, where they are.
+    pub masking: Option<Masking>,
     /// How many batches are scored.
     pub limit: Amount,
     /// Where progress shows.
     pub progress: &'a mut Progress,
 }
 
-/// The loss and metrics of a model over all rows, named `<stage>_loss`, `<stage>_accuracy`, ...
+/// The loss and metrics of a model over all rows, named `<stage>_loss`, `<stage>_accuracy`, ...; at the stage `test` those of each class,
+/// label or number too, as `test_f1_0`.
 ///
 /// # Errors
 /// The task has no loss, labels are missing or unknown, a row cannot be encoded.
@@ -44,6 +47,7 @@ pub(crate) fn score(
         stage,
         examples,
         batching,
+        masking,
         limit,
         progress,
     } = evaluation;
@@ -52,34 +56,29 @@ pub(crate) fn score(
             "this task only predicts: there is nothing to {stage}"
         )));
     };
-    let classes = model.classes(&examples)?;
-    let loader = Loader::new(model, examples, Some(classes), &in_order(batching), None)?;
+    let targets = model.targets(&examples, masking)?;
+    let loader = Loader::new(model, examples, targets, &in_order(batching), None)?;
     let plan = limited(loader.plan(0), limit);
     let mut loss = Mean::default();
     progress.start(stage, 0, Some(plan.len() as u64));
-    for batch in loader.batches(plan) {
+    for batch in loader.batches(plan, Draws::Fixed) {
         let batch = batch?;
-        let scored = model.loss(network, &batch, Mode::Evaluate)?;
-        loss.add(f64::from(scored.sum.into_scalar::<f32>()), scored.weight);
-        let width = scored.logits.dims()[1];
-        let logits: Vec<f32> = scored.logits.into_data().iter::<f32>().collect();
-        for (logits, &class) in logits.chunks_exact(width).zip(&batch.classes) {
-            metrics
-                .update(logits, class as usize)
-                .map_err(engraft_tasks::Error::from)?;
+        if !batch.is_unscored() {
+            let scored = model.loss(network, &batch, Mode::Evaluate)?;
+            loss.add(f64::from(scored.sum.into_scalar::<f32>()), scored.weight);
+            model.score(&mut metrics, scored.outputs, &batch)?;
         }
         progress.advance(batch.len() as u64, || {
             vec![(format!("{stage}_loss"), loss.value())]
         });
     }
+    let staged = |(name, value)| (format!("{stage}_{name}"), value);
     let mut scores = vec![(format!("{stage}_loss"), loss.value())];
-    scores.extend(
-        metrics
-            .finish()
-            .into_iter()
-            .map(|(name, value)| (format!("{stage}_{name}"), value)),
-    );
+    scores.extend(metrics.finish().into_iter().map(staged));
     progress.finish(scores.clone());
+    if stage == "test" {
+        scores.extend(metrics.details().into_iter().map(staged));
+    }
     Ok(scores)
 }
 
@@ -95,7 +94,47 @@ pub struct Prediction<'a> {
     pub progress: &'a mut Progress,
 }
 
-/// Runs a model over rows; `sink` gets each row's output in the order of the file. Returns how many rows were cut to the maximal length.
+/// What was done to rows to feed them to a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handled {
+    /// Rows that were cut to the maximal length.
+    pub cut: usize,
+    /// Letters that the model's alphabet lacks, and the rows that have some.
+    pub outside: [usize; 2],
+}
+
+impl Handled {
+    pub(crate) fn add(&mut self, batch: &engraft_tasks::Batch) {
+        self.cut += batch.cut;
+        self.outside[0] += batch.outside[0];
+        self.outside[1] += batch.outside[1];
+    }
+
+    /// What a user should know of it.
+    pub fn notes(&self, rows: usize, max_length: Option<usize>) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.cut > 0 {
+            let length = max_length.unwrap_or_default();
+            notes.push(format!(
+                "{} of {rows} rows were cut to {length} tokens",
+                self.cut
+            ));
+        }
+        let [letters, of] = self.outside;
+        if letters > 0 {
+            let letters = match letters {
+                1 => "1 letter".to_owned(),
+                _ => format!("{letters} letters"),
+            };
+            notes.push(format!(
+                "{letters} in {of} of {rows} rows are not in the model's alphabet; model.backbone.letters says what becomes of them"
+            ));
+        }
+        notes
+    }
+}
+
+/// Runs a model over rows; `sink` gets each row's output in the order of the file.
 ///
 /// # Errors
 /// A row cannot be encoded, or the sink's own.
@@ -103,7 +142,7 @@ pub fn predict<E: From<Error>>(
     model: &Model,
     prediction: Prediction<'_>,
     mut sink: impl FnMut(RowOutput) -> std::result::Result<(), E>,
-) -> std::result::Result<usize, E> {
+) -> std::result::Result<Handled, E> {
     let Prediction {
         examples,
         batching,
@@ -111,20 +150,20 @@ pub fn predict<E: From<Error>>(
         progress,
     } = prediction;
     let batching = in_order(batching);
-    let loader = Loader::new(model, examples, None, &batching, None)?;
+    let loader = Loader::new(model, examples, Targets::None, &batching, None)?;
     let plan = limited(loader.plan(0), limit);
-    let mut cut = 0;
+    let mut handled = Handled::default();
     progress.start("predict", 0, Some(plan.len() as u64));
-    for batch in loader.batches(plan) {
+    for batch in loader.batches(plan, Draws::Fixed) {
         let batch = batch?;
         for output in model.outputs(&model.network, &batch) {
             sink(output)?;
         }
-        cut += batch.cut;
+        handled.add(&batch);
         progress.advance(batch.len() as u64, Vec::new);
     }
     progress.finish(Vec::new());
-    Ok(cut)
+    Ok(handled)
 }
 
 /// Batches in the order of the file: sorting by length would save nothing, as nothing is padded, and cost the order.

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::Module;
-use engraft_data::{Batching, Examples, Splits};
+use engraft_data::{Batching, Examples, Masking, Splits};
 use engraft_kernels::Key;
 use engraft_models::Mode;
-use engraft_tasks::metrics::{Classification, Mean};
-use engraft_tasks::{Batch, Model, Network};
+use engraft_tasks::metrics::{Mean, Metrics};
+use engraft_tasks::{Batch, Draws, Model, Network, Targets};
 
 use crate::callback::{Callback, Moment};
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, limited, score};
+use crate::evaluate::{Evaluation, Handled, limited, score};
 use crate::loader::Loader;
 use crate::optimizer::{GradientSum, OptimizerState};
 use crate::outset::{
@@ -41,6 +41,8 @@ pub struct Fit<'a> {
     pub splits: Splits,
     /// How rows are put into batches.
     pub batching: &'a Batching,
+    /// How tokens are masked, where they are.
+    pub masking: Option<Masking>,
     /// Decides the order of rows and all dropout.
     pub seed: u64,
     /// The experiment as it was resolved, saved with the run.
@@ -122,7 +124,7 @@ impl<'a> Loop<'a> {
         let train = Arc::new(
             train.ok_or_else(|| Error::Argument("data: there are no training rows".into()))?,
         );
-        let classes = model.classes(&train)?;
+        let targets = model.targets(&train, fit.masking)?;
         let valid = fit
             .splits
             .valid
@@ -130,10 +132,10 @@ impl<'a> Loop<'a> {
             .filter(|valid| !valid.is_empty())
             .map(Arc::new);
         for examples in valid.as_deref().into_iter().chain(fit.splits.test.as_ref()) {
-            model.classes(examples)?;
+            model.targets(examples, fit.masking)?;
         }
         let seed = fit.batching.shuffle.then_some(fit.seed);
-        let loader = Loader::new(&model, train, Some(classes), fit.batching, seed)?;
+        let loader = Loader::new(&model, train, targets, fit.batching, seed)?;
 
         loader.check_rows()?;
         for examples in valid
@@ -141,7 +143,7 @@ impl<'a> Loop<'a> {
             .cloned()
             .chain(fit.splits.test.clone().map(Arc::new))
         {
-            Loader::new(&model, examples, None, fit.batching, None)?.check_rows()?;
+            Loader::new(&model, examples, Targets::None, fit.batching, None)?.check_rows()?;
         }
 
         let batches = loader.plan(0).len() as u64;
@@ -285,7 +287,7 @@ impl<'a> Loop<'a> {
             .into_iter()
             .skip(self.position.batch as usize)
             .collect();
-        let mut cut = 0;
+        let mut handled = Handled::default();
         let mut step = Step::default();
         let interval = if self.loader.is_even() {
             self.validation_interval
@@ -294,9 +296,13 @@ impl<'a> Loop<'a> {
         };
         // A validation due inside a step waits for the step's end, where callbacks can act on it.
         let mut validates = false;
-        for batch in self.loader.batches(rest) {
+        let draws = Draws::Epoch {
+            seed: self.fit.seed,
+            epoch,
+        };
+        for batch in self.loader.batches(rest, draws) {
             let batch = batch?;
-            cut += batch.cut;
+            handled.add(&batch);
             self.backward(&batch, &mut step)?;
             let last = self.position.batch == batches;
             if step.batches == self.fit.plan.accumulate || last {
@@ -316,18 +322,11 @@ impl<'a> Loop<'a> {
                 return Ok(());
             }
         }
-        if cut > 0 && epoch == 0 {
-            let limit = self
-                .model
-                .task()
-                .backbone()
-                .backbone()
-                .max_length
-                .unwrap_or(0);
-            self.fit.progress.note(&format!(
-                "{cut} of {} training rows were cut to {limit} tokens",
-                self.loader.rows()
-            ));
+        if epoch == 0 {
+            let max_length = self.model.task().backbone().backbone().max_length;
+            for note in handled.notes(self.loader.rows(), max_length) {
+                self.fit.progress.note(&format!("training: {note}"));
+            }
         }
         self.end_epoch()
     }
@@ -343,6 +342,13 @@ impl<'a> Loop<'a> {
             .with(DROPOUT)
             .with(epoch)
             .with(number);
+        step.rows.extend(&batch.rows);
+        step.batches += 1;
+        self.position.batch += 1;
+        self.position.seen += 1;
+        if batch.is_unscored() {
+            return Ok(());
+        }
         let loss = self.model.loss(self.network()?, batch, Mode::Train(key))?;
         let sum = f64::from(loss.sum.clone().inner().into_scalar::<f32>());
         if !sum.is_finite() {
@@ -354,24 +360,16 @@ impl<'a> Loop<'a> {
                 rows: first_rows(&batch.rows),
             });
         }
-        let width = loss.logits.dims()[1];
-        let logits: Vec<f32> = loss.logits.inner().into_data().iter::<f32>().collect();
-        let metrics = step
-            .metrics
-            .get_or_insert_with(|| Classification::new(width));
-        for (logits, &class) in logits.chunks_exact(width).zip(&batch.classes) {
-            metrics
-                .update(logits, class as usize)
-                .map_err(engraft_tasks::Error::from)?;
+        if step.metrics.is_none() {
+            step.metrics = self.model.metrics();
+        }
+        if let Some(metrics) = &mut step.metrics {
+            self.model.score(metrics, loss.outputs.inner(), batch)?;
         }
         step.gradients
             .add(self.network()?, loss.sum.backward(), loss.weight);
-        step.rows.extend(&batch.rows);
         step.loss.add(sum, loss.weight);
         self.loss.add(sum, loss.weight);
-        step.batches += 1;
-        self.position.batch += 1;
-        self.position.seen += 1;
         Ok(())
     }
 
@@ -411,10 +409,10 @@ impl<'a> Loop<'a> {
         let scores = step
             .metrics
             .as_ref()
-            .map(Classification::finish)
+            .map(Metrics::finish)
             .unwrap_or_default();
-        let rows = step.metrics.as_ref().map_or(0, Classification::rows) as f64;
-        if let Some((_, accuracy)) = scores.iter().find(|(name, _)| *name == "accuracy") {
+        let rows = step.metrics.as_ref().map_or(0, Metrics::rows) as f64;
+        if let Some((_, accuracy)) = scores.iter().find(|(name, _)| name == "accuracy") {
             self.accuracy.add(accuracy * rows, rows);
         }
         let mut logged = vec![("train_loss".to_owned(), step.loss.value())];
@@ -458,6 +456,7 @@ impl<'a> Loop<'a> {
             stage: "val",
             examples: valid,
             batching: self.fit.batching,
+            masking: self.fit.masking,
             limit: self.fit.plan.limits.val,
             progress: &mut Progress::new(crate::progress::Display::Silent),
         };
@@ -469,11 +468,10 @@ impl<'a> Loop<'a> {
 
     fn end_epoch(&mut self) -> Result<()> {
         let Position { epoch, step, .. } = self.position;
-        let logged = [
-            ("train_loss_epoch", self.loss.value()),
-            ("train_accuracy_epoch", self.accuracy.value()),
-        ];
-        let logged = logged.map(|(name, value)| (name.to_owned(), value));
+        let mut logged = vec![("train_loss_epoch".to_owned(), self.loss.value())];
+        if self.accuracy.weight > 0.0 {
+            logged.push(("train_accuracy_epoch".to_owned(), self.accuracy.value()));
+        }
         self.metrics.extend(logged.iter().cloned());
         self.run.log(epoch, step, &logged)?;
         self.fit.progress.finish(self.shown());
@@ -567,6 +565,7 @@ impl<'a> Loop<'a> {
                 stage: "test",
                 examples: Arc::new(examples),
                 batching: self.fit.batching,
+                masking: self.fit.masking,
                 limit: self.fit.plan.limits.test,
                 progress: self.fit.progress,
             };
@@ -594,11 +593,11 @@ impl<'a> Loop<'a> {
 
     /// What the progress shows: the epoch so far, and the latest validation.
     fn shown(&self) -> Vec<(String, f64)> {
-        let mut shown = vec![
-            ("loss".to_owned(), self.loss.value()),
-            ("accuracy".to_owned(), self.accuracy.value()),
-        ];
-        let latest = ["val_loss", "val_accuracy"]
+        let mut shown = vec![("loss".to_owned(), self.loss.value())];
+        if self.accuracy.weight > 0.0 {
+            shown.push(("accuracy".to_owned(), self.accuracy.value()));
+        }
+        let latest = ["val_loss", "val_accuracy", "val_spearman"]
             .iter()
             .filter_map(|&name| Some((name.to_owned(), *self.metrics.get(name)?)));
         shown.extend(latest);
@@ -611,7 +610,7 @@ impl<'a> Loop<'a> {
 struct Step {
     gradients: GradientSum,
     loss: Mean,
-    metrics: Option<Classification>,
+    metrics: Option<Metrics>,
     /// Their numbers in the split.
     rows: Vec<usize>,
     /// Micro-batches gathered so far.

@@ -19,7 +19,7 @@ mod snapshot;
 mod training;
 
 pub use error::{Error, Result};
-pub use evaluate::{Evaluation, Prediction, evaluate, predict};
+pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};
 pub use fit::{Fit, FitOutcome, fit};
 pub use optimizer::{Adam, AdamW, Optimizer};
 pub use settings::{Plan, Trainer};

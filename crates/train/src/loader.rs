@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use engraft_data::{BatchBy, Batching, Examples, Order, plan_rows, plan_window};
-use engraft_tasks::{Batch, Model, RowEncoder};
+use engraft_data::{BatchBy, Batching, Examples, Order, TokenUnit, plan_rows, plan_window};
+use engraft_tasks::{Batch, Draws, Model, RowEncoder, Targets};
 
 use crate::error::{Error, Result};
 
@@ -18,7 +18,9 @@ const ROWS_AT_ONCE: usize = 1024;
 pub(crate) struct Loader {
     encoder: RowEncoder,
     examples: Arc<Examples>,
-    classes: Option<Arc<Vec<u32>>>,
+    targets: Arc<Targets>,
+    /// What has a class each, where letters or words have.
+    unit: Option<TokenUnit>,
     batching: Batching,
     /// The seed of the order; none for the order of the file.
     seed: Option<u64>,
@@ -34,21 +36,26 @@ impl Loader {
     pub(crate) fn new(
         model: &Model,
         examples: Arc<Examples>,
-        classes: Option<Vec<u32>>,
+        targets: Targets,
         batching: &Batching,
         seed: Option<u64>,
     ) -> Result<Self> {
         let encoder = model.row_encoder();
         let sorts = batching.token_budget.is_some() || batching.batch_window.is_some();
+        let texts = || examples.texts.iter().flatten();
+        let unit = encoder
+            .locates()
+            .then(|| targets.unit().unwrap_or_else(|| TokenUnit::of(texts())));
         let lengths = if sorts {
-            Some(lengths(&encoder, &examples)?)
+            Some(lengths(&encoder, &examples, unit)?)
         } else {
             None
         };
         Ok(Self {
             encoder,
             examples,
-            classes: classes.map(Arc::new),
+            targets: Arc::new(targets),
+            unit,
             batching: batching.clone(),
             seed,
             lengths,
@@ -60,37 +67,34 @@ impl Loader {
         self.examples.len()
     }
 
-    /// A hash of every text and class: what tells one table from another.
+    /// A hash of every text and label: what tells one table from another.
     pub(crate) fn fingerprint(&self) -> u64 {
-        let classes = self
-            .classes
-            .iter()
-            .flat_map(|classes| classes.iter().flat_map(|class| class.to_le_bytes()));
-        let texts = self
-            .examples
-            .texts
-            .iter()
-            .flatten()
-            .flat_map(|text| text.bytes().chain([0xff]));
         // FNV-1a, whose value will not change with a compiler.
-        texts
-            .chain(classes)
-            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            })
+        let mut hash = 0xcbf2_9ce4_8422_2325u64;
+        let mut eat = |bytes: &[u8]| {
+            for &byte in bytes {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        for text in self.examples.texts.iter().flatten() {
+            eat(text.as_bytes());
+            eat(&[0xff]);
+        }
+        self.targets.digest(&mut eat);
+        hash
     }
 
     /// Encodes every row once, so that one that cannot be is found before anything is computed.
     ///
-    /// Where rows are cut to a length, every row fits and nothing is done.
+    /// Where every row fits, nothing is done.
     ///
     /// # Errors
     /// The first row that is too long.
     pub(crate) fn check_rows(&self) -> Result<()> {
-        if self.encoder.cuts() || self.lengths.is_some() {
+        if !self.encoder.refuses() || self.lengths.is_some() {
             return Ok(());
         }
-        lengths(&self.encoder, &self.examples).map(|_| ())
+        lengths(&self.encoder, &self.examples, self.unit).map(|_| ())
     }
 
     /// Whether every epoch has as many batches as the first.
@@ -122,24 +126,17 @@ impl Loader {
         windows.collect()
     }
 
-    /// The batches of `plan`, tokenised ahead. Dropping the iterator ends the thread.
-    pub(crate) fn batches(&self, plan: Vec<Vec<usize>>) -> Batches {
+    /// The batches of `plan`, tokenised ahead, tokens masked by `draws`. Dropping the iterator ends the thread.
+    pub(crate) fn batches(&self, plan: Vec<Vec<usize>>, draws: Draws) -> Batches {
         let left = plan.len();
         let (sender, receiver): (_, Receiver<Result<Batch>>) = sync_channel(AHEAD);
-        let (encoder, examples, classes) = (
-            self.encoder.clone(),
-            Arc::clone(&self.examples),
-            self.classes.clone(),
-        );
+        let (encoder, examples) = (self.encoder.clone(), Arc::clone(&self.examples));
+        let (targets, unit) = (Arc::clone(&self.targets), self.unit);
         std::thread::spawn(move || {
             for rows in plan {
-                let batch = encoder.encode(&examples, &rows).map(|encoded| {
-                    Batch::collate(
-                        &rows,
-                        &encoded,
-                        classes.as_ref().map(|classes| classes.as_slice()),
-                    )
-                });
+                let encoded = encoder.encode(&examples, &rows, unit);
+                let batch = encoded
+                    .map(|rows_encoded| Batch::collate(&rows, rows_encoded, &targets, draws));
                 if sender.send(batch.map_err(Into::into)).is_err() {
                     return;
                 }
@@ -174,13 +171,17 @@ impl Iterator for Batches {
 }
 
 /// The length of every row in tokens.
-fn lengths(encoder: &RowEncoder, examples: &Examples) -> Result<Vec<usize>> {
+fn lengths(
+    encoder: &RowEncoder,
+    examples: &Examples,
+    unit: Option<TokenUnit>,
+) -> Result<Vec<usize>> {
     let rows: Vec<usize> = (0..examples.len()).collect();
     let mut lengths = Vec::with_capacity(rows.len());
     for rows in rows.chunks(ROWS_AT_ONCE) {
         lengths.extend(
             encoder
-                .encode(examples, rows)?
+                .encode(examples, rows, unit)?
                 .iter()
                 .map(|row| row.encoding.len()),
         );

@@ -9,6 +9,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 use engraft_component::{Choice, Component};
 use engraft_kernels::{AdamWStep, adamw_step, sum_squares};
+use engraft_models::ParameterPath;
 
 use crate::error::{Error, Result};
 
@@ -155,16 +156,16 @@ impl GradientSum {
     /// Adds the gradients of a loss that is a sum over `weight`.
     pub fn add(&mut self, module: &impl Module, gradients: Gradients, weight: f64) {
         struct Collector<'a> {
-            path: Vec<String>,
+            path: ParameterPath,
             gradients: Gradients,
             sums: &'a mut BTreeMap<String, Tensor<1>>,
         }
         impl ModuleVisitor for Collector<'_> {
-            fn enter_module(&mut self, name: &str, _container: &str) {
-                self.path.push(name.to_owned());
+            fn enter_module(&mut self, name: &str, container: &str) {
+                self.path.enter(name, container);
             }
-            fn exit_module(&mut self, _name: &str, _container: &str) {
-                self.path.pop();
+            fn exit_module(&mut self, _name: &str, container: &str) {
+                self.path.leave(container);
             }
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
                 let Some(gradient) = param.val().grad_remove(&mut self.gradients) else {
@@ -172,7 +173,7 @@ impl GradientSum {
                 };
                 let count = gradient.dims().iter().product::<usize>();
                 let gradient = gradient.reshape([count]);
-                let path = self.path.join(".");
+                let path = self.path.joined();
                 let sum = match self.sums.remove(&path) {
                     Some(sum) => sum + gradient,
                     None => gradient,
@@ -181,7 +182,7 @@ impl GradientSum {
             }
         }
         module.visit(&mut Collector {
-            path: Vec::new(),
+            path: ParameterPath::default(),
             gradients,
             sums: &mut self.gradients,
         });
@@ -224,7 +225,7 @@ impl Optimizer {
             gradient_scale: clip / sum.weight,
         };
         let mut updater = Updater {
-            path: Vec::new(),
+            path: ParameterPath::default(),
             gradients: sum.gradients,
             moments: &mut state.moments,
             step,
@@ -235,23 +236,23 @@ impl Optimizer {
 
 /// Walks a module and replaces each parameter that has a gradient.
 struct Updater<'a> {
-    path: Vec<String>,
+    path: ParameterPath,
     gradients: BTreeMap<String, Tensor<1>>,
     moments: &'a mut BTreeMap<String, [Tensor<1>; 2]>,
     step: AdamWStep,
 }
 
 impl ModuleMapper for Updater<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.leave(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
+        let path = self.path.joined();
         let Some(gradient) = self.gradients.remove(&path) else {
             return param;
         };

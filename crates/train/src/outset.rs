@@ -14,22 +14,18 @@ use crate::training::Interval;
 
 /// The metrics that a run produces.
 pub(crate) fn known_metrics(model: &Model, validates: bool) -> Vec<String> {
-    let names: Vec<&str> = ["loss", "accuracy", "f1", "mcc", "auroc"].to_vec();
-    let names = if model.labels().is_some() {
-        names
-    } else {
-        vec!["loss"]
-    };
+    let scores = model
+        .metrics()
+        .map_or_else(Vec::new, |metrics| metrics.finish());
+    let names: Vec<String> = std::iter::once("loss".to_owned())
+        .chain(scores.into_iter().map(|(name, _)| name))
+        .collect();
     let mut known: Vec<String> = names.iter().map(|name| format!("train_{name}")).collect();
-    known.extend(
-        [
-            "train_loss_epoch",
-            "train_accuracy_epoch",
-            "lr",
-            "grad_norm",
-        ]
-        .map(str::to_owned),
-    );
+    known.push("train_loss_epoch".to_owned());
+    if names.iter().any(|name| name == "accuracy") {
+        known.push("train_accuracy_epoch".to_owned());
+    }
+    known.extend(["lr", "grad_norm"].map(str::to_owned));
     if validates {
         known.extend(names.iter().map(|name| format!("val_{name}")));
     }

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData as Values};
 use engraft_hub::{TensorData, TensorToWrite, Weights, atomic, write_safetensors};
 use engraft_tasks::metrics::{Mean, exact};
-use engraft_tasks::{Model, Network};
+use engraft_tasks::{Model, Network, PresetForm};
 use serde::{Deserialize, Serialize};
 
 use crate::callback::{KeeperState, Moment, StopperState};
@@ -150,7 +150,7 @@ pub(crate) fn save(
     config: &str,
 ) -> Result<()> {
     let folder = atomic::Folder::create(path)?;
-    model.write_preset(network, folder.path())?;
+    model.write_preset(network, PresetForm::AsTrained, folder.path())?;
     let training = folder.path().join(FOLDER);
     std::fs::create_dir(&training)
         .map_err(|error| refuse(path, format!("cannot create {FOLDER}: {error}")))?;

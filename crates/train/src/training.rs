@@ -2,7 +2,7 @@
 
 use engraft_component::{Component, Context, Error as ComponentError, FromNode, Kind, Node};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::optimizer::Optimizer;
 use crate::schedule::LrScheduler;
 
@@ -18,10 +18,11 @@ pub struct Training {
     /// Whether the schedule counts optimizer steps (as ModelGenerator does) or epochs.
     #[arg(default = Interval::Step)]
     pub lr_scheduler_interval: Interval,
-    /// Only true: every weight of a checkpoint must fit.
+    /// Whether the model of a checkpoint must be the one that the experiment describes; if not, the experiment's is built, and takes what fits
+    /// of the checkpoint's weights.
     #[arg(default = true)]
     pub strict_loading: bool,
-    /// Resume with a fresh optimizer.
+    /// Resume with a fresh optimizer and schedule; epochs and steps are counted on.
     #[arg(default = false)]
     pub reset_optimizer_states: bool,
 }
@@ -63,9 +64,6 @@ impl Training {
     /// # Errors
     /// The first of them.
     pub fn check(&self) -> Result<()> {
-        if !self.strict_loading {
-            return Err(Error::Argument("model.strict_loading: false is not supported yet; every weight of a checkpoint must fit".into()));
-        }
         self.optimizer.check()?;
         if let Some(schedule) = &self.lr_scheduler {
             schedule.check()?;

@@ -29,7 +29,7 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
     let examples = examples
         .ok_or_else(|| Failure::refused(format!("data: there are no rows to {name} on")))?;
     let model = match &checkpoint {
-        Some(folder) => session.open_checkpoint(folder)?,
+        Some(folder) => session.open_checkpoint(folder, None)?,
         // The rows to score must not decide what the classes are.
         None => session.build(None)?,
     };
@@ -40,13 +40,17 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         )));
     }
     // Labels are the last thing that can be wrong with what the user gave.
-    model.classes(&examples).map_err(Failure::refused)?;
+    let masking = data.masking();
+    model
+        .targets(&examples, masking)
+        .map_err(Failure::refused)?;
 
     let mut progress = session.progress();
     let evaluation = Evaluation {
         stage: name,
         examples: Arc::new(examples),
         batching: data.batching(),
+        masking,
         limit,
         progress: &mut progress,
     };

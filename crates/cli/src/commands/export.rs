@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use engraft_hub::atomic::Folder;
-use engraft_tasks::{Model, may_replace};
+use engraft_tasks::{Model, PresetForm, may_replace};
 
+use crate::arguments::LoraExport;
 use crate::failure::{Failure, say};
 use crate::session::{Session, in_checkpoint, preset_in};
 
@@ -25,13 +26,35 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     }
     let folder = Folder::create(output);
     let folder = folder.map_err(|error| Failure::refused(format!("--output: {error}")))?;
-    let model = Model::open(preset_in(&checkpoint)?, &Default::default()).map_err(in_checkpoint)?;
+    let mut model =
+        Model::open(preset_in(&checkpoint)?, &Default::default()).map_err(in_checkpoint)?;
+    let form = form(&mut model, session.lora)?;
     model
-        .write_preset(&model.network, folder.path())
+        .write_preset(&model.network, form, folder.path())
         .map_err(|error| Failure::Broke(error.to_string()))?;
     folder
         .commit()
         .map_err(|error| Failure::Broke(error.to_string()))?;
     say(&format!("preset  {}", output.display()));
     Ok(())
+}
+
+/// How much is written; updates that are to be merged are.
+fn form(model: &mut Model, lora: Option<LoraExport>) -> Result<PresetForm, Failure> {
+    let is_adapted = model.network.encoder.is_adapted();
+    match (lora, is_adapted) {
+        (None, true) => Err(Failure::refused(
+            "export: the checkpoint has LoRA updates. Give --merge-lora to add them to the weights, or --peft for the adapter alone",
+        )),
+        (None, false) => Ok(PresetForm::Whole),
+        (Some(LoraExport::Merged), true) => {
+            model.network.merge_lora();
+            Ok(PresetForm::Whole)
+        }
+        (Some(LoraExport::Adapter), true) => Ok(PresetForm::Adapter),
+        (Some(option), false) => Err(Failure::refused(format!(
+            "{}: the checkpoint has no LoRA updates; leave it out",
+            option.flag()
+        ))),
+    }
 }

@@ -17,14 +17,14 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     if !settings.task().is_trainable() {
         let name = settings.name();
         return Err(Failure::refused(format!(
-            "model: {name} only predicts, so there is nothing to fit. Use predict, or SequenceClassification"
+            "model: {name} only predicts, so there is nothing to fit. Use predict, or a model that learns: SequenceClassification, TokenClassification, SequenceRegression, MLM"
         )));
     }
     let data = session.data()?;
     let resume = session.checkpoint()?;
     let splits = session.rows(Stage::Fit)?;
     let model = match &resume {
-        Some(folder) => session.open_checkpoint(folder)?,
+        Some(folder) => session.open_checkpoint(folder, splits.train.as_ref())?,
         None => session.build(splits.train.as_ref())?,
     };
 
@@ -43,6 +43,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
             callbacks: session.experiment.trainer.callbacks(),
             splits,
             batching: data.batching(),
+            masking: data.masking(),
             seed: session.experiment.seed_everything.number(),
             config: &whole.to_yaml(),
             resume: resume.as_deref(),

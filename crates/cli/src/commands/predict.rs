@@ -37,13 +37,13 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let examples =
         Arc::new(examples.ok_or_else(|| Failure::refused("data: there are no rows to predict"))?);
     let model = match &checkpoint {
-        Some(folder) => session.open_checkpoint(folder)?,
+        Some(folder) => session.open_checkpoint(folder, None)?,
         // Labels among the rows, if any, are not looked at.
         None => session.build(None)?,
     };
 
     let stop = interrupt::watch(interrupt::STOPS);
-    let mut file = PredictionFile::new(&path, form, Arc::clone(&examples), model.labels())?;
+    let mut file = PredictionFile::new(&path, form, Arc::clone(&examples), &model)?;
     let mut progress = session.progress();
     let rows = examples.len();
     let prediction = Prediction {
@@ -61,13 +61,11 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
         file.add(output)
     });
     progress.clear();
-    let cut = result?;
+    let handled = result?;
     file.finish()?;
-    if cut > 0 {
-        note(&format!(
-            "{cut} of {rows} rows were cut to the maximal length"
-        ));
-    }
+    let max_length = model.task().backbone().backbone().max_length;
+    let notes = handled.notes(rows, max_length);
+    notes.iter().for_each(|text| note(text));
     say(&format!("predictions  {} ({written} rows)", path.display()));
     Ok(())
 }
@@ -141,8 +139,10 @@ fn task(session: &Session, checkpoint: Option<&Path>) -> Result<Task, Failure> {
 /// Whether there is a prediction for every token. A pooling that is left open is the preset's own, if it states one.
 fn predicts_tokens(task: &Task, is_saved: bool) -> bool {
     match task {
-        Task::SequenceClassification(_) => false,
-        Task::Inference(_) => true,
+        Task::SequenceClassification(_)
+        | Task::TokenClassification(_)
+        | Task::SequenceRegression(_) => false,
+        Task::MLM(_) | Task::Inference(_) => true,
         Task::Embed(embed) => match embed.pooling {
             Some(pooling) => pooling == EmbedPooling::None,
             None => {

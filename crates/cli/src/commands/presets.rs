@@ -1,6 +1,6 @@
-//! `engraft presets`: what can be named without a file or a download.
+//! `engraft presets`: what can be named without a file.
 
-use engraft_hub::{Preset, Weights, built_in_names};
+use engraft_hub::named_presets;
 
 use crate::arguments::{Command, Tail};
 use crate::failure::{Failure, print};
@@ -16,38 +16,17 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         return Err(Failure::refused("presets takes no options"));
     }
     let mut page = String::new();
-    let rows: Result<Vec<_>, Failure> = built_in_names().map(describe).collect();
-    columns(&mut page, &rows?, 0);
+    let rows: Vec<(String, String)> = named_presets()
+        .iter()
+        .map(|preset| {
+            let place = preset.repository.map_or_else(
+                || "part of the program".to_owned(),
+                |repository| format!("hf://{repository}, from the local cache"),
+            );
+            let text = format!("{}, {}; {place}", preset.description, preset.parameters);
+            (preset.name.to_owned(), text)
+        })
+        .collect();
+    columns(&mut page, &rows, 0);
     print(&page)
-}
-
-/// A preset's name; its kind, its size and the first line of its licence.
-fn describe(name: &str) -> Result<(String, String), Failure> {
-    let preset = Preset::from_name(name).map_err(Failure::refused)?;
-    let weights = Weights::open(&preset).map_err(Failure::refused)?;
-    let numbers: usize = weights
-        .names()
-        .filter_map(|tensor| weights.get(tensor))
-        .map(|tensor| tensor.shape().iter().product::<usize>())
-        .sum();
-    let config = preset.config().map_err(Failure::refused)?;
-    let family = config
-        .get("model_type")
-        .and_then(|family| family.as_str())
-        .unwrap_or("unknown");
-    let licence = preset
-        .read("LICENSE")
-        .map_err(Failure::refused)?
-        .unwrap_or_default();
-    let licence = String::from_utf8_lossy(&licence);
-    let licence = licence
-        .lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .unwrap_or("no licence given");
-    let millions = numbers as f64 / 1e6;
-    Ok((
-        name.to_owned(),
-        format!("{family}, {millions:.2} million weights, {licence}"),
-    ))
 }

@@ -96,13 +96,3 @@ fn the_documentation_example_of_modelgenerator_runs_and_says_what_is_different_h
     }
     assert!(said.out.contains("test_accuracy"), "{}", said.out);
 }
-
-#[test]
-fn lora_is_refused_by_name() {
-    let place = Workplace::empty();
-    place.write("rows.tsv", "sequence\tlabel\nGIG\t0\nKFL\t1\n");
-    place.write("example.yaml", EXAMPLE);
-    let said = place.run("fit --config example.yaml --model.backbone.use_peft true");
-    assert_eq!(said.code, Some(2));
-    assert!(said.err.contains("use_peft"), "{}", said.err);
-}

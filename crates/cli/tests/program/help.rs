@@ -127,11 +127,13 @@ fn no_line_of_help_is_wider_than_100_characters() {
 }
 
 #[test]
-fn presets_are_listed_with_size_and_licence() {
+fn presets_are_listed_with_their_size_and_where_they_are() {
     let said = Workplace::empty().succeed("presets");
+    let sapiens = said.lines().next().unwrap_or_default();
     assert!(
-        said.starts_with("sapiens_vh  roberta, 0.57 million weights, "),
+        sapiens.starts_with("sapiens_vh ") && sapiens.contains("MIT"),
         "{said}"
     );
-    assert!(said.contains("MIT"), "{said}");
+    assert!(said.contains("facebook/esm2_t6_8M_UR50D"), "{said}");
+    assert!(said.contains("aido_dna_debug"), "{said}");
 }

@@ -80,11 +80,11 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --model.multilabel true",
-        "--model.multilabel: several labels a row are not supported yet; remove it or give false",
+        "--model.multilabel: the data has one class a row: name a column of 0 and 1 for each class with data.y_col, or remove multilabel",
     ),
     (
-        "fit -c fit.yaml --model.strict_loading false",
-        "--model.strict_loading: false is not supported yet; every weight of a checkpoint must fit",
+        "fit -c fit.yaml --model.multilabel true --model.weighted_loss true",
+        "--model.weighted_loss: classes are weighed only where a row has one; remove it or multilabel",
     ),
     (
         "fit -c fit.yaml --model.n_classes 4",
@@ -99,8 +99,16 @@ const REFUSED: &[(&str, &str)] = &[
         "--model.lr_scheduler: CosineWithWarmup needs warmup_ratio or num_warmup_steps; 0 means no warm-up",
     ),
     (
-        "fit -c fit.yaml --model.backbone.use_peft true",
-        "--model.backbone.use_peft: LoRA is not supported yet; remove it to train all weights, or give frozen: true to train the head only",
+        "fit -c fit.yaml --model.backbone.use_peft true --model.backbone.lora_r 0",
+        "--model.backbone.lora_r: expected a rank from 1 to 16384, found 0",
+    ),
+    (
+        "fit -c fit.yaml --model.backbone.use_peft true --model.backbone.lora_target_modules [q_proj]",
+        "--model.backbone.lora_target_modules: q_proj matches no linear layer of ./tiny: it has attention.output.dense, attention.self.key, attention.self.query, attention.self.value, intermediate.dense, output.dense; give a name or what follows its last dots",
+    ),
+    (
+        "fit -c fit.yaml --model.backbone.letters maybe",
+        "--model.backbone.letters: expected error, unknown or map, found \"maybe\"",
     ),
     (
         "fit -c fit.yaml --model.backbone.max_length 4000",
@@ -248,7 +256,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit --model Embed --model.backbone ./tiny --data SequencesDataModule --data.path unlabelled.csv",
-        "model: Embed only predicts, so there is nothing to fit. Use predict, or SequenceClassification",
+        "model: Embed only predicts, so there is nothing to fit. Use predict, or a model that learns: SequenceClassification, TokenClassification, SequenceRegression, MLM",
     ),
     (
         "fit --model SequenceClassification --data SequencesDataModule --data.path unlabelled.csv",

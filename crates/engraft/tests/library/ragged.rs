@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use engraft::models::{
     Adapter, Backbone, BackboneSlot, LinearMaxPoolAdapter, LinearMeanPoolAdapter, MLPPoolAdapter,
-    Pooling,
+    MlpLayers, Pooling,
 };
 use engraft::tasks::{Embed, EmbedPooling, Model, SequenceClassification, Task};
 use proptest::prelude::*;
@@ -54,7 +54,10 @@ fn tasks(backbone: &BackboneSlot) -> Vec<Task> {
         classify(LinearMaxPoolAdapter {}.into()),
         classify(
             MLPPoolAdapter {
-                hidden_sizes: vec![7],
+                layers: MlpLayers {
+                    hidden_sizes: vec![7],
+                    ..MlpLayers::default()
+                },
                 ..MLPPoolAdapter::default()
             }
             .into(),

@@ -12,22 +12,7 @@ fn inputs() -> (TokenBatch, Tensor<2>) {
     let mut packed = PackedTokens::default();
     packed.push(&[1, 2], &[0, 0]);
     packed.push(&[3, 4, 5], &[0, 0, 0]);
-    let config = TransformerConfig {
-        vocabulary: 9,
-        hidden: 4,
-        layers: 1,
-        heads: 1,
-        intermediate: 4,
-        activation: Activation::Gelu,
-        norm_epsilon: 1e-5,
-        positions: 9,
-        position_offset: 0,
-        sinusoidal_positions: false,
-        token_types: 0,
-        hidden_dropout: 0.0,
-        attention_dropout: 0.0,
-        initializer_range: 0.02,
-    };
+    let config = TransformerConfig::bert(9, 4, 1, 1);
     let device = Device::flex();
     let values: Vec<f32> = (0..20).map(|i| Key::new(1).normal(i) as f32).collect();
     (
@@ -86,10 +71,13 @@ fn the_perceptron_drops_out_first_and_in_the_middle_only_if_told() {
     let mean = pooled(&hidden, |rows| rows.mean_dim(0));
     for dropout_in_middle in [false, true] {
         let adapter = Adapter::from(MLPPoolAdapter {
-            hidden_sizes: vec![6, 5],
-            activation_layer: ReLU {}.into(),
-            dropout: 0.5,
-            dropout_in_middle,
+            layers: MlpLayers {
+                hidden_sizes: vec![6, 5],
+                activation_layer: ReLU {}.into(),
+                dropout: 0.5,
+                dropout_in_middle,
+                ..MlpLayers::default()
+            },
             ..MLPPoolAdapter::default()
         });
         let head = adapter.build(4, 3, &initial());
@@ -112,8 +100,11 @@ fn the_perceptron_drops_out_first_and_in_the_middle_only_if_told() {
 #[test]
 fn layers_start_uniform_within_the_root_of_their_inputs_and_without_bias_if_told() {
     let adapter = MLPPoolAdapter {
-        hidden_sizes: vec![50],
-        bias: false,
+        layers: MlpLayers {
+            hidden_sizes: vec![50],
+            bias: false,
+            ..MlpLayers::default()
+        },
         ..MLPPoolAdapter::default()
     };
     let head = Adapter::from(adapter).build(16, 3, &initial());
@@ -128,4 +119,23 @@ fn layers_start_uniform_within_the_root_of_their_inputs_and_without_bias_if_told
         .iter()
         .fold(0f32, |largest, value| largest.max(value.abs()));
     assert!(largest <= 0.25 && largest > 0.24, "{largest}");
+}
+
+#[test]
+fn a_token_adapter_is_the_same_layers_on_every_token() {
+    let (batch, hidden) = inputs();
+    let head = TokenAdapter::default().build(4, 3, &initial());
+    let output = head.forward(hidden.clone(), &batch, Mode::Evaluate);
+    close(output, linear(&head.layers[0], hidden.clone()));
+
+    let adapter = MLPAdapter {
+        layers: MlpLayers {
+            hidden_sizes: vec![6],
+            ..MlpLayers::default()
+        },
+    };
+    let head = TokenAdapter::from(adapter).build(4, 3, &initial());
+    let inner = linear(&head.layers[0], hidden.clone()).tanh();
+    let output = head.forward(hidden, &batch, Mode::Evaluate);
+    close(output, linear(&head.layers[1], inner));
 }

@@ -1,8 +1,12 @@
 //! BERT.
 //! Paper: arXiv 1810.04805.
 
-use super::Family;
-use crate::config::{Activation, ClassifierConfig, TransformerConfig};
+use super::{Family, LoraDefaults};
+use crate::adapters::Pooling;
+use crate::config::{
+    Activation, ClassifierConfig, DenseConfig, DropoutConfig, MaskedLmConfig, PositionTable,
+    TransformerConfig,
+};
 use crate::error::Result;
 use crate::json::ConfigReader;
 
@@ -12,23 +16,34 @@ pub(crate) const FAMILY: Family = Family {
     prefix: "bert.",
     config,
     classifier,
+    token_classifier,
+    masked_lm_config,
     encoder: ENCODER,
     pooler: &[("dense", "pooler.dense")],
-    masked_lm_activation: None,
     masked_lm: &[
-        ("dense", "cls.predictions.transform.dense"),
-        ("norm", "cls.predictions.transform.LayerNorm"),
+        ("dense.linear", "cls.predictions.transform.dense"),
+        ("dense.norm", "cls.predictions.transform.LayerNorm"),
         ("decoder", "cls.predictions.decoder.weight"),
         // Where both are stored, the decoder's own is the one that counts.
         ("bias", "cls.predictions.decoder.bias"),
         ("bias", "cls.predictions.bias"),
     ],
-    classification: &[("dense", "^pooler.dense"), ("projection", "classifier")],
+    classification: &[
+        ("dense.linear", "^pooler.dense"),
+        ("projection", "classifier"),
+    ],
+    token_classification: &[("projection", "classifier")],
     derived: &["embeddings.position_ids"],
+    frequencies: &[],
+    lora: LoraDefaults {
+        alpha: 16.0,
+        targets: &["query", "value"],
+    },
     architectures: [
         "BertModel",
         "BertForMaskedLM",
         "BertForSequenceClassification",
+        "BertForTokenClassification",
     ],
 };
 
@@ -39,15 +54,15 @@ pub(super) const ENCODER: &[(&str, &str)] = &[
     ("embeddings.types", "embeddings.token_type_embeddings"),
     ("embeddings.norm", "embeddings.LayerNorm"),
     (
-        "layers.{}.attention.query",
+        "layers.{}.attention.inputs.query",
         "encoder.layer.{}.attention.self.query",
     ),
     (
-        "layers.{}.attention.key",
+        "layers.{}.attention.inputs.key",
         "encoder.layer.{}.attention.self.key",
     ),
     (
-        "layers.{}.attention.value",
+        "layers.{}.attention.inputs.value",
         "encoder.layer.{}.attention.self.value",
     ),
     (
@@ -80,30 +95,67 @@ pub(super) fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
             "a decoder is not supported yet: this family is read as an encoder",
         ));
     }
-    Ok(TransformerConfig {
-        vocabulary: c.size("vocab_size")?,
-        hidden: c.size("hidden_size")?,
-        layers: c.size("num_hidden_layers")?,
-        heads: c.size("num_attention_heads")?,
-        intermediate: c.size("intermediate_size")?,
-        activation: c.activation_or("hidden_act", Activation::Gelu)?,
-        norm_epsilon: c.number_or("layer_norm_eps", 1e-12)?,
-        positions: c.size_or("max_position_embeddings", 512)?,
-        position_offset: 0,
-        sinusoidal_positions: false,
-        token_types: c.size_or("type_vocab_size", 2)?,
-        hidden_dropout: c.dropout_or("hidden_dropout_prob", 0.1)?,
-        attention_dropout: c.dropout_or("attention_probs_dropout_prob", 0.1)?,
-        initializer_range: c.number_or("initializer_range", 0.02)?,
+    let mut config = TransformerConfig::bert(
+        c.size("vocab_size")?,
+        c.size("hidden_size")?,
+        c.size("num_hidden_layers")?,
+        c.size("num_attention_heads")?,
+    );
+    config.intermediate = c.size("intermediate_size")?;
+    config.activation = c.activation_or("hidden_act", Activation::Gelu)?;
+    config.norm.epsilon = c.number_or("layer_norm_eps", 1e-12)?;
+    config.embedding.positions = Some(PositionTable {
+        rows: c.size_or("max_position_embeddings", 512)?,
+        offset: 0,
+        sinusoidal: false,
+    });
+    config.embedding.token_types = c.size_or("type_vocab_size", 2)?;
+    config.dropout = dropout(c, 0.1)?;
+    config.initializer_range = c.number_or("initializer_range", 0.02)?;
+    Ok(config)
+}
+
+/// The rates under BERT's two keys.
+pub(super) fn dropout(c: &ConfigReader<'_>, default: f64) -> Result<DropoutConfig> {
+    let hidden = c.dropout_or("hidden_dropout_prob", default)?;
+    let attention = c.dropout_or("attention_probs_dropout_prob", default)?;
+    Ok(DropoutConfig::uniform(hidden, attention))
+}
+
+/// The dropout of heads: their own, else that of the hidden states.
+pub(super) fn head_dropout(c: &ConfigReader<'_>) -> Result<f64> {
+    let hidden = c.dropout_or("hidden_dropout_prob", 0.1)?;
+    c.dropout_or("classifier_dropout", hidden)
+}
+
+fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<ClassifierConfig> {
+    Ok(ClassifierConfig {
+        pooling: Some(Pooling::Cls),
+        input_dropout: 0.0,
+        dense: Some(DenseConfig::plain(encoder.hidden, Activation::Tanh)),
+        dropout: head_dropout(c)?,
     })
 }
 
-fn classifier(c: &ConfigReader<'_>) -> Result<ClassifierConfig> {
-    let hidden = c.dropout_or("hidden_dropout_prob", 0.1)?;
-    let dropout = c.dropout_or("classifier_dropout", hidden)?;
-    Ok(ClassifierConfig {
-        input_dropout: 0.0,
-        activation: Activation::Tanh,
-        dropout,
+pub(super) fn token_classifier(
+    c: &ConfigReader<'_>,
+    _: &TransformerConfig,
+) -> Result<ClassifierConfig> {
+    Ok(ClassifierConfig::tokens(head_dropout(c)?))
+}
+
+pub(super) fn masked_lm_config(
+    c: &ConfigReader<'_>,
+    encoder: &TransformerConfig,
+) -> Result<MaskedLmConfig> {
+    Ok(MaskedLmConfig {
+        dense: DenseConfig {
+            width: encoder.hidden,
+            bias: true,
+            activation: encoder.activation,
+            norm: Some(encoder.norm),
+        },
+        bias: true,
+        tied: c.flag_or("tie_word_embeddings", true)?,
     })
 }

@@ -1,8 +1,11 @@
 //! DistilBERT: BERT without token types and pooler, under other names.
 //! Paper: arXiv 1910.01108.
 
-use super::Family;
-use crate::config::{Activation, ClassifierConfig, TransformerConfig};
+use super::{Family, LoraDefaults, bert};
+use crate::adapters::Pooling;
+use crate::config::{
+    Activation, ClassifierConfig, DenseConfig, DropoutConfig, PositionTable, TransformerConfig,
+};
 use crate::error::Result;
 use crate::json::ConfigReader;
 
@@ -12,20 +15,21 @@ pub(crate) const FAMILY: Family = Family {
     prefix: "distilbert.",
     config,
     classifier,
+    token_classifier,
     encoder: &[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
         ("embeddings.norm", "embeddings.LayerNorm"),
         (
-            "layers.{}.attention.query",
+            "layers.{}.attention.inputs.query",
             "transformer.layer.{}.attention.q_lin",
         ),
         (
-            "layers.{}.attention.key",
+            "layers.{}.attention.inputs.key",
             "transformer.layer.{}.attention.k_lin",
         ),
         (
-            "layers.{}.attention.value",
+            "layers.{}.attention.inputs.value",
             "transformer.layer.{}.attention.v_lin",
         ),
         (
@@ -47,46 +51,60 @@ pub(crate) const FAMILY: Family = Family {
         ),
     ],
     pooler: &[],
-    masked_lm_activation: None,
     masked_lm: &[
-        ("dense", "vocab_transform"),
-        ("norm", "vocab_layer_norm"),
+        ("dense.linear", "vocab_transform"),
+        ("dense.norm", "vocab_layer_norm"),
         ("decoder", "vocab_projector.weight"),
         ("bias", "vocab_projector.bias"),
     ],
-    classification: &[("dense", "pre_classifier"), ("projection", "classifier")],
-    derived: &["embeddings.position_ids"],
+    classification: &[
+        ("dense.linear", "pre_classifier"),
+        ("projection", "classifier"),
+    ],
+    lora: LoraDefaults {
+        alpha: 16.0,
+        targets: &["q_lin", "v_lin"],
+    },
     architectures: [
         "DistilBertModel",
         "DistilBertForMaskedLM",
         "DistilBertForSequenceClassification",
+        "DistilBertForTokenClassification",
     ],
+    ..bert::FAMILY
 };
 
 fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
-    Ok(TransformerConfig {
-        vocabulary: c.size("vocab_size")?,
-        hidden: c.size("dim")?,
-        layers: c.size("n_layers")?,
-        heads: c.size("n_heads")?,
-        intermediate: c.size("hidden_dim")?,
-        activation: c.activation_or("activation", Activation::Gelu)?,
-        norm_epsilon: 1e-12,
-        positions: c.size_or("max_position_embeddings", 512)?,
-        position_offset: 0,
-        sinusoidal_positions: c.flag_or("sinusoidal_pos_embds", false)?,
-        token_types: 0,
-        hidden_dropout: c.dropout_or("dropout", 0.1)?,
-        attention_dropout: c.dropout_or("attention_dropout", 0.1)?,
-        initializer_range: c.number_or("initializer_range", 0.02)?,
+    let mut config = TransformerConfig::bert(
+        c.size("vocab_size")?,
+        c.size("dim")?,
+        c.size("n_layers")?,
+        c.size("n_heads")?,
+    );
+    config.intermediate = c.size("hidden_dim")?;
+    config.activation = c.activation_or("activation", Activation::Gelu)?;
+    config.embedding.positions = Some(PositionTable {
+        rows: c.size_or("max_position_embeddings", 512)?,
+        offset: 0,
+        sinusoidal: c.flag_or("sinusoidal_pos_embds", false)?,
+    });
+    config.dropout = DropoutConfig::uniform(
+        c.dropout_or("dropout", 0.1)?,
+        c.dropout_or("attention_dropout", 0.1)?,
+    );
+    config.initializer_range = c.number_or("initializer_range", 0.02)?;
+    Ok(config)
+}
+
+fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<ClassifierConfig> {
+    Ok(ClassifierConfig {
+        pooling: Some(Pooling::Cls),
+        input_dropout: 0.0,
+        dense: Some(DenseConfig::plain(encoder.hidden, Activation::Relu)),
+        dropout: c.dropout_or("seq_classif_dropout", 0.2)?,
     })
 }
 
-fn classifier(c: &ConfigReader<'_>) -> Result<ClassifierConfig> {
-    let dropout = c.dropout_or("seq_classif_dropout", 0.2)?;
-    Ok(ClassifierConfig {
-        input_dropout: 0.0,
-        activation: Activation::Relu,
-        dropout,
-    })
+fn token_classifier(c: &ConfigReader<'_>, _: &TransformerConfig) -> Result<ClassifierConfig> {
+    Ok(ClassifierConfig::tokens(c.dropout_or("dropout", 0.1)?))
 }

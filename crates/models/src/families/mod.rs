@@ -1,12 +1,21 @@
 //! Model families: how a checkpoint's configuration and tensor names become the one transformer's.
 
+mod albert;
 mod bert;
+mod deberta;
 mod distilbert;
+mod electra;
+mod esm;
+mod modernbert;
+mod one_hot;
+mod rnabert;
 mod roberta;
 
 use serde_json::{Map, Value};
 
-use crate::config::{Activation, ClassifierConfig, ModelConfig, TransformerConfig};
+use crate::config::{
+    ClassifierConfig, FeedForwardKind, MaskedLmConfig, ModelConfig, TransformerConfig,
+};
 use crate::error::{Error, Result};
 use crate::json::ConfigReader;
 
@@ -26,22 +35,42 @@ pub struct Family {
     pub(crate) prefix: &'static str,
     /// Reads the encoder's shape.
     pub(crate) config: fn(&ConfigReader<'_>) -> Result<TransformerConfig>,
-    /// Reads the classification head.
-    pub(crate) classifier: fn(&ConfigReader<'_>) -> Result<ClassifierConfig>,
-    /// Our modules and theirs; `{}` stands for the layer's number.
+    /// Reads the head on a sequence.
+    pub(crate) classifier: HeadReader<ClassifierConfig>,
+    /// Reads the head on every token.
+    pub(crate) token_classifier: HeadReader<ClassifierConfig>,
+    /// Reads the masked-LM head.
+    pub(crate) masked_lm_config: HeadReader<MaskedLmConfig>,
+    /// Our modules and theirs; `{}` stands for the layer's number, two of them for its group's and its own inside the group.
     pub(crate) encoder: &'static [(&'static str, &'static str)],
     /// The pooler's names, inside the encoder's prefix; empty if the family has none.
     pub(crate) pooler: &'static [(&'static str, &'static str)],
-    /// The masked-LM head's activation, where it is not the encoder's.
-    pub(crate) masked_lm_activation: Option<Activation>,
-    /// The masked-LM head's names.
+    /// The masked-LM head's names; empty if the family has none.
     pub(crate) masked_lm: &'static [(&'static str, &'static str)],
-    /// The classification head's names; a leading `^` means inside the encoder's prefix.
+    /// The names of the head on a sequence; a leading `^` means inside the encoder's prefix. Empty if the family has none.
     pub(crate) classification: &'static [(&'static str, &'static str)],
-    /// Tensors stored in some checkpoints that follow from others.
+    /// The names of the head on every token; empty if the family has none.
+    pub(crate) token_classification: &'static [(&'static str, &'static str)],
+    /// Tensors stored in some checkpoints that follow from others or serve nothing; `{}` stands for a number.
     pub(crate) derived: &'static [&'static str],
-    /// The reference library's classes: encoder alone, masked LM, classification.
-    pub(crate) architectures: [&'static str; 3],
+    /// Names under which checkpoints store the frequencies of rotations, where these count.
+    pub(crate) frequencies: &'static [&'static str],
+    /// What LoRA adapts, and how strongly, unless the user says.
+    pub(crate) lora: LoraDefaults,
+    /// The reference library's classes: encoder alone, masked LM, classification of sequences and of tokens.
+    pub(crate) architectures: [&'static str; 4],
+}
+
+/// Reads a head's shape, given its encoder's.
+pub(crate) type HeadReader<T> = fn(&ConfigReader<'_>, &TransformerConfig) -> Result<T>;
+
+/// What LoRA adapts, and how strongly, unless the user says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoraDefaults {
+    /// Numerator of the scale.
+    pub(crate) alpha: f64,
+    /// Names of linear layers, without what stands before the last dots.
+    pub(crate) targets: &'static [&'static str],
 }
 
 /// Every family there is.
@@ -51,6 +80,13 @@ pub fn families() -> &'static [&'static Family] {
         &roberta::FAMILY,
         &roberta::XLM,
         &distilbert::FAMILY,
+        &albert::FAMILY,
+        &electra::FAMILY,
+        &modernbert::FAMILY,
+        &deberta::FAMILY,
+        &esm::FAMILY,
+        &rnabert::FAMILY,
+        &one_hot::FAMILY,
     ]
 }
 
@@ -95,25 +131,31 @@ impl Family {
             })?;
         let transformer = (family.config)(&reader)?;
         check(&reader, &transformer)?;
-        let classifier = (family.classifier)(&reader)?;
-        let tied = reader.flag_or("tie_word_embeddings", true)?;
+        let classifier = (family.classifier)(&reader, &transformer)?;
+        let token_classifier = (family.token_classifier)(&reader, &transformer)?;
+        let masked_lm = (family.masked_lm_config)(&reader, &transformer)?;
+        if masked_lm.tied && masked_lm.dense.width != transformer.embedding.width {
+            return Err(reader.error(
+                "tie_word_embeddings",
+                format!(
+                    "a head of width {} cannot share token embeddings of width {}",
+                    masked_lm.dense.width, transformer.embedding.width
+                ),
+            ));
+        }
         let (classes, labels) = reader.labels()?;
         let asked = reader.asked();
-        Ok((
-            ModelConfig {
-                family,
-                masked_lm_activation: family
-                    .masked_lm_activation
-                    .unwrap_or(transformer.activation),
-                transformer,
-                classifier,
-                tied,
-                labels,
-                classes,
-                json,
-            },
-            asked,
-        ))
+        let config = ModelConfig {
+            family,
+            transformer,
+            masked_lm,
+            classifier,
+            token_classifier,
+            labels,
+            classes,
+            json,
+        };
+        Ok((config, asked))
     }
 }
 
@@ -129,14 +171,14 @@ fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
             ),
         );
     }
-    if config.longest() == 0 {
+    if let (Some(0), Some(table)) = (config.longest(), config.embedding.positions) {
         let problem = format!(
             "{} positions leave none, as this family counts from {}",
-            config.positions, config.position_offset
+            table.rows, table.offset
         );
         return refuse("max_position_embeddings", problem);
     }
-    if config.layers > MOST_LAYERS {
+    if config.layers.max(config.distinct_layers()) > MOST_LAYERS {
         return refuse(
             "num_hidden_layers",
             format!(
@@ -147,8 +189,22 @@ fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
     }
     // In floating point, which cannot overflow.
     let [hidden, intermediate] = [config.hidden, config.intermediate].map(|size| size as f64);
-    let tables = (config.vocabulary + config.positions + config.token_types) as f64 * hidden;
-    let weights = tables + config.layers as f64 * hidden * (4.0 * hidden + 2.0 * intermediate);
+    let embedding = &config.embedding;
+    let rows = [
+        config.vocabulary,
+        embedding.positions.map_or(0, |table| table.rows),
+        embedding.token_types,
+    ];
+    let tables = rows.iter().sum::<usize>() as f64 * embedding.width as f64;
+    let distances = config
+        .relative
+        .map_or(0.0, |relative| 2.0 * relative.span as f64 * hidden);
+    let feed_forward = match config.feed_forward {
+        FeedForwardKind::Plain => 2.0,
+        FeedForwardKind::Gated | FeedForwardKind::GatedFused => 3.0,
+    } * intermediate;
+    let layers = config.distinct_layers() as f64 * hidden * (4.0 * hidden + feed_forward);
+    let weights = tables + distances + layers;
     if weights > MOST_WEIGHTS {
         return refuse(
             "hidden_size",

@@ -2,7 +2,10 @@
 //! Papers: arXiv 1907.11692, arXiv 1911.02116.
 
 use super::{Family, bert};
-use crate::config::{Activation, ClassifierConfig, TransformerConfig};
+use crate::adapters::Pooling;
+use crate::config::{
+    Activation, ClassifierConfig, DenseConfig, MaskedLmConfig, PositionTable, TransformerConfig,
+};
 use crate::error::Result;
 use crate::json::ConfigReader;
 
@@ -12,27 +15,25 @@ pub(crate) const FAMILY: Family = Family {
     prefix: "roberta.",
     config,
     classifier,
-    encoder: bert::ENCODER,
-    pooler: &[("dense", "pooler.dense")],
-    // The reference library has it fixed, whatever hidden_act says.
-    masked_lm_activation: Some(Activation::Gelu),
+    masked_lm_config,
     masked_lm: &[
-        ("dense", "lm_head.dense"),
-        ("norm", "lm_head.layer_norm"),
+        ("dense.linear", "lm_head.dense"),
+        ("dense.norm", "lm_head.layer_norm"),
         ("decoder", "lm_head.decoder.weight"),
         ("bias", "lm_head.bias"),
         ("bias", "lm_head.decoder.bias"),
     ],
     classification: &[
-        ("dense", "classifier.dense"),
+        ("dense.linear", "classifier.dense"),
         ("projection", "classifier.out_proj"),
     ],
-    derived: &["embeddings.position_ids"],
     architectures: [
         "RobertaModel",
         "RobertaForMaskedLM",
         "RobertaForSequenceClassification",
+        "RobertaForTokenClassification",
     ],
+    ..bert::FAMILY
 };
 
 pub(crate) const XLM: Family = Family {
@@ -42,25 +43,38 @@ pub(crate) const XLM: Family = Family {
         "XLMRobertaModel",
         "XLMRobertaForMaskedLM",
         "XLMRobertaForSequenceClassification",
+        "XLMRobertaForTokenClassification",
     ],
     ..FAMILY
 };
 
 fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
-    let config = bert::config(c)?;
-    Ok(TransformerConfig {
-        position_offset: c.id_or("pad_token_id", 1)? + 1,
-        token_types: c.size_or("type_vocab_size", 1)?,
-        ..config
+    let mut config = bert::config(c)?;
+    config.embedding.positions = Some(PositionTable {
+        rows: c.size_or("max_position_embeddings", 512)?,
+        offset: c.id_or("pad_token_id", 1)? + 1,
+        sinusoidal: false,
+    });
+    config.embedding.token_types = c.size_or("type_vocab_size", 1)?;
+    Ok(config)
+}
+
+fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<ClassifierConfig> {
+    let dropout = bert::head_dropout(c)?;
+    Ok(ClassifierConfig {
+        pooling: Some(Pooling::Cls),
+        input_dropout: dropout,
+        dense: Some(DenseConfig::plain(encoder.hidden, Activation::Tanh)),
+        dropout,
     })
 }
 
-fn classifier(c: &ConfigReader<'_>) -> Result<ClassifierConfig> {
-    let hidden = c.dropout_or("hidden_dropout_prob", 0.1)?;
-    let dropout = c.dropout_or("classifier_dropout", hidden)?;
-    Ok(ClassifierConfig {
-        input_dropout: dropout,
-        activation: Activation::Tanh,
-        dropout,
-    })
+/// The reference library has the activation fixed, whatever `hidden_act` says.
+pub(super) fn masked_lm_config(
+    c: &ConfigReader<'_>,
+    encoder: &TransformerConfig,
+) -> Result<MaskedLmConfig> {
+    let mut head = bert::masked_lm_config(c, encoder)?;
+    head.dense.activation = Activation::Gelu;
+    Ok(head)
 }

@@ -7,7 +7,15 @@ use engraft_models::{Backbone, BackboneSlot, Mode};
 
 use super::*;
 use crate::batch::Batch;
+use crate::targets::Draws;
 use crate::task::SequenceClassification;
+
+fn rows(examples: &Examples) -> TrainingRows<'_> {
+    TrainingRows {
+        examples,
+        normalize: true,
+    }
+}
 
 fn folder_preset(path: &Path) -> Preset {
     Preset::open(&Handle::Folder(path.to_owned())).unwrap()
@@ -27,16 +35,16 @@ fn model() -> (Model, Examples) {
         .labelled(["b", "a", "c", "c"])
         .unwrap();
     (
-        Model::build(&task.into(), Some(&train), &Device::default(), 5).unwrap(),
+        Model::build(&task.into(), Some(rows(&train)), &Device::default(), 5).unwrap(),
         train,
     )
 }
 
 fn loss(model: &Model, examples: &Examples) -> (f32, f64) {
     let rows: Vec<usize> = (0..examples.len()).collect();
-    let encoded = model.row_encoder().encode(examples, &rows).unwrap();
-    let classes = model.classes(examples).unwrap();
-    let batch = Batch::collate(&rows, &encoded, Some(&classes));
+    let encoded = model.row_encoder().encode(examples, &rows, None).unwrap();
+    let targets = model.targets(examples, None).unwrap();
+    let batch = Batch::collate(&rows, encoded, &targets, Draws::Fixed);
     let loss = model.loss(&model.network, &batch, Mode::Evaluate).unwrap();
     (loss.sum.into_scalar(), loss.weight)
 }
@@ -45,7 +53,9 @@ fn loss(model: &Model, examples: &Examples) -> (f32, f64) {
 fn a_saved_model_has_the_same_classes_weights_and_loss() {
     let (model, train) = model();
     let folder = tempfile::tempdir().unwrap();
-    model.write_preset(&model.network, folder.path()).unwrap();
+    model
+        .write_preset(&model.network, PresetForm::AsTrained, folder.path())
+        .unwrap();
     let again = Model::open(folder_preset(folder.path()), &Device::default()).unwrap();
     assert_eq!(again.labels().unwrap().names().unwrap(), ["a", "b", "c"]);
     assert_eq!(again.task().backbone().backbone().max_length, Some(20));
@@ -62,7 +72,9 @@ fn a_saved_model_without_its_head_is_refused() {
         encoder: model.network.encoder.clone(),
         head: None,
     };
-    model.write_preset(&headless, folder.path()).unwrap();
+    model
+        .write_preset(&headless, PresetForm::AsTrained, folder.path())
+        .unwrap();
     let error = Model::open(folder_preset(folder.path()), &Device::default())
         .map(|_| ())
         .unwrap_err()
@@ -81,11 +93,13 @@ fn a_foreign_preset_and_a_later_layout_are_refused() {
     assert!(error.to_string().contains("engraft.yaml"), "{error}");
     let (model, _) = model();
     let folder = tempfile::tempdir().unwrap();
-    model.write_preset(&model.network, folder.path()).unwrap();
+    model
+        .write_preset(&model.network, PresetForm::AsTrained, folder.path())
+        .unwrap();
     let file = folder.path().join("engraft.yaml");
     let text = std::fs::read_to_string(&file)
         .unwrap()
-        .replace("format: 1", "format: 9");
+        .replace("format: 2", "format: 9");
     std::fs::write(&file, text).unwrap();
     let error = Model::open(folder_preset(folder.path()), &Device::default())
         .map(|_| ())

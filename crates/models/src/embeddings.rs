@@ -1,0 +1,98 @@
+//! Tokens to the first hidden states.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::batch::TokenBatch;
+use crate::config::{EmbeddingProjection, TransformerConfig};
+use crate::initial::Initial;
+use crate::layers::{Embedding, Linear, Norm};
+use crate::mode::Mode;
+
+/// The sum of token, position and type embeddings, normalised and brought to the width of the hidden states.
+#[derive(Module, Debug)]
+pub struct Embeddings {
+    /// `[vocabulary, width]`.
+    pub tokens: Embedding,
+    /// `[positions, width]`, where positions have vectors.
+    pub positions: Option<Embedding>,
+    /// `[token types, width]`, where the family has them.
+    pub types: Option<Embedding>,
+    /// Norm of the sum.
+    pub norm: Option<Norm>,
+    /// `width` to `hidden`, where they differ.
+    pub projection: Option<Linear>,
+    #[module(skip)]
+    projects: Option<EmbeddingProjection>,
+    #[module(skip)]
+    dropout: f64,
+}
+
+impl Embeddings {
+    pub(crate) fn new(config: &TransformerConfig, initial: &Initial) -> Self {
+        let embedding = &config.embedding;
+        let range = config.initializer_range;
+        let table =
+            |rows, part| Embedding::normal([rows, embedding.width], range, &initial.at(part));
+        let norm_dim = match embedding.projection {
+            Some(EmbeddingProjection::BeforeNorm) => config.hidden,
+            _ => embedding.width,
+        };
+        Self {
+            tokens: if embedding.one_hot {
+                Embedding {
+                    weight: initial.identity(config.vocabulary),
+                }
+            } else {
+                table(config.vocabulary, 0)
+            },
+            positions: embedding
+                .positions
+                .map(|positions| match positions.sinusoidal {
+                    true => Embedding {
+                        weight: initial.sinusoidal([positions.rows, embedding.width]),
+                    },
+                    false => table(positions.rows, 1),
+                }),
+            types: (embedding.token_types > 0).then(|| table(embedding.token_types, 2)),
+            norm: embedding
+                .norm
+                .then(|| Norm::new(norm_dim, config.norm, initial)),
+            projection: embedding.projection.map(|projection| {
+                let bias = projection == EmbeddingProjection::AfterNorm;
+                let shape = [embedding.width, config.hidden];
+                Linear::normal(shape, bias, range, &initial.at(3))
+            }),
+            projects: embedding.projection,
+            dropout: config.dropout.embedding,
+        }
+    }
+
+    /// `[tokens, hidden]`.
+    pub(crate) fn forward(&self, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
+        let mut sum = self.tokens.forward(batch.ids.clone());
+        if let Some(scale) = &batch.embedding_scale {
+            sum = sum * scale.clone();
+        }
+        if let Some(positions) = &self.positions {
+            sum = sum + positions.forward(batch.positions.clone());
+        }
+        if let (Some(types), Some(ids)) = (&self.types, &batch.type_ids) {
+            sum = sum + types.forward(ids.clone());
+        }
+        let project = |states, when| match &self.projection {
+            Some(projection) if self.projects == Some(when) => {
+                projection.forward(states, mode.at(1))
+            }
+            _ => states,
+        };
+        sum = project(sum, EmbeddingProjection::BeforeNorm);
+        if let Some(norm) = &self.norm {
+            sum = norm.forward(sum);
+        }
+        project(
+            mode.dropout(sum, self.dropout),
+            EmbeddingProjection::AfterNorm,
+        )
+    }
+}

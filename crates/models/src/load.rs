@@ -1,0 +1,153 @@
+//! Putting a checkpoint's tensors in the place of a module's fresh ones.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use burn::module::{ModuleMapper, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use engraft_hub::{LoadReport, Mismatch, Weights};
+
+use crate::error::{Error, Result};
+use crate::names::{Names, ParameterPath};
+use crate::peft::PeftFolder;
+
+/// A file of tensors, and how their names differ from a family's.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) weights: Arc<Weights>,
+    /// What all names begin with.
+    pub(crate) begins: &'static str,
+    /// Whether the encoder's names carry the family's prefix after that.
+    pub(crate) prefixed: bool,
+}
+
+impl Source {
+    /// Finds out whether the names carry `prefix`.
+    pub(crate) fn new(weights: Arc<Weights>, begins: &'static str, prefix: &str) -> Self {
+        let prefixed = weights.names().any(|name| {
+            name.strip_prefix(begins)
+                .is_some_and(|name| name.starts_with(prefix))
+        });
+        Self {
+            weights,
+            begins,
+            prefixed,
+        }
+    }
+
+    /// The names that the parameter at `path` may have in this file, best first.
+    fn candidates(&self, names: &Names, path: &str) -> Vec<String> {
+        let names = names.of(path, self.prefixed).into_iter();
+        names.map(|name| format!("{}{name}", self.begins)).collect()
+    }
+
+    /// The shape of the parameter at `path`, if it is stored.
+    pub(crate) fn shape(&self, names: &Names, path: &str) -> Option<Vec<usize>> {
+        let candidates = self.candidates(names, path);
+        let tensor = candidates.iter().find_map(|name| self.weights.get(name))?;
+        Some(tensor.shape().to_vec())
+    }
+}
+
+/// Walks a module and replaces each parameter by the first source's that has it.
+pub(crate) struct Loader<'a> {
+    sources: &'a [Source],
+    names: Names,
+    device: Device,
+    /// An adapter whose updates of heads are added to their weights.
+    adapter: Option<&'a PeftFolder>,
+    path: ParameterPath,
+    pub(crate) report: LoadReport,
+    pub(crate) used: BTreeSet<String>,
+    pub(crate) error: Option<Error>,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(
+        sources: &'a [Source],
+        names: Names,
+        device: Device,
+        adapter: Option<&'a PeftFolder>,
+    ) -> Self {
+        Self {
+            sources,
+            names,
+            device,
+            adapter,
+            path: ParameterPath::default(),
+            report: LoadReport::default(),
+            used: BTreeSet::new(),
+            error: None,
+        }
+    }
+
+    /// The values for a parameter of `shape`, if a source has them.
+    fn read(&mut self, shape: &[usize]) -> Result<Option<Vec<f32>>> {
+        let path = self.path.joined();
+        let mut first = None;
+        for source in self.sources {
+            let candidates = source.candidates(&self.names, &path);
+            let Some(tensor) = candidates.iter().find_map(|name| source.weights.get(name)) else {
+                first = first.or(candidates.into_iter().next());
+                continue;
+            };
+            // Second names of the same tensor count as read.
+            self.used.extend(candidates.iter().cloned());
+            if tensor.shape() != shape {
+                self.report.mismatched.push(Mismatch {
+                    name: tensor.name().to_owned(),
+                    expected: shape.to_vec(),
+                    found: tensor.shape().to_vec(),
+                });
+                return Ok(None);
+            }
+            let mut values = tensor.to_f32()?;
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(Error::NotFinite {
+                    file: tensor.file().to_owned(),
+                    tensor: tensor.name().to_owned(),
+                    count: tensor.non_finite(),
+                });
+            }
+            if let (Some(adapter), [output, input]) = (self.adapter, shape) {
+                let names = [true, false].map(|prefixed| self.names.of(&path, prefixed));
+                for module in names.into_iter().flatten().collect::<BTreeSet<_>>() {
+                    let module = module.strip_suffix(".weight").unwrap_or(&module);
+                    adapter.add_update(module, [*output, *input], &mut values)?;
+                }
+            }
+            self.report.loaded += 1;
+            return Ok(Some(values));
+        }
+        self.report.missing_optional.push(first.unwrap_or(path));
+        Ok(None)
+    }
+}
+
+impl ModuleMapper for Loader<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.leave(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.error.is_some() {
+            return param;
+        }
+        let shape = param.lazy_shape();
+        match self.read(&shape) {
+            Ok(Some(values)) => {
+                let tensor = Tensor::from_data(TensorData::new(values, shape), &self.device);
+                Param::initialized(param.id, tensor).set_require_grad(true)
+            }
+            Ok(None) => param,
+            Err(error) => {
+                self.error = Some(error);
+                param
+            }
+        }
+    }
+}

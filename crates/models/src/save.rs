@@ -1,0 +1,193 @@
+//! Naming a model's parts as the reference libraries do, to save them.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use serde_json::{Map, Value, json};
+
+use crate::checkpoint::{Checkpoint, LoraOrigin};
+use crate::config::ModelConfig;
+use crate::error::Result;
+use crate::names::{HeadKind, Names, parameters};
+use crate::peft::{BEGINS, FACTORS};
+use crate::transformer::Transformer;
+
+/// A tensor under the name that the reference library gives it.
+#[derive(Clone, Debug)]
+pub struct NamedTensor {
+    /// Its name in the file.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its values, row by row.
+    pub values: Vec<f32>,
+}
+
+/// What a classification head of the family's own kind is for, as `problem_type` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// One class.
+    SingleLabel,
+    /// Any number of classes.
+    MultiLabel,
+    /// Numbers.
+    Regression,
+}
+
+impl Checkpoint {
+    /// A module's parameters under the reference library's names; with the family's prefix where a head of the family stands beside the
+    /// encoder. LoRA updates are left out.
+    pub fn named(
+        &self,
+        module: &impl Module,
+        part: HeadKind,
+        beside: HeadKind,
+    ) -> Vec<NamedTensor> {
+        let names = if part == HeadKind::None {
+            Names::encoder(&self.config)
+        } else {
+            Names::head(self.config.family, part)
+        };
+        let prefixed = beside.is_familys();
+        let named = parameters(module).into_iter();
+        let named = named.filter_map(|(path, shape, tensor)| {
+            let name = names.of(&path, prefixed).into_iter().next()?;
+            let values = tensor.into_data().iter::<f32>().collect();
+            Some(NamedTensor {
+                name,
+                shape,
+                values,
+            })
+        });
+        named.collect()
+    }
+
+    /// What the encoder's checkpoints state beside its parameters: the frequencies of its rotations, in some families.
+    ///
+    /// # Errors
+    /// The preset's file cannot be read.
+    pub fn named_constants(&self, beside: HeadKind) -> Result<Vec<NamedTensor>> {
+        let family = self.config.family;
+        let prefix = match beside.is_familys() {
+            true => family.prefix,
+            false => "",
+        };
+        let name = family.frequencies.first();
+        let stored = name.zip(self.frequencies()?);
+        Ok(stored
+            .map(|(name, values)| NamedTensor {
+                name: format!("{prefix}{name}"),
+                shape: vec![values.len()],
+                values,
+            })
+            .into_iter()
+            .collect())
+    }
+
+    /// The LoRA updates of an encoder under PEFT's names.
+    pub fn named_lora(&self, encoder: &Transformer, beside: HeadKind) -> Vec<NamedTensor> {
+        let names = Names::encoder(&self.config);
+        let prefix = match beside.is_familys() {
+            true => self.config.family.prefix,
+            false => "",
+        };
+        let adapted = encoder
+            .linears()
+            .into_iter()
+            .filter_map(|(path, linear)| Some((names.module(&path)?, linear.lora.as_ref()?)));
+        adapted
+            .flat_map(|(module, lora)| {
+                let factors = [lora.a.val(), lora.b.val()].into_iter().zip(FACTORS);
+                factors.map(move |(tensor, factor): (Tensor<2>, _)| NamedTensor {
+                    name: format!("{BEGINS}{prefix}{module}{factor}"),
+                    shape: tensor.dims().to_vec(),
+                    values: tensor.into_data().iter::<f32>().collect(),
+                })
+            })
+            .collect()
+    }
+
+    /// A tensor of a head as PEFT names it beside its updates.
+    pub fn beside_lora(tensor: NamedTensor) -> NamedTensor {
+        NamedTensor {
+            name: format!("{BEGINS}{}", tensor.name),
+            ..tensor
+        }
+    }
+
+    /// PEFT's description of the adapter, if there is one, on the preset called `base`; `heads` are the names of the head's tensors that
+    /// lie beside the updates.
+    pub fn adapter_config(
+        &self,
+        head: HeadKind,
+        base: &str,
+        heads: &[NamedTensor],
+    ) -> Option<Map<String, Value>> {
+        let mut config = match self.lora.as_ref()? {
+            LoraOrigin::Fresh(settings) => settings.to_config(),
+            LoraOrigin::Saved(folder) => folder.config().clone(),
+        };
+        let mut modules: Vec<&str> = heads
+            .iter()
+            .filter_map(|tensor| Some(tensor.name.rsplit_once('.')?.0))
+            .collect();
+        modules.dedup();
+        let task = match head {
+            HeadKind::Classification => "SEQ_CLS",
+            HeadKind::TokenClassification => "TOKEN_CLS",
+            _ => "FEATURE_EXTRACTION",
+        };
+        config.insert("base_model_name_or_path".into(), json!(base));
+        config.insert("task_type".into(), json!(task));
+        config.insert(
+            "modules_to_save".into(),
+            (!modules.is_empty()).then_some(modules).into(),
+        );
+        Some(config)
+    }
+
+    /// The `config.json` of a model saved with `head`; `labels` name its classes or outputs.
+    pub fn config_json(
+        &self,
+        head: HeadKind,
+        problem: Problem,
+        labels: Option<&[String]>,
+    ) -> Map<String, Value> {
+        let ModelConfig { family, json, .. } = &self.config;
+        let mut json = json.clone();
+        let [base, masked, sequences, tokens] = family.architectures;
+        let architecture = match head {
+            HeadKind::MaskedLm => masked,
+            HeadKind::Classification => sequences,
+            HeadKind::TokenClassification => tokens,
+            HeadKind::None | HeadKind::Pooler | HeadKind::Adapter => base,
+        };
+        json.insert("architectures".into(), json!([architecture]));
+        json.insert("dtype".into(), json!("float32"));
+        json.remove("torch_dtype");
+        // DeBERTa's two masked-LM heads differ in their names alone; this is the one that is saved.
+        if json.get("legacy") == Some(&json!(false)) {
+            json.insert("legacy".into(), json!(true));
+        }
+        if let Some(labels) = labels {
+            let numbered = || labels.iter().enumerate();
+            let names: Map<String, Value> = numbered()
+                .map(|(id, name)| (id.to_string(), json!(name)))
+                .collect();
+            let ids: Map<String, Value> = numbered()
+                .map(|(id, name)| (name.clone(), json!(id)))
+                .collect();
+            json.insert("id2label".into(), Value::Object(names));
+            json.insert("label2id".into(), Value::Object(ids));
+            json.remove("num_labels");
+        }
+        if labels.is_some() && head == HeadKind::Classification {
+            let problem = match problem {
+                Problem::SingleLabel => "single_label_classification",
+                Problem::MultiLabel => "multi_label_classification",
+                Problem::Regression => "regression",
+            };
+            json.insert("problem_type".into(), json!(problem));
+        }
+        json
+    }
+}

@@ -1,0 +1,422 @@
+//! LoRA against PEFT, on the adapters of `tests/golden/lora`: outputs, gradients, files and merged weights.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor};
+use engraft_hub::{Handle, Preset, Weights};
+use engraft_kernels::{ClassTargets, Key, cross_entropy};
+use engraft_models::{
+    Checkpoint, HeadKind, Initial, LoraOrigin, LoraRule, LoraSettings, Mode, NamedTensor,
+    PackedTokens, PeftFolder, TokenBatch, Transformer, parameters,
+};
+use serde_json::{Map, Value, json};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/lora")
+}
+
+fn preset(path: &Path) -> Preset {
+    Preset::open(&Handle::Folder(path.to_owned())).unwrap()
+}
+
+fn cases() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter(|name| folder().join(name).join("case.json").exists())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 15, "golden cases are missing: {names:?}");
+    names
+}
+
+/// A base with its adapter, the inputs and PEFT's outputs.
+struct Case {
+    name: String,
+    checkpoint: Checkpoint,
+    head: HeadKind,
+    about: Value,
+    tensors: Weights,
+    packed: PackedTokens,
+}
+
+/// Every dropout of the base is off, so that gradients can be compared.
+fn open(name: &str) -> Case {
+    let path = folder().join(name);
+    let base = preset(&path.join("base"));
+    let config = base.config().unwrap();
+    let overwrites: Map<String, Value> = config
+        .iter()
+        .filter(|(key, value)| key.contains("dropout") && value.is_number())
+        .filter(|(key, _)| *key != "token_dropout")
+        .map(|(key, _)| (key.clone(), json!(0.0)))
+        .collect();
+    let about: Value =
+        serde_json::from_slice(&std::fs::read(path.join("case.json")).unwrap()).unwrap();
+    let adapter = PeftFolder::open(preset(&path.join("adapter"))).unwrap();
+    let known = |overwrites: &Map<String, Value>| {
+        Checkpoint::open(base.clone(), overwrites, false)
+            .unwrap_or_else(|_| Checkpoint::open(base.clone(), &Map::new(), false).unwrap())
+    };
+    let checkpoint = known(&overwrites)
+        .with_lora(LoraOrigin::Saved(Arc::new(adapter)))
+        .unwrap();
+    let tensors = Weights::open_file(&path.join("case.safetensors")).unwrap();
+    let ids = whole(&tensors, "ids");
+    let types = match tensors.get("type_ids") {
+        Some(_) => whole(&tensors, "type_ids"),
+        None => vec![0; ids.len()],
+    };
+    let mut packed = PackedTokens::default();
+    let mut start = 0;
+    for length in whole(&tensors, "lengths") {
+        let end = start + length as usize;
+        packed.push(&ids[start..end], &types[start..end]);
+        start = end;
+    }
+    let head = match about["head"].as_str().unwrap() {
+        "classification" => HeadKind::Classification,
+        "token_classification" => HeadKind::TokenClassification,
+        "masked_lm" => HeadKind::MaskedLm,
+        "none" => HeadKind::None,
+        other => panic!("unknown head {other}"),
+    };
+    Case {
+        name: name.to_owned(),
+        checkpoint,
+        head,
+        about,
+        tensors,
+        packed,
+    }
+}
+
+fn whole(tensors: &Weights, name: &str) -> Vec<u32> {
+    let bytes = tensors.require(name).unwrap().bytes();
+    bytes
+        .chunks_exact(4)
+        .map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as u32)
+        .collect()
+}
+
+fn initial(device: &Device) -> Initial {
+    Initial {
+        device: device.clone(),
+        key: Key::new(0),
+    }
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+fn largest_difference(left: &[f32], right: &[f32]) -> f32 {
+    assert_eq!(left.len(), right.len());
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| (left - right).abs())
+        .fold(0.0, f32::max)
+}
+
+/// The hidden states and logits that an encoder gives.
+fn outputs(case: &Case, encoder: &Transformer) -> (Vec<f32>, Option<Vec<f32>>) {
+    let device = Device::flex();
+    let config = &case.checkpoint.config().transformer;
+    let batch = TokenBatch::new(&case.packed, config, &device);
+    let hidden = encoder.forward(&batch, Mode::Evaluate);
+    let logits = (case.head != HeadKind::None)
+        .then(|| values(logits(case, encoder, hidden.clone(), &batch, &device)));
+    (values(hidden), logits)
+}
+
+/// What the case's head makes of hidden states.
+fn logits(
+    case: &Case,
+    encoder: &Transformer,
+    hidden: Tensor<2>,
+    batch: &TokenBatch,
+    device: &Device,
+) -> Tensor<2> {
+    let checkpoint = &case.checkpoint;
+    if case.head == HeadKind::MaskedLm {
+        let head = checkpoint.masked_lm(true, &initial(device)).unwrap();
+        return head.forward(hidden, encoder);
+    }
+    let classes = checkpoint.stored_classes(case.head).unwrap();
+    let head = checkpoint.classifier(case.head, classes, true, &initial(device));
+    head.unwrap().forward(hidden, batch, Mode::Evaluate)
+}
+
+fn check_outputs(case: &Case, encoder: &Transformer, what: &str) {
+    let (hidden, logits) = outputs(case, encoder);
+    let expected = case.tensors.require("hidden").unwrap().to_f32().unwrap();
+    let error = largest_difference(&hidden, &expected);
+    assert!(
+        error < 1e-4,
+        "{} {what}: hidden states differ by {error}",
+        case.name
+    );
+    if let Some(logits) = logits {
+        let expected = case.tensors.require("logits").unwrap().to_f32().unwrap();
+        // Logits of these seeded models run to 13: a hundred thousandth of the largest, and no less than of ten.
+        let scale = expected
+            .iter()
+            .fold(10f32, |most, value| most.max(value.abs()));
+        let error = largest_difference(&logits, &expected);
+        assert!(
+            error < 1e-5 * scale,
+            "{} {what}: logits differ by {error}",
+            case.name
+        );
+    }
+}
+
+#[test]
+fn an_adapter_of_peft_gives_its_outputs_beside_the_weights_and_added_to_them() {
+    for name in cases() {
+        let case = open(&name);
+        let mut encoder = case.checkpoint.encoder(&initial(&Device::flex())).unwrap();
+        check_outputs(&case, &encoder, "beside");
+        encoder.merge_lora();
+        assert!(!encoder.is_adapted());
+        check_outputs(&case, &encoder, "merged");
+    }
+}
+
+#[test]
+fn merged_weights_are_those_that_peft_writes() {
+    let mut checked = 0;
+    for name in cases() {
+        let file = folder().join(&name).join("merged.safetensors");
+        if !file.exists() {
+            continue;
+        }
+        let case = open(&name);
+        let merged = Weights::open_file(&file).unwrap();
+        let mut encoder = case.checkpoint.encoder(&initial(&Device::flex())).unwrap();
+        encoder.merge_lora();
+        for tensor in case.checkpoint.named(&encoder, HeadKind::None, case.head) {
+            let Some(expected) = merged.get(&tensor.name) else {
+                continue;
+            };
+            let error = largest_difference(&tensor.values, &expected.to_f32().unwrap());
+            assert!(error < 1e-5, "{name}: {} differs by {error}", tensor.name);
+            checked += 1;
+        }
+    }
+    assert!(checked > 40, "{checked} tensors");
+}
+
+/// Gradients of a module's parameters by their paths.
+fn gradients(module: &impl Module, grads: &Gradients) -> BTreeMap<String, Vec<f32>> {
+    struct Collector<'a> {
+        grads: &'a Gradients,
+        found: Vec<Option<Vec<f32>>>,
+    }
+    impl ModuleVisitor for Collector<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.found.push(param.val().grad(self.grads).map(values));
+        }
+    }
+    let mut collector = Collector {
+        grads,
+        found: Vec::new(),
+    };
+    module.visit(&mut collector);
+    parameters(module)
+        .into_iter()
+        .zip(collector.found)
+        .filter_map(|((path, _, _), gradient)| Some((path, gradient?)))
+        .collect()
+}
+
+#[test]
+fn only_updates_and_heads_have_gradients_and_they_are_those_of_peft() {
+    for name in cases() {
+        let case = open(&name);
+        let rates = case.checkpoint.config().transformer.dropout;
+        assert_eq!(rates.attention + rates.attention_output, 0.0, "{name}");
+        let device = Device::flex().autodiff();
+        let encoder = case.checkpoint.encoder(&initial(&device)).unwrap();
+        let batch = TokenBatch::new(&case.packed, &case.checkpoint.config().transformer, &device);
+        // Evaluation has the same graph, and PEFT's own dropout of these cases is 0 or was off.
+        let hidden = encoder.forward(&batch, Mode::Evaluate);
+        let loss = if case.head == HeadKind::None {
+            let count = hidden.dims().iter().product::<usize>() as f64;
+            hidden.powi_scalar(2).sum() / count
+        } else {
+            let targets = ClassTargets::new(whole(&case.tensors, "labels"));
+            let count = targets.classes.len() as f64;
+            cross_entropy(logits(&case, &encoder, hidden, &batch, &device), targets) / count
+        };
+        let grads = loss.backward();
+        let ours = gradients(&encoder, &grads);
+        assert!(
+            ours.keys().all(|path| path.contains(".lora.")),
+            "{name}: frozen weights have gradients"
+        );
+        // The names of the updates, in the order of their gradients.
+        let named = case.checkpoint.named_lora(&encoder, case.head);
+        let expected =
+            Weights::open_file(&folder().join(&name).join("gradients.safetensors")).unwrap();
+        let mut found: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+        for NamedTensor { name, values, .. } in named {
+            let is_a = name.ends_with("lora_A.weight");
+            let path = ours.iter().find(|(path, gradient)| {
+                path.ends_with(if is_a { ".lora.a" } else { ".lora.b" })
+                    && gradient.len() == values.len()
+                    && has_name(&case, path, &name)
+            });
+            found.insert(name, path.unwrap().1.clone());
+        }
+        let mut checked = 0;
+        for tensor in expected
+            .iter()
+            .filter(|tensor| tensor.name().contains("lora_"))
+        {
+            let Some(ours) = found.get(tensor.name()) else {
+                // An update of a head, which is added to its weight when it is loaded.
+                continue;
+            };
+            let theirs = tensor.to_f32().unwrap();
+            let scale = theirs
+                .iter()
+                .fold(0f32, |most, value| most.max(value.abs()));
+            let error = largest_difference(ours, &theirs);
+            assert!(
+                error <= 1e-3 * scale + 1e-6,
+                "{name}: the gradient of {} differs by {error} of {scale}",
+                tensor.name()
+            );
+            checked += 1;
+        }
+        assert_eq!(checked, found.len(), "{name}");
+    }
+}
+
+/// Whether the update at `path` is PEFT's tensor of this name.
+fn has_name(case: &Case, path: &str, name: &str) -> bool {
+    let module = path.rsplit_once(".lora.").unwrap().0;
+    let module = case.checkpoint.module_name(module).unwrap();
+    let bare = name.trim_start_matches("base_model.model.");
+    let bare = bare.strip_prefix(case.checkpoint.prefix()).unwrap_or(bare);
+    bare.starts_with(&format!("{module}.lora_"))
+}
+
+#[test]
+fn what_is_saved_is_what_peft_saved() {
+    for name in cases() {
+        let case = open(&name);
+        let stored = Weights::open_file(
+            &folder()
+                .join(&name)
+                .join("adapter/adapter_model.safetensors"),
+        )
+        .unwrap();
+        let encoder = case.checkpoint.encoder(&initial(&Device::flex())).unwrap();
+        let named = case.checkpoint.named_lora(&encoder, case.head);
+        assert!(!named.is_empty());
+        for tensor in named {
+            let original = stored.require(&tensor.name).unwrap();
+            assert_eq!(original.shape(), tensor.shape, "{name}");
+            assert_eq!(original.to_f32().unwrap(), tensor.values, "{name}");
+        }
+    }
+}
+
+/// How many linear layers a fresh adapter of these targets updates.
+fn adapted(name: &str, targets: &[&str]) -> Result<usize, String> {
+    let case = folder().join(name).join("base");
+    let checkpoint = Checkpoint::open(preset(&case), &Map::new(), false).unwrap();
+    let settings = LoraSettings {
+        rule: LoraRule {
+            r: 4,
+            alpha: 8.0,
+            rank_stabilised: false,
+            dropout: 0.0,
+        },
+        targets: targets.iter().map(|&target| target.to_owned()).collect(),
+    };
+    let checkpoint = checkpoint.with_lora(LoraOrigin::Fresh(settings)).unwrap();
+    let encoder = checkpoint
+        .encoder(&initial(&Device::flex()))
+        .map_err(|error| error.to_string())?;
+    Ok(checkpoint.named_lora(&encoder, HeadKind::None).len() / 2)
+}
+
+#[test]
+fn targets_are_ends_of_names_after_a_dot() {
+    let layers = 3;
+    assert_eq!(adapted("bert_cls", &["query", "value"]), Ok(2 * layers));
+    assert_eq!(adapted("bert_cls", &["dense"]), Ok(3 * layers));
+    assert_eq!(adapted("bert_cls", &["output.dense"]), Ok(2 * layers));
+    assert_eq!(adapted("bert_cls", &["all-linear"]), Ok(6 * layers));
+    assert_eq!(
+        adapted(
+            "bert_cls",
+            &["encoder.layer.1.attention.self.key", "router"]
+        ),
+        Ok(1)
+    );
+    let problem = adapted("bert_cls", &["ery", "q_proj"]).unwrap_err();
+    assert!(
+        problem.contains("ery, q_proj matches no linear layer")
+            && problem.contains("attention.self.query")
+            && problem.contains("output.dense"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_fresh_adapter_changes_nothing_yet() {
+    let case = open("bert_cls");
+    let plain = Checkpoint::open(preset(&folder().join("bert_cls/base")), &Map::new(), false);
+    let plain = plain.unwrap();
+    let settings = LoraSettings {
+        rule: LoraRule {
+            r: 4,
+            alpha: 8.0,
+            rank_stabilised: false,
+            dropout: 0.0,
+        },
+        targets: vec!["query".to_owned()],
+    };
+    let fresh = plain
+        .clone()
+        .with_lora(LoraOrigin::Fresh(settings))
+        .unwrap();
+    let device = Device::flex();
+    let batch = TokenBatch::new(&case.packed, &plain.config().transformer, &device);
+    let hidden = |checkpoint: &Checkpoint| {
+        let encoder = checkpoint.encoder(&initial(&device)).unwrap();
+        values(encoder.forward(&batch, Mode::Evaluate))
+    };
+    assert_eq!(hidden(&plain), hidden(&fresh));
+}
+
+#[test]
+fn an_adapter_of_another_family_or_size_is_refused() {
+    let refusal = |base: &str, adapter: &str| {
+        let checkpoint = Checkpoint::open(
+            preset(&folder().join(base).join("base")),
+            &Map::new(),
+            false,
+        );
+        let adapter = PeftFolder::open(preset(&folder().join(adapter).join("adapter"))).unwrap();
+        let checkpoint = checkpoint
+            .unwrap()
+            .with_lora(LoraOrigin::Saved(Arc::new(adapter)));
+        let encoder = checkpoint.unwrap().encoder(&initial(&Device::flex()));
+        encoder.map(|_| ()).unwrap_err().to_string()
+    };
+    let problem = refusal("bert_cls", "modernbert_fused");
+    assert!(problem.contains("belongs to another backbone"), "{problem}");
+    assert!(problem.contains("attn.Wo"), "{problem}");
+    let problem = refusal("rnabert_encoder", "bert_rslora");
+    assert!(problem.contains("belongs to another backbone"), "{problem}");
+}

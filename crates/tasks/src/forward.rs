@@ -1,0 +1,201 @@
+//! Running a model: its loss, its scores and its outputs.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, TensorData};
+use engraft_kernels::{ClassTargets, cross_entropy, gather_rows};
+use engraft_models::{Mode, TokenBatch};
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::loss::{binary_cross_entropy, matrix};
+use crate::metrics::{MetricError, Metrics};
+use crate::model::Model;
+use crate::network::{Network, TaskHead};
+use crate::output::{OutputKind, RowOutput};
+use crate::targets::BatchTargets;
+use crate::task::{EmbedPooling, Task};
+use crate::told::Told;
+
+/// The loss of one batch: divide the sums of all batches of a step by the sums of their weights.
+pub struct Loss {
+    /// The weighted sum over rows, or over tokens that are scored, `[1]`.
+    pub sum: Tensor<1>,
+    /// The sum of their weights.
+    pub weight: f64,
+    /// What the head gives for each, `[rows, values]`.
+    pub outputs: Tensor<2>,
+}
+
+impl Model {
+    /// The loss of `batch`, which is scored somewhere, by `network`, which may be this model's own under autodiff.
+    ///
+    /// # Errors
+    /// The task has no loss, or the batch has no targets of its kind.
+    pub fn loss(&self, network: &Network, batch: &Batch, mode: Mode) -> Result<Loss> {
+        let outputs = self.forward(network, batch, mode);
+        let values = outputs.dims().iter().product::<usize>();
+        let (sum, weight) = match (&self.told, &batch.targets) {
+            (
+                Told::Classes(_) | Told::TokenClasses(_) | Told::Tokens,
+                BatchTargets::Classes(classes),
+            ) => {
+                let targets = ClassTargets {
+                    classes: classes.clone(),
+                    weights: self.weights_of(classes),
+                };
+                let weight = (0..classes.len()).map(|row| f64::from(targets.weight(row)));
+                let weight = weight.sum();
+                (cross_entropy(outputs.clone(), targets), weight)
+            }
+            (Told::Flags(space), BatchTargets::Flags(flags)) => {
+                let flags = flags.iter().map(|&flag| f32::from(flag)).collect();
+                let flags = matrix(flags, space.count(), &outputs);
+                (binary_cross_entropy(outputs.clone(), flags), values as f64)
+            }
+            (Told::Numbers { names, scaling }, BatchTargets::Numbers(numbers)) => {
+                let targets = matrix(scaling.scale(numbers), names.len(), &outputs);
+                let Task::SequenceRegression(task) = &self.task else {
+                    return Err(no_loss());
+                };
+                (task.loss_func.sum(outputs.clone(), targets), values as f64)
+            }
+            _ => return Err(no_loss()),
+        };
+        Ok(Loss {
+            sum,
+            weight,
+            outputs,
+        })
+    }
+
+    /// Takes what a loss was computed from into metrics of this model.
+    ///
+    /// # Errors
+    /// The metrics are another model's.
+    pub fn score(&self, metrics: &mut Metrics, outputs: Tensor<2>, batch: &Batch) -> Result<()> {
+        let width = outputs.dims()[1].max(1);
+        if let (Metrics::MaskedTokens(metrics), BatchTargets::Classes(classes)) =
+            (&mut *metrics, &batch.targets)
+        {
+            // Rows as wide as the vocabulary stay where they are.
+            let told = outputs.argmax(1).into_data();
+            let told = told.iter::<i64>().zip(classes);
+            told.for_each(|(told, class)| metrics.update(told == i64::from(*class)));
+            return Ok(());
+        }
+        let values: Vec<f32> = outputs.into_data().iter::<f32>().collect();
+        let rows = values.chunks_exact(width);
+        let scored: std::result::Result<(), MetricError> = match (metrics, &batch.targets) {
+            (Metrics::Classification(metrics), BatchTargets::Classes(classes)) => rows
+                .zip(classes)
+                .try_for_each(|(row, &class)| metrics.update(row, class as usize)),
+            (Metrics::MultiLabel(metrics), BatchTargets::Flags(flags)) => rows
+                .zip(flags.chunks_exact(width))
+                .try_for_each(|(row, flags)| metrics.update(row, flags)),
+            (Metrics::Regression(metrics), BatchTargets::Numbers(numbers)) => {
+                let restored = self.restored(&values);
+                let numbers: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
+                restored
+                    .chunks_exact(width)
+                    .zip(numbers.chunks_exact(width))
+                    .try_for_each(|(row, numbers)| metrics.update(row, numbers))
+            }
+            _ => return Err(no_loss()),
+        };
+        Ok(scored?)
+    }
+
+    /// What the model says of each row of `batch`, in order.
+    pub fn outputs(&self, network: &Network, batch: &Batch) -> Vec<RowOutput> {
+        let (width, values) = if batch.is_unscored() {
+            (self.told.outputs().unwrap_or_default(), Vec::new())
+        } else {
+            let output = self.forward(network, batch, Mode::Evaluate);
+            let width = output.dims()[1];
+            let values: Vec<f32> = output.into_data().iter::<f32>().collect();
+            (width, self.restored(&values))
+        };
+        let kind = self.output_kind();
+        let mut start = 0;
+        let rows = batch.rows.iter().enumerate().map(|(at, &row)| {
+            let several = match kind {
+                OutputKind::Tokens => Some(batch.tokens.lengths[at]),
+                OutputKind::TokenClasses => Some(batch.heads_of_row[at]),
+                _ => None,
+            };
+            let end = start + several.unwrap_or(1) * width;
+            let shape = several.map_or(vec![width], |several| vec![several, width]);
+            let values = values[start..end].to_vec();
+            start = end;
+            RowOutput { row, shape, values }
+        });
+        rows.collect()
+    }
+
+    /// The weight of each row or token of these classes; none where they weigh the same.
+    fn weights_of(&self, classes: &[u32]) -> Vec<f32> {
+        match self.class_weights.is_empty() {
+            true => Vec::new(),
+            false => classes
+                .iter()
+                .map(|&class| self.class_weights[class as usize])
+                .collect(),
+        }
+    }
+
+    /// Outputs in the units of the data.
+    fn restored(&self, outputs: &[f32]) -> Vec<f32> {
+        match &self.told {
+            Told::Numbers { scaling, .. } => scaling.restore(outputs),
+            _ => outputs.to_vec(),
+        }
+    }
+
+    /// `[rows, ..]` or `[tokens, ..]`, as the task has it; of the tokens only those that the batch asks for.
+    fn forward(&self, network: &Network, batch: &Batch, mode: Mode) -> Tensor<2> {
+        let device = network.devices().into_iter().next().unwrap_or_default();
+        let tokens = TokenBatch::new(
+            &batch.tokens,
+            &self.checkpoint.config().transformer,
+            &device,
+        );
+        let mut hidden = network.encoder.forward(&tokens, mode.at(0));
+        if let Some(heads) = &batch.heads {
+            let rows: Vec<i32> = heads.iter().map(|&row| row as i32).collect();
+            let count = rows.len();
+            let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device);
+            hidden = gather_rows(hidden, rows);
+        }
+        let mode = mode.at(1);
+        match &network.head {
+            Some(TaskHead::Adapter(head)) => head.forward(hidden, &tokens, mode),
+            Some(TaskHead::Classifier(head) | TaskHead::TokenClassifier(head)) => {
+                head.forward(hidden, &tokens, mode)
+            }
+            Some(TaskHead::MaskedLm(head)) => head.forward(hidden, &network.encoder),
+            None => self.pool(hidden, &tokens),
+        }
+    }
+
+    fn pool(&self, hidden: Tensor<2>, tokens: &TokenBatch) -> Tensor<2> {
+        let pooled = match self.pooling {
+            EmbedPooling::None => hidden,
+            EmbedPooling::By(pooling) => pooling.apply(hidden, tokens),
+        };
+        if !self.normalize {
+            return pooled;
+        }
+        // The floor that PyTorch's normalize has.
+        let length = pooled
+            .clone()
+            .powi_scalar(2)
+            .sum_dim(1)
+            .sqrt()
+            .clamp_min(1e-12);
+        pooled / length
+    }
+}
+
+fn no_loss() -> Error {
+    Error::Argument("this task only predicts: it has no loss to train or score".into())
+}

@@ -1,0 +1,129 @@
+//! What a model tells of rows: its classes or numbers, learned from training rows or saved with it.
+
+use engraft_data::{Examples, Label, Labels};
+
+use crate::error::{Error, Result};
+use crate::labels::LabelSpace;
+use crate::scaling::Scaling;
+use crate::targets::Targets;
+
+/// What a model tells of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// What it computes, and nothing that could be right or wrong.
+    Nothing,
+    /// One class.
+    Classes(LabelSpace),
+    /// Yes or no for each class.
+    Flags(LabelSpace),
+    /// One class for each letter or word.
+    TokenClasses(LabelSpace),
+    /// Numbers.
+    Numbers {
+        /// Their names, `[outputs]`.
+        names: Vec<String>,
+        /// How the head's outputs become numbers of the data.
+        scaling: Scaling,
+    },
+    /// The tokens that masks stand for.
+    Tokens,
+}
+
+impl Told {
+    /// The classes, if it has any.
+    pub fn labels(&self) -> Option<&LabelSpace> {
+        match self {
+            Self::Classes(space) | Self::Flags(space) | Self::TokenClasses(space) => Some(space),
+            _ => None,
+        }
+    }
+
+    /// The values that the head gives for a row or token, where it is not the vocabulary's size.
+    pub(crate) fn outputs(&self) -> Option<usize> {
+        match self {
+            Self::Nothing | Self::Tokens => None,
+            Self::Numbers { names, .. } => Some(names.len()),
+            _ => self.labels().map(LabelSpace::count),
+        }
+    }
+
+    /// What the rows are to be told as; for [`Self::Tokens`] and [`Self::Nothing`], nothing that the rows say themselves.
+    ///
+    /// # Errors
+    /// Labels are missing, of another kind, out of range or unknown.
+    pub(crate) fn targets(&self, examples: &Examples) -> Result<Targets> {
+        if matches!(self, Self::Nothing | Self::Tokens) {
+            return Ok(Targets::None);
+        }
+        let labels = examples.labels.as_ref().ok_or_else(|| {
+            Error::Argument(
+                "the data has no labels, which this stage needs; name their column with data.y_col"
+                    .into(),
+            )
+        })?;
+        match (self, labels) {
+            (Self::Classes(space), Labels::Classes(labels)) => {
+                Ok(Targets::Classes(space.classes(labels, &examples.origins)?))
+            }
+            (Self::Flags(space), Labels::MultiLabel { names, rows }) => {
+                space.check_columns(names)?;
+                Ok(Targets::Flags(rows.clone()))
+            }
+            (Self::TokenClasses(space), Labels::Tokens { unit, rows }) => Ok(Targets::Tokens {
+                unit: *unit,
+                rows: space.token_classes(rows, &examples.origins)?,
+            }),
+            (Self::Numbers { names, .. }, Labels::Numbers { names: found, rows }) => {
+                if found.len() != names.len() {
+                    return Err(Error::Argument(format!(
+                        "the model tells {} ({}), but the data has {} ({}): name as many columns with data.y_col",
+                        counted(names.len()),
+                        names.join(", "),
+                        counted(found.len()),
+                        found.join(", ")
+                    )));
+                }
+                Ok(Targets::Numbers(rows.clone()))
+            }
+            (Self::Flags(_), Labels::Classes(_)) => Err(one_class_a_row()),
+            (_, labels) => Err(Error::Argument(format!(
+                "the data has {}, but this task needs {}: choose another data module or model",
+                labels.kind(),
+                self.needs()
+            ))),
+        }
+    }
+
+    /// What labels of the data it takes, in words.
+    fn needs(&self) -> &'static str {
+        match self {
+            Self::Nothing | Self::Tokens => "none",
+            Self::Classes(_) => {
+                "one class a row (for several columns of 0 and 1 give model.multilabel: true)"
+            }
+            Self::Flags(_) => "several columns of 0 and 1 (data.y_col)",
+            Self::TokenClasses(_) => "one class a letter or word (TokenClassificationDataModule)",
+            Self::Numbers { .. } => "numbers (SequenceRegressionDataModule)",
+        }
+    }
+}
+
+/// The error for data of single classes where any number may hold.
+pub(crate) fn one_class_a_row() -> Error {
+    Error::Argument(
+        "model.multilabel: the data has one class a row: name a column of 0 and 1 for each class with data.y_col, or remove multilabel".into(),
+    )
+}
+
+fn counted(count: usize) -> String {
+    match count {
+        1 => "1 number".to_owned(),
+        _ => format!("{count} numbers"),
+    }
+}
+
+/// The classes of all tokens, one after the other.
+pub(crate) fn token_labels(labels: &Labels) -> Option<Vec<Label>> {
+    let rows = labels.tokens()?;
+    Some(rows.iter().flatten().flatten().cloned().collect())
+}
