@@ -9,7 +9,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use engraft_hub::{Handle, Preset, Weights};
 use engraft_kernels::{ClassTargets, Key, cross_entropy};
-use engraft_models::{Checkpoint, HeadKind, Initial, Mode, PackedTokens, TokenBatch, Transformer};
+use engraft_models::{Checkpoint, HeadKind, Initial, Mode, PackedTokens, TokenBatch};
 use serde_json::{Map, Value, json};
 
 fn folder() -> PathBuf {

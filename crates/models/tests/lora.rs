@@ -40,7 +40,6 @@ struct Case {
     name: String,
     checkpoint: Checkpoint,
     head: HeadKind,
-    about: Value,
     tensors: Weights,
     packed: PackedTokens,
 }
@@ -90,7 +89,6 @@ fn open(name: &str) -> Case {
         name: name.to_owned(),
         checkpoint,
         head,
-        about,
         tensors,
         packed,
     }

@@ -15,7 +15,7 @@ use crate::model::Model;
 use crate::network::{Network, TaskHead};
 use crate::scaling::Scaling;
 use crate::task::{EmbedPooling, SequenceRegression, Task};
-use crate::told::{Told, one_class_a_row, token_labels};
+use crate::told::{Told, check_kind, token_labels};
 
 /// The stream of random draws that fresh weights come from.
 const WEIGHTS: u64 = 0x57;
@@ -115,18 +115,14 @@ impl Model {
                 .normalize
                 .unwrap_or(stated && pooling != EmbedPooling::None);
         }
-        let is_trained = building.train.is_some();
-        let required = building.require_head;
-        let head = head(
-            &task,
-            &checkpoint,
-            &told,
-            required,
-            is_trained,
-            &building.initial,
-        )?;
-        // The encoder draws from a branch of its own, so that no weight of it repeats one of the head.
+        // The encoder draws from a branch of its own, so that no weight of it repeats one of the head. It is read first: where neither
+        // fits, the encoder is what is wrong.
         let encoder = checkpoint.encoder(&building.initial.at(ENCODER))?;
+        let loading = HeadLoading {
+            required: building.require_head,
+            is_trained: building.train.is_some(),
+        };
+        let head = head(&task, &checkpoint, &told, loading, &building.initial)?;
         let mut network = Network { encoder, head };
         let backbone = task.backbone().backbone();
         if !backbone.use_peft {
@@ -157,13 +153,24 @@ pub(crate) fn initial(device: &Device, seed: u64) -> Initial {
     }
 }
 
+/// Where a head comes from.
+#[derive(Clone, Copy)]
+struct HeadLoading {
+    /// Whether the checkpoint must have it.
+    required: bool,
+    /// Whether it will be trained, and so may start anew.
+    is_trained: bool,
+}
+
 /// The head of a task: as stored if it is `required` or of the checkpoint's own kind, else fresh.
 fn head(
     task: &Task,
     checkpoint: &Checkpoint,
     told: &Told,
-    required: bool,
-    is_trained: bool,
+    HeadLoading {
+        required,
+        is_trained,
+    }: HeadLoading,
     initial: &Initial,
 ) -> Result<Option<TaskHead>> {
     let outputs = told.outputs().unwrap_or_default();
@@ -234,11 +241,13 @@ fn check_length(task: &Task, tokenizer: &Tokenizer) -> Result<()> {
 /// What a model that is about to start tells of rows.
 fn told(task: &Task, checkpoint: &Checkpoint, train: Option<TrainingRows<'_>>) -> Result<Told> {
     let labels = train.and_then(|train| train.examples.labels.as_ref());
+    if let Some(labels) = labels {
+        check_kind(task, labels)?;
+    }
     match task {
         Task::SequenceClassification(task) if task.multilabel => {
             let names = match labels {
                 Some(Labels::MultiLabel { names, .. }) => Some(names.clone()),
-                Some(Labels::Classes(_)) => return Err(one_class_a_row()),
                 _ => None,
             };
             let own = own_classes(

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::labels::LabelSpace;
 use crate::scaling::Scaling;
 use crate::targets::Targets;
+use crate::task::Task;
 
 /// What a model tells of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,34 +86,59 @@ impl Told {
                 }
                 Ok(Targets::Numbers(rows.clone()))
             }
-            (Self::Flags(_), Labels::Classes(_)) => Err(one_class_a_row()),
-            (_, labels) => Err(Error::Argument(format!(
-                "the data has {}, but this task needs {}: choose another data module or model",
-                labels.kind(),
-                self.needs()
-            ))),
+            (_, labels) => Err(self.unfit(labels)),
         }
     }
 
-    /// What labels of the data it takes, in words.
-    fn needs(&self) -> &'static str {
+    /// The error for labels of another kind than it takes.
+    fn unfit(&self, labels: &Labels) -> Error {
         match self {
-            Self::Nothing | Self::Tokens => "none",
-            Self::Classes(_) => {
-                "one class a row (for several columns of 0 and 1 give model.multilabel: true)"
-            }
-            Self::Flags(_) => "several columns of 0 and 1 (data.y_col)",
-            Self::TokenClasses(_) => "one class a letter or word (TokenClassificationDataModule)",
-            Self::Numbers { .. } => "numbers (SequenceRegressionDataModule)",
+            Self::Nothing | Self::Tokens => unfit(labels, "none"),
+            Self::Classes(_) => unfit(labels, ONE_CLASS),
+            Self::Flags(_) => unfit(labels, SEVERAL_CLASSES),
+            Self::TokenClasses(_) => unfit(labels, TOKEN_CLASSES),
+            Self::Numbers { .. } => unfit(labels, NUMBERS),
         }
     }
 }
 
-/// The error for data of single classes where any number may hold.
-pub(crate) fn one_class_a_row() -> Error {
-    Error::Argument(
-        "model.multilabel: the data has one class a row: name a column of 0 and 1 for each class with data.y_col, or remove multilabel".into(),
-    )
+/// What labels each task takes, in words.
+const ONE_CLASS: &str =
+    "one class a row (for several columns of 0 and 1 give model.multilabel: true)";
+const SEVERAL_CLASSES: &str = "several columns of 0 and 1 (data.y_col)";
+const TOKEN_CLASSES: &str = "one class a letter or word (TokenClassificationDataModule)";
+const NUMBERS: &str = "numbers (SequenceRegressionDataModule)";
+
+fn unfit(labels: &Labels, needs: &str) -> Error {
+    if let (Labels::Classes(_), SEVERAL_CLASSES) = (labels, needs) {
+        return Error::Argument(
+            "model.multilabel: the data has one class a row: name a column of 0 and 1 for each class with data.y_col, or remove multilabel".into(),
+        );
+    }
+    Error::Argument(format!(
+        "the data has {}, but this task needs {needs}: choose another data module or model",
+        labels.kind()
+    ))
+}
+
+/// Refuses labels of another kind than a task takes.
+///
+/// # Errors
+/// They are of another.
+pub(crate) fn check_kind(task: &Task, labels: &Labels) -> Result<()> {
+    let (fits, needs) = match task {
+        Task::SequenceClassification(task) if task.multilabel => {
+            (labels.flags().is_some(), SEVERAL_CLASSES)
+        }
+        Task::SequenceClassification(_) => (labels.classes().is_some(), ONE_CLASS),
+        Task::TokenClassification(_) => (labels.tokens().is_some(), TOKEN_CLASSES),
+        Task::SequenceRegression(_) => (labels.numbers().is_some(), NUMBERS),
+        Task::MLM(_) | Task::Embed(_) | Task::Inference(_) => return Ok(()),
+    };
+    match fits {
+        true => Ok(()),
+        false => Err(unfit(labels, needs)),
+    }
 }
 
 fn counted(count: usize) -> String {

@@ -190,11 +190,10 @@ impl<'a> Loop<'a> {
             stopped: None,
             interrupted: false,
         };
-        let resumed = trainer
-            .fit
-            .resume
-            .map(|path| trainer.restore(path))
-            .transpose()?;
+        let resumed = match trainer.fit.resume {
+            Some(path) => trainer.restore(path)?,
+            None => None,
+        };
         run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
         trainer.run = run;
         if let Some(moment) = resumed.and_then(|state| state.moment) {
@@ -203,10 +202,20 @@ impl<'a> Loop<'a> {
         Ok(trainer)
     }
 
-    /// Takes up a checkpoint's state; the weights are in the model already.
-    fn restore(&mut self, path: &Path) -> Result<State> {
+    /// Takes up a checkpoint's state; the weights are in the model already. None if they are all that is taken, which is so where the
+    /// checkpoint may be another run's and is.
+    fn restore(&mut self, path: &Path) -> Result<Option<State>> {
         let state = snapshot::read_state(path)?;
-        for note in state.signature.check(&self.signature, path)? {
+        let notes = match state.signature.check(&self.signature, path) {
+            Err(difference) if !self.fit.training.strict_loading => {
+                self.fit.progress.note(&format!(
+                    "strict_loading: false: a new run begins from the checkpoint's weights, as {difference}"
+                ));
+                return Ok(None);
+            }
+            checked => checked?,
+        };
+        for note in notes {
             self.fit.progress.note(&note);
         }
         if !self.fit.training.reset_optimizer_states {
@@ -228,7 +237,7 @@ impl<'a> Loop<'a> {
             .iter()
             .map(|metric| (metric.name.clone(), metric.value))
             .collect();
-        Ok(state)
+        Ok(Some(state))
     }
 
     /// Lets callbacks act that were due at the moment of the checkpoint, but after it; the others know that they have acted.

@@ -5,8 +5,10 @@
 mod configuration;
 mod documentation;
 mod help;
+mod lora;
 mod refusals;
 mod resume;
+mod tasks;
 mod walk;
 
 use std::path::{Path, PathBuf};
