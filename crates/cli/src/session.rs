@@ -141,7 +141,10 @@ impl Session {
         let preset = preset_in(folder)?;
         let device = Default::default();
         let wanted = self.experiment.model.as_ref();
-        let model = match wanted.filter(|model| !model.training().strict_loading) {
+        // What a checkpoint says of itself is lost where another model is built on it, so only training does that.
+        let lenient =
+            wanted.filter(|model| self.command == Command::Fit && !model.training().strict_loading);
+        let model = match lenient {
             Some(wanted) => {
                 let train = train.map(|examples| self.training_rows(examples));
                 let seed = self.experiment.seed_everything.number();
@@ -156,7 +159,10 @@ impl Session {
                     agree(self.command, saved, &wanted.task(), folder)?;
                 }
                 // A backbone that has moved since is where the experiment says.
-                let moved = wanted.map(|wanted| wanted.task().backbone().backbone().preset.clone());
+                let moved = wanted.map(|wanted| {
+                    let task = wanted.task();
+                    task.backbone().backbone().preset_name().to_owned()
+                });
                 Model::open_with(preset, &device, |task| {
                     let backbone = task.backbone_mut().backbone_mut();
                     if let (Some(moved), true) = (moved, Model::lies_elsewhere(saved.as_ref())) {

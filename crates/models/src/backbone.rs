@@ -62,14 +62,15 @@ pub struct Backbone {
     #[arg(default = 0.1)]
     pub lora_dropout: f64,
     /// The layers that have one, by their names in the reference library or the end of these after a dot, such as `[query, value]`, or
-    /// `all-linear`; without it the family's queries and values.
+    /// `all-linear`; without it the family's queries and values, or what computes them.
     pub lora_target_modules: Option<Vec<String>>,
     /// Scale by `lora_alpha / sqrt(lora_r)`.
     #[arg(default = false)]
     pub lora_use_rslora: bool,
     /// Only null: heads are always trained and saved whole.
     pub lora_modules_to_save: Option<Vec<String>>,
-    /// A folder of a PEFT adapter: its updates are the start with `use_peft`, and are added to the weights without.
+    /// A folder of a PEFT adapter: its updates are the start with `use_peft`, and are added to the weights without. Rank, scale, dropout and
+    /// layers are the adapter's own.
     pub peft_path: Option<String>,
     /// With `use_peft` or `frozen`: checkpoints leave out the encoder's weights, which are those of the preset.
     #[arg(default = true)]
@@ -120,12 +121,14 @@ impl Backbone {
     /// An argument that no model can have, or whatever [`Checkpoint::open`] refuses.
     pub fn open(&self) -> Result<Checkpoint> {
         self.check()?;
-        // ModelGenerator's dotted names end in the name of the preset.
-        let name = self
-            .preset
+        self.open_preset(Preset::from_name(self.preset_name())?)
+    }
+
+    /// The name of the preset: what ModelGenerator's dotted names end in.
+    pub fn preset_name(&self) -> &str {
+        self.preset
             .strip_prefix("modelgenerator.backbones.")
-            .unwrap_or(&self.preset);
-        self.open_preset(Preset::from_name(name)?)
+            .unwrap_or(&self.preset)
     }
 
     /// As [`Self::open`], on a preset that is already found.
@@ -137,10 +140,10 @@ impl Backbone {
             Some(path) => Some(PeftFolder::open(Preset::from_name(path)?)?),
             None => None,
         };
-        let preset = if adapter.is_none() && PeftFolder::is_in(&preset) {
+        let preset = if PeftFolder::is_in(&preset) {
             let folder = PeftFolder::open(preset.clone())?;
             let base = folder.base_preset(&preset)?;
-            adapter = Some(folder);
+            adapter.get_or_insert(folder);
             base
         } else {
             preset
@@ -163,7 +166,10 @@ impl Backbone {
             )));
         }
         match adapter {
-            Some(folder) => checkpoint.with_lora(LoraOrigin::Saved(Arc::new(folder))),
+            Some(folder) if self.use_peft => {
+                checkpoint.with_lora(LoraOrigin::Saved(Arc::new(folder)))
+            }
+            Some(folder) => checkpoint.with_lora(LoraOrigin::Merged(Arc::new(folder))),
             None if self.use_peft => {
                 let settings = self.lora_settings(&checkpoint);
                 checkpoint.with_lora(LoraOrigin::Fresh(settings))

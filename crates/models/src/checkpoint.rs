@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn::module::Module;
 use engraft_hub::{LoadReport, Preset, Weights};
@@ -26,6 +26,8 @@ pub struct Checkpoint {
     pub(crate) config: ModelConfig,
     /// The preset's weights, none if it starts from scratch.
     weights: Option<Source>,
+    /// Their hash, once it was asked for: it takes reading all of them.
+    fingerprint: Arc<OnceLock<String>>,
     /// Weights of heads that lie elsewhere, before the preset's own.
     heads: Vec<Source>,
     pub(crate) lora: Option<LoraOrigin>,
@@ -38,8 +40,10 @@ pub struct Checkpoint {
 pub enum LoraOrigin {
     /// It starts anew.
     Fresh(LoraSettings),
-    /// It was saved.
+    /// It was saved, and is trained on.
     Saved(Arc<PeftFolder>),
+    /// It was saved, and is added to the weights.
+    Merged(Arc<PeftFolder>),
 }
 
 impl Checkpoint {
@@ -75,6 +79,7 @@ impl Checkpoint {
             preset,
             config,
             weights,
+            fingerprint: Arc::default(),
             heads: Vec::new(),
             lora: None,
             progress: RefCell::default(),
@@ -86,8 +91,8 @@ impl Checkpoint {
     /// # Errors
     /// The adapter was trained on other weights.
     pub fn with_lora(mut self, lora: LoraOrigin) -> Result<Self> {
-        if let LoraOrigin::Saved(folder) = &lora {
-            folder.check_base(self.preset.name(), self.fingerprint().as_deref())?;
+        if let LoraOrigin::Saved(folder) | LoraOrigin::Merged(folder) = &lora {
+            folder.check_base(self.preset.name(), || self.fingerprint())?;
             let heads = Arc::clone(&folder.weights);
             self.heads
                 .push(Source::new(heads, BEGINS, self.config.family.prefix));
@@ -101,8 +106,7 @@ impl Checkpoint {
     /// # Errors
     /// They were trained on other weights.
     pub fn with_heads(mut self, weights: Arc<Weights>, name: &str) -> Result<Self> {
-        let fingerprint = self.fingerprint();
-        peft::check_base(name, &weights, self.preset.name(), fingerprint.as_deref())?;
+        peft::check_base(name, &weights, self.preset.name(), || self.fingerprint())?;
         self.heads
             .insert(0, Source::new(weights, "", self.config.family.prefix));
         Ok(self)
@@ -128,6 +132,11 @@ impl Checkpoint {
         self.config.family.prefix
     }
 
+    /// Whether there is a LoRA adapter, trained on or added to the weights.
+    pub fn has_lora(&self) -> bool {
+        self.lora.is_some()
+    }
+
     /// Whether its encoder has weights, or starts from scratch.
     pub fn has_weights(&self) -> bool {
         self.weights.is_some()
@@ -136,7 +145,8 @@ impl Checkpoint {
     /// A hash of the weights, none if they start from scratch.
     pub fn fingerprint(&self) -> Option<String> {
         let source = self.weights.as_ref()?;
-        Some(source.weights.fingerprint())
+        let fingerprint = || source.weights.fingerprint();
+        Some(self.fingerprint.get_or_init(fingerprint).clone())
     }
 
     /// The encoder, its LoRA updates included.
@@ -160,6 +170,11 @@ impl Checkpoint {
                 self.adapt(encoder.no_grad(), settings, &initial.at(3))
             }
             Some(LoraOrigin::Saved(folder)) => self.restore(encoder.no_grad(), folder, initial),
+            Some(LoraOrigin::Merged(folder)) => {
+                let mut encoder = self.restore(encoder, folder, initial)?;
+                encoder.merge_lora();
+                Ok(encoder)
+            }
         }
     }
 
@@ -261,16 +276,26 @@ impl Checkpoint {
         if !encoder.is_adapted() {
             return Err(folder.misfit("it has no update of any layer".to_owned()));
         }
+        let other = folder.parameters().find(|name| !self.is_in_a_head(name));
+        if let Some(name) = other {
+            return Err(Error::Argument(format!(
+                "the adapter {} holds {name}, which is neither an update of a linear layer nor part of a head: not supported",
+                folder.name()
+            )));
+        }
         Ok(encoder)
     }
 
-    /// Whether one of the family's heads has a module of this name.
+    /// Whether one of the family's heads has a module, or a parameter, of this name.
     fn is_in_a_head(&self, module: &str) -> bool {
         let prefix = self.config.family.prefix;
         let bare = module.strip_prefix(prefix).unwrap_or(module);
         HeadKind::OF_FAMILIES.into_iter().any(|kind| {
             let modules = Names::head(self.config.family, kind).modules();
-            modules.into_iter().any(|name| name == bare)
+            modules.into_iter().any(|module| {
+                let rest = bare.strip_prefix(module);
+                rest.is_some_and(|rest| matches!(rest, "" | ".weight" | ".bias"))
+            })
         })
     }
 
@@ -447,7 +472,7 @@ impl Checkpoint {
     ) -> Result<M> {
         let names = Names::head(self.config.family, kind);
         let adapter = match &self.lora {
-            Some(LoraOrigin::Saved(folder)) => Some(folder.as_ref()),
+            Some(LoraOrigin::Saved(folder) | LoraOrigin::Merged(folder)) => Some(folder.as_ref()),
             _ => None,
         };
         let sources = self.head_sources();
@@ -485,10 +510,16 @@ impl Checkpoint {
         if required {
             report.missing_required = std::mem::take(&mut report.missing_optional);
         }
-        // A classification head for another number of classes starts anew; everything else has to fit.
-        report
-            .mismatched
-            .retain(|mismatch| required || mismatch.expected.get(1..) != mismatch.found.get(1..));
+        // The projection of a classification head for another number of classes starts anew; everything else has to fit.
+        let projection = names.of("projection", false);
+        report.mismatched.retain(|mismatch| {
+            let is_projection = projection.iter().any(|module| {
+                let name = mismatch.name.as_str();
+                let module_of = name.strip_suffix(".weight").or(name.strip_suffix(".bias"));
+                module_of.is_some_and(|found| found.ends_with(module.as_str()))
+            });
+            required || !is_projection || mismatch.expected.get(1..) != mismatch.found.get(1..)
+        });
         if !report.is_complete() {
             return Err(Error::Weights {
                 preset: self.preset.name().to_owned(),

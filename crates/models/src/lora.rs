@@ -12,7 +12,7 @@ use crate::layers::Linear;
 use crate::mode::Mode;
 use crate::transformer::Transformer;
 
-/// A wider update than this is a mistake: it would be no smaller than what it updates.
+/// A wider update than this is a mistake: it would be as large as what it updates.
 const WIDEST: usize = 1 << 14;
 
 /// The low-rank update of one linear layer.
@@ -54,7 +54,7 @@ impl LoraRule {
     /// Refuses rules that no update can have.
     ///
     /// # Errors
-    /// A rank of 0 or beyond all use, a dropout outside `[0, 1)`, a scale that is not finite.
+    /// A rank of 0 or beyond all use, a dropout outside `[0, 1)`, a scale of 0 or that is not finite.
     pub fn check(&self) -> Result<()> {
         let refuse = |key: &str, problem: String| {
             Err(Error::Argument(format!("backbone.lora_{key}: {problem}")))

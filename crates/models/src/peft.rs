@@ -1,4 +1,5 @@
-//! PEFT's files: `adapter_config.json` and `adapter_model.safetensors`, as its version 0.19 writes and reads them.
+//! PEFT's files, as its version 0.21 writes and reads them: `adapter_config.json` and `adapter_model.safetensors`, or the older
+//! `adapter_model.bin`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl PeftFolder {
             refuse("missing: a folder of a PEFT adapter has this file".to_owned())
         })?;
         let rules = PeftRules::read(&config).map_err(refuse)?;
-        let weights = ["adapter_model.safetensors", "adapter_model.bin"]
+        let weights = [ADAPTER_WEIGHTS, "adapter_model.bin"]
             .into_iter()
             .find(|file| preset.has(file));
         let (Some(folder), Some(file)) = (preset.dir(), weights) else {
@@ -146,10 +147,17 @@ impl PeftFolder {
         let names = self.weights.names();
         names
             .filter_map(|name| {
-                let name = name.strip_prefix(BEGINS).unwrap_or(name);
+                let name = name.strip_prefix(BEGINS)?;
                 FACTORS.iter().find_map(|factor| name.strip_suffix(factor))
             })
             .collect()
+    }
+
+    /// The names of all other tensors, without what PEFT puts before them.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
+        let names = self.weights.names();
+        let others = names.filter(|name| !FACTORS.iter().any(|factor| name.ends_with(factor)));
+        others.map(|name| name.strip_prefix(BEGINS).unwrap_or(name))
     }
 
     /// The weight of `module`, `[output, input]` row by row, with the adapter's update added, if it has one.
@@ -195,7 +203,8 @@ impl PeftFolder {
             )));
         }
         let rule = self.rule(module, rank);
-        rule.check()?;
+        rule.check()
+            .map_err(|error| Error::Argument(format!("the adapter {}: {error}", self.name())))?;
         let mut factors = [a.to_f32()?, b.to_f32()?];
         for (values, stored) in factors.iter_mut().zip([a, b]) {
             let count = values.iter().filter(|value| !value.is_finite()).count();
@@ -222,7 +231,11 @@ impl PeftFolder {
     ///
     /// # Errors
     /// It was another.
-    pub(crate) fn check_base(&self, base: &str, fingerprint: Option<&str>) -> Result<()> {
+    pub(crate) fn check_base(
+        &self,
+        base: &str,
+        fingerprint: impl FnOnce() -> Option<String>,
+    ) -> Result<()> {
         check_base(self.name(), &self.weights, base, fingerprint)
     }
 }
@@ -240,13 +253,13 @@ pub(crate) fn check_base(
     adapter: &str,
     weights: &Weights,
     base: &str,
-    fingerprint: Option<&str>,
+    fingerprint: impl FnOnce() -> Option<String>,
 ) -> Result<()> {
     let notes = weights.notes();
     let Some(trained_on) = notes.get("backbone_fingerprint") else {
         return Ok(());
     };
-    if fingerprint == Some(trained_on) {
+    if fingerprint().as_ref() == Some(trained_on) {
         return Ok(());
     }
     let named = notes.get("backbone").map_or("another", String::as_str);
@@ -286,9 +299,24 @@ impl PeftRules {
             "arrow_config",
             "alora_invocation_tokens",
             "use_bdlora",
+            "ensure_weight_tying",
+            "eva_config",
+            "corda_config",
+            "loftq_config",
+            "kasa_config",
+            "velora_config",
+            "monteclora_config",
+            "lora_ga_config",
         ];
         if let Some(key) = unsupported.iter().find(is_on) {
             return Err(format!("{key}: not supported"));
+        }
+        // These start from other base weights than the preset's, which would have to be made first.
+        if let Some(initial) = value("init_lora_weights")
+            && !matches!(initial, Value::Bool(_))
+            && !matches!(initial.as_str(), Some("gaussian" | "orthogonal" | "eva"))
+        {
+            return Err(format!("init_lora_weights: {initial} is not supported"));
         }
         if let Some(bias) = value("bias").filter(|bias| bias.as_str() != Some("none")) {
             return Err(format!("bias: only \"none\" is supported, found {bias}"));

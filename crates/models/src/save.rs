@@ -124,7 +124,7 @@ impl Checkpoint {
     ) -> Option<Map<String, Value>> {
         let mut config = match self.lora.as_ref()? {
             LoraOrigin::Fresh(settings) => settings.to_config(),
-            LoraOrigin::Saved(folder) => folder.config().clone(),
+            LoraOrigin::Saved(folder) | LoraOrigin::Merged(folder) => folder.config().clone(),
         };
         let mut modules: Vec<&str> = heads
             .iter()

@@ -206,7 +206,19 @@ impl RowEncoder {
                     .filter(|(_, special)| !**special)
                     .map(|(at, _)| at)
                     .collect();
-                Some(locate(text, unit, &spans, &tokens)?)
+                let units = locate(text, unit, &spans, &tokens)?;
+                let all = unit.count(text);
+                if !cut && units.len() < all {
+                    let what = match unit {
+                        TokenUnit::Letter => "letters",
+                        TokenUnit::Word => "words",
+                    };
+                    return Err(format!(
+                        "the tokenizer leaves out {} of the {all} {what}, which then have no class: take out what it does not know, or replace it",
+                        all - units.len()
+                    ));
+                }
+                Some(units)
             }
             None => None,
         };

@@ -62,7 +62,8 @@ impl Model {
             told: None,
             class_weights: Vec::new(),
             train,
-            require_head: false,
+            // Nothing is worth predicting by a head of the checkpoint's own kind that it does not have.
+            require_head: train.is_none() && task.uses_legacy_adapter(),
             initial: initial(device, seed),
         };
         Self::on(task.clone(), checkpoint, building)
@@ -125,10 +126,6 @@ impl Model {
         let head = head(&task, &checkpoint, &told, loading, &building.initial)?;
         let mut network = Network { encoder, head };
         let backbone = task.backbone().backbone();
-        if !backbone.use_peft {
-            // Updates that are not trained on are part of the weights.
-            network.merge_lora();
-        }
         if backbone.frozen {
             network = network.frozen();
         }
@@ -261,6 +258,7 @@ fn told(task: &Task, checkpoint: &Checkpoint, train: Option<TrainingRows<'_>>) -
                 .or(task.n_classes)
                 .or(own.count);
             let count = count.ok_or_else(unknown_count)?;
+            check_names(own.names, names.as_deref())?;
             check_declared(task.n_classes, count, "label columns of the data")?;
             check_declared(own.count, count, "label columns of the data")?;
             Ok(Told::Flags(LabelSpace::new(
@@ -280,9 +278,13 @@ fn told(task: &Task, checkpoint: &Checkpoint, train: Option<TrainingRows<'_>>) -
         Task::TokenClassification(task) => {
             let kind = HeadKind::TokenClassification;
             let own = own_classes(checkpoint, task.use_legacy_adapter, kind);
+            let unit = match labels {
+                Some(Labels::Tokens { unit, .. }) => Some(*unit),
+                _ => None,
+            };
             let labels = labels.and_then(token_labels);
             let space = classes(own, task.n_classes, labels.as_deref())?;
-            Ok(Told::TokenClasses(space))
+            Ok(Told::TokenClasses(space, unit))
         }
         Task::SequenceRegression(task) => numbers(task, checkpoint, train),
         Task::MLM(_) => Ok(Told::Tokens),
@@ -346,6 +348,18 @@ fn check_declared(declared: Option<usize>, found: usize, what: &str) -> Result<(
     }
 }
 
+/// Refuses label columns that are not those of the checkpoint's own head, whose outputs would change their meaning.
+fn check_names(own: Option<&[String]>, found: Option<&[String]>) -> Result<()> {
+    match (own, found) {
+        (Some(own), Some(found)) if own != found => Err(Error::Argument(format!(
+            "data.y_col: the checkpoint's own head tells {}, in this order, not {}; name these columns, or set use_legacy_adapter to false for a new head",
+            own.join(", "),
+            found.join(", ")
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The numbers of a regression that is about to start.
 fn numbers(
     task: &SequenceRegression,
@@ -363,6 +377,9 @@ fn numbers(
         return Err(Error::Argument(format!(
             "model.num_outputs: {outputs} given, but the checkpoint's own head has {stored}; give {stored}, or set use_legacy_adapter to false for a new head"
         )));
+    }
+    if let Some(Labels::Numbers { names, .. }) = labels {
+        check_names(own.names, Some(names))?;
     }
     let stored_names = own.names.map(<[String]>::to_vec);
     let numbered = || (0..outputs).map(|output| output.to_string()).collect();

@@ -36,7 +36,7 @@ impl Model {
         let values = outputs.dims().iter().product::<usize>();
         let (sum, weight) = match (&self.told, &batch.targets) {
             (
-                Told::Classes(_) | Told::TokenClasses(_) | Told::Tokens,
+                Told::Classes(_) | Told::TokenClasses(..) | Told::Tokens,
                 BatchTargets::Classes(classes),
             ) => {
                 let targets = ClassTargets {

@@ -1,7 +1,7 @@
 //! A task on its backbone, ready to train or predict.
 
 use burn::tensor::Device;
-use engraft_data::{Examples, Masking};
+use engraft_data::{Examples, Masking, TokenUnit};
 use engraft_hub::LoadReport;
 use engraft_kernels::Key;
 use engraft_models::{Checkpoint, HeadKind, Initial, Transformer};
@@ -55,7 +55,7 @@ impl Model {
         match (&self.told, &self.task) {
             (Told::Classes(_), _) => OutputKind::Classes,
             (Told::Flags(_), _) => OutputKind::Flags,
-            (Told::TokenClasses(_), _) => OutputKind::TokenClasses,
+            (Told::TokenClasses(..), _) => OutputKind::TokenClasses,
             (Told::Numbers { names, .. }, _) => OutputKind::Numbers(names.clone()),
             (_, Task::Embed(_)) if self.pooling != EmbedPooling::None => OutputKind::Vector,
             (Told::Tokens | Told::Nothing, _) => OutputKind::Tokens,
@@ -109,7 +109,15 @@ impl Model {
             tokenizer: self.tokenizer.clone(),
             max_length: self.task.backbone().backbone().max_length,
             longest: self.checkpoint.config().transformer.longest(),
-            locates: matches!(self.told, Told::TokenClasses(_)),
+            locates: matches!(self.told, Told::TokenClasses(..)),
+        }
+    }
+
+    /// Whether letters or words have a class each, if it was trained on either.
+    pub fn unit(&self) -> Option<TokenUnit> {
+        match &self.told {
+            Told::TokenClasses(_, unit) => *unit,
+            _ => None,
         }
     }
 
@@ -130,7 +138,7 @@ impl Model {
     pub fn metrics(&self) -> Option<Metrics> {
         match &self.told {
             Told::Nothing => None,
-            Told::Classes(space) | Told::TokenClasses(space) => {
+            Told::Classes(space) | Told::TokenClasses(space, _) => {
                 Some(Metrics::classification(space.count()))
             }
             Told::Flags(space) => Some(Metrics::multi_label(space.count())),

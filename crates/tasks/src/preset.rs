@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use engraft_component::{Component, FromNode, decode, read_yaml, to_yaml};
+use engraft_data::TokenUnit;
 use engraft_hub::{Preset, TensorData, TensorToWrite, Weights, atomic, write_safetensors};
 use engraft_models::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Backbone, Checkpoint, HeadKind, NamedTensor, Problem,
@@ -15,7 +16,7 @@ use engraft_models::{
 
 use crate::building::{Building, TrainingRows, initial};
 use crate::error::{Error, Result};
-use crate::labels::LabelSpace;
+use crate::labels::{LabelSpace, MOST_CLASSES};
 use crate::model::Model;
 use crate::network::{Network, TaskHead};
 use crate::scaling::Scaling;
@@ -49,6 +50,8 @@ struct Description {
     labels: Option<Vec<String>>,
     /// What each class weighs in the loss, where classes are weighed.
     class_weights: Option<Vec<f64>>,
+    /// Whether words have a class each, and not letters.
+    words: Option<bool>,
     /// The mean of each number over the training rows.
     means: Option<Vec<f64>>,
     /// Its standard deviation.
@@ -77,7 +80,7 @@ impl Model {
     /// A file cannot be written.
     pub fn write_preset(&self, network: &Network, form: PresetForm, folder: &Path) -> Result<()> {
         let kind = network.head_kind();
-        let is_small = self.leaves_encoder(form);
+        let is_small = self.leaves_encoder(network, form);
         let head = self.named_head(network);
         let notes = match self.checkpoint.fingerprint() {
             Some(fingerprint) if is_small => {
@@ -167,9 +170,11 @@ impl Model {
     }
 
     /// Whether the encoder's weights are left out, being those of its preset.
-    fn leaves_encoder(&self, form: PresetForm) -> bool {
+    fn leaves_encoder(&self, network: &Network, form: PresetForm) -> bool {
         let backbone = self.task.backbone().backbone();
-        let can = backbone.keeps_weights() && self.checkpoint.has_weights();
+        // An adapter that was added to the weights made them others.
+        let is_same = network.encoder.is_adapted() || !self.checkpoint.has_lora();
+        let can = backbone.keeps_weights() && self.checkpoint.has_weights() && is_same;
         match form {
             PresetForm::AsTrained => can && backbone.save_peft_only,
             PresetForm::Adapter => can,
@@ -195,7 +200,7 @@ impl Model {
             HeadKind::Classification | HeadKind::TokenClassification
         );
         let (problem, names) = match &self.told {
-            Told::Classes(space) | Told::TokenClasses(space) => {
+            Told::Classes(space) | Told::TokenClasses(space, _) => {
                 (Problem::SingleLabel, Some(space.names_or_numbers()))
             }
             Told::Flags(space) => (Problem::MultiLabel, Some(space.names_or_numbers())),
@@ -242,6 +247,10 @@ impl Model {
             classes: self.told.labels().map(LabelSpace::count),
             labels: names,
             class_weights: (!self.class_weights.is_empty()).then(|| weights.collect()),
+            words: match &self.told {
+                Told::TokenClasses(_, unit) => unit.map(|unit| unit == TokenUnit::Word),
+                _ => None,
+            },
             means,
             deviations,
         }
@@ -278,7 +287,9 @@ impl Model {
                 preset.name()
             )));
         };
-        let told = description.told();
+        let told = description.told().map_err(|problem| {
+            Error::Argument(format!("{}: {problem}", preset.locate(DESCRIPTION)))
+        })?;
         let mut task = description.task;
         let backbone = task.backbone_mut().backbone_mut();
         let is_whole = backbone.preset == HERE;
@@ -333,6 +344,7 @@ impl Model {
             open_base(backbone, &preset)?
         } else {
             backbone.preset = preset.name().to_owned();
+            backbone.from_scratch = false;
             // What goes on from this folder cannot rely on it to stay.
             backbone.save_peft_only = false;
             backbone.open_preset(preset.clone())?
@@ -346,15 +358,15 @@ impl Model {
         };
         match Self::on(task.clone(), checkpoint.clone(), building(true)) {
             Ok(model) => Ok((model, Vec::new())),
-            Err(Error::Model(engraft_models::Error::Weights { report, .. })) => {
+            // What else is wrong is wrong again.
+            Err(error) => {
+                let model = Self::on(task, checkpoint, building(false))?;
                 let note = format!(
-                    "strict_loading: false: the head starts anew, as that of {} does not fit: {report}",
+                    "strict_loading: false: the head starts anew, as that of {} does not fit: {error}",
                     preset.name()
                 );
-                let model = Self::on(task, checkpoint, building(false))?;
                 Ok((model, vec![note]))
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -366,7 +378,7 @@ impl Model {
 
 /// Opens the backbone that the weights in `preset` were trained on, with their heads.
 fn open_base(backbone: &Backbone, preset: &Preset) -> Result<Checkpoint> {
-    let base = Preset::from_name(&backbone.preset).map_err(|error| {
+    let base = Preset::from_name(backbone.preset_name()).map_err(|error| {
         Error::Argument(format!(
             "the backbone that {} was trained on cannot be opened: {error}. If it is elsewhere, name it as model.backbone",
             preset.name()
@@ -384,35 +396,51 @@ fn open_base(backbone: &Backbone, preset: &Preset) -> Result<Checkpoint> {
 
 impl Description {
     /// What the model tells.
-    fn told(&self) -> Told {
-        let space = || {
-            let count = self.classes.unwrap_or_default();
-            LabelSpace::new(count, self.labels.clone())
+    ///
+    /// # Errors
+    /// What is wrong with the description.
+    fn told(&self) -> std::result::Result<Told, String> {
+        let space = || match self.classes {
+            Some(count @ 1..=MOST_CLASSES) => Ok(LabelSpace::new(count, self.labels.clone())),
+            other => Err(format!("classes: expected their number, found {other:?}")),
         };
-        match &self.task {
-            Task::SequenceClassification(task) if task.multilabel => Told::Flags(space()),
-            Task::SequenceClassification(_) => Told::Classes(space()),
-            Task::TokenClassification(_) => Told::TokenClasses(space()),
+        let told = match &self.task {
+            Task::SequenceClassification(task) if task.multilabel => Told::Flags(space()?),
+            Task::SequenceClassification(_) => Told::Classes(space()?),
+            Task::TokenClassification(_) => {
+                let unit = match self.words {
+                    Some(true) => Some(TokenUnit::Word),
+                    Some(false) => Some(TokenUnit::Letter),
+                    None => None,
+                };
+                Told::TokenClasses(space()?, unit)
+            }
             Task::SequenceRegression(task) => {
+                let outputs = task.num_outputs;
                 let names = self.labels.clone().unwrap_or_default();
-                let outputs = names.len().max(task.num_outputs);
-                let identity = Scaling::identity(outputs);
-                let means = self.means.clone();
-                let deviations = self.deviations.clone();
-                Told::Numbers {
-                    scaling: Scaling {
-                        means: means
-                            .filter(|list| list.len() == outputs)
-                            .unwrap_or(identity.means),
-                        deviations: deviations
-                            .filter(|list| list.len() == outputs)
-                            .unwrap_or(identity.deviations),
-                    },
-                    names,
+                let (means, deviations) = (self.means.clone(), self.deviations.clone());
+                match (means, deviations) {
+                    (Some(means), Some(deviations))
+                        if [names.len(), means.len(), deviations.len()] == [outputs; 3] =>
+                    {
+                        let scaling = Scaling { means, deviations };
+                        Told::Numbers { names, scaling }
+                    }
+                    _ => {
+                        return Err(format!(
+                            "expected {outputs} labels, means and deviations, one for each number"
+                        ));
+                    }
                 }
             }
             Task::MLM(_) => Told::Tokens,
             Task::Embed(_) | Task::Inference(_) => Told::Nothing,
+        };
+        match &self.class_weights {
+            Some(weights) if told.labels().map(LabelSpace::count) != Some(weights.len()) => Err(
+                format!("class_weights: {} for other classes", weights.len()),
+            ),
+            _ => Ok(told),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a model tells of rows: its classes or numbers, learned from training rows or saved with it.
 
-use engraft_data::{Examples, Label, Labels};
+use engraft_data::{Examples, Label, Labels, TokenUnit};
 
 use crate::error::{Error, Result};
 use crate::labels::LabelSpace;
@@ -17,8 +17,8 @@ pub enum Told {
     Classes(LabelSpace),
     /// Yes or no for each class.
     Flags(LabelSpace),
-    /// One class for each letter or word.
-    TokenClasses(LabelSpace),
+    /// One class for each letter or word, whichever it was trained on.
+    TokenClasses(LabelSpace, Option<TokenUnit>),
     /// Numbers.
     Numbers {
         /// Their names, `[outputs]`.
@@ -34,7 +34,7 @@ impl Told {
     /// The classes, if it has any.
     pub fn labels(&self) -> Option<&LabelSpace> {
         match self {
-            Self::Classes(space) | Self::Flags(space) | Self::TokenClasses(space) => Some(space),
+            Self::Classes(space) | Self::Flags(space) | Self::TokenClasses(space, _) => Some(space),
             _ => None,
         }
     }
@@ -70,7 +70,7 @@ impl Told {
                 space.check_columns(names)?;
                 Ok(Targets::Flags(rows.clone()))
             }
-            (Self::TokenClasses(space), Labels::Tokens { unit, rows }) => Ok(Targets::Tokens {
+            (Self::TokenClasses(space, _), Labels::Tokens { unit, rows }) => Ok(Targets::Tokens {
                 unit: *unit,
                 rows: space.token_classes(rows, &examples.origins)?,
             }),
@@ -96,7 +96,7 @@ impl Told {
             Self::Nothing | Self::Tokens => unfit(labels, "none"),
             Self::Classes(_) => unfit(labels, ONE_CLASS),
             Self::Flags(_) => unfit(labels, SEVERAL_CLASSES),
-            Self::TokenClasses(_) => unfit(labels, TOKEN_CLASSES),
+            Self::TokenClasses(..) => unfit(labels, TOKEN_CLASSES),
             Self::Numbers { .. } => unfit(labels, NUMBERS),
         }
     }

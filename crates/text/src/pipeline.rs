@@ -25,6 +25,19 @@ pub(crate) type Pipeline = TokenizerImpl<
     Part<DecoderWrapper>,
 >;
 
+/// What the crate's own type cannot say of itself.
+pub(crate) trait Places {
+    /// Whether the text is normalised as a whole, so that tokens cannot be traced to its characters.
+    fn normalizes_as_a_whole(&self) -> bool;
+}
+
+impl Places for Pipeline {
+    fn normalizes_as_a_whole(&self) -> bool {
+        matches!(self.get_normalizer(), Some(Part::SentencePiece(_)))
+            || matches!(self.get_model(), Part::SentencePiece(_))
+    }
+}
+
 /// A part of the pipeline: one of the crate's, or SentencePiece's.
 #[derive(Debug, Clone)]
 pub(crate) enum Part<T> {

@@ -8,7 +8,7 @@ use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
 
 use crate::alphabet::{Alphabet, Spelled};
 use crate::files::Files;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Places};
 use crate::{Error, LetterPolicy, Result, SpecialIds};
 
 /// One row's tokens: the text or texts, with the special tokens around them.
@@ -195,11 +195,54 @@ impl Tokenizer {
         if self.alphabet.is_some() {
             return Ok(self.spelled(text, 0)?.spans);
         }
+        if self.inner.normalizes_as_a_whole() {
+            return self.spans_of_words(text);
+        }
         let encoding = using("encode a text", || {
             self.inner.encode_char_offsets(text, false)
         })?;
         let offsets = encoding.get_offsets().iter();
         Ok(offsets.map(|&(start, end)| start..end).collect())
+    }
+
+    /// As [`Self::spans`] where the pipeline does not keep track of places: word by word, if that gives the text's own tokens. Of a word
+    /// the first token begins with it, and the others after.
+    fn spans_of_words(&self, text: &str) -> Result<Vec<Range<usize>>> {
+        let ids = |text: &str| {
+            let encoding = using("encode a text", || self.inner.encode_fast(text, false))?;
+            Ok::<_, Error>(encoding.get_ids().to_vec())
+        };
+        let letters: Vec<char> = text.chars().collect();
+        let mut spans = Vec::new();
+        let mut found = Vec::new();
+        let mut at = 0;
+        while at < letters.len() {
+            let is_space = |letter: &char| letter.is_whitespace();
+            let start = at
+                + letters[at..]
+                    .iter()
+                    .take_while(|letter| is_space(letter))
+                    .count();
+            let length = letters[start..]
+                .iter()
+                .take_while(|letter| !is_space(letter))
+                .count();
+            at = start + length;
+            if length == 0 {
+                break;
+            }
+            let word: String = letters[start..at].iter().collect();
+            let tokens = ids(&word)?;
+            spans.extend((0..tokens.len()).map(|token| (start + token.min(1)).min(at)..at));
+            found.extend(tokens);
+        }
+        if found != ids(text)? {
+            return Err(Error::Use {
+                action: "tell which words the tokens of a text belong to",
+                reason: "its tokens are not those of its words".to_owned(),
+            });
+        }
+        Ok(spans)
     }
 
     /// The text of ids, with or without the special tokens among them. Ids that the vocabulary lacks are left out.

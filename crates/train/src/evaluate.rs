@@ -60,9 +60,12 @@ pub(crate) fn score(
     let loader = Loader::new(model, examples, targets, &in_order(batching), None)?;
     let plan = limited(loader.plan(0), limit);
     let mut loss = Mean::default();
+    let mut handled = Handled::default();
+    let rows = loader.rows();
     progress.start(stage, 0, Some(plan.len() as u64));
     for batch in loader.batches(plan, Draws::Fixed) {
         let batch = batch?;
+        handled.add(&batch);
         if !batch.is_unscored() {
             let scored = model.loss(network, &batch, Mode::Evaluate)?;
             loss.add(f64::from(scored.sum.into_scalar::<f32>()), scored.weight);
@@ -76,6 +79,10 @@ pub(crate) fn score(
     let mut scores = vec![(format!("{stage}_loss"), loss.value())];
     scores.extend(metrics.finish().into_iter().map(staged));
     progress.finish(scores.clone());
+    let max_length = model.task().backbone().backbone().max_length;
+    for note in handled.notes(rows, max_length) {
+        progress.note(&format!("{stage}: {note}"));
+    }
     if stage == "test" {
         scores.extend(metrics.details().into_iter().map(staged));
     }

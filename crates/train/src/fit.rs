@@ -10,7 +10,7 @@ use engraft_data::{Batching, Examples, Masking, Splits};
 use engraft_kernels::Key;
 use engraft_models::Mode;
 use engraft_tasks::metrics::{Mean, Metrics};
-use engraft_tasks::{Batch, Draws, Model, Network, Targets};
+use engraft_tasks::{Batch, Draws, Model, Network};
 
 use crate::callback::{Callback, Moment};
 use crate::error::{Error, Result};
@@ -131,9 +131,6 @@ impl<'a> Loop<'a> {
             .take()
             .filter(|valid| !valid.is_empty())
             .map(Arc::new);
-        for examples in valid.as_deref().into_iter().chain(fit.splits.test.as_ref()) {
-            model.targets(examples, fit.masking)?;
-        }
         let seed = fit.batching.shuffle.then_some(fit.seed);
         let loader = Loader::new(&model, train, targets, fit.batching, seed)?;
 
@@ -143,7 +140,8 @@ impl<'a> Loop<'a> {
             .cloned()
             .chain(fit.splits.test.clone().map(Arc::new))
         {
-            Loader::new(&model, examples, Targets::None, fit.batching, None)?.check_rows()?;
+            let targets = model.targets(&examples, fit.masking)?;
+            Loader::new(&model, examples, targets, fit.batching, None)?.check_rows()?;
         }
 
         let batches = loader.plan(0).len() as u64;

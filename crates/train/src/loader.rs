@@ -45,7 +45,8 @@ impl Loader {
         let texts = || examples.texts.iter().flatten();
         let unit = encoder
             .locates()
-            .then(|| targets.unit().unwrap_or_else(|| TokenUnit::of(texts())));
+            .then(|| targets.unit().or(model.unit()))
+            .map(|unit| unit.unwrap_or_else(|| TokenUnit::of(texts())));
         let lengths = if sorts {
             Some(lengths(&encoder, &examples, unit)?)
         } else {

@@ -8,7 +8,7 @@ use engraft_tasks::{Model, PresetForm, may_replace};
 
 use crate::arguments::LoraExport;
 use crate::failure::{Failure, say};
-use crate::session::{Session, in_checkpoint, preset_in};
+use crate::session::Session;
 
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let output = session.output.as_deref();
@@ -26,8 +26,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     }
     let folder = Folder::create(output);
     let folder = folder.map_err(|error| Failure::refused(format!("--output: {error}")))?;
-    let mut model =
-        Model::open(preset_in(&checkpoint)?, &Default::default()).map_err(in_checkpoint)?;
+    let mut model = session.open_checkpoint(&checkpoint, None)?;
     let form = form(&mut model, session.lora)?;
     model
         .write_preset(&model.network, form, folder.path())

@@ -146,7 +146,7 @@ fn predicts_tokens(task: &Task, is_saved: bool) -> bool {
         Task::Embed(embed) => match embed.pooling {
             Some(pooling) => pooling == EmbedPooling::None,
             None => {
-                let name = &embed.backbone.backbone().preset;
+                let name = embed.backbone.backbone().preset_name();
                 let preset = Preset::from_name(name);
                 // A preset that cannot be opened is reported when it is.
                 !is_saved && preset.is_ok_and(|preset| !preset.has("1_Pooling/config.json"))

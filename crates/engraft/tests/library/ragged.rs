@@ -5,9 +5,11 @@ use std::path::Path;
 use burn::tensor::Device;
 use engraft::models::{
     Adapter, Backbone, BackboneSlot, LinearMaxPoolAdapter, LinearMeanPoolAdapter, MLPPoolAdapter,
-    MlpLayers, Pooling,
+    MlpLayers, Pooling, TokenAdapter,
 };
-use engraft::tasks::{Embed, EmbedPooling, Model, SequenceClassification, Task};
+use engraft::tasks::{
+    Embed, EmbedPooling, Model, SequenceClassification, Task, TokenClassification,
+};
 use proptest::prelude::*;
 
 use crate::outputs;
@@ -70,6 +72,44 @@ fn tasks(backbone: &BackboneSlot) -> Vec<Task> {
     ]
 }
 
+/// A folder with a small shape of each family that attends in a way of its own.
+fn other_families(folder: &Path) -> Vec<BackboneSlot> {
+    let shapes = [
+        (
+            "esm",
+            "\"position_embedding_type\": \"rotary\", \"token_dropout\": true, \"mask_token_id\": 4, \"hidden_size\": 24, \"num_attention_heads\": 3",
+        ),
+        (
+            "modernbert",
+            "\"local_attention\": 8, \"hidden_size\": 24, \"num_attention_heads\": 3",
+        ),
+        (
+            "deberta-v2",
+            "\"relative_attention\": true, \"position_buckets\": 8, \"pos_att_type\": [\"p2c\", \"c2p\"], \"share_att_key\": true, \
+          \"norm_rel_ebd\": \"layer_norm\", \"position_biased_input\": false, \"conv_kernel_size\": 3, \"hidden_size\": 24, \"num_attention_heads\": 3",
+        ),
+        ("rnabert", "\"hidden_size\": 24, \"num_attention_heads\": 3"),
+        (
+            "albert",
+            "\"embedding_size\": 10, \"max_position_embeddings\": 302, \"hidden_size\": 24, \"num_attention_heads\": 3",
+        ),
+    ];
+    let make = |(family, shape): &(&str, &str)| {
+        let place = folder.join(family);
+        std::fs::create_dir_all(&place).unwrap();
+        let config = format!(
+            "{{\"model_type\": \"{family}\", \"vocab_size\": 9, \"num_hidden_layers\": 3, \"intermediate_size\": 40, {shape}}}"
+        );
+        std::fs::write(place.join("config.json"), config).unwrap();
+        std::fs::copy(folder.join("vocab.txt"), place.join("vocab.txt")).unwrap();
+        BackboneSlot::Pretrained(Backbone {
+            from_scratch: true,
+            ..Backbone::new(place.to_str().unwrap())
+        })
+    };
+    shapes.iter().map(make).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
@@ -81,7 +121,16 @@ proptest! {
         // The empty text is always among them.
         let lengths = lengths.into_iter().chain([0]).enumerate();
         let texts: Vec<String> = lengths.map(|(row, length)| (0..length).map(|i| letter(i, row)).collect()).collect();
-        for task in tasks(&backbone) {
+        let others = other_families(folder.path()).into_iter().map(|backbone| {
+            Task::TokenClassification(TokenClassification {
+                adapter: TokenAdapter::default(),
+                n_classes: Some(3),
+                weighted_loss: false,
+                use_legacy_adapter: false,
+                backbone,
+            })
+        });
+        for task in tasks(&backbone).into_iter().chain(others) {
             let model = Model::build(&task, None, &Device::default(), seed).unwrap();
             let together = outputs(&model, &texts);
             for (text, row) in texts.iter().zip(&together) {

