@@ -235,7 +235,7 @@ fn classified(logits: &[f32], labels: &LabelSpace) -> Vec<Cell> {
     let mut cells = vec![Cell::Integer(i64::try_from(class).unwrap_or(i64::MAX))];
     let name = |names: &[String]| Cell::Text(names.get(class).cloned().unwrap_or_default());
     cells.extend(labels.names().map(name));
-    cells.extend(softmax(logits).into_iter().map(number));
+    cells.extend(softmax(logits).map(number));
     cells
 }
 

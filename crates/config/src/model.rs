@@ -30,6 +30,8 @@ macro_rules! models {
             #[derive(Clone, Debug, PartialEq, Component)]
             #[component(alias = $alias)]
             #[component(ignored(log_grad_norm_step = "the norm of the gradients is in the log"))]
+            // They have the names that users write.
+            #[allow(clippy::upper_case_acronyms)]
             pub struct $name {
                 /// What is computed.
                 #[arg(flatten)]

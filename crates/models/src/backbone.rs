@@ -7,7 +7,8 @@ use engraft_component::{Choice, Component, Node, Style, Value as NodeValue};
 use engraft_hub::Preset;
 use serde_json::{Map, Value};
 
-use crate::checkpoint::{Checkpoint, LoraOrigin};
+use crate::adapted::LoraOrigin;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::letters::LetterPolicy;
 use crate::lora::LoraRule;

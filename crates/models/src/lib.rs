@@ -4,6 +4,7 @@
 //! [`Transformer`], the checkpoint's own heads ([`MaskedLmHead`], [`ClassifierHead`], [`Pooler`]) or an [`Adapter`]. Activations are
 //! `[tokens, hidden]`, the sequences of a [`TokenBatch`] laid end to end.
 
+mod adapted;
 mod adapters;
 mod attention;
 mod backbone;
@@ -28,6 +29,7 @@ mod relative;
 mod save;
 mod transformer;
 
+pub use adapted::LoraOrigin;
 pub use adapters::{
     ActivationLayer, Adapter, AdapterHead, LinearAdapter, LinearCLSAdapter, LinearMaxPoolAdapter,
     LinearMeanPoolAdapter, MLPAdapter, MLPPoolAdapter, MlpLayers, Pooling, TokenAdapter,
@@ -35,7 +37,7 @@ pub use adapters::{
 pub use attention::{DistanceProjections, QueryKeyValue, SelfAttention, Separate};
 pub use backbone::{Backbone, BackboneSlot};
 pub use batch::{PackedTokens, TokenBatch};
-pub use checkpoint::{Checkpoint, LoraOrigin};
+pub use checkpoint::Checkpoint;
 pub use config::{
     Activation, ClassifierConfig, Convolution, DenseConfig, DropoutConfig, EmbeddingConfig,
     EmbeddingProjection, FeedForwardKind, MaskedLmConfig, ModelConfig, NormConfig, NormKind,

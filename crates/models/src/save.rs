@@ -4,7 +4,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use serde_json::{Map, Value, json};
 
-use crate::checkpoint::{Checkpoint, LoraOrigin};
+use crate::adapted::LoraOrigin;
+use crate::checkpoint::Checkpoint;
 use crate::config::ModelConfig;
 use crate::error::Result;
 use crate::names::{HeadKind, Names, parameters};

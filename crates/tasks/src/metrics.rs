@@ -171,18 +171,6 @@ impl Mean {
     }
 }
 
-/// The place of the first of the largest values; NaN is never the largest, and 0 is the answer when
-/// nothing else is.
-pub fn argmax(values: &[f32]) -> usize {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (index, &value) in values.iter().enumerate() {
-        if value > best.1 {
-            best = (index, value);
-        }
-    }
-    best.0
-}
-
 /// The mean of a few scores, taken in their order; NaN of none.
 fn mean(scores: &[f64]) -> f64 {
     scores.iter().sum::<f64>() / scores.len() as f64

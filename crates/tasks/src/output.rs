@@ -31,7 +31,7 @@ pub struct RowOutput {
 impl RowOutput {
     /// The softmax of the values: each class's probability.
     pub fn probabilities(&self) -> Vec<f32> {
-        softmax(&self.values)
+        softmax(&self.values).collect()
     }
 
     /// The index of the largest value, the first of equals.
@@ -46,29 +46,51 @@ impl RowOutput {
     }
 }
 
-/// Each logit's share, computed in double precision.
-pub fn softmax(logits: &[f32]) -> Vec<f32> {
+/// Each class's probability by its logit, computed in `f64` and rounded once to `f32`.
+pub fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits
+    let power = move |logit: f32| (f64::from(logit) - f64::from(largest)).exp();
+    let total: f64 = logits.iter().map(|&logit| power(logit)).sum();
+    logits
         .iter()
-        .map(|&logit| f64::from(logit - largest).exp())
-        .collect();
-    let sum: f64 = powers.iter().sum();
-    powers
-        .into_iter()
-        .map(|power| (power / sum) as f32)
-        .collect()
+        .map(move |&logit| (power(logit) / total) as f32)
 }
 
-/// The probability that a logit stands for by itself.
+/// The probability that a logit stands for by itself, computed in `f64` and rounded once to `f32`.
 pub fn sigmoid(logit: f32) -> f32 {
-    (1.0 / (1.0 + f64::from(-logit).exp())) as f32
+    (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
 }
 
-/// The index of the largest value, the first of equals.
+/// The place of the first of the largest values; NaN is never the largest, and 0 is the answer when nothing else is.
 pub fn largest(values: &[f32]) -> usize {
-    let values = values.iter().enumerate();
-    values
-        .reduce(|best, other| if other.1 > best.1 { other } else { best })
-        .map_or(0, |(index, _)| index)
+    let mut best = (0, f32::NEG_INFINITY);
+    for (index, &value) in values.iter().enumerate() {
+        if value > best.1 {
+            best = (index, value);
+        }
+    }
+    best.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_is_the_first_of_equals_and_never_nan() {
+        assert_eq!(largest(&[1.0, 3.0, 3.0, 2.0]), 1);
+        assert_eq!(largest(&[f32::NAN, -2.0, f32::NAN, -1.0]), 3);
+        assert_eq!(largest(&[f32::NAN, f32::NEG_INFINITY]), 0);
+        assert_eq!(largest(&[]), 0);
+    }
+
+    #[test]
+    fn probabilities_add_up_however_large_the_logits() {
+        let told: Vec<f32> = softmax(&[1000.0, 1000.0, -1000.0]).collect();
+        assert_eq!(told, [0.5, 0.5, 0.0]);
+        assert_eq!(
+            [sigmoid(0.0), sigmoid(-1000.0), sigmoid(1000.0)],
+            [0.5, 0.0, 1.0]
+        );
+    }
 }

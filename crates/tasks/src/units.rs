@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn tokens_of_several_letters_are_refused_for_letters() {
-        let problem = locate("ACGTAC", TokenUnit::Letter, &[0..6], &[1]).unwrap_err();
+        let problem = locate("ACGTACA", TokenUnit::Letter, &[0..6, 6..7], &[1, 2]).unwrap_err();
         assert!(problem.contains("\"ACGTAC\""), "{problem}");
     }
 }

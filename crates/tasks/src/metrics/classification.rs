@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
-use super::{MetricError, argmax, auroc, exact, mean, numbered};
+use super::{MetricError, auroc, exact, mean, numbered};
+use crate::output::{largest, softmax};
 
 /// Accuracy, F1, MCC and AUROC of single-label classification.
 ///
@@ -54,7 +55,7 @@ impl Classification {
             .filter(|_| label < classes)
             .ok_or(MetricError::Label { label, classes })?;
 
-        self.counts.add(argmax(logits), label);
+        self.counts.add(largest(logits), label);
         self.labels.push(stored);
         let probabilities = softmax(logits);
         if classes == 2 {
@@ -123,14 +124,4 @@ impl Classification {
         let rows = scores.zip(&self.labels);
         auroc(rows.map(|(&score, &label)| (score, label as usize == class)))
     }
-}
-
-/// Softmax in `f64`, rounded once to `f32`.
-fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let power = move |logit: f32| (f64::from(logit) - f64::from(largest)).exp();
-    let total: f64 = logits.iter().map(|&logit| power(logit)).sum();
-    logits
-        .iter()
-        .map(move |&logit| (power(logit) / total) as f32)
 }

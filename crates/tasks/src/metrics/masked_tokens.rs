@@ -17,7 +17,7 @@ impl MaskedTokens {
         usize::try_from(self.tokens).unwrap_or(usize::MAX)
     }
 
-    /// Takes in one token: whether the likeliest token, the [`argmax`](super::argmax) of its logits,
+    /// Takes in one token: whether the likeliest token, the [`largest`](crate::output::largest) of its logits,
     /// is the true one.
     pub fn update(&mut self, hit: bool) {
         self.hits += u64::from(hit);

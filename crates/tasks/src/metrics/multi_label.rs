@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
 use super::{MetricError, auroc, exact, mean, numbered};
+use crate::output::sigmoid;
 
 const NAMES: [&str; 4] = ["accuracy", "f1", "mcc", "auroc"];
 
@@ -114,9 +115,4 @@ impl MultiLabel {
         let rows = rows.skip(label).step_by(self.counts.len().max(1));
         auroc(rows.map(|(&score, &flag)| (score, flag)))
     }
-}
-
-/// The logistic function in `f64`, rounded once to `f32`.
-fn sigmoid(logit: f32) -> f32 {
-    (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
 }

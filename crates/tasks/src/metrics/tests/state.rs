@@ -110,14 +110,6 @@ fn the_accuracy_of_masked_tokens_is_the_share_of_hits() {
 }
 
 #[test]
-fn the_largest_is_the_first_of_equals_and_never_nan() {
-    assert_eq!(argmax(&[1.0, 3.0, 3.0, 2.0]), 1);
-    assert_eq!(argmax(&[f32::NAN, -2.0, f32::NAN, -1.0]), 3);
-    assert_eq!(argmax(&[f32::NAN, f32::NEG_INFINITY]), 0);
-    assert_eq!(argmax(&[]), 0);
-}
-
-#[test]
 fn a_mean_weighs_what_it_is_given_and_survives_json_to_the_bit() {
     let mut mean = Mean::default();
     assert!(mean.value().is_nan());

@@ -1,0 +1,122 @@
+//! Putting LoRA on the encoder of a checkpoint: anew by the names of its layers, or as an adapter was saved.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::checkpoint::{Checkpoint, with_gaps};
+use crate::error::{Error, Result};
+use crate::initial::Initial;
+use crate::names::{HeadKind, Names};
+use crate::peft::{LoraSettings, PeftFolder};
+use crate::transformer::Transformer;
+
+/// Where a LoRA adapter comes from.
+#[derive(Clone)]
+pub enum LoraOrigin {
+    /// It starts anew.
+    Fresh(LoraSettings),
+    /// It was saved, and is trained on.
+    Saved(Arc<PeftFolder>),
+    /// It was saved, and is added to the weights.
+    Merged(Arc<PeftFolder>),
+}
+
+impl Checkpoint {
+    /// Puts fresh updates on the layers that `settings` name.
+    pub(crate) fn adapt(
+        &self,
+        mut encoder: Transformer,
+        settings: &LoraSettings,
+        initial: &Initial,
+    ) -> Result<Transformer> {
+        settings.rule.check()?;
+        let names = Names::encoder(&self.config);
+        let mut known = BTreeSet::new();
+        let mut found = false;
+        for ((path, linear), part) in encoder.linears_mut().into_iter().zip(0..) {
+            let Some(module) = names.module(&path) else {
+                continue;
+            };
+            if settings.covers(&module)
+                || settings.covers(&format!("{}{module}", self.config.family.prefix))
+            {
+                linear.adapt(settings.rule, &initial.at(part));
+                found = true;
+            }
+            known.insert(without_numbers(&module));
+        }
+        if found {
+            return Ok(encoder);
+        }
+        let known: Vec<String> = known.into_iter().collect();
+        let known = match known.is_empty() {
+            true => "it has none".to_owned(),
+            false => format!("it has {}", known.join(", ")),
+        };
+        Err(Error::Argument(format!(
+            "backbone.lora_target_modules: {} matches no linear layer of {}: {known}; give a name or what follows its last dots",
+            settings.targets.join(", "),
+            self.preset.name()
+        )))
+    }
+
+    /// Puts the updates of a saved adapter on the layers that it names.
+    pub(crate) fn restore(
+        &self,
+        mut encoder: Transformer,
+        folder: &PeftFolder,
+        initial: &Initial,
+    ) -> Result<Transformer> {
+        let names = Names::encoder(&self.config);
+        let prefix = self.config.family.prefix;
+        let mut left = folder.modules();
+        for (path, linear) in encoder.linears_mut() {
+            let Some(module) = names.module(&path) else {
+                continue;
+            };
+            let stored = [format!("{prefix}{module}"), module]
+                .into_iter()
+                .find(|module| left.remove(module.as_str()));
+            let Some(module) = stored else { continue };
+            if let Some((rule, factors)) = folder.update(&module, linear.shape())? {
+                linear.restore(rule, factors, &initial.device);
+            }
+        }
+        if let Some(module) = left.iter().find(|module| !self.is_in_a_head(module)) {
+            return Err(folder.misfit(format!(
+                "it has an update of {module:?}, which is no linear layer of {}",
+                self.preset.name()
+            )));
+        }
+        if !encoder.is_adapted() {
+            return Err(folder.misfit("it has no update of any layer".to_owned()));
+        }
+        let other = folder.parameters().find(|name| !self.is_in_a_head(name));
+        if let Some(name) = other {
+            return Err(Error::Argument(format!(
+                "the adapter {} holds {name}, which is neither an update of a linear layer nor part of a head: not supported",
+                folder.name()
+            )));
+        }
+        Ok(encoder)
+    }
+
+    /// Whether one of the family's heads has a module, or a parameter, of this name.
+    fn is_in_a_head(&self, module: &str) -> bool {
+        let prefix = self.config.family.prefix;
+        let bare = module.strip_prefix(prefix).unwrap_or(module);
+        HeadKind::OF_FAMILIES.into_iter().any(|kind| {
+            let modules = Names::head(self.config.family, kind).modules();
+            modules.into_iter().any(|module| {
+                let rest = bare.strip_prefix(module);
+                rest.is_some_and(|rest| matches!(rest, "" | ".weight" | ".bias"))
+            })
+        })
+    }
+}
+
+/// What tells a layer's parts apart: the name after its last number.
+fn without_numbers(name: &str) -> String {
+    let name = with_gaps(name);
+    name.rsplit("{}.").next().unwrap_or(&name).to_owned()
+}
