@@ -70,10 +70,20 @@ fn options(command: Command) -> Vec<(String, String)> {
             "--output FILE",
             "The file to write: .tsv, .csv or .jsonl for a table, .safetensors for raw values",
         )),
-        Command::Export => options.push((
-            "--output DIR",
-            "The preset's folder; one that holds something else is left alone",
-        )),
+        Command::Export => options.extend([
+            (
+                "--output DIR",
+                "The preset's folder; one that holds something else is left alone",
+            ),
+            (
+                "--merge-lora",
+                "Add LoRA updates to the weights they stand beside",
+            ),
+            (
+                "--peft",
+                "Write LoRA updates and the head alone, as PEFT has them",
+            ),
+        ]),
         _ => {}
     }
     options.extend([

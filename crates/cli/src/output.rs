@@ -143,7 +143,7 @@ impl PredictionFile {
     fn columns(&self, width: usize) -> Vec<String> {
         let mut columns = vec!["id".to_owned()];
         match (&self.kind, &self.labels) {
-            (OutputKind::TokenClasses, _) => columns.push("prediction".to_owned()),
+            (OutputKind::TokenClasses { .. }, _) => columns.push("prediction".to_owned()),
             (OutputKind::Numbers(names), _) => columns.extend(numbered(names)),
             (kind, Some(labels)) => {
                 columns.push("prediction".to_owned());
@@ -180,7 +180,9 @@ impl PredictionFile {
         match (&self.kind, &self.labels) {
             (OutputKind::Classes, Some(labels)) => classified(&output.values, labels),
             (OutputKind::Flags, Some(labels)) => flagged(&output.values, labels),
-            (OutputKind::TokenClasses, Some(labels)) => vec![spelled(output, labels)],
+            (OutputKind::TokenClasses { words }, Some(labels)) => {
+                vec![spelled(output, labels, *words)]
+            }
             _ => output.values.iter().map(|value| number(*value)).collect(),
         }
     }
@@ -250,14 +252,15 @@ fn flagged(logits: &[f32], labels: &LabelSpace) -> Vec<Cell> {
     cells
 }
 
-/// The classes of a row's letters or words, written as such labels are read: one character each where all names are one, else a list.
-fn spelled(output: &RowOutput, labels: &LabelSpace) -> Cell {
+/// The classes of a row's letters or words, written as such labels are read: one character each for letters if all names are one, else a
+/// list.
+fn spelled(output: &RowOutput, labels: &LabelSpace, words: bool) -> Cell {
     let names = labels.names_or_numbers();
     let told = output.vectors().map(|logits| {
         let name = names.get(largest(logits));
         name.cloned().unwrap_or_default()
     });
-    if names.iter().all(|name| name.chars().count() == 1) {
+    if !words && names.iter().all(|name| name.chars().count() == 1) {
         return Cell::Text(told.collect());
     }
     Cell::from(told.collect::<Vec<_>>())
@@ -365,7 +368,7 @@ mod tests {
                 output(1, &[1, 2], &[0.0, 1.0]),
             ]
         };
-        let kind = OutputKind::TokenClasses;
+        let kind = OutputKind::TokenClasses { words: false };
         let letters = LabelSpace::new(2, Some(vec!["H".to_owned(), "E".to_owned()]));
         assert_eq!(
             table_of("a.tsv", kind.clone(), Some(&letters), outputs()),

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use engraft_component::did_you_mean;
-use engraft_config::{Composed, Experiment, Model as ModelSettings, Seed, compose};
+use engraft_component::{FromNode, Node, Value, class_word, did_you_mean, to_yaml};
+use engraft_config::{Composed, Experiment, Model as ModelSettings, Seed, Source, compose};
 use engraft_data::{DataModule, Error as DataError, Examples, Splits, Stage};
 use engraft_hub::Preset;
 use engraft_tasks::{Model, Task, TrainingRows};
@@ -36,7 +36,7 @@ impl Session {
         if let Some(topic) = &tail.help {
             return Err(help::answer(command, topic, &tail.sources)?);
         }
-        let composed = compose(&tail.sources)?;
+        let composed = compose(&with_data_module(tail.sources.clone()))?;
         let (mut experiment, notes) = Experiment::read(&composed)?;
         notes.iter().for_each(|text| note(text));
         if tail.print_config {
@@ -131,30 +131,40 @@ impl Session {
         )))
     }
 
-    /// The model of a checkpoint, which must be what the experiment says, if it says anything; with `strict_loading: false` the
-    /// experiment's, on what fits of the checkpoint. `train` are the rows that may name its classes.
+    /// The model of a checkpoint, which must be what the experiment says, if it says anything. With `strict_loading: false` training takes
+    /// the experiment's model instead, on what fits of the checkpoint. `train` are the rows that may name its classes.
     pub(crate) fn open_checkpoint(
         &self,
         folder: &Path,
         train: Option<&Examples>,
-    ) -> Result<Model, Failure> {
+    ) -> Result<Opened, Failure> {
         let preset = preset_in(folder)?;
         let device = Default::default();
         let wanted = self.experiment.model.as_ref();
-        // What a checkpoint says of itself is lost where another model is built on it, so only training does that.
-        let lenient =
-            wanted.filter(|model| self.command == Command::Fit && !model.training().strict_loading);
-        let model = match lenient {
+        let saved = Model::saved_task(&preset).map_err(in_checkpoint)?;
+        let is_same = |wanted: &ModelSettings| {
+            let wanted = wanted.task();
+            saved
+                .as_ref()
+                .is_some_and(|saved| settled(&wanted, saved) == *saved)
+        };
+        let adopting = wanted.filter(|wanted| {
+            self.command == Command::Fit && !wanted.training().strict_loading && !is_same(wanted)
+        });
+        let model = match adopting {
             Some(wanted) => {
                 let train = train.map(|examples| self.training_rows(examples));
                 let seed = self.experiment.seed_everything.number();
                 let (model, notes) = Model::adopt(&wanted.task(), preset, train, &device, seed)
                     .map_err(in_checkpoint)?;
+                note(&format!(
+                    "strict_loading: false: {} holds another model, so a new run begins from its weights",
+                    folder.display()
+                ));
                 notes.iter().for_each(|text| note(text));
                 model
             }
             None => {
-                let saved = Model::saved_task(&preset).map_err(in_checkpoint)?;
                 if let (Some(saved), Some(wanted)) = (&saved, wanted) {
                     agree(self.command, saved, &wanted.task(), folder)?;
                 }
@@ -173,7 +183,10 @@ impl Session {
             }
         };
         loaded(&model, &folder.display().to_string());
-        Ok(model)
+        Ok(Opened {
+            model,
+            goes_on: adopting.is_none(),
+        })
     }
 
     fn training_rows<'a>(&self, examples: &'a Examples) -> TrainingRows<'a> {
@@ -223,6 +236,44 @@ impl Session {
     }
 }
 
+/// The sources with a data module before them, where options speak of the data and of a model but no option names a module: the one that
+/// the model is mostly used with. A file that names another goes before it.
+fn with_data_module(mut sources: Vec<Source>) -> Vec<Source> {
+    let keys = || {
+        sources.iter().filter_map(|source| match source {
+            Source::Override { key, value } => Some((key.as_str(), value.as_deref())),
+            Source::File(_) => None,
+        })
+    };
+    let is_named = keys().any(|(key, _)| key == "data" || key == "data.class_path");
+    let is_used = keys().any(|(key, _)| key.starts_with("data."));
+    let model = keys().find(|(key, _)| *key == "model" || *key == "model.class_path");
+    let word = model.and_then(|(_, value)| class_word(value?));
+    let module = match word {
+        Some("SequenceClassification") => "SequenceClassificationDataModule",
+        Some("TokenClassification") => "TokenClassificationDataModule",
+        Some("SequenceRegression") => "SequenceRegressionDataModule",
+        Some("MLM") => "MLMDataModule",
+        Some("Embed" | "Inference") => "SequencesDataModule",
+        _ => return sources,
+    };
+    if is_used && !is_named {
+        let default = Source::Override {
+            key: "data".to_owned(),
+            value: Some(module.to_owned()),
+        };
+        sources.insert(0, default);
+    }
+    sources
+}
+
+/// A model from a checkpoint.
+pub(crate) struct Opened {
+    pub(crate) model: Model,
+    /// Whether it is the checkpoint's own, so that its run can go on.
+    pub(crate) goes_on: bool,
+}
+
 /// What is wrong with a checkpoint.
 pub(crate) fn in_checkpoint(error: engraft_tasks::Error) -> Failure {
     Failure::refused(format!("ckpt_path: {error}"))
@@ -239,6 +290,9 @@ fn loaded(model: &Model, name: &str) {
     let report = model.report().to_string();
     let parts: Vec<&str> = report.lines().map(str::trim).collect();
     say(&format!("model: {name}: {}", parts.join("; ")));
+    if let Some(lora) = model.lora() {
+        say(&format!("LoRA:  {lora}"));
+    }
 }
 
 /// Refuses a checkpoint of another task, and to train on one whose arguments differ; elsewhere says that they do.
@@ -254,8 +308,10 @@ fn agree(command: Command, saved: &Task, wanted: &Task, folder: &Path) -> Result
     }
     if settled(wanted, saved) != *saved {
         if command == Command::Fit {
+            let (wanted, saved) = (settled(wanted, saved).to_node(), saved.to_node());
+            let difference = difference(&wanted, &saved, "model").unwrap_or_default();
             return Err(Failure::refused(format!(
-                "ckpt_path: {} was trained with other arguments of model than the experiment's. Resume with the same, or give the folder as model.backbone to start anew from its weights",
+                "ckpt_path: {} was trained with other arguments of model than the experiment's{difference}. Resume with the same, or give the folder as model.backbone to start anew from its weights",
                 folder.display()
             )));
         }
@@ -265,6 +321,22 @@ fn agree(command: Command, saved: &Task, wanted: &Task, folder: &Path) -> Result
         ));
     }
     Ok(())
+}
+
+/// `: model.backbone.lora_r is 8, and was 16`, by the first argument that differs.
+fn difference(wanted: &Node, saved: &Node, key: &str) -> Option<String> {
+    if let (Value::Map(wanted), Value::Map(saved)) = (&wanted.value, &saved.value) {
+        return wanted.iter().find_map(|entry| {
+            let other = saved.iter().find(|other| other.key == entry.key)?;
+            let key = match entry.key.as_str() {
+                "init_args" => key.to_owned(),
+                inner => format!("{key}.{inner}"),
+            };
+            difference(&entry.value, &other.value, &key)
+        });
+    }
+    let [wanted, saved] = [wanted, saved].map(|node| to_yaml(node).trim().replace('\n', ", "));
+    (wanted != saved).then(|| format!(": {key} is {wanted}, and was {saved}"))
 }
 
 /// The task as a checkpoint of it would describe it: what only building it needs is left out, what it left open is filled in.

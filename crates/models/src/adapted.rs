@@ -49,14 +49,17 @@ impl Checkpoint {
             return Ok(encoder);
         }
         let known: Vec<String> = known.into_iter().collect();
-        let known = match known.is_empty() {
-            true => "it has none".to_owned(),
-            false => format!("it has {}", known.join(", ")),
-        };
+        if known.is_empty() {
+            return Err(Error::Argument(format!(
+                "backbone.use_peft: {} has no linear layer that could be adapted; remove it",
+                self.preset.name()
+            )));
+        }
         Err(Error::Argument(format!(
-            "backbone.lora_target_modules: {} matches no linear layer of {}: {known}; give a name or what follows its last dots",
+            "backbone.lora_target_modules: {} matches no linear layer of {}: it has {}; give a name or what follows its last dots",
             settings.targets.join(", "),
-            self.preset.name()
+            self.preset.name(),
+            known.join(", ")
         )))
     }
 

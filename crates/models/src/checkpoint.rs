@@ -402,7 +402,9 @@ impl Checkpoint {
             return Err(error);
         }
         if report.loaded == 0 && !required {
-            // A head that starts anew is no gap in the checkpoint.
+            // A head that starts anew is no gap in the checkpoint, but worth a word.
+            let mut progress = self.progress.borrow_mut();
+            progress.0.missing_optional.extend(report.missing_optional);
             return Ok(module);
         }
         if required {
@@ -421,7 +423,7 @@ impl Checkpoint {
         if !report.is_complete() {
             return Err(Error::Weights {
                 preset: self.preset.name().to_owned(),
-                report: report.to_string(),
+                report: report.to_string().replace("\n  ", "; "),
             });
         }
         let mut progress = self.progress.borrow_mut();

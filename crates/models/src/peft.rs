@@ -38,6 +38,8 @@ pub struct PeftFolder {
 struct PeftRules {
     alpha: f64,
     alphas: Vec<(Regex, f64)>,
+    /// The rank of every update, where they have one.
+    r: Option<usize>,
     rank_stabilised: bool,
     dropout: f64,
 }
@@ -108,7 +110,9 @@ impl PeftFolder {
             .iter()
             .filter(|path| path.is_dir())
             .map(|path| path.display().to_string())
-            .chain([base.to_owned(), format!("hf://{base}")]);
+            .chain([base.to_owned()])
+            // What begins at the root is no repository.
+            .chain((!base.starts_with('/')).then(|| format!("hf://{base}")));
         let mut problem = None;
         for name in candidates {
             match Preset::from_name(&name) {
@@ -202,6 +206,12 @@ impl PeftFolder {
                 a.shape()
             )));
         }
+        if let Some(r) = self.rules.r.filter(|r| *r != rank) {
+            return Err(Error::Config {
+                place: format!("{}: r", self.preset.locate(ADAPTER_CONFIG)),
+                problem: format!("{r}, but the update of {module} has the rank {rank}"),
+            });
+        }
         let rule = self.rule(module, rank);
         rule.check()
             .map_err(|error| Error::Argument(format!("the adapter {}: {error}", self.name())))?;
@@ -276,7 +286,8 @@ impl PeftRules {
             Some("LORA") => {}
             other => {
                 return Err(format!(
-                    "peft_type: only \"LORA\" is supported, found {other:?}"
+                    "peft_type: only \"LORA\" is supported, found {}",
+                    other.map_or_else(|| "none".to_owned(), |kind| format!("\"{kind}\""))
                 ));
             }
         }
@@ -325,7 +336,27 @@ impl PeftRules {
             let number = value.as_f64().filter(|number| number.is_finite());
             number.ok_or_else(|| format!("{key}: expected a number, found {value}"))
         };
-        let alpha = value("lora_alpha").map_or(Ok(8.0), |alpha| number("lora_alpha", alpha))?;
+        let alpha = match config.get("lora_alpha") {
+            Some(alpha) => number("lora_alpha", alpha)?,
+            None => 8.0,
+        };
+        let rank_stabilised = match config.get("use_rslora") {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(is_on)) => *is_on,
+            Some(other) => {
+                return Err(format!("use_rslora: expected true or false, found {other}"));
+            }
+        };
+        let r = match value("r") {
+            None => None,
+            Some(r) => match r.as_u64().and_then(|r| usize::try_from(r).ok()) {
+                Some(r) if r > 0 => Some(r),
+                _ => return Err(format!("r: expected a rank, found {r}")),
+            },
+        };
+        let has_patterns = value("rank_pattern")
+            .and_then(Value::as_object)
+            .is_some_and(|patterns| !patterns.is_empty());
         let patterns = value("alpha_pattern").and_then(Value::as_object);
         let alphas = patterns.into_iter().flatten().map(|(pattern, alpha)| {
             let whole = Regex::new(&format!(r"^(?:.*\.)?(?:{pattern})$"))
@@ -341,7 +372,8 @@ impl PeftRules {
         Ok(Self {
             alpha,
             alphas: alphas.collect::<std::result::Result<_, String>>()?,
-            rank_stabilised: value("use_rslora").and_then(Value::as_bool) == Some(true),
+            r: r.filter(|_| !has_patterns),
+            rank_stabilised,
             dropout,
         })
     }

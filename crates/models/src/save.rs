@@ -115,6 +115,56 @@ impl Checkpoint {
         }
     }
 
+    /// The module that PEFT is to take a head's tensor for: the whole head where it stands beside the encoder, as PEFT wants every tensor of
+    /// a module it saves.
+    fn saved_module<'a>(&self, name: &'a str) -> Option<&'a str> {
+        match name.starts_with(self.config.family.prefix) {
+            true => Some(name.rsplit_once('.')?.0),
+            false => Some(name.split_once('.')?.0),
+        }
+    }
+
+    /// A masked-LM head with every tensor that the reference library's has, those included that are the token embeddings or have two names.
+    pub fn whole_masked_lm(
+        &self,
+        head: Vec<NamedTensor>,
+        encoder: &Transformer,
+    ) -> Vec<NamedTensor> {
+        let root = |name: &str| name.split('.').next().map(str::to_owned);
+        let roots: Vec<_> = head.iter().map(|tensor| root(&tensor.name)).collect();
+        let mut whole = head;
+        for (ours, theirs) in self.config.family.masked_lm {
+            if whole.iter().any(|tensor| tensor.name == *theirs) || !roots.contains(&root(theirs)) {
+                continue;
+            }
+            let twin = match *ours {
+                "decoder" if self.config.masked_lm.tied => {
+                    let table = encoder.embeddings.tokens.weight.val();
+                    Some(NamedTensor {
+                        name: (*theirs).to_owned(),
+                        shape: table.dims().to_vec(),
+                        values: table.into_data().iter::<f32>().collect(),
+                    })
+                }
+                "bias" => whole
+                    .iter()
+                    .find(|tensor| {
+                        let names = self.config.family.masked_lm.iter();
+                        names
+                            .filter(|(ours, _)| *ours == "bias")
+                            .any(|(_, other)| tensor.name == *other)
+                    })
+                    .map(|tensor| NamedTensor {
+                        name: (*theirs).to_owned(),
+                        ..tensor.clone()
+                    }),
+                _ => None,
+            };
+            whole.extend(twin);
+        }
+        whole
+    }
+
     /// PEFT's description of the adapter, if there is one, on the preset called `base`; `heads` are the names of the head's tensors that
     /// lie beside the updates.
     pub fn adapter_config(
@@ -129,7 +179,7 @@ impl Checkpoint {
         };
         let mut modules: Vec<&str> = heads
             .iter()
-            .filter_map(|tensor| Some(tensor.name.rsplit_once('.')?.0))
+            .filter_map(|tensor| self.saved_module(&tensor.name))
             .collect();
         modules.dedup();
         let task = match head {

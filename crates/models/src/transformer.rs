@@ -277,3 +277,65 @@ impl FeedForward {
         .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use engraft_kernels::Key;
+
+    use super::*;
+    use crate::config::{EmbeddingProjection, Relative};
+    use crate::names::parameters;
+
+    /// Shapes that together have every linear layer there is.
+    fn shapes() -> Vec<TransformerConfig> {
+        let plain = TransformerConfig::bert(9, 8, 2, 2);
+        let mut fused = plain.clone();
+        fused.fused_attention = true;
+        fused.feed_forward = FeedForwardKind::GatedFused;
+        let mut gated = plain.clone();
+        gated.feed_forward = FeedForwardKind::Gated;
+        gated.embedding.width = 4;
+        gated.embedding.projection = Some(EmbeddingProjection::AfterNorm);
+        let mut distances = plain.clone();
+        distances.relative = Some(Relative {
+            span: 3,
+            buckets: None,
+            content_to_position: true,
+            position_to_content: true,
+            shared: false,
+            norm: true,
+        });
+        vec![plain, fused, gated, distances]
+    }
+
+    #[test]
+    fn every_linear_layer_is_listed_once_and_can_be_changed() {
+        for config in shapes() {
+            let initial = Initial {
+                device: Device::flex(),
+                key: Key::new(1),
+            };
+            let mut transformer = Transformer::new(&config, &initial);
+            let mut weights: Vec<String> = parameters(&transformer)
+                .into_iter()
+                .filter(|(_, shape, _)| shape.len() == 2)
+                .filter_map(|(path, _, _)| path.strip_suffix(".weight").map(str::to_owned))
+                .filter(|path| !matches!(path.as_str(), "embeddings.tokens" | "relative.table"))
+                .collect();
+            let paths = |listed: Vec<(String, &Linear)>| -> Vec<String> {
+                listed.into_iter().map(|(path, _)| path).collect()
+            };
+            let mut listed = paths(transformer.linears());
+            let changed: Vec<String> = transformer
+                .linears_mut()
+                .into_iter()
+                .map(|(path, _)| path)
+                .collect();
+            assert_eq!(listed, changed);
+            listed.sort();
+            weights.sort();
+            assert_eq!(listed, weights);
+        }
+    }
+}

@@ -120,7 +120,7 @@ impl Model {
         let rows = batch.rows.iter().enumerate().map(|(at, &row)| {
             let several = match kind {
                 OutputKind::Tokens => Some(batch.tokens.lengths[at]),
-                OutputKind::TokenClasses => Some(batch.heads_of_row[at]),
+                OutputKind::TokenClasses { .. } => Some(batch.heads_of_row[at]),
                 _ => None,
             };
             let end = start + several.unwrap_or(1) * width;

@@ -55,11 +55,28 @@ impl Model {
         match (&self.told, &self.task) {
             (Told::Classes(_), _) => OutputKind::Classes,
             (Told::Flags(_), _) => OutputKind::Flags,
-            (Told::TokenClasses(..), _) => OutputKind::TokenClasses,
+            (Told::TokenClasses(_, unit), _) => OutputKind::TokenClasses {
+                words: *unit == Some(TokenUnit::Word),
+            },
             (Told::Numbers { names, .. }, _) => OutputKind::Numbers(names.clone()),
             (_, Task::Embed(_)) if self.pooling != EmbedPooling::None => OutputKind::Vector,
             (Told::Tokens | Told::Nothing, _) => OutputKind::Tokens,
         }
+    }
+
+    /// Its LoRA updates in a few words, if it has any.
+    pub fn lora(&self) -> Option<String> {
+        let updates = self
+            .checkpoint
+            .named_lora(&self.network.encoder, HeadKind::None);
+        let parameters: usize = updates.iter().map(|tensor| tensor.values.len()).sum();
+        (parameters > 0).then(|| {
+            format!(
+                "{} layers of {} have updates, {parameters} parameters in all",
+                updates.len() / 2,
+                self.checkpoint.preset().name()
+            )
+        })
     }
 
     /// What became of each tensor of the checkpoint.

@@ -7,8 +7,11 @@ pub enum OutputKind {
     Classes,
     /// Logits of classes of which any may hold.
     Flags,
-    /// Logits of classes of each letter or word.
-    TokenClasses,
+    /// Logits of classes of each letter, or of each word.
+    TokenClasses {
+        /// Whether of words.
+        words: bool,
+    },
     /// Numbers under these names, in the units of the data.
     Numbers(Vec<String>),
     /// One vector.

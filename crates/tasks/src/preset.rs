@@ -136,9 +136,12 @@ impl Model {
         folder: &Path,
     ) -> Result<()> {
         let kind = network.head_kind();
-        let heads = match kind.is_familys() {
-            true => head,
-            false => &[],
+        let heads = match kind {
+            HeadKind::MaskedLm => self
+                .checkpoint
+                .whole_masked_lm(head.to_vec(), &network.encoder),
+            kind if kind.is_familys() => head.to_vec(),
+            _ => Vec::new(),
         };
         let base = match is_small {
             true => self.base_name(),
@@ -146,11 +149,11 @@ impl Model {
         };
         // PEFT knows repositories by their bare names.
         let base = base.strip_prefix("hf://").unwrap_or(&base);
-        if let Some(config) = self.checkpoint.adapter_config(kind, base, heads) {
+        if let Some(config) = self.checkpoint.adapter_config(kind, base, &heads) {
             write_json(&folder.join(ADAPTER_CONFIG), &config)?;
         }
         let updates = self.checkpoint.named_lora(&network.encoder, kind);
-        let heads = heads.iter().cloned().map(Checkpoint::beside_lora);
+        let heads = heads.into_iter().map(Checkpoint::beside_lora);
         let tensors = updates.into_iter().chain(heads).map(whole);
         write_safetensors(&folder.join(ADAPTER_WEIGHTS), tensors, notes)?;
         Ok(())
@@ -305,7 +308,7 @@ impl Model {
         let checkpoint = if is_whole {
             backbone.open_preset(preset)?
         } else {
-            open_base(backbone, &preset)?
+            open_base(backbone, &preset, has_adapter_head(&task))?
         };
         let weights = description.class_weights.unwrap_or_default();
         let building = Building {
@@ -341,7 +344,8 @@ impl Model {
             backbone.peft_path = Some(preset.name().to_owned());
         }
         let checkpoint = if Self::lies_elsewhere(saved.as_ref()) {
-            open_base(backbone, &preset)?
+            let saved = saved.as_ref();
+            open_base(backbone, &preset, saved.is_some_and(has_adapter_head))?
         } else {
             backbone.preset = preset.name().to_owned();
             backbone.from_scratch = false;
@@ -376,8 +380,13 @@ impl Model {
     }
 }
 
-/// Opens the backbone that the weights in `preset` were trained on, with their heads.
-fn open_base(backbone: &Backbone, preset: &Preset) -> Result<Checkpoint> {
+/// Whether a task's head is one of ours.
+fn has_adapter_head(task: &Task) -> bool {
+    task.is_trainable() && !task.uses_legacy_adapter()
+}
+
+/// Opens the backbone that the weights in `preset` were trained on, with their heads; heads of our own kind have a file of their own.
+fn open_base(backbone: &Backbone, preset: &Preset, has_adapter_head: bool) -> Result<Checkpoint> {
     let base = Preset::from_name(backbone.preset_name()).map_err(|error| {
         Error::Argument(format!(
             "the backbone that {} was trained on cannot be opened: {error}. If it is elsewhere, name it as model.backbone",
@@ -390,6 +399,10 @@ fn open_base(backbone: &Backbone, preset: &Preset) -> Result<Checkpoint> {
             let weights = Arc::new(Weights::open_file(&file)?);
             Ok(checkpoint.with_heads(weights, preset.name())?)
         }
+        _ if has_adapter_head => Err(Error::Argument(format!(
+            "{} is missing: it holds the head",
+            preset.locate(WEIGHTS)
+        ))),
         _ => Ok(checkpoint),
     }
 }

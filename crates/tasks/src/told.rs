@@ -74,7 +74,7 @@ impl Told {
                 unit: *unit,
                 rows: space.token_classes(rows, &examples.origins)?,
             }),
-            (Self::Numbers { names, .. }, Labels::Numbers { names: found, rows }) => {
+            (Self::Numbers { names, scaling }, Labels::Numbers { names: found, rows }) => {
                 if found.len() != names.len() {
                     return Err(Error::Argument(format!(
                         "the model tells {} ({}), but the data has {} ({}): name as many columns with data.y_col",
@@ -83,6 +83,28 @@ impl Told {
                         counted(found.len()),
                         found.join(", ")
                     )));
+                }
+                let mut sorted = [names.clone(), found.clone()];
+                sorted.iter_mut().for_each(|names| names.sort());
+                if names != found && sorted[0] == sorted[1] {
+                    return Err(Error::Argument(format!(
+                        "data.y_col: the model tells {}, in this order, not {}",
+                        names.join(", "),
+                        found.join(", ")
+                    )));
+                }
+                let too_large = |row: &Vec<f64>| {
+                    let scaled = scaling.scale(row);
+                    scaled.iter().any(|number| !number.is_finite())
+                };
+                if let Some(row) = rows.iter().position(too_large) {
+                    return Err(Error::Row {
+                        row: place(examples, row),
+                        problem: format!(
+                            "{:?} cannot be told in single precision; give smaller numbers, or their logarithms",
+                            rows[row]
+                        ),
+                    });
                 }
                 Ok(Targets::Numbers(rows.clone()))
             }
@@ -139,6 +161,14 @@ pub(crate) fn check_kind(task: &Task, labels: &Labels) -> Result<()> {
         true => Ok(()),
         false => Err(unfit(labels, needs)),
     }
+}
+
+/// Where a row came from.
+fn place(examples: &Examples, row: usize) -> String {
+    examples
+        .origins
+        .get(row)
+        .map_or_else(|| format!("row {row}"), ToString::to_string)
 }
 
 fn counted(count: usize) -> String {

@@ -6,6 +6,7 @@ use engraft_data::{Batching, Examples, Masking};
 use engraft_models::Mode;
 use engraft_tasks::metrics::Mean;
 use engraft_tasks::{Draws, Model, Network, RowOutput, Targets};
+use engraft_text::LetterPolicy;
 
 use crate::error::{Error, Result};
 use crate::loader::Loader;
@@ -80,7 +81,8 @@ pub(crate) fn score(
     scores.extend(metrics.finish().into_iter().map(staged));
     progress.finish(scores.clone());
     let max_length = model.task().backbone().backbone().max_length;
-    for note in handled.notes(rows, max_length) {
+    let policy = model.row_encoder().tokenizer().letter_policy();
+    for note in handled.notes(rows, max_length, policy) {
         progress.note(&format!("{stage}: {note}"));
     }
     if stage == "test" {
@@ -118,7 +120,12 @@ impl Handled {
     }
 
     /// What a user should know of it.
-    pub fn notes(&self, rows: usize, max_length: Option<usize>) -> Vec<String> {
+    pub fn notes(
+        &self,
+        rows: usize,
+        max_length: Option<usize>,
+        policy: Option<LetterPolicy>,
+    ) -> Vec<String> {
         let mut notes = Vec::new();
         if self.cut > 0 {
             let length = max_length.unwrap_or_default();
@@ -133,8 +140,16 @@ impl Handled {
                 1 => "1 letter".to_owned(),
                 _ => format!("{letters} letters"),
             };
+            let fate = match policy {
+                Some(LetterPolicy::Map) => {
+                    "each became the nearest letter that it has, or else an unknown token"
+                }
+                _ => {
+                    "each became an unknown token (model.backbone.letters: map finds the nearest letter)"
+                }
+            };
             notes.push(format!(
-                "{letters} in {of} of {rows} rows are not in the model's alphabet; model.backbone.letters says what becomes of them"
+                "{letters} in {of} of {rows} rows are not in the model's alphabet: {fate}"
             ));
         }
         notes

@@ -331,7 +331,8 @@ impl<'a> Loop<'a> {
         }
         if epoch == 0 {
             let max_length = self.model.task().backbone().backbone().max_length;
-            for note in handled.notes(self.loader.rows(), max_length) {
+            let policy = self.model.row_encoder().tokenizer().letter_policy();
+            for note in handled.notes(self.loader.rows(), max_length, policy) {
                 self.fit.progress.note(&format!("training: {note}"));
             }
         }
@@ -474,6 +475,11 @@ impl<'a> Loop<'a> {
     }
 
     fn end_epoch(&mut self) -> Result<()> {
+        if self.loss.weight == 0.0 && self.position.epoch == 0 {
+            return Err(Error::Argument(
+                "data: no training row has anything to learn from: every label is left out, or no token can be masked".into(),
+            ));
+        }
         let Position { epoch, step, .. } = self.position;
         let mut logged = vec![("train_loss_epoch".to_owned(), self.loss.value())];
         if self.accuracy.weight > 0.0 {

@@ -251,7 +251,7 @@ pub(crate) fn read_optimizer(
                 return Err(refuse(
                     path,
                     format!(
-                        "the optimizer's moments of {name} have {} elements, not {count}",
+                        "the optimizer's moments of {name} have {} elements, not {count}; model.reset_optimizer_states: true starts them anew",
                         values.len()
                     ),
                 ));

@@ -29,7 +29,7 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
     let examples = examples
         .ok_or_else(|| Failure::refused(format!("data: there are no rows to {name} on")))?;
     let model = match &checkpoint {
-        Some(folder) => session.open_checkpoint(folder, None)?,
+        Some(folder) => session.open_checkpoint(folder, None)?.model,
         // The rows to score must not decide what the classes are.
         None => session.build(None)?,
     };

@@ -26,7 +26,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     }
     let folder = Folder::create(output);
     let folder = folder.map_err(|error| Failure::refused(format!("--output: {error}")))?;
-    let mut model = session.open_checkpoint(&checkpoint, None)?;
+    let mut model = session.open_checkpoint(&checkpoint, None)?.model;
     let form = form(&mut model, session.lora)?;
     model
         .write_preset(&model.network, form, folder.path())

@@ -23,9 +23,12 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let data = session.data()?;
     let resume = session.checkpoint()?;
     let splits = session.rows(Stage::Fit)?;
-    let model = match &resume {
-        Some(folder) => session.open_checkpoint(folder, splits.train.as_ref())?,
-        None => session.build(splits.train.as_ref())?,
+    let (model, resume) = match resume {
+        Some(folder) => {
+            let opened = session.open_checkpoint(&folder, splits.train.as_ref())?;
+            (opened.model, Some(folder).filter(|_| opened.goes_on))
+        }
+        None => (session.build(splits.train.as_ref())?, None),
     };
 
     // A resumed run is the run it goes on with: what reruns it starts at its beginning.

@@ -37,7 +37,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let examples =
         Arc::new(examples.ok_or_else(|| Failure::refused("data: there are no rows to predict"))?);
     let model = match &checkpoint {
-        Some(folder) => session.open_checkpoint(folder, None)?,
+        Some(folder) => session.open_checkpoint(folder, None)?.model,
         // Labels among the rows, if any, are not looked at.
         None => session.build(None)?,
     };
@@ -64,7 +64,8 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let handled = result?;
     file.finish()?;
     let max_length = model.task().backbone().backbone().max_length;
-    let notes = handled.notes(rows, max_length);
+    let policy = model.row_encoder().tokenizer().letter_policy();
+    let notes = handled.notes(rows, max_length, policy);
     notes.iter().for_each(|text| note(text));
     say(&format!("predictions  {} ({written} rows)", path.display()));
     Ok(())

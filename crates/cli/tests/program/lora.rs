@@ -218,3 +218,18 @@ fn an_adapter_on_another_backbone_or_of_another_kind_is_refused() {
     .unwrap();
     refused(&place, "adapter_model.safetensors");
 }
+
+#[test]
+fn other_arguments_of_a_resumed_run_are_named() {
+    let place = Workplace::new();
+    place.succeed(LORA);
+    let said = place.run(
+        "fit -c fit.yaml --model.backbone.use_peft true --model.backbone.lora_r 8 --ckpt_path last",
+    );
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.err.contains("model.backbone.lora_r is 8, and was 4"),
+        "{}",
+        said.err
+    );
+}

@@ -171,6 +171,11 @@ fn what_fits_of_another_tasks_checkpoint_is_taken() {
         "{}",
         said.err
     );
+    // It is a run of its own, and the other keeps its checkpoint.
+    for run in ["version_0", "version_1"] {
+        let kept = std::fs::read_dir(place.path(&format!("logs/{run}/checkpoints")));
+        assert_eq!(kept.unwrap().count(), 1, "{run}");
+    }
 }
 
 #[test]
@@ -249,4 +254,30 @@ fn tasks_and_data_that_do_not_fit_are_refused() {
         assert!(said.err.contains(expected), "{words}: {}", said.err);
         assert!(!place.path("logs").exists(), "{words}");
     }
+}
+
+#[test]
+fn a_model_has_a_data_module_it_is_mostly_used_with() {
+    let place = letters();
+    place.succeed("predict --model SequenceRegression --model.backbone aido_dna_debug --data.path rows.tsv --output p.tsv");
+    place.succeed(
+        "fit --model TokenClassification --model.backbone aido_dna_debug --data.path rows.tsv --trainer.max_steps 1",
+    );
+}
+
+#[test]
+fn rows_without_anything_to_learn_from_are_refused() {
+    let place = letters();
+    place.write(
+        "none.jsonl",
+        &"{\"sequences\": \"ACGT\", \"labels\": [null, null, null, null]}\n".repeat(12),
+    );
+    let said = place.run("fit --model TokenClassification --model.n_classes 2 --model.backbone aido_dna_debug --data.path none.jsonl --trainer.max_epochs 1");
+    assert_ne!(said.code, Some(0));
+    assert!(
+        said.err
+            .contains("no training row has anything to learn from"),
+        "{}",
+        said.err
+    );
 }
