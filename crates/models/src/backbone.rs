@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engraft_component::{Choice, Component, Node, Style, Value as NodeValue};
-use engraft_hub::Preset;
+use engraft_hub::{Preset, Weights};
 use serde_json::{Map, Value};
 
 use crate::adapted::LoraOrigin;
@@ -12,7 +12,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::letters::LetterPolicy;
 use crate::lora::LoraRule;
-use crate::peft::{LoraSettings, PeftFolder};
+use crate::peft::{LoraSettings, PeftFolder, base_of};
 
 /// The pretrained encoder of a task: the name of a built-in preset, `hf://org/repo[@revision]`, or a folder.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -149,6 +149,10 @@ impl Backbone {
         } else {
             preset
         };
+        let preset = match stands_on(&preset)? {
+            Some(base) if !self.from_scratch => Preset::from_name(&base)?,
+            _ => preset,
+        };
         let overwrites: Map<String, Value> = self
             .config_overwrites
             .iter()
@@ -229,6 +233,15 @@ impl Backbone {
             false => Ok(()),
         }
     }
+}
+
+/// The preset whose encoder the heads in a folder were trained on, where the folder holds heads alone.
+fn stands_on(preset: &Preset) -> Result<Option<String>> {
+    let file = preset.dir().map(|folder| folder.join("model.safetensors"));
+    let Some(file) = file.filter(|file| file.is_file()) else {
+        return Ok(None);
+    };
+    Ok(base_of(&Weights::open_file(&file)?))
 }
 
 /// A YAML value as `config.json` would hold it.

@@ -258,6 +258,11 @@ pub fn base_notes(base: &str, fingerprint: &str) -> [(String, String); 2] {
     ]
 }
 
+/// The backbone that weights need, where their notes name one.
+pub(crate) fn base_of(weights: &Weights) -> Option<String> {
+    weights.notes().get("backbone").cloned()
+}
+
 /// Refuses a backbone that weights were not trained on, where their notes say what that was.
 pub(crate) fn check_base(
     adapter: &str,

@@ -179,6 +179,11 @@ fn a_frozen_backbone_is_left_out_of_checkpoints_unless_asked_for() {
     assert!(tensors(&checkpoint(&place, "whole")) > 20);
     place.succeed(&format!("export --ckpt_path {kept} --output out"));
     assert!(tensors("out") > 20);
+    // As a backbone it stands for the one that it stands on.
+    let embed = "predict --model Embed --model.pooling mean_pooling --data SequencesDataModule --data.path unlabelled.csv";
+    place.succeed(&format!("{embed} --model.backbone ./{kept} --output a.tsv"));
+    place.succeed(&format!("{embed} --model.backbone ./tiny --output b.tsv"));
+    assert_eq!(place.read("a.tsv"), place.read("b.tsv"));
 }
 
 #[test]
