@@ -71,8 +71,12 @@ impl Model {
             .named_lora(&self.network.encoder, HeadKind::None);
         let parameters: usize = updates.iter().map(|tensor| tensor.values.len()).sum();
         (parameters > 0).then(|| {
+            let fresh = match self.checkpoint.has_weights() {
+                true => "",
+                false => ", which starts from scratch and stays as it is",
+            };
             format!(
-                "{} layers of {} have updates, {parameters} parameters in all",
+                "{} layers of {}{fresh} have updates, {parameters} parameters in all",
                 updates.len() / 2,
                 self.checkpoint.preset().name()
             )

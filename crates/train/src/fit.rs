@@ -17,14 +17,14 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Handled, limited, score};
 use crate::loader::Loader;
 use crate::optimizer::{GradientSum, OptimizerState};
-use crate::outset::{
-    data_signature, first_rows, known_metrics, total_steps, trained_parameters, warn_about_schedule,
-};
+use crate::outset::{data_signature, first_rows, known_metrics, total_steps, warn_about_schedule};
 use crate::progress::Progress;
 use crate::run::{Present, Run};
 use crate::settings::Plan;
-use crate::snapshot::{self, Metric, Position, Signature, State};
+use crate::snapshot::{Metric, Position, Signature, State};
 use crate::training::Training;
+
+mod resume;
 
 /// The stream of random draws that dropout comes from.
 const DROPOUT: u64 = 0xd0;
@@ -198,58 +198,6 @@ impl<'a> Loop<'a> {
             trainer.catch_up(moment)?;
         }
         Ok(trainer)
-    }
-
-    /// Takes up a checkpoint's state; the weights are in the model already. None if they are all that is taken, which is so where the
-    /// checkpoint may be another run's and is.
-    fn restore(&mut self, path: &Path) -> Result<Option<State>> {
-        let state = snapshot::read_state(path)?;
-        let notes = match state.signature.check(&self.signature, path) {
-            Err(difference) if !self.fit.training.strict_loading => {
-                self.fit.progress.note(&format!(
-                    "strict_loading: false: a new run begins from the checkpoint's weights, as {difference}"
-                ));
-                return Ok(None);
-            }
-            checked => checked?,
-        };
-        for note in notes {
-            self.fit.progress.note(&note);
-        }
-        if !self.fit.training.reset_optimizer_states {
-            let trained = trained_parameters(self.network()?);
-            let device = self
-                .network()?
-                .devices()
-                .into_iter()
-                .next()
-                .unwrap_or_default()
-                .inner();
-            self.optimizer = snapshot::read_optimizer(path, &trained, &device)?;
-        }
-        self.position = state.position;
-        (self.loss, self.accuracy) = (state.loss, state.accuracy);
-        self.stopped.clone_from(&state.stopped);
-        self.metrics = state
-            .metrics
-            .iter()
-            .map(|metric| (metric.name.clone(), metric.value))
-            .collect();
-        Ok(Some(state))
-    }
-
-    /// Lets callbacks act that were due at the moment of the checkpoint, but after it; the others know that they have acted.
-    fn catch_up(&mut self, moment: Moment) -> Result<()> {
-        let Position { epoch, .. } = self.position;
-        match moment {
-            // The position already points at the next epoch.
-            Moment::TrainEpochEnd => self.keep(moment, epoch.saturating_sub(1)),
-            Moment::ValidationEnd => {
-                self.keep(moment, epoch)?;
-                self.keep(Moment::Step, epoch)
-            }
-            Moment::Step => self.keep(moment, epoch),
-        }
     }
 
     fn network(&self) -> Result<&Network> {
