@@ -192,7 +192,7 @@ pub enum Validation {
 
 impl Validation {
     /// Where epoch-wise callbacks act when the user does not say.
-    fn moment(self) -> Moment {
+    pub(crate) fn moment(self) -> Moment {
         match self {
             Self::Never | Self::EveryEpoch => Moment::TrainEpochEnd,
             Self::Otherwise => Moment::ValidationEnd,

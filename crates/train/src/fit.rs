@@ -15,6 +15,7 @@ use crate::evaluate::{Handled, limited};
 use crate::loader::Loader;
 use crate::optimizer::OptimizerState;
 use crate::progress::Progress;
+use crate::rate::Rates;
 use crate::run::Run;
 use crate::settings::Plan;
 use crate::snapshot::{Position, Signature};
@@ -100,8 +101,7 @@ struct Loop<'a> {
     run: Run,
     signature: Signature,
     position: Position,
-    /// Steps of the whole run, for schedules.
-    total_steps: Option<u64>,
+    rates: Rates<'a>,
     validation_interval: u64,
     /// Of the present epoch.
     loss: Mean,

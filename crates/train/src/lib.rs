@@ -12,6 +12,7 @@ pub mod log;
 pub mod optimizer;
 mod outset;
 pub mod progress;
+mod rate;
 mod run;
 pub mod schedule;
 pub mod settings;

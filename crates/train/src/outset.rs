@@ -82,11 +82,11 @@ pub(crate) fn data_signature(
         .collect()
 }
 
-/// Path and number of elements of every parameter that is trained.
-pub(crate) fn trained_parameters(network: &Network) -> Vec<(String, usize)> {
+/// Path and shape of every parameter that is trained.
+pub(crate) fn trained_parameters(network: &Network) -> Vec<(String, Vec<usize>)> {
     let all = parameters(network).into_iter();
     all.filter(|(_, _, tensor)| tensor.is_tracked())
-        .map(|(path, _, tensor)| (path, tensor.dims()[0]))
+        .map(|(path, shape, _)| (path, shape))
         .collect()
 }
 

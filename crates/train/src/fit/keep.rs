@@ -13,6 +13,7 @@ impl Loop<'_> {
     pub(super) fn observe_and_keep(&mut self, moment: Moment, epoch: u64) -> Result<()> {
         let metrics: Vec<(String, f64)> = self.metrics.clone().into_iter().collect();
         let reason = self.run.observe(moment, &metrics);
+        self.rates.observe(moment, &metrics);
         let enough =
             epoch + 1 >= self.fit.plan.min_epochs && self.position.step >= self.fit.plan.min_steps;
         if enough && self.stopped.is_none() {
@@ -53,6 +54,7 @@ impl Loop<'_> {
                 metrics: metrics.collect(),
                 keepers: Vec::new(),
                 stoppers: Vec::new(),
+                plateau: self.rates.state(),
                 stopped: self.stopped.clone(),
                 moment: None,
                 saves: 0,

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::loader::Loader;
 use crate::optimizer::OptimizerState;
 use crate::outset::{data_signature, known_metrics, total_steps, warn_about_schedule};
+use crate::rate::Rates;
 use crate::run::Run;
 use crate::snapshot::{Position, Signature};
 
@@ -64,9 +65,8 @@ impl<'a> Loop<'a> {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let mut run = Run::new(fit.plan, fit.callbacks, &known, validation, fit.config)?;
         warn_about_schedule(&fit, batches, total_steps)?;
-        // The schedule is asked once before anything is written: an endless run has no end to decay to.
-        fit.training
-            .learning_rate(0, 0, total_steps, fit.plan.max_epochs)?;
+        let whole = [total_steps, fit.plan.max_epochs];
+        let rates = Rates::new(fit.training, whole, &known, validation)?;
 
         let network = Some(model.take_network().train());
         let signature = Signature {
@@ -84,7 +84,7 @@ impl<'a> Loop<'a> {
             run: Run::new_empty(),
             signature,
             position: Position::default(),
-            total_steps,
+            rates,
             loss: Mean::default(),
             accuracy: Mean::default(),
             metrics: BTreeMap::new(),

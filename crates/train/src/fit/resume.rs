@@ -28,6 +28,7 @@ impl Loop<'_> {
             self.fit.progress.note(&note);
         }
         if !self.fit.training.reset_optimizer_states {
+            self.rates.restore(state.plateau.clone());
             let trained = trained_parameters(self.network()?);
             let device = self
                 .network()?
@@ -36,7 +37,8 @@ impl Loop<'_> {
                 .next()
                 .unwrap_or_default()
                 .inner();
-            self.optimizer = snapshot::read_optimizer(path, &trained, &device)?;
+            self.optimizer =
+                snapshot::read_optimizer(path, &self.fit.training.optimizer, &trained, &device)?;
         }
         self.position = state.position;
         (self.loss, self.accuracy) = (state.loss, state.accuracy);

@@ -76,12 +76,7 @@ impl Loop<'_> {
             step: number,
             ..
         } = self.position;
-        let rate = self.fit.training.learning_rate(
-            number,
-            epoch,
-            self.total_steps,
-            self.fit.plan.max_epochs,
-        )?;
+        let rate = self.rates.at(number, epoch)?;
         let norm = step.gradients.norm();
         // Rows of classes that weigh nothing teach nothing.
         let teaches = step.loss.weight > 0.0;
@@ -96,7 +91,7 @@ impl Loop<'_> {
         }
         let clip = self.fit.plan.clip_norm.map(|limit| (limit, norm));
         if let Some(network) = self.network.take_if(|_| teaches) {
-            let optimizer = &self.fit.training.optimizer;
+            let optimizer = self.rates.optimizer(number, epoch)?;
             self.network =
                 Some(optimizer.step(network, step.gradients, &mut self.optimizer, rate, clip));
         }
