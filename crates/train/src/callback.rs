@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod early_stopping;
+mod ft_scheduler;
 mod keeper;
 mod template;
 
@@ -17,6 +18,7 @@ use crate::settings::words;
 
 pub use checkpoint::{ModelCheckpoint, SaveLast};
 pub use early_stopping::{EarlyStopping, Stopper, StopperState};
+pub use ft_scheduler::{FTScheduler, Release, ReleasePlan};
 pub use keeper::{CheckpointKeeper, Decision, KeeperState, Kept};
 pub use template::Template;
 
@@ -51,6 +53,17 @@ pub enum CallbackError {
         /// Which, and what to do.
         reason: String,
     },
+    /// A file that a callback reads is not what it should be.
+    #[error(transparent)]
+    File(#[from] Error),
+}
+
+/// Refuses callbacks that no run can have, before any weight is read.
+///
+/// # Errors
+/// A file that one of them reads is missing or wrong.
+pub fn check(callbacks: &[Callback]) -> Result<(), CallbackError> {
+    ReleasePlan::of(callbacks).map(|_| ())
 }
 
 /// What is done beside training.
@@ -60,6 +73,8 @@ pub enum Callback {
     ModelCheckpoint(ModelCheckpoint),
     /// Ends training when a metric stops improving.
     EarlyStopping(EarlyStopping),
+    /// Trains more and more of the model.
+    FTScheduler(FTScheduler),
     /// Logs the learning rate.
     LearningRateMonitor(LearningRateMonitor),
     /// Writes predictions.

@@ -20,12 +20,14 @@ use crate::run::Run;
 use crate::settings::Plan;
 use crate::snapshot::{Position, Signature};
 use crate::training::Training;
+use crate::unfreezing::Unfreezing;
 
 mod conclude;
 mod keep;
 mod prepare;
 mod resume;
 mod step;
+mod unfreeze;
 
 use step::Step;
 
@@ -102,6 +104,8 @@ struct Loop<'a> {
     signature: Signature,
     position: Position,
     rates: Rates<'a>,
+    /// Which parameters are trained from which epoch on, where that changes.
+    unfreezing: Option<Unfreezing>,
     validation_interval: u64,
     /// Of the present epoch.
     loss: Mean,
@@ -141,6 +145,7 @@ impl Loop<'_> {
     /// The rest of the present epoch.
     fn epoch(&mut self) -> Result<()> {
         let epoch = self.position.epoch;
+        self.release(epoch);
         let plan = limited(self.loader.plan(epoch), self.fit.plan.limits.train);
         let batches = plan.len() as u64;
         let label = match self.fit.plan.max_epochs {

@@ -18,6 +18,7 @@ pub mod schedule;
 pub mod settings;
 mod snapshot;
 mod training;
+mod unfreezing;
 
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};

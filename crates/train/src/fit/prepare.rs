@@ -15,6 +15,7 @@ use crate::outset::{data_signature, known_metrics, total_steps, warn_about_sched
 use crate::rate::Rates;
 use crate::run::Run;
 use crate::snapshot::{Position, Signature};
+use crate::unfreezing::Unfreezing;
 
 impl<'a> Loop<'a> {
     pub(super) fn prepare(mut model: Model, mut fit: Fit<'a>) -> Result<Self> {
@@ -68,7 +69,9 @@ impl<'a> Loop<'a> {
         let whole = [total_steps, fit.plan.max_epochs];
         let rates = Rates::new(fit.training, whole, &known, validation)?;
 
-        let network = Some(model.take_network().train());
+        let network = model.take_network().train();
+        let unfreezing = Unfreezing::of(fit.callbacks, &model, &network)?;
+        let network = Some(network);
         let signature = Signature {
             data: data_signature(&model, &fit, &loader),
             machine: Signature::machine(),
@@ -85,6 +88,7 @@ impl<'a> Loop<'a> {
             signature,
             position: Position::default(),
             rates,
+            unfreezing,
             loss: Mean::default(),
             accuracy: Mean::default(),
             metrics: BTreeMap::new(),

@@ -29,6 +29,12 @@ impl Loop<'_> {
         }
         if !self.fit.training.reset_optimizer_states {
             self.rates.restore(state.plateau.clone());
+            // What has taken a step is what was trained when the last one was taken.
+            let Position { epoch, batch, .. } = state.position;
+            self.unfreeze(match batch {
+                0 => epoch.saturating_sub(1),
+                _ => epoch,
+            });
             let trained = trained_parameters(self.network()?);
             let device = self
                 .network()?
