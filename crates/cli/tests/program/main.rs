@@ -9,6 +9,7 @@ mod lora;
 mod refusals;
 mod resume;
 mod tasks;
+mod training;
 mod walk;
 
 use std::path::{Path, PathBuf};

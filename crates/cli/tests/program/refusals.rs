@@ -64,11 +64,11 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --model.optimizer SGDD",
-        "--model.optimizer: unknown optimizer \"SGDD\". There are: AdamW, Adam",
+        "--model.optimizer: unknown optimizer \"SGDD\". Did you mean \"SGD\"?",
     ),
     (
         "fit -c fit.yaml --model.optimizer.learning_rate 3",
-        "--model.optimizer.learning_rate: unknown key. AdamW takes: lr, betas, eps, weight_decay, amsgrad, maximize",
+        "--model.optimizer.learning_rate: unknown key. AdamW takes: lr, betas, eps, weight_decay, amsgrad, maximize, exclude_norm_and_bias, layer_decay",
     ),
     (
         "fit -c fit.yaml --model.optimizer.lr fast",
@@ -97,6 +97,38 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "fit -c fit.yaml --model.lr_scheduler CosineWithWarmup",
         "--model.lr_scheduler: CosineWithWarmup needs warmup_ratio or num_warmup_steps; 0 means no warm-up",
+    ),
+    (
+        "fit -c fit.yaml --model.optimizer SGD --model.optimizer.nesterov true",
+        "--model.optimizer.nesterov: needs a momentum above 0 and no dampening",
+    ),
+    (
+        "fit -c fit.yaml --model.optimizer.layer_decay 2",
+        "--model.optimizer.layer_decay: expected a number above 0 and up to 1, found 2",
+    ),
+    (
+        "fit -c fit.yaml --model.lr_scheduler LambdaLR",
+        "--model.lr_scheduler: LambdaLR: its factor is a Python function, which an experiment cannot hold",
+    ),
+    (
+        "fit -c fit.yaml --model.lr_scheduler ReduceLROnPlateau --model.lr_scheduler.monitor val_f2",
+        "ReduceLROnPlateau: there is no metric \"val_f2\" to monitor; this run has train_loss",
+    ),
+    (
+        "fit -c fit.yaml --model.lr_scheduler OneCycleLR --model.lr_scheduler.max_lr 1 --model.lr_scheduler.total_steps 3",
+        "OneCycleLR ends after 3 steps, but training goes on",
+    ),
+    (
+        "fit -c fit.yaml --model.optimizer Adafactor --model.lr_scheduler OneCycleLR --model.lr_scheduler.max_lr 1",
+        "--model.lr_scheduler: OneCycleLR moves the momentum, which Adafactor does not have; give cycle_momentum: false",
+    ),
+    (
+        "fit -c fit.yaml --trainer.callbacks FTScheduler",
+        "FTScheduler: ft_schedule_path is missing: name the YAML file",
+    ),
+    (
+        "fit -c fit.yaml --trainer.callbacks FTScheduler --trainer.callbacks.ft_schedule_path nowhere.yaml",
+        "nowhere.yaml: cannot be read",
     ),
     (
         "fit -c fit.yaml --model.backbone.use_peft true --model.backbone.lora_r 0",
