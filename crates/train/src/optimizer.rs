@@ -24,7 +24,7 @@ use rule::{Rule, Update, from_zero, refuse};
 
 pub use adafactor::Adafactor;
 pub use adam::{Adam, AdamW};
-pub use adaptive::{Adagrad, RmsProp};
+pub use adaptive::{Adagrad, RMSprop};
 pub use groups::ParameterGroups;
 pub use rule::Parts;
 pub use sgd::SGD;
@@ -42,7 +42,7 @@ pub enum Optimizer {
     /// Second moments by rows and columns.
     Adafactor(Adafactor),
     /// Gradients over the root of their mean square.
-    RMSprop(RmsProp),
+    RMSprop(RMSprop),
     /// Gradients over the root of their sum of squares.
     Adagrad(Adagrad),
 }

@@ -108,15 +108,15 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --model.lr_scheduler LambdaLR",
-        "--model.lr_scheduler: LambdaLR: its factor is a Python function, which an experiment cannot hold",
+        "--model.lr_scheduler: LambdaLR: its factor is a Python function, which an experiment cannot hold; SequentialLR puts other schedules together",
     ),
     (
         "fit -c fit.yaml --model.lr_scheduler ReduceLROnPlateau --model.lr_scheduler.monitor val_f2",
-        "ReduceLROnPlateau: there is no metric \"val_f2\" to monitor; this run has train_loss",
+        "model.lr_scheduler: ReduceLROnPlateau: there is no metric \"val_f2\" to monitor; this run has train_loss, train_accuracy, train_f1, train_mcc, train_auroc, train_loss_epoch, train_accuracy_epoch, lr, grad_norm, val_loss, val_accuracy, val_f1, val_mcc, val_auroc",
     ),
     (
         "fit -c fit.yaml --model.lr_scheduler OneCycleLR --model.lr_scheduler.max_lr 1 --model.lr_scheduler.total_steps 3",
-        "OneCycleLR ends after 3 steps, but training goes on",
+        "model.lr_scheduler: OneCycleLR ends after 3 steps, but training goes on; give the number of all steps, or none, which means the whole run",
     ),
     (
         "fit -c fit.yaml --model.optimizer Adafactor --model.lr_scheduler OneCycleLR --model.lr_scheduler.max_lr 1",
@@ -124,11 +124,11 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --trainer.callbacks FTScheduler",
-        "FTScheduler: ft_schedule_path is missing: name the YAML file",
+        "FTScheduler: ft_schedule_path is missing: name the YAML file that says what is trained from which epoch on, or remove the callback",
     ),
     (
         "fit -c fit.yaml --trainer.callbacks FTScheduler --trainer.callbacks.ft_schedule_path nowhere.yaml",
-        "nowhere.yaml: cannot be read",
+        "FTScheduler: ft_schedule_path: there is no file nowhere.yaml",
     ),
     (
         "fit -c fit.yaml --model.backbone.use_peft true --model.backbone.lora_r 0",

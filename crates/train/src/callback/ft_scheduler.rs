@@ -67,6 +67,10 @@ impl ReleasePlan {
                     .to_owned(),
             )
         })?;
+        if !path.is_file() {
+            let path = path.display();
+            return Err(refuse(format!("ft_schedule_path: there is no file {path}")));
+        }
         Ok(Some(Self::read(&read_yaml_file(path)?)?))
     }
 
@@ -183,7 +187,10 @@ mod tests {
         let refused = |callbacks: &[Callback]| ReleasePlan::of(callbacks).unwrap_err().to_string();
         assert!(refused(&[scheduler(None)]).contains("ft_schedule_path is missing"));
         assert!(refused(&[scheduler(Some("a")), scheduler(Some("b"))]).contains("given twice"));
-        assert!(refused(&[scheduler(Some("/no/such/file.yaml"))]).contains("cannot be read"));
+        assert!(
+            refused(&[scheduler(Some("/no/such/file.yaml"))])
+                .contains("there is no file /no/such/file.yaml")
+        );
         assert!(ReleasePlan::of(&[]).unwrap().is_none());
     }
 }

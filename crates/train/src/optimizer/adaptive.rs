@@ -11,14 +11,13 @@ use crate::error::Result;
 ///
 /// Hinton's lecture 6e; definitions and defaults are PyTorch's.
 #[derive(Clone, Debug, PartialEq, Component)]
-#[component(name = "RMSprop")]
 #[component(alias = "torch.optim.RMSprop")]
 #[component(ignored(
     foreach = "all parameters are stepped the same way",
     capturable = "there is no graph capture",
     differentiable = "the step is not differentiated"
 ))]
-pub struct RmsProp {
+pub struct RMSprop {
     /// Learning rate.
     #[arg(default = 1e-2)]
     pub lr: f64,
@@ -86,7 +85,7 @@ const MEAN: &str = "mean";
 /// The direction so far.
 const DIRECTION: &str = "momentum";
 
-impl Rule for RmsProp {
+impl Rule for RMSprop {
     fn learning_rate(&self) -> f64 {
         self.lr
     }
