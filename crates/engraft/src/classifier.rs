@@ -226,6 +226,7 @@ impl TextClassifier {
             max_epochs: Some(i64::try_from(fit.epochs).unwrap_or(i64::MAX)),
             gradient_clip_val: fit.clip_norm,
             enable_checkpointing: Some(false),
+            enable_report: Some(false),
             ..Trainer::default()
         };
         let (mut plan, _) = trainer.plan().map_err(engraft_train::Error::from)?;

@@ -19,6 +19,8 @@ use crate::loader::Loader;
 use crate::optimizer::{GradientSum, OptimizerState};
 use crate::outset::{data_signature, first_rows, known_metrics, total_steps, warn_about_schedule};
 use crate::progress::Progress;
+use crate::record::Record;
+use crate::report::{Ending, Testing, of_fit};
 use crate::run::{Present, Run};
 use crate::settings::Plan;
 use crate::snapshot::{Metric, Position, Signature, State};
@@ -71,6 +73,8 @@ pub struct FitOutcome {
     pub metrics: Vec<(String, f64)>,
     /// The test split's scores, by the checkpoint above; none without a test split or after an interruption.
     pub test: Option<Vec<(String, f64)>>,
+    /// The report; none where none was asked for or it could not be written, which is said.
+    pub report: Option<PathBuf>,
     /// Why training ended early, if it did.
     pub stopped: Option<String>,
     /// Whether it was stopped from outside.
@@ -108,6 +112,7 @@ struct Loop<'a> {
     loss: Mean,
     accuracy: Mean,
     metrics: BTreeMap<String, f64>,
+    record: Record,
     stopped: Option<String>,
     interrupted: bool,
 }
@@ -120,6 +125,7 @@ impl<'a> Loop<'a> {
                 "model: this task only predicts and cannot be fitted; use predict".into(),
             ));
         }
+        let record = Record::new(&fit.splits, fit.plan.report);
         let train = fit.splits.train.take().filter(|train| !train.is_empty());
         let train = Arc::new(
             train.ok_or_else(|| Error::Argument("data: there are no training rows".into()))?,
@@ -185,6 +191,7 @@ impl<'a> Loop<'a> {
             loss: Mean::default(),
             accuracy: Mean::default(),
             metrics: BTreeMap::new(),
+            record,
             stopped: None,
             interrupted: false,
         };
@@ -194,10 +201,21 @@ impl<'a> Loop<'a> {
         };
         run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
         trainer.run = run;
+        trainer.begin_record(resumed.is_some())?;
         if let Some(moment) = resumed.and_then(|state| state.moment) {
             trainer.catch_up(moment)?;
         }
         Ok(trainer)
+    }
+
+    fn begin_record(&mut self, resumed: bool) -> Result<()> {
+        if let Some(network) = &self.network {
+            let from = self.fit.resume.filter(|_| resumed);
+            let from = from.map(|path| (path, self.position.step));
+            let log = self.run.folder().filter(|_| self.fit.plan.log);
+            self.record.begin(&self.model, network, from, log)?;
+        }
+        Ok(())
     }
 
     fn network(&self) -> Result<&Network> {
@@ -299,6 +317,7 @@ impl<'a> Loop<'a> {
             .with(epoch)
             .with(number);
         step.rows.extend(&batch.rows);
+        self.record.trained_rows += batch.len() as u64;
         step.batches += 1;
         self.position.batch += 1;
         self.position.seen += 1;
@@ -380,6 +399,7 @@ impl<'a> Loop<'a> {
         logged.push(("lr".to_owned(), rate));
         logged.push(("grad_norm".to_owned(), norm));
         self.metrics.extend(logged.iter().cloned());
+        self.record.step(self.position.step, &logged);
         if self
             .position
             .step
@@ -408,6 +428,7 @@ impl<'a> Loop<'a> {
         let Some(valid) = self.valid.clone() else {
             return Ok(());
         };
+        let mut sight = self.record.validation_sight(&self.model);
         let evaluation = Evaluation {
             stage: "val",
             examples: valid,
@@ -416,7 +437,10 @@ impl<'a> Loop<'a> {
             limit: self.fit.plan.limits.val,
             progress: &mut Progress::new(crate::progress::Display::Silent),
         };
-        let scores = score(&self.model, &self.network()?.valid(), evaluation)?;
+        let network = self.network()?.valid();
+        let scoring = score(&self.model, &network, evaluation, &mut sight)?;
+        self.record.validated(self.position.step, &scoring, sight);
+        let scores = scoring.scores;
         self.metrics.extend(scores.iter().cloned());
         self.run
             .log(self.position.epoch, self.position.step, &scores)
@@ -434,6 +458,7 @@ impl<'a> Loop<'a> {
             logged.push(("train_accuracy_epoch".to_owned(), self.accuracy.value()));
         }
         self.metrics.extend(logged.iter().cloned());
+        self.record.step(step, &logged);
         self.run.log(epoch, step, &logged)?;
         self.fit.progress.finish(self.shown());
         // A checkpoint of this moment goes on with the next epoch.
@@ -509,6 +534,7 @@ impl<'a> Loop<'a> {
 
     /// Saves what is not saved, and scores the test split.
     fn conclude(mut self) -> Result<FitOutcome> {
+        self.record.trained();
         let network = self.network()?.valid();
         let mut run = std::mem::replace(&mut self.run, Run::new_empty());
         run.keep_last(self.fit.plan.checkpoints, self.present(&network))?;
@@ -516,7 +542,7 @@ impl<'a> Loop<'a> {
             run.drop_stale_last();
         }
         (self.model.network, self.network) = (network, None);
-        let mut test = None;
+        let (mut test, mut testing) = (None, None);
         if let (Some(examples), false) = (
             self.fit.splits.test.take().filter(|test| !test.is_empty()),
             self.interrupted,
@@ -531,11 +557,18 @@ impl<'a> Loop<'a> {
                 progress: self.fit.progress,
             };
             let scored = best.as_ref().unwrap_or(&self.model);
-            let scores = score(scored, &scored.network, evaluation)?;
-            run.log(self.position.epoch, self.position.step, &scores)?;
-            test = Some(scores);
+            let mut sight = self.record.test_sight(scored);
+            let scoring = score(scored, &scored.network, evaluation, &mut sight)?;
+            run.log(self.position.epoch, self.position.step, &scoring.scores)?;
+            test = Some(scoring.scores.clone());
+            testing = Some(Testing {
+                scoring,
+                findings: sight.findings(),
+            });
         }
+        let report = self.report(&run, testing);
         Ok(FitOutcome {
+            report,
             folder: run.folder().map(Path::to_owned),
             checkpoint: run.checkpoint(),
             steps: self.position.step,
@@ -545,6 +578,33 @@ impl<'a> Loop<'a> {
             stopped: self.stopped,
             interrupted: self.interrupted,
         })
+    }
+
+    /// Writes the report; that it cannot be written is said, and no reason to lose the run.
+    fn report(&mut self, run: &Run, testing: Option<Testing>) -> Option<PathBuf> {
+        let wanted = self.fit.plan.report && !self.interrupted;
+        let folder = run.folder().filter(|_| wanted)?;
+        let written = of_fit(Ending {
+            record: std::mem::replace(&mut self.record, Record::new(&Splits::default(), false)),
+            model: &self.model,
+            folder,
+            scored_with: match run.best() {
+                Some((path, monitor)) => format!("{} (best {monitor})", path.display()),
+                None => format!("the weights of step {}", self.position.step),
+            },
+            testing,
+            steps: self.position.step,
+            epochs: self.position.epoch,
+            stopped: self.stopped.as_deref(),
+            seed: self.fit.seed,
+            config: self.fit.config,
+        });
+        let note = |error| {
+            self.fit
+                .progress
+                .note(&format!("no report was written: {error}"))
+        };
+        written.map_err(note).ok()
     }
 
     fn show(&mut self, batch: &Batch) {

@@ -5,9 +5,13 @@
 //! A new column means a new header, so the table is then written aside and renamed: whoever reads the
 //! file finds a complete one at any moment. Rows are never held in memory.
 
+mod reading;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+pub(crate) use reading::read_log;
 
 /// Why the log cannot be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,14 @@
 //! `engraft validate` and `engraft test`: scores on the rows of one split.
 
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use engraft_component::Choice;
 use engraft_data::Stage;
-use engraft_train::Evaluation;
+use engraft_tasks::Model;
+use engraft_train::{Evaluation, Test};
 
-use crate::failure::{Failure, print};
+use crate::failure::{Failure, note, print, say};
 use crate::session::Session;
 use crate::text::scores;
 
@@ -45,6 +47,10 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         .targets(&examples, masking)
         .map_err(Failure::refused)?;
 
+    let folder = match stage {
+        Stage::Test => report_folder(session, &model, checkpoint.as_deref())?,
+        _ => None,
+    };
     let mut progress = session.progress();
     let evaluation = Evaluation {
         stage: name,
@@ -54,9 +60,58 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         limit,
         progress: &mut progress,
     };
-    let found = engraft_train::evaluate(&model, evaluation);
+    let tested = engraft_train::test(
+        &model,
+        Test {
+            evaluation,
+            folder: folder.as_deref(),
+            checkpoint: checkpoint.as_deref(),
+            config: &session.experiment.to_yaml(),
+            seed: session.experiment.seed_everything.number(),
+        },
+    );
     progress.clear();
-    print(&scores(
-        &found.map_err(|error| Failure::Broke(error.to_string()))?,
-    ))
+    let tested = tested.map_err(|error| Failure::Broke(error.to_string()))?;
+    print(&scores(&tested.scores))?;
+    match tested.report {
+        Some(Ok(report)) => say(&format!("report  {}", report.display())),
+        Some(Err(error)) => note(&format!("no report was written: {error}")),
+        None => {}
+    }
+    Ok(())
+}
+
+/// Where the report of a test goes: `--output`, else `test/CHECKPOINT` in the folder of the checkpoint's run, or in that of all runs.
+fn report_folder(
+    session: &Session,
+    model: &Model,
+    checkpoint: Option<&Path>,
+) -> Result<Option<PathBuf>, Failure> {
+    if let Some(output) = &session.output {
+        if output.exists() && !output.is_dir() {
+            return Err(Failure::refused(format!(
+                "--output: {} is a file, but the report is a folder. Name another",
+                output.display()
+            )));
+        }
+        return Ok(Some(output.clone()));
+    }
+    if !session.plan.report {
+        return Ok(None);
+    }
+    let of = match checkpoint {
+        Some(checkpoint) => checkpoint.to_owned(),
+        None => PathBuf::from(model.task().backbone().backbone().preset_name()),
+    };
+    let name = of.components().next_back();
+    let name = match name {
+        Some(Component::Normal(name)) => name.to_owned(),
+        _ => "model".into(),
+    };
+    let run = of
+        .parent()
+        .filter(|parent| checkpoint.is_some() && parent.ends_with("checkpoints"))
+        .and_then(Path::parent);
+    let place = run.unwrap_or(&session.plan.root);
+    Ok(Some(place.join("test").join(name)))
 }

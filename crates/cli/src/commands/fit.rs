@@ -85,6 +85,9 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
             }
         }
     }
+    if let Some(report) = &outcome.report {
+        say(&format!("report       {}", report.display()));
+    }
     if !outcome.interrupted {
         return Ok(());
     }

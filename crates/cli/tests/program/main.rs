@@ -7,6 +7,7 @@ mod documentation;
 mod help;
 mod lora;
 mod refusals;
+mod report;
 mod resume;
 mod tasks;
 mod walk;

@@ -59,6 +59,8 @@ pub struct Plan {
     pub checkpoints: bool,
     /// Whether to write the log.
     pub log: bool,
+    /// Whether to end with a report.
+    pub report: bool,
     /// Whether this is only a rehearsal, which leaves no files.
     pub rehearsal: bool,
 }
@@ -118,6 +120,7 @@ impl Trainer {
             progress: self.enable_progress_bar.unwrap_or(true),
             checkpoints: self.enable_checkpointing.unwrap_or(true),
             log: self.logger != Logging::Off,
+            report: self.enable_report.unwrap_or(true),
             rehearsal: false,
         };
         if batches > 0 {
@@ -162,6 +165,7 @@ impl Plan {
         self.check_val_every_n_epoch = Some(1);
         self.checkpoints = false;
         self.log = false;
+        self.report = false;
         self.rehearsal = true;
     }
 
