@@ -588,6 +588,7 @@ impl<'a> Loop<'a> {
             record: std::mem::replace(&mut self.record, Record::new(&Splits::default(), false)),
             model: &self.model,
             folder,
+            checkpoint: run.checkpoint(),
             scored_with: match run.best() {
                 Some((path, monitor)) => format!("{} (best {monitor})", path.display()),
                 None => format!("the weights of step {}", self.position.step),

@@ -91,6 +91,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) record: Record,
     pub(crate) model: &'a Model,
     pub(crate) folder: &'a Path,
+    /// The checkpoint that a user wants.
+    pub(crate) checkpoint: Option<PathBuf>,
     /// What the test rows were scored with, in words.
     pub(crate) scored_with: String,
     pub(crate) testing: Option<Testing>,
@@ -119,6 +121,9 @@ pub(crate) fn of_fit(ending: Ending<'_>) -> engraft_report::Result<PathBuf> {
         .with("steps", ending.steps.to_string())
         .with("epochs finished", ending.epochs.to_string())
         .with("seed", ending.seed.to_string());
+    if let Some(checkpoint) = &ending.checkpoint {
+        run = run.with("checkpoint", checkpoint.display().to_string());
+    }
     if let Some(reason) = ending.stopped {
         run = run.with("ended early", reason);
     }

@@ -86,7 +86,7 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
         }
     }
     if let Some(report) = &outcome.report {
-        say(&format!("report       {}", report.display()));
+        say(&format!("report      {}", report.display()));
     }
     if !outcome.interrupted {
         return Ok(());

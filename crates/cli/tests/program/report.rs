@@ -66,7 +66,7 @@ fn a_fit_ends_with_a_report_of_what_it_printed() {
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(
         said.err
-            .ends_with("report       logs/version_0/report.html\n"),
+            .ends_with("report      logs/version_0/report.html\n"),
         "{}",
         said.err
     );
