@@ -112,7 +112,7 @@ impl Tracer {
             self.points.push((x, y));
             self.last = None;
         } else {
-            self.last = Some((x, y));
+            self.last = Some((x, y)).filter(|place| self.points.last() != Some(place));
         }
     }
 

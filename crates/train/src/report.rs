@@ -260,7 +260,7 @@ pub fn test(model: &Model, test: Test<'_>) -> Result<Tested> {
     let Scoring { scores, rows, took } = scoring;
     let written = |folder: &Path| {
         let with = checkpoint.map_or_else(
-            || "the preset's own weights".to_owned(),
+            || "the preset, without a checkpoint".to_owned(),
             |checkpoint| checkpoint.display().to_string(),
         );
         let run = Facts::new("Run")

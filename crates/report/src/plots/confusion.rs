@@ -53,27 +53,33 @@ pub(super) fn plot(found: &ClassFindings) -> Plot {
 
 fn caption(classes: usize, unit: &str) -> String {
     let shade = "the shade is the share of the true class, so that each line adds up to one";
-    match classes {
-        0..=SPARSE => format!("Numbers are {unit}; {shade}."),
-        0..=MOST_NUMBERED => format!("Numbers are {unit}, and empty cells have none; {shade}."),
-        _ => {
-            "Classes by their number, from 0; the shade is the share of the true class.".to_owned()
-        }
+    if classes > MOST_NUMBERED {
+        "Classes by their number, from 0; the shade is the share of the true class.".to_owned()
+    } else if classes > SPARSE {
+        format!("Numbers are {unit}, and empty cells have none; {shade}.")
+    } else {
+        format!("Numbers are {unit}; {shade}.")
     }
 }
 
-/// A text of a cell, smaller for larger numbers.
+/// The number of a cell and its size: smaller where it is long, and rounded where it would be too small to read.
 fn cell_text(count: u64, cell: f64) -> (String, f64) {
+    let fitting = |text: &str| {
+        let sizes = [12.0, 11.0, 10.0, 9.0, 8.0].into_iter();
+        sizes
+            .filter(|&size| wide(text, size) <= cell - 4.0)
+            .reduce(f64::max)
+    };
+    let exact = count.to_string();
+    if let Some(size) = fitting(&exact) {
+        return (exact, size);
+    }
     let text = match count {
-        0..10_000 => count.to_string(),
-        10_000..1_000_000 => format!("{:.0}k", count as f64 / 1e3),
+        0..1_000_000 => format!("{:.0}k", count as f64 / 1e3),
         _ => format!("{:.1}M", count as f64 / 1e6),
     };
-    let fitting = [12.0, 11.0, 10.0, 9.0, 8.0, 7.0];
-    let size = fitting
-        .into_iter()
-        .find(|&size| wide(&text, size) <= cell - 4.0);
-    (text, size.unwrap_or(7.0))
+    let size = fitting(&text).unwrap_or(7.0);
+    (text, size)
 }
 
 /// Every cell with its number, and every class with its name.
@@ -110,7 +116,12 @@ fn numbered(found: &ClassFindings) -> Drawing {
     for (class, label) in names.iter().enumerate() {
         let centre = (class as f64 + 0.5) * cell;
         let row = Text::at(left - 8.0, top + centre + 4.0, label.as_str()).align(Align::End);
-        drawing.write(row.colour(Colour::Ink).within(rows + 1.0));
+        // Readers may have wider letters than those that were measured.
+        drawing.write(row.colour(Colour::Ink).within(if rows < LONGEST.0 {
+            rows + 1.0
+        } else {
+            0.92 * rows
+        }));
         let column = match upright {
             true => Text::at(left + centre + 4.0, top - 7.0, label.as_str()).upwards(),
             false => Text::at(left + centre, top - 7.0, label.as_str()).align(Align::Middle),
@@ -256,8 +267,9 @@ mod tests {
     }
 
     #[test]
-    fn large_counts_are_shortened() {
-        assert_eq!(cell_text(123_456, 40.0).0, "123k");
-        assert_eq!(cell_text(9_999, 26.0), ("9999".to_owned(), 8.0));
+    fn counts_are_rounded_only_where_they_would_not_fit() {
+        assert_eq!(cell_text(123_456, 80.0), ("123456".to_owned(), 12.0));
+        assert_eq!(cell_text(123_456, 30.0).0, "123k");
+        assert_eq!(cell_text(12_345_678, 26.0).0, "12.3M");
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn of_classes(found: &ClassFindings) -> Vec<Plot> {
         });
         return plots(curves.into_iter().collect(), "");
     }
-    let each = (0..names.len()).filter_map(|class| named(&names[class], found.ranking(class)));
+    let each =
+        (0..names.len()).filter_map(|class| named("class", &names[class], found.ranking(class)));
     several(each.collect(), found.micro(), "class")
 }
 
@@ -41,13 +42,20 @@ pub(super) fn of_labels(found: &LabelFindings) -> Vec<Plot> {
     if found.kept() == 0 || names.len() > MOST {
         return Vec::new();
     }
-    let each = (0..names.len()).filter_map(|label| named(&names[label], found.ranking(label)));
+    let each =
+        (0..names.len()).filter_map(|label| named("label", &names[label], found.ranking(label)));
     several(each.collect(), found.micro(), "label")
 }
 
-fn named(label: &str, ranking: Option<Ranking>) -> Option<Named> {
+/// A curve with the name of its class, which is told to be one where it is but a number.
+fn named(what: &str, label: &str, ranking: Option<Ranking>) -> Option<Named> {
+    let label = name(label);
+    let is_number = label.bytes().all(|letter| letter.is_ascii_digit());
     ranking.map(|ranking| Named {
-        name: name(label),
+        name: match is_number {
+            true => format!("{what} {label}"),
+            false => label,
+        },
         ranking,
     })
 }
