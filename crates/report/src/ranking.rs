@@ -40,8 +40,10 @@ pub(crate) fn ranking(mut rows: Vec<(f32, bool)>) -> Option<Ranking> {
         average += precision * above;
         roc.to(alarms / negatives, hits / positives);
         // The recall gained has the precision at its end, so that the area beneath the steps is the average.
-        recall.to((hits - above) / positives, precision);
-        recall.to(hits / positives, precision);
+        if above > 0.0 {
+            recall.to((hits - above) / positives, precision);
+            recall.to(hits / positives, precision);
+        }
     }
     Some(Ranking {
         roc: Trade {
@@ -133,14 +135,8 @@ mod tests {
         let found = ranking(rows).unwrap();
         assert_eq!(found.roc.area, 0.75);
         assert!((found.recall.area - 5.0 / 6.0).abs() < 1e-12);
-        let steps = [
-            (0.0, 1.0),
-            (0.5, 1.0),
-            (0.5, 0.5),
-            (0.5, 2.0 / 3.0),
-            (1.0, 2.0 / 3.0),
-            (1.0, 0.5),
-        ];
+        let last = 2.0 / 3.0;
+        let steps = [(0.0, 1.0), (0.5, 1.0), (0.5, last), (1.0, last)];
         assert_eq!(found.recall.points, steps);
         assert_eq!(
             found.roc.points,

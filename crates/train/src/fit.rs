@@ -201,21 +201,25 @@ impl<'a> Loop<'a> {
         };
         run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
         trainer.run = run;
-        trainer.begin_record(resumed.is_some())?;
+        trainer.begin_record(resumed.is_some());
         if let Some(moment) = resumed.and_then(|state| state.moment) {
             trainer.catch_up(moment)?;
         }
         Ok(trainer)
     }
 
-    fn begin_record(&mut self, resumed: bool) -> Result<()> {
-        if let Some(network) = &self.network {
-            let from = self.fit.resume.filter(|_| resumed);
-            let from = from.map(|path| (path, self.position.step));
-            let log = self.run.folder().filter(|_| self.fit.plan.log);
-            self.record.begin(&self.model, network, from, log)?;
+    /// What the report will need of the beginning; an earlier log that cannot be read is no reason to stop.
+    fn begin_record(&mut self, resumed: bool) {
+        let step = self.position.step;
+        let from = self.fit.resume.filter(|_| resumed);
+        let from = from.map(|path| (path, step));
+        let log = self.run.folder().filter(|_| self.fit.plan.log);
+        if let Some(network) = &self.network
+            && let Err(error) = self.record.begin(&self.model, network, from, log)
+        {
+            let note = format!("the curves of the report begin at step {step}: {error}");
+            self.fit.progress.note(&note);
         }
-        Ok(())
     }
 
     fn network(&self) -> Result<&Network> {

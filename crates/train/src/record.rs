@@ -108,7 +108,7 @@ impl Record {
         self.curves = Curves::with_perplexity(matches!(model.told(), Told::Tokens));
         self.resumed = resumed.map(|(path, step)| (path.to_owned(), step));
         self.began = Instant::now();
-        if let (Some(folder), Some(_)) = (log, resumed) {
+        if let (Some(folder), Some(_)) = (log.filter(|_| self.wanted), resumed) {
             read_log(folder, |step, metric, value| {
                 self.curves.add(step, [(metric, value)]);
             })?;

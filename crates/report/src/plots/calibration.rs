@@ -2,7 +2,7 @@
 
 use super::Plot;
 use crate::calibration::Calibration;
-use crate::drawing::{Axis, Colour, Drawing, Frame, Labels, Legend};
+use crate::drawing::{Align, Axis, Colour, Drawing, Frame, Labels, Legend, Text};
 use crate::findings::{ClassFindings, LabelFindings};
 use crate::numbers::percent;
 
@@ -71,8 +71,8 @@ fn plot(calibration: &Calibration, [x, y]: [&str; 2], on: &str) -> Option<Plot> 
     let line = vec![(frame.left, base), (frame.right, base)];
     drawing.line(line, Colour::Muted.at(0.6), 1.0);
     let place = (frame.left - 6.0, base - 2.0);
-    let counts = crate::drawing::Text::at(place.0, place.1, "count");
-    drawing.write(counts.align(crate::drawing::Align::End));
+    let counts = Text::at(place.0, place.1, "count");
+    drawing.write(counts.align(Align::End));
     Some(Plot {
         stem: "calibration".to_owned(),
         title: "Calibration".to_owned(),
