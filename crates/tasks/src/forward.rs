@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
-use engraft_kernels::{ClassTargets, cross_entropy, gather_rows};
+use engraft_kernels::{ClassTargets, cross_entropy, gather_rows, sum_squares};
 use engraft_models::{Mode, TokenBatch};
 
 use crate::batch::Batch;
@@ -132,6 +132,25 @@ impl Model {
         rows.collect()
     }
 
+    /// What a forward pass first makes a value of that is not finite, in words; none if all are finite.
+    ///
+    /// `network` is one that is not trained; with the mode of a training step its dropout is the same.
+    pub fn first_not_finite(&self, network: &Network, batch: &Batch, mode: Mode) -> Option<String> {
+        let device = network.devices().into_iter().next().unwrap_or_default();
+        let shape = &self.checkpoint.config().transformer;
+        let tokens = TokenBatch::new(&batch.tokens, shape, &device);
+        let mut found = None;
+        let encoder = &network.encoder;
+        let hidden = encoder.forward_seen(&tokens, mode.at(0), &mut |name, hidden| {
+            if found.is_none() && !sum_squares(hidden.clone()).is_finite() {
+                found = Some(format!("the hidden states after {name}"));
+            }
+        });
+        let outputs = self.finish(network, hidden, &tokens, batch, mode);
+        let head = || !sum_squares(outputs).is_finite();
+        found.or_else(|| head().then(|| "the outputs of the head".to_owned()))
+    }
+
     /// The weight of each row or token of these classes; none where they weigh the same.
     fn weights_of(&self, classes: &[u32]) -> Vec<f32> {
         match self.class_weights.is_empty() {
@@ -159,7 +178,20 @@ impl Model {
             &self.checkpoint.config().transformer,
             &device,
         );
-        let mut hidden = network.encoder.forward(&tokens, mode.at(0));
+        let hidden = network.encoder.forward(&tokens, mode.at(0));
+        self.finish(network, hidden, &tokens, batch, mode)
+    }
+
+    /// What the head makes of hidden states.
+    fn finish(
+        &self,
+        network: &Network,
+        mut hidden: Tensor<2>,
+        tokens: &TokenBatch,
+        batch: &Batch,
+        mode: Mode,
+    ) -> Tensor<2> {
+        let device = hidden.device();
         if let Some(heads) = &batch.heads {
             let rows: Vec<i32> = heads.iter().map(|&row| row as i32).collect();
             let count = rows.len();
@@ -168,12 +200,12 @@ impl Model {
         }
         let mode = mode.at(1);
         match &network.head {
-            Some(TaskHead::Adapter(head)) => head.forward(hidden, &tokens, mode),
+            Some(TaskHead::Adapter(head)) => head.forward(hidden, tokens, mode),
             Some(TaskHead::Classifier(head) | TaskHead::TokenClassifier(head)) => {
-                head.forward(hidden, &tokens, mode)
+                head.forward(hidden, tokens, mode)
             }
             Some(TaskHead::MaskedLm(head)) => head.forward(hidden, &network.encoder),
-            None => self.pool(hidden, &tokens),
+            None => self.pool(hidden, tokens),
         }
     }
 

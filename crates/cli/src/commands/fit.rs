@@ -1,5 +1,6 @@
 //! `engraft fit`: trains, tests at the end, and says where everything is.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engraft_component::Choice;
@@ -37,6 +38,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
         ..session.experiment.clone()
     };
     let started = AtomicBool::new(false);
+    let stop = Arc::new(AtomicBool::new(false));
     let mut progress = session.progress();
     let result = engraft_train::fit(
         model,
@@ -50,9 +52,13 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
             seed: session.experiment.seed_everything.number(),
             config: &whole.to_yaml(),
             resume: resume.as_deref(),
-            stop: interrupt::watch(interrupt::SAVES),
+            stop: Arc::clone(&stop),
             progress: &mut progress,
-            started: &mut || started.store(true, Ordering::Relaxed),
+            // Until then there is nothing to save, and a signal ends the program as it would any other.
+            started: &mut || {
+                started.store(true, Ordering::Relaxed);
+                interrupt::watch_with(Arc::clone(&stop), interrupt::SAVES);
+            },
         },
     );
     progress.clear();

@@ -7,7 +7,7 @@ use burn::module::Module;
 use engraft_tasks::Model;
 
 use super::{FitOutcome, Loop};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, score};
 use crate::progress::{Display, Progress};
 use crate::run::Run;
@@ -24,6 +24,7 @@ impl Loop<'_> {
             batching: self.fit.batching,
             masking: self.fit.masking,
             limit: self.fit.plan.limits.val,
+            stop: Some(&self.fit.stop),
             progress: &mut Progress::new(Display::Silent),
         };
         let scores = score(&self.model, &self.network()?.valid(), evaluation)?;
@@ -41,25 +42,13 @@ impl Loop<'_> {
             run.drop_stale_last();
         }
         (self.model.network, self.network) = (network, None);
-        let mut test = None;
-        if let (Some(examples), false) = (
-            self.fit.splits.test.take().filter(|test| !test.is_empty()),
-            self.interrupted,
-        ) {
-            let best = run.best().map(|(path, _)| open(&path)).transpose()?;
-            let evaluation = Evaluation {
-                stage: "test",
-                examples: Arc::new(examples),
-                batching: self.fit.batching,
-                masking: self.fit.masking,
-                limit: self.fit.plan.limits.test,
-                progress: self.fit.progress,
-            };
-            let scored = best.as_ref().unwrap_or(&self.model);
-            let scores = score(scored, &scored.network, evaluation)?;
-            run.log(self.position.epoch, self.position.step, &scores)?;
-            test = Some(scores);
-        }
+        let test = match self.test(&mut run) {
+            Err(Error::Interrupted) => {
+                self.interrupted = true;
+                None
+            }
+            tested => tested?,
+        };
         Ok(FitOutcome {
             folder: run.folder().map(Path::to_owned),
             checkpoint: run.checkpoint(),
@@ -67,9 +56,31 @@ impl Loop<'_> {
             metrics: self.metrics.into_iter().collect(),
             model: self.model,
             test,
-            stopped: self.stopped,
+            stopped: self.stopped.or(self.out_of_time),
             interrupted: self.interrupted,
         })
+    }
+
+    /// Scores the test rows by the best checkpoint, or by the present weights without one.
+    fn test(&mut self, run: &mut Run) -> Result<Option<Vec<(String, f64)>>> {
+        let examples = self.fit.splits.test.take();
+        let Some(examples) = examples.filter(|test| !test.is_empty() && !self.interrupted) else {
+            return Ok(None);
+        };
+        let best = run.best().map(|(path, _)| open(&path)).transpose()?;
+        let evaluation = Evaluation {
+            stage: "test",
+            examples: Arc::new(examples),
+            batching: self.fit.batching,
+            masking: self.fit.masking,
+            limit: self.fit.plan.limits.test,
+            stop: Some(&self.fit.stop),
+            progress: self.fit.progress,
+        };
+        let scored = best.as_ref().unwrap_or(&self.model);
+        let scores = score(scored, &scored.network, evaluation)?;
+        run.log(self.position.epoch, self.position.step, &scores)?;
+        Ok(Some(scores))
     }
 }
 

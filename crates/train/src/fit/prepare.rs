@@ -8,10 +8,12 @@ use engraft_tasks::Model;
 use engraft_tasks::metrics::Mean;
 
 use super::{Fit, Loop};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::loader::Loader;
 use crate::optimizer::OptimizerState;
 use crate::outset::{data_signature, known_metrics, total_steps, warn_about_schedule};
+use crate::rates::Rates;
 use crate::run::Run;
 use crate::snapshot::{Position, Signature};
 
@@ -60,7 +62,7 @@ impl<'a> Loop<'a> {
         let valid =
             valid.filter(|_| valid_batches > 0 && fit.plan.limits.val.of(valid_batches) > 0);
         let total_steps = total_steps(fit.plan, &loader);
-        let known = known_metrics(&model, valid.is_some());
+        let known = known_metrics(&model, &fit, valid.is_some());
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let mut run = Run::new(fit.plan, fit.callbacks, &known, validation, fit.config)?;
         warn_about_schedule(&fit, batches, total_steps)?;
@@ -68,6 +70,8 @@ impl<'a> Loop<'a> {
         fit.training
             .learning_rate(0, 0, total_steps, fit.plan.max_epochs)?;
 
+        let clock = Clock::start(fit.plan.max_time);
+        let rates = Rates::new(fit.callbacks);
         let network = Some(model.take_network().train());
         let signature = Signature {
             data: data_signature(&model, &fit, &loader),
@@ -89,6 +93,10 @@ impl<'a> Loop<'a> {
             accuracy: Mean::default(),
             metrics: BTreeMap::new(),
             stopped: None,
+            clock,
+            out_of_time: None,
+            rates,
+            owes_validation: false,
             interrupted: false,
         };
         let resumed = match trainer.fit.resume {
