@@ -26,8 +26,8 @@ pub(crate) fn known_metrics(model: &Model, fit: &Fit<'_>, validates: bool) -> Ve
     if names.iter().any(|name| name == "accuracy") {
         known.push("train_accuracy_epoch".to_owned());
     }
-    known.push("grad_norm".to_owned());
     known.extend(Rates::new(fit.callbacks).names().map(str::to_owned));
+    known.push("grad_norm".to_owned());
     if fit.training.log_grad_norm_step > 0 {
         known.extend(GRADIENT_NORMS.map(str::to_owned));
     }

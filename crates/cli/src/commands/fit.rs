@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engraft_component::Choice;
 use engraft_config::Experiment;
 use engraft_data::Stage;
+use engraft_train::log::{CsvLog, EventLog, LineLog};
 use engraft_train::{Fit, FitOutcome};
 
 use crate::failure::{Failure, print, say};
@@ -82,7 +83,8 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
     }
     if let Some(folder) = &outcome.folder {
         for (title, file) in [
-            ("log        ", "metrics.csv"),
+            ("log        ", CsvLog::FILE),
+            ("log        ", LineLog::FILE),
             ("experiment ", "config.yaml"),
         ] {
             let path = folder.join(file);
@@ -90,6 +92,16 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
                 say(&format!("{title} {}", path.display()));
             }
         }
+    }
+    if let Some(folder) = outcome
+        .folder
+        .as_deref()
+        .filter(|folder| EventLog::is_in(folder))
+    {
+        say(&format!(
+            "events       {} (tensorboard --logdir)",
+            folder.display()
+        ));
     }
     if !outcome.interrupted {
         return Ok(());

@@ -140,9 +140,9 @@ impl Loop<'_> {
                 .into_iter()
                 .map(|(name, value)| (format!("train_{name}"), value)),
         );
-        logged.push(("grad_norm".to_owned(), norm));
+        let size = ("grad_norm".to_owned(), norm);
         let rates = self.rates.values(&self.fit.training.optimizer, rate);
-        let all = logged.iter().chain(&rates).chain(&norms);
+        let all = logged.iter().chain(&rates).chain([&size]).chain(&norms);
         self.metrics.extend(all.cloned());
         let done = self.position.step;
         let due = done.is_multiple_of(self.fit.plan.log_every_n_steps);
@@ -152,6 +152,7 @@ impl Loop<'_> {
         if self.rates.are_due(due, first_of_epoch) {
             logged.extend(rates);
         }
+        logged.extend(due.then_some(size));
         logged.extend(norms);
         if !logged.is_empty() {
             self.run.log(epoch, done, &logged)?;

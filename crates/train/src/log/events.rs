@@ -46,14 +46,13 @@ impl EventLog {
         Ok(log)
     }
 
-    /// The files there are, the oldest first.
+    /// Whether a folder holds event files.
+    pub fn is_in(folder: &Path) -> bool {
+        files(folder).is_ok_and(|files| !files.is_empty())
+    }
+
     fn files(&self) -> Result<Vec<PathBuf>, LogError> {
-        let entries = fs::read_dir(&self.folder).map_err(error("read the folder", &self.folder))?;
-        let named = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let files = entries.flatten().filter(named).map(|entry| entry.path());
-        let mut files: Vec<PathBuf> = files.collect();
-        files.sort();
-        Ok(files)
+        files(&self.folder)
     }
 
     /// Begins a file that comes after all others, whatever the clock says.
@@ -115,6 +114,16 @@ impl Sink for EventLog {
         }
         Ok(())
     }
+}
+
+/// The event files in a folder, the oldest first.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, LogError> {
+    let entries = fs::read_dir(folder).map_err(error("read the folder", folder))?;
+    let named = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+    let files = entries.flatten().filter(named).map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = files.collect();
+    files.sort();
+    Ok(files)
 }
 
 /// Cuts a file behind its first `rows` rows, or behind its last whole record; returns how many rows are left.

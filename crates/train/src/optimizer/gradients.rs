@@ -68,3 +68,75 @@ pub(crate) fn first_weight_not_finite(
         .find(|(_, _, values)| !sum_squares(values.clone()).is_finite())
         .map(|(path, _, _)| path)
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[derive(Module, Debug)]
+    struct Two {
+        encoder: Param<Tensor<1>>,
+        head: Param<Tensor<1>>,
+    }
+
+    fn two(device: &Device) -> Two {
+        let leaf = |values: [f32; 2]| {
+            Param::from_tensor(Tensor::from_floats(values, device).require_grad())
+        };
+        Two {
+            encoder: leaf([1.0, 2.0]),
+            head: leaf([3.0, 4.0]),
+        }
+    }
+
+    fn values(sum: &GradientSum, path: &str) -> Vec<f32> {
+        sum.gradients[path]
+            .clone()
+            .into_data()
+            .iter::<f32>()
+            .collect()
+    }
+
+    #[test]
+    fn each_element_of_the_mean_gradient_is_held_in_its_limit() {
+        let device = Device::flex().autodiff();
+        let two = two(&device);
+        // The gradients are [6, 12] and [-1, -0.5] over a weight of 2: [3, 6] and [-0.5, -0.25].
+        let scales = |values: [f32; 2]| Tensor::<1>::from_floats(values, &device);
+        let loss = (two.encoder.val() * scales([6.0, 12.0])).sum()
+            + (two.head.val() * scales([-1.0, -0.5])).sum();
+        let mut sum = GradientSum::default();
+        sum.add(&two, loss.backward(), 2.0);
+        assert!((sum.norm_under("head") - 0.3125_f64.sqrt()).abs() < 1e-12);
+        assert!((sum.norm() - (45.0_f64 + 0.3125).sqrt()).abs() < 1e-6);
+        sum.clip_value(0.4);
+        assert_eq!(values(&sum, "encoder"), [0.8, 0.8]);
+        assert_eq!(values(&sum, "head"), [-0.8, -0.5]);
+    }
+
+    #[test]
+    fn the_first_gradient_of_the_backward_pass_that_is_no_number_is_named() {
+        let device = Device::flex().autodiff();
+        let two = two(&device);
+        let gradients = |scale: f32| {
+            let loss = (two.encoder.val() * scale).sum() + (two.head.val() * scale).sum();
+            loss.backward()
+        };
+        assert_eq!(first_not_finite(&two, &gradients(1.0)), None);
+        let found = first_not_finite(&two, &gradients(f32::INFINITY));
+        assert_eq!(found.as_deref(), Some("head"));
+    }
+
+    #[test]
+    fn a_weight_that_is_no_number_is_named() {
+        let weight = |value: f32| {
+            let values = Tensor::<1>::from_floats([0.0, value], &Device::flex());
+            (format!("weight {value}"), vec![2], values)
+        };
+        assert_eq!(first_weight_not_finite([weight(1.0)]), None);
+        let found = first_weight_not_finite([weight(1.0), weight(f32::NAN), weight(2.0)]);
+        assert_eq!(found.as_deref(), Some("weight NaN"));
+    }
+}
