@@ -141,13 +141,12 @@ impl Model {
         let tokens = TokenBatch::new(&batch.tokens, shape, &device);
         let mut found = None;
         let encoder = &network.encoder;
-        let hidden = encoder.forward_seen(&tokens, mode.at(0), &mut |name, hidden| {
+        encoder.forward_seen(&tokens, mode.at(0), &mut |name, hidden| {
             if found.is_none() && !sum_squares(hidden.clone()).is_finite() {
                 found = Some(format!("the hidden states after {name}"));
             }
         });
-        let outputs = self.finish(network, hidden, &tokens, batch, mode);
-        let head = || !sum_squares(outputs).is_finite();
+        let head = || !sum_squares(self.forward(network, batch, mode)).is_finite();
         found.or_else(|| head().then(|| "the outputs of the head".to_owned()))
     }
 
@@ -178,20 +177,7 @@ impl Model {
             &self.checkpoint.config().transformer,
             &device,
         );
-        let hidden = network.encoder.forward(&tokens, mode.at(0));
-        self.finish(network, hidden, &tokens, batch, mode)
-    }
-
-    /// What the head makes of hidden states.
-    fn finish(
-        &self,
-        network: &Network,
-        mut hidden: Tensor<2>,
-        tokens: &TokenBatch,
-        batch: &Batch,
-        mode: Mode,
-    ) -> Tensor<2> {
-        let device = hidden.device();
+        let mut hidden = network.encoder.forward(&tokens, mode.at(0));
         if let Some(heads) = &batch.heads {
             let rows: Vec<i32> = heads.iter().map(|&row| row as i32).collect();
             let count = rows.len();
@@ -200,12 +186,12 @@ impl Model {
         }
         let mode = mode.at(1);
         match &network.head {
-            Some(TaskHead::Adapter(head)) => head.forward(hidden, tokens, mode),
+            Some(TaskHead::Adapter(head)) => head.forward(hidden, &tokens, mode),
             Some(TaskHead::Classifier(head) | TaskHead::TokenClassifier(head)) => {
-                head.forward(hidden, tokens, mode)
+                head.forward(hidden, &tokens, mode)
             }
             Some(TaskHead::MaskedLm(head)) => head.forward(hidden, &network.encoder),
-            None => self.pool(hidden, tokens),
+            None => self.pool(hidden, &tokens),
         }
     }
 

@@ -203,7 +203,7 @@ fn test_writes_every_row_beside_its_scores_and_several_writers_all_write() {
 fn tokens_fit_a_table_as_lists_without_the_special_ones_where_that_is_wanted() {
     let place = Workplace::empty();
     place.write("dna.tsv", "sequences\nACGT\nAC\n");
-    let predict = "predict --model Inference --model.backbone aido_dna_debug --data SequencesDataModule --data.path dna.tsv \
+    let predict = "predict --model Inference --model.backbone aido_dna_debug --data SequencesDataModule --data.path dna.tsv --data.x_col sequences \
         --trainer.callbacks PredictionWriter --trainer.callbacks.output_dir out --trainer.callbacks.filetype tsv --trainer.callbacks.argmax_predictions true";
     let lengths = |place: &Workplace| -> Vec<usize> {
         let text = place.read("out/predict_predictions.tsv");
