@@ -35,7 +35,13 @@ fn lines(place: &Workplace, run: &str) -> Vec<(String, Vec<(String, f64)>)> {
     rows.collect()
 }
 
-fn sorted(mut rows: Vec<(String, Vec<(String, f64)>)>) -> Vec<(String, Vec<(String, f64)>)> {
+/// Rows with their metrics by name, in single precision: the JSON reader of this test rounds the last bit of others.
+fn sorted(rows: Vec<(String, Vec<(String, f64)>)>) -> Vec<(String, Vec<(String, f32)>)> {
+    let single = |(name, value): (String, f64)| (name, value as f32);
+    let rows = rows.into_iter();
+    let mut rows: Vec<(String, Vec<(String, f32)>)> = rows
+        .map(|(step, metrics)| (step, metrics.into_iter().map(single).collect()))
+        .collect();
     rows.iter_mut()
         .for_each(|(_, metrics)| metrics.sort_by(|a, b| a.0.cmp(&b.0)));
     rows
