@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod early_stopping;
+mod ft_scheduler;
 mod keeper;
 mod prediction_writer;
 mod template;
@@ -17,6 +18,7 @@ use crate::training::Interval;
 
 pub use checkpoint::{ModelCheckpoint, SaveLast};
 pub use early_stopping::{EarlyStopping, Stopper, StopperState};
+pub use ft_scheduler::{FTScheduler, Release, ReleasePlan};
 pub use keeper::{CheckpointKeeper, Decision, KeeperState, Kept};
 pub use prediction_writer::{FileType, PredictionWriter, WriteInterval};
 pub use template::Template;
@@ -52,6 +54,17 @@ pub enum CallbackError {
         /// Which, and what to do.
         reason: String,
     },
+    /// A file that a callback reads is not what it should be.
+    #[error(transparent)]
+    File(#[from] Error),
+}
+
+/// Refuses callbacks that no run can have, before any weight is read.
+///
+/// # Errors
+/// A file that one of them reads is missing or wrong.
+pub fn check(callbacks: &[Callback]) -> Result<(), CallbackError> {
+    ReleasePlan::of(callbacks).map(|_| ())
 }
 
 /// What is done beside training.
@@ -61,6 +74,8 @@ pub enum Callback {
     ModelCheckpoint(ModelCheckpoint),
     /// Ends training when a metric stops improving.
     EarlyStopping(EarlyStopping),
+    /// Trains more and more of the model.
+    FTScheduler(FTScheduler),
     /// Logs the learning rate.
     LearningRateMonitor(LearningRateMonitor),
     /// Writes predictions.
@@ -145,7 +160,7 @@ pub enum Validation {
 
 impl Validation {
     /// Where epoch-wise callbacks act when the user does not say.
-    fn moment(self) -> Moment {
+    pub(crate) fn moment(self) -> Moment {
         match self {
             Self::Never | Self::EveryEpoch => Moment::TrainEpochEnd,
             Self::Otherwise => Moment::ValidationEnd,

@@ -16,7 +16,7 @@ pub enum Error {
     #[error(transparent)]
     Log(#[from] crate::log::LogError),
     /// The schedule.
-    #[error(transparent)]
+    #[error("model.lr_scheduler: {0}")]
     Schedule(#[from] crate::schedule::ScheduleError),
     /// The trainer's settings.
     #[error(transparent)]

@@ -16,17 +16,20 @@ use crate::evaluate::{Handled, limited};
 use crate::loader::Loader;
 use crate::optimizer::OptimizerState;
 use crate::progress::Progress;
-use crate::rates::Rates;
+use crate::rate::Rates;
+use crate::rate_log::RateLog;
 use crate::run::Run;
 use crate::settings::Plan;
 use crate::snapshot::{Position, Signature};
 use crate::training::Training;
+use crate::unfreezing::Unfreezing;
 
 mod conclude;
 mod keep;
 mod prepare;
 mod resume;
 mod step;
+mod unfreeze;
 
 use step::Step;
 
@@ -104,8 +107,9 @@ struct Loop<'a> {
     run: Run,
     signature: Signature,
     position: Position,
-    /// Steps of the whole run, for schedules.
-    total_steps: Option<u64>,
+    rates: Rates<'a>,
+    /// Which parameters are trained from which epoch on, where that changes.
+    unfreezing: Option<Unfreezing>,
     validation_interval: u64,
     /// Of the present epoch.
     loss: Mean,
@@ -117,7 +121,7 @@ struct Loop<'a> {
     clock: Clock,
     /// Why training is to end, if its time is over.
     out_of_time: Option<String>,
-    rates: Rates,
+    rate_log: RateLog,
     /// Whether the validation that follows the latest step is yet to be done.
     owes_validation: bool,
 }
@@ -174,6 +178,7 @@ impl Loop<'_> {
     /// The rest of the present epoch.
     fn epoch(&mut self) -> Result<()> {
         let epoch = self.position.epoch;
+        self.release(epoch);
         let plan = limited(self.loader.plan(epoch), self.fit.plan.limits.train);
         let batches = plan.len() as u64;
         let label = match self.fit.plan.max_epochs {

@@ -13,12 +13,14 @@ pub mod log;
 pub mod optimizer;
 mod outset;
 pub mod progress;
-mod rates;
+mod rate;
+mod rate_log;
 mod run;
 pub mod schedule;
 pub mod settings;
 mod snapshot;
 mod training;
+mod unfreezing;
 
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};

@@ -9,7 +9,7 @@ use engraft_tasks::{Model, Network};
 use crate::error::Result;
 use crate::fit::{Fit, GRADIENT_NORMS};
 use crate::loader::Loader;
-use crate::rates::Rates;
+use crate::rate_log::RateLog;
 use crate::settings::Plan;
 use crate::training::Interval;
 
@@ -26,7 +26,7 @@ pub(crate) fn known_metrics(model: &Model, fit: &Fit<'_>, validates: bool) -> Ve
     if names.iter().any(|name| name == "accuracy") {
         known.push("train_accuracy_epoch".to_owned());
     }
-    known.extend(Rates::new(fit.callbacks).names().map(str::to_owned));
+    known.extend(RateLog::new(fit.callbacks).names().map(str::to_owned));
     known.push("grad_norm".to_owned());
     if fit.training.log_grad_norm_step > 0 {
         known.extend(GRADIENT_NORMS.map(str::to_owned));
@@ -87,11 +87,11 @@ pub(crate) fn data_signature(
         .collect()
 }
 
-/// Path and number of elements of every parameter that is trained.
-pub(crate) fn trained_parameters(network: &Network) -> Vec<(String, usize)> {
+/// Path and shape of every parameter that is trained.
+pub(crate) fn trained_parameters(network: &Network) -> Vec<(String, Vec<usize>)> {
     let all = parameters(network).into_iter();
     all.filter(|(_, _, tensor)| tensor.is_tracked())
-        .map(|(path, _, tensor)| (path, tensor.dims()[0]))
+        .map(|(path, shape, _)| (path, shape))
         .collect()
 }
 

@@ -22,6 +22,8 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
             "model: {name} only predicts, so there is nothing to fit. Use predict, or a model that learns: SequenceClassification, TokenClassification, SequenceRegression, MLM"
         )));
     }
+    let callbacks = session.experiment.trainer.callbacks();
+    engraft_train::callback::check(callbacks).map_err(Failure::refused)?;
     let data = session.data()?;
     let resume = session.checkpoint()?;
     let splits = session.rows(Stage::Fit)?;
@@ -46,7 +48,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
         Fit {
             training: settings.training(),
             plan: &session.plan,
-            callbacks: session.experiment.trainer.callbacks(),
+            callbacks,
             splits,
             batching: data.batching(),
             masking: data.masking(),

@@ -12,6 +12,7 @@ mod resume;
 mod signals;
 mod tasks;
 mod trainer;
+mod training;
 mod walk;
 mod writers;
 

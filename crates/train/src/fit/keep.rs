@@ -15,6 +15,7 @@ impl Loop<'_> {
     pub(super) fn observe_and_keep(&mut self, moment: Moment, epoch: u64) -> Result<()> {
         let metrics: Vec<(String, f64)> = self.metrics.clone().into_iter().collect();
         let reason = self.run.observe(moment, &metrics);
+        self.rates.observe(moment, &metrics);
         if self.has_done_enough(epoch) && self.stopped.is_none() {
             self.stopped = reason;
         }
@@ -55,6 +56,7 @@ impl Loop<'_> {
                 owes_validation: self.owes_validation,
                 keepers: Vec::new(),
                 stoppers: Vec::new(),
+                plateau: self.rates.state(),
                 stopped: self.stopped.clone(),
                 moment: None,
                 saves: 0,

@@ -13,9 +13,11 @@ use crate::error::{Error, Result};
 use crate::loader::Loader;
 use crate::optimizer::OptimizerState;
 use crate::outset::{data_signature, known_metrics, total_steps, warn_about_schedule};
-use crate::rates::Rates;
+use crate::rate::Rates;
+use crate::rate_log::RateLog;
 use crate::run::Run;
 use crate::snapshot::{Position, Signature};
+use crate::unfreezing::Unfreezing;
 
 impl<'a> Loop<'a> {
     pub(super) fn prepare(mut model: Model, mut fit: Fit<'a>) -> Result<Self> {
@@ -66,13 +68,14 @@ impl<'a> Loop<'a> {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let mut run = Run::new(fit.plan, fit.callbacks, &known, validation, fit.config)?;
         warn_about_schedule(&fit, batches, total_steps)?;
-        // The schedule is asked once before anything is written: an endless run has no end to decay to.
-        fit.training
-            .learning_rate(0, 0, total_steps, fit.plan.max_epochs)?;
+        let whole = [total_steps, fit.plan.max_epochs];
+        let rates = Rates::new(fit.training, whole, &known, validation)?;
 
         let clock = Clock::start(fit.plan.max_time);
-        let rates = Rates::new(fit.callbacks);
-        let network = Some(model.take_network().train());
+        let rate_log = RateLog::new(fit.callbacks);
+        let network = model.take_network().train();
+        let unfreezing = Unfreezing::of(fit.callbacks, &model, &network)?;
+        let network = Some(network);
         let signature = Signature {
             data: data_signature(&model, &fit, &loader),
             machine: Signature::machine(),
@@ -88,14 +91,15 @@ impl<'a> Loop<'a> {
             run: Run::new_empty(),
             signature,
             position: Position::default(),
-            total_steps,
+            rates,
+            unfreezing,
             loss: Mean::default(),
             accuracy: Mean::default(),
             metrics: BTreeMap::new(),
             stopped: None,
             clock,
             out_of_time: None,
-            rates,
+            rate_log,
             owes_validation: false,
             interrupted: false,
         };

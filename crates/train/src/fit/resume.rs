@@ -29,6 +29,13 @@ impl Loop<'_> {
             self.fit.progress.note(&note);
         }
         if !self.fit.training.reset_optimizer_states {
+            self.rates.restore(state.plateau.clone());
+            // What has taken a step is what was trained when the last one was taken.
+            let Position { epoch, batch, .. } = state.position;
+            self.unfreeze(match batch {
+                0 => epoch.saturating_sub(1),
+                _ => epoch,
+            });
             let trained = trained_parameters(self.network()?);
             let device = self
                 .network()?
@@ -37,7 +44,8 @@ impl Loop<'_> {
                 .next()
                 .unwrap_or_default()
                 .inner();
-            self.optimizer = snapshot::read_optimizer(path, &trained, &device)?;
+            self.optimizer =
+                snapshot::read_optimizer(path, &self.fit.training.optimizer, &trained, &device)?;
         }
         self.position = state.position;
         (self.loss, self.accuracy) = (state.loss, state.accuracy);

@@ -92,12 +92,8 @@ impl Loop<'_> {
             step: number,
             ..
         } = self.position;
-        let rate = self.fit.training.learning_rate(
-            number,
-            epoch,
-            self.total_steps,
-            self.fit.plan.max_epochs,
-        )?;
+        let rate = self.rates.at(number, epoch)?;
+        let optimizer = self.rates.optimizer(number, epoch)?;
         let norm = step.gradients.norm();
         // Rows of classes that weigh nothing teach nothing.
         let teaches = step.loss.weight > 0.0;
@@ -119,7 +115,6 @@ impl Loop<'_> {
         };
         let first_of_epoch = self.position.batch == step.batches;
         if let Some(network) = self.network.take_if(|_| teaches) {
-            let optimizer = &self.fit.training.optimizer;
             self.network =
                 Some(optimizer.step(network, step.gradients, &mut self.optimizer, rate, clip));
         }
@@ -141,7 +136,7 @@ impl Loop<'_> {
                 .map(|(name, value)| (format!("train_{name}"), value)),
         );
         let size = ("grad_norm".to_owned(), norm);
-        let rates = self.rates.values(&self.fit.training.optimizer, rate);
+        let rates = self.rate_log.values(&optimizer, rate);
         let all = logged.iter().chain(&rates).chain([&size]).chain(&norms);
         self.metrics.extend(all.cloned());
         let done = self.position.step;
@@ -149,7 +144,7 @@ impl Loop<'_> {
         if !due {
             logged.clear();
         }
-        if self.rates.are_due(due, first_of_epoch) {
+        if self.rate_log.are_due(due, first_of_epoch) {
             logged.extend(rates);
         }
         logged.extend(due.then_some(size));

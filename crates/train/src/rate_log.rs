@@ -6,14 +6,14 @@ use crate::training::Interval;
 
 /// What of the optimizer's settings is logged, and how often.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rates {
+pub(crate) struct RateLog {
     /// With the first step of each epoch alone, instead of every row of a step.
     by_epoch: bool,
     momentum: bool,
     weight_decay: bool,
 }
 
-impl Rates {
+impl RateLog {
     /// As the monitors among the callbacks say; the rate by steps without one.
     pub(crate) fn new(callbacks: &[Callback]) -> Self {
         let monitors = callbacks.iter().filter_map(|callback| match callback {
@@ -45,10 +45,9 @@ impl Rates {
 
     /// What is logged of a step at this rate.
     pub(crate) fn values(self, optimizer: &Optimizer, rate: f64) -> Vec<(String, f64)> {
-        let [momentum, weight_decay] = optimizer.momentum_and_decay();
         let value = |name| match name {
-            "momentum" => momentum,
-            "weight_decay" => weight_decay,
+            "momentum" => optimizer.momentum().unwrap_or_default(),
+            "weight_decay" => optimizer.weight_decay(),
             _ => rate,
         };
         self.names()
