@@ -8,7 +8,10 @@ use engraft_data::Stage;
 use engraft_tasks::Model;
 use engraft_train::{Evaluation, Test};
 
+use super::predict::predict_into;
 use crate::failure::{Failure, note, print, say};
+use crate::interrupt;
+use crate::output::{self, Writers};
 use crate::session::Session;
 use crate::text::scores;
 
@@ -18,6 +21,11 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         Stage::Validate => ("val", limits.val),
         _ => ("test", limits.test),
     };
+    let callbacks = match stage {
+        Stage::Test => session.experiment.trainer.callbacks(),
+        _ => &[],
+    };
+    let writers = Writers::plan(callbacks, output::Stage::Test)?;
     let data = session.data()?;
     let checkpoint = session.checkpoint()?;
     if checkpoint.is_none() {
@@ -47,6 +55,12 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         .targets(&examples, masking)
         .map_err(Failure::refused)?;
 
+    let stop = interrupt::watch(interrupt::STOPS);
+    let examples = Arc::new(examples);
+    let writers = match writers.is_empty() {
+        true => None,
+        false => Some(writers.open(&examples, &model, data.batching().batch_size)?),
+    };
     let folder = match stage {
         Stage::Test => report_folder(session, &model, checkpoint.as_deref())?,
         _ => None,
@@ -54,10 +68,11 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
     let mut progress = session.progress();
     let evaluation = Evaluation {
         stage: name,
-        examples: Arc::new(examples),
+        examples: Arc::clone(&examples),
         batching: data.batching(),
         masking,
         limit,
+        stop: Some(&stop),
         progress: &mut progress,
     };
     let tested = engraft_train::test(
@@ -71,14 +86,21 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         },
     );
     progress.clear();
-    let tested = tested.map_err(|error| Failure::Broke(error.to_string()))?;
+    let tested = tested?;
     print(&scores(&tested.scores))?;
     match tested.report {
         Some(Ok(report)) => say(&format!("report  {}", report.display())),
         Some(Err(error)) => note(&format!("no report was written: {error}")),
         None => {}
     }
-    Ok(())
+    let Some(mut writers) = writers else {
+        return Ok(());
+    };
+    // A pass of its own: scoring sees only what is labelled or masked, and the file has every row whole.
+    predict_into(session, &model, examples, limit, &stop, |output| {
+        writers.add(output)
+    })?;
+    writers.finish()
 }
 
 /// Where the report of a test goes: `--output`, else `test/CHECKPOINT` in the folder of the checkpoint's run, or in that of all runs.

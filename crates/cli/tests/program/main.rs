@@ -5,12 +5,17 @@
 mod configuration;
 mod documentation;
 mod help;
+mod logs;
 mod lora;
 mod refusals;
 mod report;
 mod resume;
+mod signals;
 mod tasks;
+mod trainer;
+mod training;
 mod walk;
+mod writers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
