@@ -22,16 +22,18 @@ pub(crate) enum Command {
     Predict,
     Export,
     Presets,
+    Components,
 }
 
 impl Command {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Fit,
         Self::Validate,
         Self::Test,
         Self::Predict,
         Self::Export,
         Self::Presets,
+        Self::Components,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Command {
             Self::Predict => "predict",
             Self::Export => "export",
             Self::Presets => "presets",
+            Self::Components => "components",
         }
     }
 
@@ -53,6 +56,7 @@ impl Command {
             Self::Predict => "Write a model's predictions for every row into one file",
             Self::Export => "Turn a checkpoint into a preset that can be used as a backbone",
             Self::Presets => "List the presets that are part of the program",
+            Self::Components => "List all that an experiment can name, or explain one of it",
         }
     }
 

@@ -1,5 +1,6 @@
 //! What each command does, once its experiment is read.
 
+pub(crate) mod components;
 mod evaluate;
 mod export;
 mod fit;
@@ -14,8 +15,10 @@ use crate::session::Session;
 
 /// Runs a command on the words after it.
 pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
-    if command == Command::Presets {
-        return presets::run(words);
+    match command {
+        Command::Presets => return presets::run(words),
+        Command::Components => return components::run(words),
+        _ => {}
     }
     let session = Session::open(command, words)?;
     match command {
@@ -24,6 +27,6 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
         Command::Test => evaluate::run(&session, Stage::Test),
         Command::Predict => predict::run(&session),
         Command::Export => export::run(&session),
-        Command::Presets => Ok(()),
+        Command::Presets | Command::Components => Ok(()),
     }
 }
