@@ -23,10 +23,11 @@ pub(crate) enum Command {
     Export,
     Presets,
     Components,
+    Schema,
 }
 
 impl Command {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Fit,
         Self::Validate,
         Self::Test,
@@ -34,6 +35,7 @@ impl Command {
         Self::Export,
         Self::Presets,
         Self::Components,
+        Self::Schema,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -45,6 +47,7 @@ impl Command {
             Self::Export => "export",
             Self::Presets => "presets",
             Self::Components => "components",
+            Self::Schema => "schema",
         }
     }
 
@@ -57,6 +60,9 @@ impl Command {
             Self::Export => "Turn a checkpoint into a preset that can be used as a backbone",
             Self::Presets => "List the presets that are part of the program",
             Self::Components => "List all that an experiment can name, or explain one of it",
+            Self::Schema => {
+                "Print the schema of experiment files, with which editors complete and check them"
+            }
         }
     }
 

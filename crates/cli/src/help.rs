@@ -76,6 +76,11 @@ fn without_experiment(command: Command) -> Option<(&'static str, &'static [Known
             commands::components::OPTIONS,
             "NAME is a component, short or dotted (AdamW, torch.optim.AdamW), or a kind of component (optimizer, callback, \"data module\"). Each is explained with its arguments, types and defaults.",
         )),
+        Command::Schema => Some((
+            " > engraft.schema.json",
+            commands::schema::OPTIONS,
+            "An editor with a YAML language server (the YAML extension of VS Code, for one) completes and checks experiment files whose first line is\n\n# yaml-language-server: $schema=engraft.schema.json",
+        )),
         _ => None,
     }
 }

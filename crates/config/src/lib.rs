@@ -23,6 +23,7 @@ mod json;
 mod model;
 mod registry;
 mod rust_defaults;
+mod schema;
 mod seed;
 
 pub use compose::{Composed, Source, compose, parse_overrides};
@@ -31,4 +32,5 @@ pub use json::yaml_to_json;
 pub use model::{Embed, Inference, Model, SequenceClassification};
 pub use registry::{Named, Place, Section, Slot, find_slot, look_up, registry};
 pub use rust_defaults::RustDefaults;
+pub use schema::{SchemaForm, schema};
 pub use seed::Seed;

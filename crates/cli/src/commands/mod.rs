@@ -6,6 +6,7 @@ mod export;
 mod fit;
 mod predict;
 mod presets;
+pub(crate) mod schema;
 
 use engraft_data::Stage;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
     match command {
         Command::Presets => return presets::run(words),
         Command::Components => return components::run(words),
+        Command::Schema => return schema::run(words),
         _ => {}
     }
     let session = Session::open(command, words)?;
@@ -27,6 +29,6 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
         Command::Test => evaluate::run(&session, Stage::Test),
         Command::Predict => predict::run(&session),
         Command::Export => export::run(&session),
-        Command::Presets | Command::Components => Ok(()),
+        Command::Presets | Command::Components | Command::Schema => Ok(()),
     }
 }
