@@ -24,10 +24,12 @@ pub(crate) enum Command {
     Presets,
     Components,
     Schema,
+    Init,
 }
 
 impl Command {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Init,
         Self::Fit,
         Self::Validate,
         Self::Test,
@@ -48,6 +50,7 @@ impl Command {
             Self::Presets => "presets",
             Self::Components => "components",
             Self::Schema => "schema",
+            Self::Init => "init",
         }
     }
 
@@ -63,6 +66,7 @@ impl Command {
             Self::Schema => {
                 "Print the schema of experiment files, with which editors complete and check them"
             }
+            Self::Init => "Look at a table and write an experiment for it",
         }
     }
 

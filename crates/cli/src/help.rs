@@ -81,6 +81,11 @@ fn without_experiment(command: Command) -> Option<(&'static str, &'static [Known
             commands::schema::OPTIONS,
             "An editor with a YAML language server (the YAML extension of VS Code, for one) completes and checks experiment files whose first line is\n\n# yaml-language-server: $schema=engraft.schema.json",
         )),
+        Command::Init => Some((
+            " FILE_OR_FOLDER",
+            commands::init::OPTIONS,
+            "The table is read, and from what its columns hold a task, the data module and its columns, a backbone, lengths and batches are proposed. The experiment runs as it is with `engraft fit --config`, and each line says why it is so.",
+        )),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod components;
 mod evaluate;
 mod export;
 mod fit;
+pub(crate) mod init;
 mod predict;
 mod presets;
 pub(crate) mod schema;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
         Command::Presets => return presets::run(words),
         Command::Components => return components::run(words),
         Command::Schema => return schema::run(words),
+        Command::Init => return init::run(words),
         _ => {}
     }
     let session = Session::open(command, words)?;
@@ -29,6 +31,6 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
         Command::Test => evaluate::run(&session, Stage::Test),
         Command::Predict => predict::run(&session),
         Command::Export => export::run(&session),
-        Command::Presets | Command::Components | Command::Schema => Ok(()),
+        Command::Presets | Command::Components | Command::Schema | Command::Init => Ok(()),
     }
 }
