@@ -19,6 +19,7 @@
 mod checks;
 mod compose;
 mod experiment;
+mod explain;
 mod json;
 mod model;
 mod propose;
