@@ -244,3 +244,15 @@ fn a_text_needs_a_backbone_that_is_here_and_is_told_so() {
         said.err
     );
 }
+
+#[test]
+fn a_damaged_vocabulary_is_named_with_its_folder() {
+    let place = Workplace::new();
+    place.write("tiny/vocab.txt", "A\nC\nG\nT\n");
+    let said = place.run("fit -c fit.yaml");
+    assert_eq!(said.code, Some(2));
+    assert_eq!(
+        said.err,
+        "error: ./tiny/vocab.txt: it has no token for letters it lacks (\"<unk>\" or \"[UNK]\")\n"
+    );
+}
