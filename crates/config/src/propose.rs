@@ -28,7 +28,9 @@ const FEW_ROWS: usize = 500;
 pub struct Proposal {
     /// The experiment, with the reason of each choice.
     pub yaml: String,
-    /// What was found in the table and what is proposed for it: a name, and what there is to say of it.
+    /// The table, with the rows of each split.
+    pub table: String,
+    /// Each of its columns with what it holds, and what is proposed for them.
     pub findings: Vec<(String, String)>,
     /// What the user should know or do.
     pub notes: Vec<String>,
@@ -106,13 +108,13 @@ pub fn propose(path: &Path, wishes: &Wishes) -> Result<Proposal, ProposeError> {
             survey.rows
         ));
     }
-    let mut findings = found(&survey, &splits);
-    findings.extend(roles.findings(&survey));
+    let mut findings = roles.findings(&survey);
     let task = roles.goal.task();
     let about = format!("{task} on {}, {}", scion.name, recipe.length());
     findings.push(("proposed".to_owned(), about));
     Ok(Proposal {
         yaml,
+        table: found(&survey, &splits),
         findings,
         notes,
     })
@@ -130,7 +132,7 @@ fn load(yaml: &str) -> Result<Splits, ProposeError> {
 }
 
 /// The file or folder, with the rows of each split.
-fn found(survey: &Survey, splits: &Splits) -> Vec<(String, String)> {
+fn found(survey: &Survey, splits: &Splits) -> String {
     let rows = [
         ("training", &splits.train),
         ("validation", &splits.valid),
@@ -141,7 +143,7 @@ fn found(survey: &Survey, splits: &Splits) -> Vec<(String, String)> {
         .filter_map(|(name, split)| Some(format!("{} {name}", split.as_ref()?.len())))
         .collect();
     let path = survey.path.display().to_string();
-    vec![(path, format!("{} rows", counted.join(", ")))]
+    format!("{path}: {} rows", counted.join(", "))
 }
 
 #[cfg(test)]

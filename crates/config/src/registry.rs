@@ -71,41 +71,29 @@ fn walk(
 ) {
     for argument in component.arguments() {
         let key = joined(path, argument.name);
-        let mut add = |kind, default, otherwise, components| {
-            let is_list = is_list(&argument.kind);
-            let section = sections.iter_mut().find(|section| section.kind == kind);
-            let is_new = section.is_none();
-            match section {
-                Some(section) => section.add_place(&key, owner, is_list),
-                None => sections.push(Section {
-                    kind,
-                    places: vec![Place {
-                        key: key.clone(),
-                        owners: owner.into_iter().collect(),
-                        is_list,
-                    }],
-                    default,
-                    otherwise,
-                    components,
-                }),
-            }
-            is_new
+        let (kind, choice, components) = match inner(&argument.kind) {
+            Kind::Component(info) => (argument.name, None, vec![*info]),
+            Kind::Choice(choice) => (choice.kind_name, Some(choice), choice.variants()),
+            _ => continue,
         };
-        match inner(&argument.kind) {
-            Kind::Component(info) => {
-                if add(argument.name, None, None, vec![*info]) {
-                    walk(info, None, &key, sections);
-                }
-            }
-            Kind::Choice(choice) => {
-                let (name, components) = (choice.kind_name, choice.variants());
-                if add(name, choice.default, choice.otherwise, components.clone()) {
-                    for component in &components {
-                        walk(component, Some(component.name), &key, sections);
-                    }
-                }
-            }
-            _ => {}
+        let is_list = is_list(&argument.kind);
+        if let Some(section) = sections.iter_mut().find(|section| section.kind == kind) {
+            section.add_place(&key, owner, is_list);
+            continue;
+        }
+        sections.push(Section {
+            kind,
+            places: vec![Place {
+                key: key.clone(),
+                owners: owner.into_iter().collect(),
+                is_list,
+            }],
+            default: choice.and_then(|choice| choice.default),
+            otherwise: choice.and_then(|choice| choice.otherwise),
+            components: components.clone(),
+        });
+        for component in &components {
+            walk(component, choice.map(|_| component.name), &key, sections);
         }
     }
 }

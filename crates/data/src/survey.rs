@@ -76,24 +76,25 @@ pub fn survey(path: &Path) -> Result<Survey, Error> {
             .collect()
     };
     let tables = read(train)?;
-    let split = |files: &Option<Vec<PathBuf>>| -> Result<Option<SplitSurvey>, Error> {
-        let Some([first, ..]) = files.as_deref() else {
-            return Ok(None);
-        };
-        let stem = first.file_stem().unwrap_or_default();
-        let rows = read(files.as_deref().unwrap_or_default())?
-            .iter()
-            .map(Table::len)
-            .sum();
-        Ok(Some(SplitSurvey {
-            name: stem.to_string_lossy().into_owned(),
-            rows,
-        }))
+    let named = |files: &[PathBuf], tables: &[Table]| {
+        let name = files.first().and_then(|file| file.file_name());
+        let name = name.unwrap_or_default().to_string_lossy();
+        // The names by which splits are found have no dots, whatever extensions follow.
+        let stem = name.split('.').next().unwrap_or_default();
+        SplitSurvey {
+            name: stem.to_owned(),
+            rows: tables.iter().map(Table::len).sum(),
+        }
+    };
+    let other = |files: &Option<Vec<PathBuf>>| -> Result<Option<SplitSurvey>, Error> {
+        let files = files.as_deref();
+        let split = files.map(|files| Ok(named(files, &read(files)?)));
+        split.transpose()
     };
     let splits = [
-        split(&folder.train)?,
-        split(&folder.valid)?,
-        split(&folder.test)?,
+        Some(named(train, &tables)),
+        other(&folder.valid)?,
+        other(&folder.test)?,
     ];
     Ok(Survey::of(path, Some(splits), tables))
 }

@@ -53,11 +53,10 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     };
     let proposal = propose(Path::new(table), &wishes).map_err(Failure::refused)?;
     atomic::write(&output, proposal.yaml.as_bytes()).map_err(Failure::refused)?;
-    let mut page = String::new();
-    let mut rows = proposal.findings;
-    rows.push(("written".to_owned(), output.display().to_string()));
-    rows.push(("to run it".to_owned(), wishes.command()));
-    columns(&mut page, &rows, 0);
+    let mut page = format!("{}\n", proposal.table);
+    columns(&mut page, &proposal.findings, 2);
+    let (file, command) = (output.display(), wishes.command());
+    page.push_str(&format!("{file} is written. To run it:\n  {command}\n"));
     print(&page)?;
     proposal.notes.iter().for_each(|text| note(text));
     Ok(())

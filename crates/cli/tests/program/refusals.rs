@@ -152,7 +152,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --trainer.callbacks EarlyStopping",
-        "--trainer.callbacks: trainer.callbacks[0].monitor: missing, EarlyStopping requires it",
+        "--trainer.callbacks: trainer.callbacks[0].monitor: missing, EarlyStopping requires it: the metric to watch, such as `val_loss`",
     ),
     (
         "fit -c fit.yaml --trainer.callbacks EarlyStopping --trainer.callbacks.monitor val_lss",
@@ -260,7 +260,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit --model SequenceClassification --data SequencesDataModule --data.path unlabelled.csv",
-        "--model: model.backbone: missing, SequenceClassification requires it",
+        "--model: model.backbone: missing, SequenceClassification requires it: the pretrained encoder",
     ),
     (
         "fit --model SequenceClassification --model.backbone ./tiny --data SequencesDataModule --data.path unlabelled.csv",

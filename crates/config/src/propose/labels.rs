@@ -106,7 +106,9 @@ fn of_column(column: &ColumnSurvey, rows: usize) -> Option<(Option<usize>, Goal)
         Content::Whole => {
             let many = if by_name.is_some() { rows / 10 } else { 0 };
             let measured = named(column, MEASURED_NAMES) && !few(FEW / 4);
-            match few(FEW.max(many.min(1000))) && !measured {
+            // Years are no classes, though there be few: classes are numbered from 0 or 1 with few gaps.
+            let dense = highest(column) <= distinct.map(|distinct| 3 * distinct as u64 + 10);
+            match few(FEW.max(many.min(1000))) && !measured && dense {
                 true => class(column),
                 false => numbers(),
             }
@@ -145,12 +147,7 @@ fn class(column: &ColumnSurvey) -> Goal {
         .map(|(value, count)| (value.clone(), *count))
         .collect();
     values.sort_by(|(_, one), (_, other)| other.cmp(one));
-    let numbers: Option<Vec<u64>> = values
-        .iter()
-        .map(|(value, _)| Cell::from(value.as_str()).whole())
-        .collect();
-    let highest = numbers.and_then(|numbers| numbers.into_iter().max());
-    let count = highest.map_or(values.len(), |highest| {
+    let count = highest(column).map_or(values.len(), |highest| {
         usize::try_from(highest)
             .unwrap_or(usize::MAX)
             .saturating_add(1)
@@ -160,4 +157,14 @@ fn class(column: &ColumnSurvey) -> Goal {
         count: count.max(2),
         values,
     }
+}
+
+/// The highest of a column of whole numbers; none of other columns.
+fn highest(column: &ColumnSurvey) -> Option<u64> {
+    let values = column.values.as_ref()?;
+    let numbers: Option<Vec<u64>> = values
+        .keys()
+        .map(|value| Cell::from(value.as_str()).whole())
+        .collect();
+    numbers?.into_iter().max()
 }

@@ -97,29 +97,37 @@ impl Recipe {
     }
 }
 
-/// The head for a goal: its class, its arguments, and why.
-pub(super) fn adapter(
-    roles: &Roles,
-    scion: &Scion,
-) -> Option<(
-    &'static str,
-    &'static [(&'static str, &'static str)],
-    &'static str,
-)> {
-    match (&roles.goal, roles.matter()) {
-        (Goal::Nothing, _) => None,
-        (Goal::Tokens { .. }, _) => Some(("LinearAdapter", &[], "A linear layer on each token.")),
-        (_, Matter::Letters(_)) if !scion.from_scratch || scion.name.ends_with("_onehot") => {
-            Some((
-                "MLPPoolAdapter",
-                &[("hidden_sizes", "[128]"), ("dropout", "0.1")],
-                "The mean over a row, through one hidden layer.",
-            ))
+/// The head of a proposal.
+pub(super) struct Head {
+    /// Its class.
+    pub(super) class: &'static str,
+    /// Its arguments and their values, as YAML.
+    pub(super) arguments: &'static [(&'static str, &'static str)],
+    /// Why it is this one.
+    pub(super) why: &'static str,
+}
+
+impl Head {
+    /// The head for a goal; none where the checkpoint's own is used.
+    pub(super) fn of(roles: &Roles, scion: &Scion) -> Option<Self> {
+        let is_one_hot = scion.name.ends_with("_onehot");
+        match (&roles.goal, roles.matter()) {
+            (Goal::Nothing, _) => None,
+            (Goal::Tokens { .. }, _) => Some(Self {
+                class: "LinearAdapter",
+                arguments: &[],
+                why: "A linear layer on each token.",
+            }),
+            (_, Matter::Letters(_)) if !scion.from_scratch || is_one_hot => Some(Self {
+                class: "MLPPoolAdapter",
+                arguments: &[("hidden_sizes", "[128]"), ("dropout", "0.1")],
+                why: "The mean over a row, through one hidden layer.",
+            }),
+            _ => Some(Self {
+                class: "LinearMeanPoolAdapter",
+                arguments: &[],
+                why: "A linear layer on the mean over a row.",
+            }),
         }
-        _ => Some((
-            "LinearMeanPoolAdapter",
-            &[],
-            "A linear layer on the mean over a row.",
-        )),
     }
 }

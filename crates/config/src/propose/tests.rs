@@ -118,7 +118,7 @@ fn labels_decide_the_task() {
             .unwrap_or(&decided)
             .to_owned()
     };
-    let cases: [(&str, &dyn Fn(usize) -> String, &str); 13] = [
+    let cases: [(&str, &dyn Fn(usize) -> String, &str); 14] = [
         ("label", &|row| (row % 5).to_string(), "label: 5 classes"),
         // Classes are numbered from 0.
         (
@@ -135,6 +135,11 @@ fn labels_decide_the_task() {
             "toxic",
             &|row| (row % 2 == 0).to_string(),
             "toxic: 2 classes",
+        ),
+        (
+            "year",
+            &|row| (1990 + row % 9).to_string(),
+            "year: 1 numbers",
         ),
         ("kd", &|row| format!("{}.25", row % 9), "kd: 1 numbers"),
         (

@@ -5,7 +5,7 @@ use engraft_data::Survey;
 
 use super::Wishes;
 use super::backbone::Scion;
-use super::recipe::{Recipe, adapter};
+use super::recipe::{Head, Recipe};
 use super::roles::{Goal, Roles, said, shown, unit_name};
 
 /// The widest line of a comment.
@@ -77,14 +77,14 @@ fn model(page: &mut Page, roles: &Roles, scion: &Scion, recipe: &Recipe) {
         page.why(4, why);
         page.key(4, "letters", policy);
     }
-    if let Some((class, arguments, why)) = adapter(roles, scion) {
-        page.why(2, why);
+    if let Some(head) = Head::of(roles, scion) {
+        page.why(2, head.why);
         page.line(2, "adapter:");
-        page.key(3, "class_path", class);
-        if !arguments.is_empty() {
+        page.key(3, "class_path", head.class);
+        if !head.arguments.is_empty() {
             page.line(3, "init_args:");
         }
-        for (key, value) in arguments {
+        for (key, value) in head.arguments {
             page.key(4, key, value);
         }
     }
