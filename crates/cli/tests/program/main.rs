@@ -4,6 +4,7 @@
 
 mod configuration;
 mod documentation;
+mod explaining;
 mod help;
 mod logs;
 mod lora;
