@@ -1,13 +1,13 @@
 //! A cache as one process sees it.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use crate::folder::{Folder, is_of, is_removed};
+use crate::folder::{Folder, is_of};
+use crate::held::{Hold, Segment, fits, record_size, write_at};
 use crate::record::{Key, RECORD_HEADER, SEGMENT_HEADER, Space};
 use crate::segment::{Ending, Place, push_record, scan};
 
@@ -58,25 +58,6 @@ pub struct Cache {
 struct Found {
     segment: usize,
     place: Place,
-}
-
-#[derive(Debug)]
-struct Segment {
-    name: String,
-    file: File,
-    hold: Hold,
-    /// The end of the records that are known.
-    end: u64,
-    /// Whether this process has said that it uses it.
-    is_touched: bool,
-}
-
-/// Which lock this process has on a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hold {
-    None,
-    Shared,
-    Exclusive,
 }
 
 #[derive(Debug, Default)]
@@ -248,10 +229,12 @@ impl Cache {
             if !is_of(&found.name, self.space) || self.passed_over.contains(&found.name) {
                 continue;
             }
-            let known = self.segments.iter().position(|segment| segment.name == found.name);
-            let is_known = |segment: &Segment| {
-                segment.end == found.size || segment.hold == Hold::Exclusive
-            };
+            let known = self
+                .segments
+                .iter()
+                .position(|segment| segment.name == found.name);
+            let is_known =
+                |segment: &Segment| segment.end == found.size || segment.hold == Hold::Exclusive;
             let segment = match known {
                 Some(at) if is_known(&self.segments[at]) => continue,
                 Some(at) => at,
@@ -288,7 +271,10 @@ impl Cache {
         segment.end = found.end;
         let name = segment.name.clone();
         for (key, place) in found.records {
-            let found = Found { segment: number, place };
+            let found = Found {
+                segment: number,
+                place,
+            };
             if let Some(before) = self.index.insert(key, found) {
                 self.others.entry(key).or_default().push(before);
             }
@@ -310,7 +296,8 @@ impl Cache {
         let file = self.folder.file(&segment.name);
         let writable = File::options().read(true).write(true).open(&file);
         segment.let_go();
-        let is_cut = writable.is_ok_and(|file| file.try_lock().is_ok() && file.set_len(end).is_ok());
+        let is_cut =
+            writable.is_ok_and(|file| file.try_lock().is_ok() && file.set_len(end).is_ok());
         segment.hold();
         if is_cut || segment.hold == Hold::Shared {
             self.note(format!(
@@ -331,7 +318,9 @@ impl Cache {
         if !found.place.held(key, value) {
             return false;
         }
-        let file = File::options().write(true).open(self.folder.file(&segment.name));
+        let file = File::options()
+            .write(true)
+            .open(self.folder.file(&segment.name));
         let is_mended = file
             .and_then(|file| write_at(&file, found.place.start(), value))
             .is_ok();
@@ -350,14 +339,19 @@ impl Cache {
             let mut room = self.room().map_err(|error| (error, rest))?;
             room = room.saturating_sub(SEGMENT_HEADER);
             let mut left_out = 0;
-            while left.next_if(|(_, value)| record_size(value) > room).is_some() {
+            while left
+                .next_if(|(_, value)| record_size(value) > room)
+                .is_some()
+            {
                 left_out += 1;
             }
             self.leave_out(left_out);
             let Some((_, first)) = left.peek() else { break };
             let first = record_size(first);
             let rest = left.len();
-            let number = self.writable(first, largest).map_err(|error| (error, rest))?;
+            let number = self
+                .writable(first, largest)
+                .map_err(|error| (error, rest))?;
             let segment = &mut self.segments[number];
             let (mut bytes, mut places) = (Vec::new(), Vec::new());
             if segment.end == 0 {
@@ -367,7 +361,7 @@ impl Cache {
                 let end = segment.end + bytes.len() as u64;
                 let next = left.next_if(|(_, value)| {
                     let size = record_size(value);
-                    size <= room && segment.fits(end, size, largest)
+                    size <= room && fits(end, size, largest)
                 });
                 let Some((key, value)) = next else { break };
                 room -= record_size(&value);
@@ -381,7 +375,10 @@ impl Cache {
             }
             segment.end += bytes.len() as u64;
             for (key, place) in places {
-                let found = Found { segment: number, place };
+                let found = Found {
+                    segment: number,
+                    place,
+                };
                 self.index.insert(key, found);
             }
         }
@@ -415,7 +412,7 @@ impl Cache {
     fn writable(&mut self, size: u64, largest: u64) -> io::Result<usize> {
         if let Some(number) = self.writes_to.take() {
             let segment = &mut self.segments[number];
-            if segment.fits(segment.end, size, largest) {
+            if fits(segment.end, size, largest) {
                 self.writes_to = Some(number);
                 return Ok(number);
             }
@@ -425,7 +422,7 @@ impl Cache {
         let (folder, passed_over) = (&self.folder, &self.passed_over);
         let left = self.segments.iter_mut().position(|segment| {
             segment.end < largest / 2
-                && segment.fits(segment.end, size, largest)
+                && fits(segment.end, size, largest)
                 && !passed_over.contains(&segment.name)
                 && segment.take_over(&folder.file(&segment.name))
         });
@@ -452,85 +449,12 @@ impl Drop for Cache {
     }
 }
 
-impl Segment {
-    /// Whether a record of `size` bytes may stand at `end`: anywhere within the largest size of segments, and a larger one by itself.
-    fn fits(&self, end: u64, size: u64, largest: u64) -> bool {
-        end <= SEGMENT_HEADER || end + size <= largest
-    }
-
-    fn new(name: String, file: File) -> Self {
-        Self {
-            name,
-            file,
-            hold: Hold::None,
-            end: 0,
-            is_touched: false,
-        }
-    }
-
-    /// Keeps others from removing it, where it can.
-    fn hold(&mut self) {
-        if self.hold == Hold::None && self.file.try_lock_shared().is_ok() {
-            self.hold = Hold::Shared;
-        }
-    }
-
-    fn let_go(&mut self) {
-        // A lock that was there can be given back.
-        let _ = self.file.unlock();
-        self.hold = Hold::None;
-    }
-
-    /// Says that it is used, so that it is not among those that were used longest ago.
-    fn use_now(&mut self) {
-        self.hold();
-        if !mem::replace(&mut self.is_touched, true) {
-            // Where that is not allowed it counts as older than it is.
-            let _ = self.file.set_modified(SystemTime::now());
-        }
-    }
-
-    /// Makes it the segment that this process appends to, if no other uses it; cuts off what a dead process left unfinished.
-    fn take_over(&mut self, path: &Path) -> bool {
-        let Ok(file) = File::options().read(true).write(true).open(path) else {
-            return false;
-        };
-        self.let_go();
-        let is_free = match file.try_lock() {
-            Ok(()) => !is_removed(&file) && file.set_len(self.end).is_ok(),
-            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
-        };
-        if is_free {
-            self.file = file;
-            self.hold = Hold::Exclusive;
-            self.is_touched = true;
-        } else {
-            drop(file);
-            self.hold();
-        }
-        is_free
-    }
-}
-
 impl Waiting {
     fn push(&mut self, key: Key, value: Vec<u8>) {
         self.places.insert(key, self.values.len());
         self.bytes += value.len();
         self.values.push((key, value));
     }
-}
-
-/// The bytes that a value takes in a segment.
-fn record_size(value: &[u8]) -> u64 {
-    RECORD_HEADER + value.len() as u64
-}
-
-/// Writes bytes from byte `start` of a file on.
-fn write_at(file: &File, start: u64, bytes: &[u8]) -> io::Result<()> {
-    use std::io::{Seek, SeekFrom, Write};
-    let mut file = file;
-    file.seek(SeekFrom::Start(start))?;
-    file.write_all(bytes)
 }
 
 #[cfg(test)]

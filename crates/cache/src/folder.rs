@@ -219,9 +219,17 @@ mod tests {
                 Some(found.1.into())
             })
         };
-        let all = &[("ENGRAFT_CACHE", "/a"), ("XDG_CACHE_HOME", "/b"), ("HOME", "/c")];
+        let all = &[
+            ("ENGRAFT_CACHE", "/a"),
+            ("XDG_CACHE_HOME", "/b"),
+            ("HOME", "/c"),
+        ];
         assert_eq!(by(all), PathBuf::from("/a"));
-        let empty = &[("ENGRAFT_CACHE", ""), ("XDG_CACHE_HOME", "/b"), ("HOME", "/c")];
+        let empty = &[
+            ("ENGRAFT_CACHE", ""),
+            ("XDG_CACHE_HOME", "/b"),
+            ("HOME", "/c"),
+        ];
         assert_eq!(by(empty), PathBuf::from("/b/engraft"));
         assert_eq!(by(&[("HOME", "/c")]), PathBuf::from("/c/.cache/engraft"));
         assert_eq!(by(&[]), PathBuf::from(".cache/engraft"));

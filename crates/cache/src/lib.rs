@@ -45,10 +45,11 @@
 
 mod cache;
 mod folder;
+mod held;
 mod record;
 mod segment;
 
 pub use cache::{Cache, Limits};
 pub use folder::default_folder;
 pub use record::{Key, SEGMENT_HEADER, Space};
-pub use segment::{Ending, Place, Scan, Source, scan};
+pub use segment::{Ending, Place, Scan, Source, push_record, scan};

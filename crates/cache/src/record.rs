@@ -52,7 +52,7 @@ impl Space {
     }
 
     /// The header of one of its segments.
-    pub(crate) fn header(&self) -> [u8; 64] {
+    pub fn header(&self) -> [u8; 64] {
         let mut bytes = [0; 64];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io;
 
-use crate::record::{Beginning, Check, Key, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, Space, check};
+use crate::record::{
+    Beginning, Check, Key, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, Space, check,
+};
 
 /// How much is read at once where records are small.
 const WINDOW: u64 = 1 << 16;
@@ -162,7 +164,8 @@ impl Window {
     /// The 64 bytes at `start`, of which the source, `size` bytes long, has as many.
     fn header(&mut self, source: &impl Source, start: u64, size: u64) -> io::Result<[u8; 64]> {
         let is_inside = |window: &Self| {
-            start >= window.start && start + RECORD_HEADER <= window.start + window.bytes.len() as u64
+            start >= window.start
+                && start + RECORD_HEADER <= window.start + window.bytes.len() as u64
         };
         if !is_inside(self) {
             // Where records are large their headers alone are read.
@@ -208,8 +211,8 @@ impl Place {
     }
 }
 
-/// A record as it stands in a segment.
-pub(crate) fn push_record(bytes: &mut Vec<u8>, key: Key, value: &[u8]) {
+/// Adds a record as it stands in a segment.
+pub fn push_record(bytes: &mut Vec<u8>, key: Key, value: &[u8]) {
     bytes.extend_from_slice(&RecordHeader::of(key, value).bytes());
     bytes.extend_from_slice(value);
 }

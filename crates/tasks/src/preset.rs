@@ -10,8 +10,8 @@ use engraft_component::{Component, FromNode, decode, read_yaml, to_yaml};
 use engraft_data::TokenUnit;
 use engraft_hub::{Preset, TensorData, TensorToWrite, Weights, atomic, write_safetensors};
 use engraft_models::{
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Backbone, Checkpoint, HeadKind, NamedTensor, Problem,
-    base_notes,
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Backbone, CacheSettings, Checkpoint, HeadKind, NamedTensor,
+    Problem, base_notes,
 };
 
 use crate::building::{Building, TrainingRows, initial};
@@ -226,6 +226,11 @@ impl Model {
             // What goes on from this folder cannot rely on it to stay.
             backbone.save_peft_only = false;
         }
+        // Where hidden states are kept is no part of a model; that it was trained on such, without dropout, is.
+        backbone.cache = CacheSettings {
+            enable_cache: backbone.cache.enable_cache,
+            ..CacheSettings::default()
+        };
         backbone.use_peft &= is_adapted;
         backbone.peft_path = is_adapted.then(|| HERE.to_owned());
         backbone.from_scratch = false;

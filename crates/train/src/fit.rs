@@ -120,6 +120,7 @@ impl<'a> Loop<'a> {
                 "model: this task only predicts and cannot be fitted; use predict".into(),
             ));
         }
+        model.task().check_training()?;
         let train = fit.splits.train.take().filter(|train| !train.is_empty());
         let train = Arc::new(
             train.ok_or_else(|| Error::Argument("data: there are no training rows".into()))?,
@@ -521,7 +522,10 @@ impl<'a> Loop<'a> {
             self.fit.splits.test.take().filter(|test| !test.is_empty()),
             self.interrupted,
         ) {
-            let best = run.best().map(|(path, _)| open(&path)).transpose()?;
+            let mut best = run.best().map(|(path, _)| open(&path)).transpose()?;
+            if let Some(best) = &mut best {
+                best.share_cache(&self.model);
+            }
             let evaluation = Evaluation {
                 stage: "test",
                 examples: Arc::new(examples),

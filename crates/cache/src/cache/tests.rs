@@ -32,22 +32,33 @@ fn fill(cache: &mut Cache, numbers: impl Iterator<Item = usize>) {
 
 fn has(cache: &mut Cache, number: usize) -> bool {
     let found = cache.get(key(number));
-    assert!(found.is_none() || found == Some(value(number)), "a wrong value of {number}");
+    assert!(
+        found.is_none() || found == Some(value(number)),
+        "a wrong value of {number}"
+    );
     found.is_some()
 }
 
 /// The segments' paths, in the order of their names.
 fn segments(folder: &tempfile::TempDir) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let mut paths: Vec<PathBuf> = entries
-        .filter(|path| path.extension().is_some_and(|extension| extension == "segment"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "segment")
+        })
         .collect();
     paths.sort();
     paths
 }
 
 fn size(folder: &tempfile::TempDir) -> u64 {
-    segments(folder).iter().map(|path| path.metadata().unwrap().len()).sum()
+    segments(folder)
+        .iter()
+        .map(|path| path.metadata().unwrap().len())
+        .sum()
 }
 
 #[test]
@@ -80,7 +91,10 @@ fn processes_at_once_see_what_the_others_have_written() {
     assert!(!has(&mut two, 3));
     fill(&mut two, 5..20);
     two.flush();
-    assert!((0..20).all(|number| has(&mut two, number)), "it has looked when it wrote");
+    assert!(
+        (0..20).all(|number| has(&mut two, number)),
+        "it has looked when it wrote"
+    );
     assert_eq!(segments(&folder).len(), 2, "each has its own");
     let before = size(&folder);
     fill(&mut one, 10..20);
@@ -133,7 +147,10 @@ fn a_damaged_value_is_absent_noted_and_mended() {
     let mut cache = open(&folder);
     assert!(!has(&mut cache, 0) && has(&mut cache, 1) && has(&mut cache, 2));
     let notes = cache.take_notes();
-    assert!(notes[0].contains(path.to_str().unwrap()) && notes[0].contains("byte 128"), "{notes:?}");
+    assert!(
+        notes[0].contains(path.to_str().unwrap()) && notes[0].contains("byte 128"),
+        "{notes:?}"
+    );
     assert!(!has(&mut cache, 0));
     assert_eq!(cache.take_notes(), [""; 0], "a note is said once");
     cache.put(key(0), value(0));
@@ -187,7 +204,9 @@ fn segments_of_a_later_version_are_left_alone() {
     header[8] = 2;
     let seal = blake3::hash(&header[..56]);
     header[56..].copy_from_slice(&seal.as_bytes()[..8]);
-    let path = folder.path().join(format!("{}-0123456789abcdef.segment", SPACE.name()));
+    let path = folder
+        .path()
+        .join(format!("{}-0123456789abcdef.segment", SPACE.name()));
     fs::write(&path, [&header[..], b"what follows"].concat()).unwrap();
     let before = fs::read(&path).unwrap();
     let mut cache = open(&folder);
@@ -267,7 +286,10 @@ fn what_others_use_is_not_removed_and_what_does_not_fit_is_said() {
 #[test]
 fn a_value_larger_than_the_bound_is_not_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = Limits { size: 100, waiting: 1 };
+    let limits = Limits {
+        size: 100,
+        waiting: 1,
+    };
     let mut cache = Cache::open(folder.path(), SPACE, limits, false);
     cache.put(key(1), vec![0; 1000]);
     assert_eq!((cache.left_out(), size(&folder)), (1, 0));
@@ -296,7 +318,10 @@ fn a_folder_that_cannot_be_made_is_said_and_nothing_is_kept() {
     fs::write(&file, "").unwrap();
     let mut cache = Cache::open(file.join("cache"), SPACE, LARGE, false);
     let notes = cache.take_notes();
-    assert!(notes[0].contains("cannot write to") && notes[0].contains("nothing new is kept"), "{notes:?}");
+    assert!(
+        notes[0].contains("cannot write to") && notes[0].contains("nothing new is kept"),
+        "{notes:?}"
+    );
     fill(&mut cache, 0..3);
     cache.flush();
     assert!(!has(&mut cache, 0));

@@ -7,7 +7,7 @@ use engraft_data::Stage;
 use engraft_train::Evaluation;
 
 use crate::failure::{Failure, print};
-use crate::session::Session;
+use crate::session::{Session, close_cache};
 use crate::text::scores;
 
 pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
@@ -56,6 +56,7 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
     };
     let found = engraft_train::evaluate(&model, evaluation);
     progress.clear();
+    close_cache(&model);
     print(&scores(
         &found.map_err(|error| Failure::Broke(error.to_string()))?,
     ))

@@ -13,7 +13,7 @@ use engraft_train::callback::{Callback, FileType, PredictionWriter};
 use crate::failure::{Failure, note, say};
 use crate::interrupt;
 use crate::output::{Form, PredictionFile, check_place};
-use crate::session::{Session, in_checkpoint, preset_in};
+use crate::session::{Session, close_cache, in_checkpoint, preset_in};
 
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let path = output(session)?;
@@ -61,6 +61,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
         file.add(output)
     });
     progress.clear();
+    close_cache(&model);
     let handled = result?;
     file.finish()?;
     let max_length = model.task().backbone().backbone().max_length;
