@@ -10,13 +10,14 @@ use crate::{Said, Workplace};
 
 /// Embeds the rows of `peptides.tsv`, keeping what is computed.
 const EMBED: &str = "predict --model Embed --model.backbone sapiens_vh --model.backbone.max_length 64 --model.pooling mean_pooling \
-    --model.backbone.enable_cache true --data.path peptides.tsv --data.batch_size 8 --output";
+    --model.backbone.enable_cache true --data.path peptides.tsv --data.x_col sequences --data.batch_size 8 --output";
 
 /// A head on a frozen encoder.
 const FIT: &str = "seed_everything: 3
 model:
   class_path: SequenceClassification
   init_args:
+    n_classes: 2
     backbone:
       class_path: sapiens_vh
       init_args:
@@ -459,7 +460,7 @@ fn what_cannot_be_cached_is_refused_before_anything_is_read() {
     let said = place.run("fit -c fit.yaml");
     assert!(
         said.err
-            .contains("fit.yaml:8: model.init_args.backbone.init_args.enable_cache"),
+            .contains("fit.yaml:10: model.init_args.backbone.init_args.enable_cache"),
         "{}",
         said.err
     );
