@@ -271,11 +271,7 @@ impl Checkpoint {
         initial: &Initial,
     ) -> Result<AdapterHead> {
         let fresh = adapter.build(self.config.transformer.hidden, outputs, initial);
-        if !required {
-            // Another model's adapter is no start for this one's.
-            return Ok(fresh);
-        }
-        self.load_head(fresh, HeadKind::Adapter, required, initial)
+        self.load_adapter(fresh, required, initial)
     }
 
     /// As [`Self::adapter`], on every token.
@@ -290,10 +286,20 @@ impl Checkpoint {
         initial: &Initial,
     ) -> Result<AdapterHead> {
         let fresh = adapter.build(self.config.transformer.hidden, outputs, initial);
-        if !required {
-            return Ok(fresh);
+        self.load_adapter(fresh, required, initial)
+    }
+
+    /// Another model's adapter is no start for this one's, so that only a required one is looked for.
+    fn load_adapter(
+        &self,
+        fresh: AdapterHead,
+        required: bool,
+        initial: &Initial,
+    ) -> Result<AdapterHead> {
+        match required {
+            true => self.load_head(fresh, HeadKind::Adapter, required, initial),
+            false => Ok(fresh),
         }
-        self.load_head(fresh, HeadKind::Adapter, required, initial)
     }
 
     /// What became of each tensor of the preset's own weights, for the parts loaded so far.
