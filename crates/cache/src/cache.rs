@@ -296,8 +296,13 @@ impl Cache {
         let file = self.folder.file(&segment.name);
         let writable = File::options().read(true).write(true).open(&file);
         segment.let_go();
-        let is_cut =
-            writable.is_ok_and(|file| file.try_lock().is_ok() && file.set_len(end).is_ok());
+        let is_cut = writable.is_ok_and(|file| {
+            // Another process may have cut it off and gone on since it was looked at.
+            let still = || scan(&file, self.space, end);
+            file.try_lock().is_ok()
+                && still().is_ok_and(|found| found.ending == Ending::Damaged && found.end == end)
+                && file.set_len(end).is_ok()
+        });
         segment.hold();
         if is_cut || segment.hold == Hold::Shared {
             self.note(format!(
