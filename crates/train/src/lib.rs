@@ -4,6 +4,7 @@
 //! A run can be killed at any moment and resumed from its newest checkpoint to the same final weights.
 
 pub mod callback;
+mod clock;
 mod error;
 mod evaluate;
 mod fit;
@@ -12,6 +13,7 @@ pub mod log;
 pub mod optimizer;
 mod outset;
 pub mod progress;
+mod rates;
 mod run;
 pub mod schedule;
 pub mod settings;

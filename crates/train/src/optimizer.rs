@@ -8,10 +8,14 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 use engraft_component::{Choice, Component};
-use engraft_kernels::{AdamWStep, adamw_step, sum_squares};
+use engraft_kernels::{AdamWStep, adamw_step};
 use engraft_models::ParameterPath;
 
 use crate::error::{Error, Result};
+
+mod gradients;
+
+pub(crate) use gradients::{first_not_finite, first_weight_not_finite};
 
 /// What turns gradients into new weights.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -83,6 +87,12 @@ impl Optimizer {
             Self::AdamW(adamw) => adamw.lr,
             Self::Adam(adam) => adam.lr,
         }
+    }
+
+    /// The decay rate of the mean of gradients, and the weight decay.
+    pub(crate) fn momentum_and_decay(&self) -> [f64; 2] {
+        let (betas, _, decay) = self.settings();
+        [betas[0], decay]
     }
 
     fn settings(&self) -> ([f64; 2], f64, f64) {
@@ -191,12 +201,7 @@ impl GradientSum {
 
     /// The Euclidean norm of the mean gradient of all parameters together.
     pub fn norm(&self) -> f64 {
-        let squares: f64 = self
-            .gradients
-            .values()
-            .map(|gradient| sum_squares(gradient.clone()))
-            .sum();
-        squares.sqrt() / self.weight
+        self.norm_under("")
     }
 }
 

@@ -6,11 +6,15 @@ mod cache;
 mod configuration;
 mod documentation;
 mod help;
+mod logs;
 mod lora;
 mod refusals;
 mod resume;
+mod signals;
 mod tasks;
+mod trainer;
 mod walk;
+mod writers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -147,8 +147,8 @@ const REFUSED: &[(&str, &str)] = &[
         "--trainer.accumulate_grad_batches: 0 is too small; it must be at least 1",
     ),
     (
-        "fit -c fit.yaml --trainer.gradient_clip_algorithm value",
-        "--trainer.gradient_clip_algorithm: clipping each gradient by value is not available. Use norm, which clips them all together",
+        "fit -c fit.yaml --trainer.gradient_clip_algorithm vale",
+        "--trainer.gradient_clip_algorithm: expected norm or value, found \"vale\"",
     ),
     (
         "fit -c fit.yaml --trainer.callbacks EarlyStopping",
