@@ -10,7 +10,7 @@ use super::predict::predict_into;
 use crate::failure::{Failure, print};
 use crate::interrupt;
 use crate::output::{self, Writers};
-use crate::session::Session;
+use crate::session::{Session, close_cache};
 use crate::text::scores;
 
 pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
@@ -71,6 +71,9 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
     };
     let found = engraft_train::evaluate(&model, evaluation);
     progress.clear();
+    if writers.is_none() {
+        close_cache(&model);
+    }
     print(&scores(&found?))?;
     let Some(mut writers) = writers else {
         return Ok(());

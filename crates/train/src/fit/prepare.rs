@@ -27,6 +27,7 @@ impl<'a> Loop<'a> {
                 "model: this task only predicts and cannot be fitted; use predict".into(),
             ));
         }
+        model.task().check_training()?;
         let train = fit.splits.train.take().filter(|train| !train.is_empty());
         let train = Arc::new(
             train.ok_or_else(|| Error::Argument("data: there are no training rows".into()))?,
