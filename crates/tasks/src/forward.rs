@@ -201,7 +201,13 @@ impl Model {
             &self.checkpoint.config().transformer,
             &device,
         );
-        let mut hidden = network.encoder.forward(&tokens, mode.at(0));
+        let (mut hidden, pooled) = match &self.cached {
+            Some(cached) => (
+                cached.forward(&batch.tokens, &device),
+                cached.pooling().is_some(),
+            ),
+            None => (network.encoder.forward(&tokens, mode.at(0)), false),
+        };
         if let Some(heads) = &batch.heads {
             let rows: Vec<i32> = heads.iter().map(|&row| row as i32).collect();
             let count = rows.len();
@@ -210,20 +216,24 @@ impl Model {
         }
         let mode = mode.at(1);
         match &network.head {
+            Some(TaskHead::Adapter(head)) if pooled => head.after_pooling(hidden, mode),
             Some(TaskHead::Adapter(head)) => head.forward(hidden, &tokens, mode),
+            Some(TaskHead::Classifier(head)) if pooled => head.after_pooling(hidden, mode),
             Some(TaskHead::Classifier(head) | TaskHead::TokenClassifier(head)) => {
                 head.forward(hidden, &tokens, mode)
             }
             Some(TaskHead::MaskedLm(head)) => head.forward(hidden, &network.encoder),
-            None => self.pool(hidden, &tokens),
+            None => match self.pooling {
+                EmbedPooling::By(pooling) if !pooled => {
+                    self.normalized(pooling.apply(hidden, &tokens))
+                }
+                _ => self.normalized(hidden),
+            },
         }
     }
 
-    fn pool(&self, hidden: Tensor<2>, tokens: &TokenBatch) -> Tensor<2> {
-        let pooled = match self.pooling {
-            EmbedPooling::None => hidden,
-            EmbedPooling::By(pooling) => pooling.apply(hidden, tokens),
-        };
+    /// Vectors of length 1, if they are to be.
+    fn normalized(&self, pooled: Tensor<2>) -> Tensor<2> {
         if !self.normalize {
             return pooled;
         }

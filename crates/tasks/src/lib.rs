@@ -5,6 +5,7 @@
 
 mod batch;
 mod building;
+mod cached;
 mod error;
 mod forward;
 mod labels;
@@ -24,6 +25,7 @@ mod units;
 
 pub use batch::{Batch, EncodedRow, RowEncoder};
 pub use building::TrainingRows;
+pub use engraft_models::CacheSettings;
 pub use error::{Error, Result};
 pub use forward::Loss;
 pub use labels::LabelSpace;

@@ -12,7 +12,7 @@ use super::predict::predict_into;
 use crate::failure::{Failure, note, print, say};
 use crate::interrupt;
 use crate::output::{self, Writers};
-use crate::session::Session;
+use crate::session::{Session, close_cache};
 use crate::text::scores;
 
 pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
@@ -86,6 +86,9 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         },
     );
     progress.clear();
+    if writers.is_none() {
+        close_cache(&model);
+    }
     let tested = tested?;
     print(&scores(&tested.scores))?;
     match tested.report {

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod cache;
 mod configuration;
 mod documentation;
+mod explaining;
 mod help;
 mod logs;
 mod lora;
@@ -108,7 +110,8 @@ impl Workplace {
         command
             .current_dir(self.folder.path())
             .env_remove("ENGRAFT_THREADS")
-            .env("HF_HOME", self.path("hf"));
+            .env("HF_HOME", self.path("hf"))
+            .env("ENGRAFT_CACHE", self.path("engraft-cache"));
         command
     }
 

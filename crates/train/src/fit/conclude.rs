@@ -77,7 +77,10 @@ impl Loop<'_> {
         let Some(examples) = examples.filter(|test| !test.is_empty() && !self.interrupted) else {
             return Ok(None);
         };
-        let best = run.best().map(|(path, _)| open(&path)).transpose()?;
+        let mut best = run.best().map(|(path, _)| open(&path)).transpose()?;
+        if let Some(best) = &mut best {
+            best.share_cache(&self.model);
+        }
         let evaluation = Evaluation {
             stage: "test",
             examples: Arc::new(examples),

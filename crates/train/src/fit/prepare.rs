@@ -28,6 +28,7 @@ impl<'a> Loop<'a> {
                 "model: this task only predicts and cannot be fitted; use predict".into(),
             ));
         }
+        model.task().check_training()?;
         let record = Record::new(&fit.splits, fit.plan.report);
         let train = fit.splits.train.take().filter(|train| !train.is_empty());
         let train = Arc::new(

@@ -246,7 +246,8 @@ impl FromNode for Logging {
     }
 
     fn kind() -> Kind {
-        Kind::OneOf(vec![Kind::Boolean, Logger::kind()])
+        let loggers = Kind::List(Box::new(Logger::kind()));
+        Kind::Optional(Box::new(Kind::OneOf(vec![Kind::Boolean, loggers])))
     }
 }
 
