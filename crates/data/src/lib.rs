@@ -20,6 +20,7 @@ mod pattern;
 mod read;
 mod shuffle;
 mod split;
+mod survey;
 mod table;
 mod targets;
 mod tokens;
@@ -40,6 +41,7 @@ pub use module::{
 pub use read::{Format, ReaderOptions, read_table};
 pub use shuffle::{Draws, Stream, permutation};
 pub use split::Stage;
+pub use survey::{Alphabet, ColumnSurvey, Content, Lengths, SplitSurvey, Survey, Values, survey};
 pub use table::{Cell, Column, Origin, Table};
 pub use unit::TokenUnit;
 pub use write::{OutputFormat, RowWriter};

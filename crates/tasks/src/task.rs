@@ -158,7 +158,11 @@ impl FromNode for EmbedPooling {
     }
 
     fn kind() -> Kind {
-        Kind::Words(vec!["none", "cls_pooling", "mean_pooling", "max_pooling"])
+        let mut words = vec!["none"];
+        if let Kind::Words(pooling) = Pooling::kind() {
+            words.extend(pooling);
+        }
+        Kind::Words(words)
     }
 }
 
@@ -214,6 +218,21 @@ impl Task {
             Self::SequenceRegression(task) => task.use_legacy_adapter,
             Self::MLM(_) | Self::Inference(_) => true,
             Self::Embed(_) => false,
+        }
+    }
+
+    /// Refuses arguments with which no model can be trained, before anything is read.
+    ///
+    /// # Errors
+    /// Hidden states are to be cached that change at every step, or from epoch to epoch.
+    pub fn check_training(&self) -> Result<()> {
+        let backbone = self.backbone().backbone();
+        backbone.check_training()?;
+        match self {
+            Self::MLM(_) if backbone.cache.enable_cache => Err(Error::Argument(
+                "backbone.enable_cache: other tokens are masked in each epoch, so no hidden state could be used twice; remove it".into(),
+            )),
+            _ => Ok(()),
         }
     }
 

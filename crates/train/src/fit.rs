@@ -10,12 +10,15 @@ use engraft_tasks::metrics::Mean;
 use engraft_tasks::{Batch, Draws, Model, Network};
 
 use crate::callback::{Callback, Moment};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::evaluate::{Handled, limited};
 use crate::loader::Loader;
 use crate::optimizer::OptimizerState;
 use crate::progress::Progress;
 use crate::rate::Rates;
+use crate::rate_log::RateLog;
+use crate::record::Record;
 use crate::run::Run;
 use crate::settings::Plan;
 use crate::snapshot::{Position, Signature};
@@ -25,11 +28,14 @@ use crate::unfreezing::Unfreezing;
 mod conclude;
 mod keep;
 mod prepare;
+mod report;
 mod resume;
 mod step;
 mod unfreeze;
 
 use step::Step;
+
+pub(crate) use step::GRADIENT_NORMS;
 
 /// What [`fit`] does, and with what.
 pub struct Fit<'a> {
@@ -73,6 +79,8 @@ pub struct FitOutcome {
     pub metrics: Vec<(String, f64)>,
     /// The test split's scores, by the checkpoint above; none without a test split or after an interruption.
     pub test: Option<Vec<(String, f64)>>,
+    /// The report; none where none was asked for or it could not be written, which is said.
+    pub report: Option<PathBuf>,
     /// Why training ended early, if it did.
     pub stopped: Option<String>,
     /// Whether it was stopped from outside.
@@ -111,8 +119,16 @@ struct Loop<'a> {
     loss: Mean,
     accuracy: Mean,
     metrics: BTreeMap<String, f64>,
+    record: Record,
+    /// Why training is to end, if a callback has decided so.
     stopped: Option<String>,
     interrupted: bool,
+    clock: Clock,
+    /// Why training is to end, if its time is over.
+    out_of_time: Option<String>,
+    rate_log: RateLog,
+    /// Whether the validation that follows the latest step is yet to be done.
+    owes_validation: bool,
 }
 
 impl Loop<'_> {
@@ -124,6 +140,10 @@ impl Loop<'_> {
     }
 
     fn train(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.owes_validation) {
+            self.catch_up_on_validation()?;
+        }
+        self.look_at_the_clock(self.position.epoch);
         while !self.finished() {
             self.epoch()?;
         }
@@ -134,12 +154,30 @@ impl Loop<'_> {
         let Position { epoch, step, .. } = self.position;
         self.stopped.is_some()
             || self.interrupted
+            || self.out_of_time.is_some()
             || self
                 .fit
                 .plan
                 .max_epochs
                 .is_some_and(|epochs| epoch >= epochs)
             || self.fit.plan.max_steps.is_some_and(|steps| step >= steps)
+    }
+
+    /// Ends training in `epoch` if its time is over. A checkpoint does not remember it: with more time the run goes on.
+    fn look_at_the_clock(&mut self, epoch: u64) {
+        if self.has_done_enough(epoch) && self.out_of_time.is_none() {
+            self.out_of_time = self.clock.is_over();
+        }
+    }
+
+    /// Whether callbacks and the clock may end training in `epoch`.
+    fn has_done_enough(&self, epoch: u64) -> bool {
+        let Plan {
+            min_epochs,
+            min_steps,
+            ..
+        } = *self.fit.plan;
+        epoch + 1 >= min_epochs && self.position.step >= min_steps
     }
 
     /// The rest of the present epoch.
@@ -189,7 +227,12 @@ impl Loop<'_> {
                 self.after_step(std::mem::take(&mut validates), last)?;
             }
             self.show(&batch);
-            if step.batches == 0 && self.finished() && !last {
+            let breaks_off = match step.batches {
+                0 => self.finished() && (!last || self.owes_validation),
+                _ => self.is_asked_to_stop(),
+            };
+            if breaks_off {
+                self.give_up(step);
                 self.fit.progress.finish(self.shown());
                 return Ok(());
             }
@@ -207,14 +250,27 @@ impl Loop<'_> {
     /// What follows an optimizer step: validation, early stopping, checkpoints, and a look at the outside.
     fn after_step(&mut self, validates: bool, last: bool) -> Result<()> {
         if validates {
-            self.validate()?;
+            match self.validate() {
+                Err(Error::Interrupted) => {
+                    (self.interrupted, self.owes_validation) = (true, true);
+                    return Ok(());
+                }
+                done => done?,
+            }
             self.at(Moment::ValidationEnd)?;
         }
         self.at(Moment::Step)?;
-        if self.fit.stop.load(Ordering::Relaxed) && !last {
-            self.interrupted = true;
+        if !last {
+            self.look_at_the_clock(self.position.epoch);
+            self.is_asked_to_stop();
         }
         Ok(())
+    }
+
+    /// Whether training is to stop here because it was asked to from outside.
+    fn is_asked_to_stop(&mut self) -> bool {
+        self.interrupted |= self.fit.stop.load(Ordering::Relaxed);
+        self.interrupted
     }
 
     fn end_epoch(&mut self) -> Result<()> {
@@ -229,6 +285,7 @@ impl Loop<'_> {
             logged.push(("train_accuracy_epoch".to_owned(), self.accuracy.value()));
         }
         self.metrics.extend(logged.iter().cloned());
+        self.record.step(step, &logged);
         self.run.log(epoch, step, &logged)?;
         self.fit.progress.finish(self.shown());
         // A checkpoint of this moment goes on with the next epoch.
@@ -240,9 +297,8 @@ impl Loop<'_> {
         };
         (self.loss, self.accuracy) = (Mean::default(), Mean::default());
         self.observe_and_keep(Moment::TrainEpochEnd, epoch)?;
-        if self.fit.stop.load(Ordering::Relaxed) {
-            self.interrupted = true;
-        }
+        self.look_at_the_clock(epoch);
+        self.is_asked_to_stop();
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! A run can be killed at any moment and resumed from its newest checkpoint to the same final weights.
 
 pub mod callback;
+mod clock;
 mod error;
 mod evaluate;
 mod fit;
@@ -13,6 +14,9 @@ pub mod optimizer;
 mod outset;
 pub mod progress;
 mod rate;
+mod rate_log;
+mod record;
+mod report;
 mod run;
 pub mod schedule;
 pub mod settings;
@@ -24,6 +28,7 @@ pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};
 pub use fit::{Fit, FitOutcome, fit};
 pub use optimizer::{Adafactor, Adagrad, Adam, AdamW, Optimizer, ParameterGroups, RMSprop, SGD};
+pub use report::{Test, Tested, test};
 pub use settings::{Plan, Trainer};
 pub use snapshot::newest as newest_checkpoint;
 pub use training::{Interval, Training};

@@ -6,6 +6,7 @@
 mod adafactor;
 mod adam;
 mod adaptive;
+mod gradients;
 mod groups;
 mod rule;
 mod sgd;
@@ -15,7 +16,6 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 use engraft_component::Choice;
-use engraft_kernels::sum_squares;
 use engraft_models::ParameterPath;
 
 use crate::error::Result;
@@ -28,6 +28,8 @@ pub use adaptive::{Adagrad, RMSprop};
 pub use groups::ParameterGroups;
 pub use rule::Parts;
 pub use sgd::SGD;
+
+pub(crate) use gradients::{first_not_finite, first_weight_not_finite};
 
 /// What turns gradients into new weights.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -56,6 +58,11 @@ impl Optimizer {
     /// The momentum, or the first of Adam's betas, if there is one.
     pub fn momentum(&self) -> Option<f64> {
         self.rule().momentum()
+    }
+
+    /// The weight decay, of whichever kind.
+    pub(crate) fn weight_decay(&self) -> f64 {
+        self.rule().weight_decay()
     }
 
     /// The same with another momentum, where there is one.
@@ -163,12 +170,7 @@ impl GradientSum {
 
     /// The Euclidean norm of the mean gradient of all parameters together.
     pub fn norm(&self) -> f64 {
-        let squares: f64 = self
-            .gradients
-            .values()
-            .map(|gradient| sum_squares(gradient.clone()))
-            .sum();
-        squares.sqrt() / self.weight
+        self.norm_under("")
     }
 }
 

@@ -33,6 +33,12 @@ pub(crate) struct State {
     pub(crate) accuracy: Mean,
     /// The latest value of every metric.
     pub(crate) metrics: Vec<Metric>,
+    /// Seconds that the run has taken, where they are limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) elapsed: Option<f64>,
+    /// Whether the validation after its latest step was broken off and is to be done.
+    #[serde(default)]
+    pub(crate) owes_validation: bool,
     /// What each ModelCheckpoint remembers, by its settings.
     pub(crate) keepers: Vec<(String, KeeperState)>,
     /// What each EarlyStopping remembers, by its settings.
@@ -46,8 +52,8 @@ pub(crate) struct State {
     pub(crate) moment: Option<Moment>,
     /// How many checkpoints the run had saved before: what orders those of one step.
     pub(crate) saves: u64,
-    /// Rows of the log when the checkpoint was made.
-    pub(crate) log_rows: u64,
+    /// Rows of each log when the checkpoint was made.
+    pub(crate) log_rows: BTreeMap<String, u64>,
     /// Names of the checkpoints beside it that are removed once this one is complete.
     pub(crate) leaving: Vec<String>,
 }
@@ -219,7 +225,7 @@ impl State {
     }
 }
 
-/// The newest checkpoint of the newest run under `root`: the one with most steps.
+/// The newest checkpoint, the one with most steps, of the newest run under `root`, or of the run whose folder `root` is.
 ///
 /// # Errors
 /// There is none.
@@ -235,10 +241,10 @@ pub fn newest(root: &Path) -> Result<PathBuf> {
     });
     let mut runs: Vec<_> = runs.collect();
     runs.sort();
-    let newest = runs
-        .into_iter()
-        .rev()
-        .find_map(|(_, run)| in_run(&run.join("checkpoints")));
+    let newest = in_run(&root.join("checkpoints")).or_else(|| {
+        let mut newest_first = runs.into_iter().rev();
+        newest_first.find_map(|(_, run)| in_run(&run.join("checkpoints")))
+    });
     newest.ok_or_else(|| {
         refuse(
             root,

@@ -27,6 +27,10 @@ pub struct Training {
     /// Resume with a fresh optimizer and schedule; epochs and steps are counted on.
     #[arg(default = false)]
     pub reset_optimizer_states: bool,
+    /// Log the norms of all gradients (`total_norm`), of the head's weights (`adaptor_param_norm`) and of their gradients
+    /// (`adaptor_grad_norm`) every so many optimizer steps; 0 for never.
+    #[arg(default = 0)]
+    pub log_grad_norm_step: u64,
 }
 
 /// What a schedule counts.

@@ -1,15 +1,17 @@
 //! `engraft fit`: trains, tests at the end, and says where everything is.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engraft_component::Choice;
 use engraft_config::Experiment;
 use engraft_data::Stage;
+use engraft_train::log::{CsvLog, EventLog, LineLog};
 use engraft_train::{Fit, FitOutcome};
 
 use crate::failure::{Failure, print, say};
 use crate::interrupt;
-use crate::session::Session;
+use crate::session::{Session, close_cache};
 use crate::text::scores;
 
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {
@@ -39,6 +41,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
         ..session.experiment.clone()
     };
     let started = AtomicBool::new(false);
+    let stop = Arc::new(AtomicBool::new(false));
     let mut progress = session.progress();
     let result = engraft_train::fit(
         model,
@@ -52,9 +55,13 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
             seed: session.experiment.seed_everything.number(),
             config: &whole.to_yaml(),
             resume: resume.as_deref(),
-            stop: interrupt::watch(interrupt::SAVES),
+            stop: Arc::clone(&stop),
             progress: &mut progress,
-            started: &mut || started.store(true, Ordering::Relaxed),
+            // Until then there is nothing to save, and a signal ends the program as it would any other.
+            started: &mut || {
+                started.store(true, Ordering::Relaxed);
+                interrupt::watch_with(Arc::clone(&stop), interrupt::SAVES);
+            },
         },
     );
     progress.clear();
@@ -70,6 +77,7 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
     if let Some(reason) = &outcome.stopped {
         say(&format!("stopped after {} steps: {reason}", outcome.steps));
     }
+    close_cache(&outcome.model);
     if let Some(test) = &outcome.test {
         print(&scores(test))?;
     }
@@ -78,7 +86,8 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
     }
     if let Some(folder) = &outcome.folder {
         for (title, file) in [
-            ("log        ", "metrics.csv"),
+            ("log        ", CsvLog::FILE),
+            ("log        ", LineLog::FILE),
             ("experiment ", "config.yaml"),
         ] {
             let path = folder.join(file);
@@ -86,6 +95,19 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
                 say(&format!("{title} {}", path.display()));
             }
         }
+    }
+    if let Some(folder) = outcome
+        .folder
+        .as_deref()
+        .filter(|folder| EventLog::is_in(folder))
+    {
+        say(&format!(
+            "events       {} (tensorboard --logdir)",
+            folder.display()
+        ));
+    }
+    if let Some(report) = &outcome.report {
+        say(&format!("report      {}", report.display()));
     }
     if !outcome.interrupted {
         return Ok(());

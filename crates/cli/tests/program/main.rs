@@ -2,15 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod cache;
 mod configuration;
 mod documentation;
+mod explaining;
 mod help;
+mod logs;
 mod lora;
 mod refusals;
+mod report;
 mod resume;
+mod signals;
 mod tasks;
+mod trainer;
 mod training;
 mod walk;
+mod writers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -103,7 +110,8 @@ impl Workplace {
         command
             .current_dir(self.folder.path())
             .env_remove("ENGRAFT_THREADS")
-            .env("HF_HOME", self.path("hf"));
+            .env("HF_HOME", self.path("hf"))
+            .env("ENGRAFT_CACHE", self.path("engraft-cache"));
         command
     }
 

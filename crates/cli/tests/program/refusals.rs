@@ -6,7 +6,7 @@ use crate::Workplace;
 const REFUSED: &[(&str, &str)] = &[
     (
         "--frobnicate",
-        "\"--frobnicate\" comes before a command. Options follow one of: fit, validate, test, predict, export, presets",
+        "\"--frobnicate\" comes before a command. Options follow one of: init, fit, validate, test, predict, export, presets, components, schema",
     ),
     ("fti", "unknown command \"fti\". Did you mean \"fit\"?"),
     (
@@ -16,11 +16,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("fit --config", "command line: --config needs a file"),
     (
         "fit --config nowhere.yaml",
-        "nowhere.yaml: cannot be read: No such file or directory (os error 2)",
+        "nowhere.yaml: there is no such file",
     ),
     (
         "fit -c broken.yaml",
-        "broken.yaml:2: not valid YAML, while parsing a flow sequence, expected ',' or ']'",
+        "broken.yaml:2: not valid YAML, a list that begins with [ has no end, or an item no comma after it. Close it with ]",
     ),
     (
         "fit -c list.yaml",
@@ -40,11 +40,11 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --max_epochs 3",
-        "--max_epochs: belongs under trainer",
+        "--max_epochs: belongs under trainer. Write --trainer.max_epochs",
     ),
     (
         "fit -c fit.yaml --lr_scheduler StepLR",
-        "--lr_scheduler: belongs under model",
+        "--lr_scheduler: belongs under model. Write --model.lr_scheduler",
     ),
     (
         "fit -c fit.yaml --modle Embed",
@@ -68,7 +68,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --model.optimizer.learning_rate 3",
-        "--model.optimizer.learning_rate: unknown key. AdamW takes: lr, betas, eps, weight_decay, amsgrad, maximize, exclude_norm_and_bias, layer_decay",
+        "--model.optimizer.learning_rate: unknown key. Did you mean \"lr\"?",
     ),
     (
         "fit -c fit.yaml --model.optimizer.lr fast",
@@ -179,12 +179,12 @@ const REFUSED: &[(&str, &str)] = &[
         "--trainer.accumulate_grad_batches: 0 is too small; it must be at least 1",
     ),
     (
-        "fit -c fit.yaml --trainer.gradient_clip_algorithm value",
-        "--trainer.gradient_clip_algorithm: clipping each gradient by value is not available. Use norm, which clips them all together",
+        "fit -c fit.yaml --trainer.gradient_clip_algorithm vale",
+        "--trainer.gradient_clip_algorithm: expected norm or value, found \"vale\"",
     ),
     (
         "fit -c fit.yaml --trainer.callbacks EarlyStopping",
-        "--trainer.callbacks: trainer.callbacks[0].monitor: missing, EarlyStopping requires it",
+        "--trainer.callbacks: trainer.callbacks[0].monitor: missing, EarlyStopping requires it: the metric to watch, such as `val_loss`",
     ),
     (
         "fit -c fit.yaml --trainer.callbacks EarlyStopping --trainer.callbacks.monitor val_lss",
@@ -292,7 +292,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit --model SequenceClassification --data SequencesDataModule --data.path unlabelled.csv",
-        "--model: model.backbone: missing, SequenceClassification requires it",
+        "--model: model.backbone: missing, SequenceClassification requires it: the pretrained encoder",
     ),
     (
         "fit --model SequenceClassification --model.backbone ./tiny --data SequencesDataModule --data.path unlabelled.csv",

@@ -1,5 +1,7 @@
 //! What callbacks make of the present state: an early end, checkpoints.
 
+use std::collections::BTreeMap;
+
 use burn::module::Module;
 use engraft_tasks::Network;
 
@@ -14,9 +16,7 @@ impl Loop<'_> {
         let metrics: Vec<(String, f64)> = self.metrics.clone().into_iter().collect();
         let reason = self.run.observe(moment, &metrics);
         self.rates.observe(moment, &metrics);
-        let enough =
-            epoch + 1 >= self.fit.plan.min_epochs && self.position.step >= self.fit.plan.min_steps;
-        if enough && self.stopped.is_none() {
+        if self.has_done_enough(epoch) && self.stopped.is_none() {
             self.stopped = reason;
         }
         self.keep(moment, epoch)
@@ -52,13 +52,15 @@ impl Loop<'_> {
                 loss: self.loss,
                 accuracy: self.accuracy,
                 metrics: metrics.collect(),
+                elapsed: self.clock.seconds(),
+                owes_validation: self.owes_validation,
                 keepers: Vec::new(),
                 stoppers: Vec::new(),
                 plateau: self.rates.state(),
                 stopped: self.stopped.clone(),
                 moment: None,
                 saves: 0,
-                log_rows: 0,
+                log_rows: BTreeMap::new(),
                 leaving: Vec::new(),
             },
         }

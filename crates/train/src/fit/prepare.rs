@@ -8,11 +8,14 @@ use engraft_tasks::Model;
 use engraft_tasks::metrics::Mean;
 
 use super::{Fit, Loop};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::loader::Loader;
 use crate::optimizer::OptimizerState;
 use crate::outset::{data_signature, known_metrics, total_steps, warn_about_schedule};
 use crate::rate::Rates;
+use crate::rate_log::RateLog;
+use crate::record::Record;
 use crate::run::Run;
 use crate::snapshot::{Position, Signature};
 use crate::unfreezing::Unfreezing;
@@ -25,6 +28,8 @@ impl<'a> Loop<'a> {
                 "model: this task only predicts and cannot be fitted; use predict".into(),
             ));
         }
+        model.task().check_training()?;
+        let record = Record::new(&fit.splits, fit.plan.report);
         let train = fit.splits.train.take().filter(|train| !train.is_empty());
         let train = Arc::new(
             train.ok_or_else(|| Error::Argument("data: there are no training rows".into()))?,
@@ -62,13 +67,15 @@ impl<'a> Loop<'a> {
         let valid =
             valid.filter(|_| valid_batches > 0 && fit.plan.limits.val.of(valid_batches) > 0);
         let total_steps = total_steps(fit.plan, &loader);
-        let known = known_metrics(&model, valid.is_some());
+        let known = known_metrics(&model, &fit, valid.is_some());
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let mut run = Run::new(fit.plan, fit.callbacks, &known, validation, fit.config)?;
         warn_about_schedule(&fit, batches, total_steps)?;
         let whole = [total_steps, fit.plan.max_epochs];
         let rates = Rates::new(fit.training, whole, &known, validation)?;
 
+        let clock = Clock::start(fit.plan.max_time);
+        let rate_log = RateLog::new(fit.callbacks);
         let network = model.take_network().train();
         let unfreezing = Unfreezing::of(fit.callbacks, &model, &network)?;
         let network = Some(network);
@@ -92,7 +99,12 @@ impl<'a> Loop<'a> {
             loss: Mean::default(),
             accuracy: Mean::default(),
             metrics: BTreeMap::new(),
+            record,
             stopped: None,
+            clock,
+            out_of_time: None,
+            rate_log,
+            owes_validation: false,
             interrupted: false,
         };
         let resumed = match trainer.fit.resume {
@@ -101,6 +113,7 @@ impl<'a> Loop<'a> {
         };
         run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
         trainer.run = run;
+        trainer.begin_record(resumed.is_some());
         if let Some(moment) = resumed.and_then(|state| state.moment) {
             trainer.catch_up(moment)?;
         }
