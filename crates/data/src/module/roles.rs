@@ -15,12 +15,25 @@ pub(crate) const DEFAULT_ID: &str = "id";
 #[derive(Clone, Debug)]
 pub(crate) struct Roles<'a> {
     pub(crate) texts: &'a [String],
+    /// The argument that names the texts' columns.
+    pub(crate) texts_key: &'static str,
     pub(crate) labels: Option<LabelRole<'a>>,
     pub(crate) id: &'a str,
-    pub(crate) extra: &'a [String],
+    pub(crate) extra: Vec<Carried<'a>>,
     pub(crate) rename: Option<&'a BTreeMap<String, String>>,
     pub(crate) uid: bool,
     pub(crate) cut: Option<Cut>,
+}
+
+/// A column that is carried into the table of predictions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carried<'a> {
+    /// Its name in the file.
+    pub(crate) column: &'a str,
+    /// The name it is given.
+    pub(crate) name: &'a str,
+    /// The argument that asks for it.
+    pub(crate) key: &'static str,
 }
 
 /// The columns of labels.
@@ -53,11 +66,17 @@ pub(crate) struct Cut {
 
 impl<'a> Roles<'a> {
     pub(crate) fn new(texts: &'a [String], source: &'a Source) -> Roles<'a> {
+        let carried = |column: &'a String| Carried {
+            column,
+            name: column,
+            key: "extra_cols",
+        };
         Roles {
             texts,
+            texts_key: "x_col",
             labels: None,
             id: DEFAULT_ID,
-            extra: source.extra_cols.as_deref().unwrap_or_default(),
+            extra: source.extra_cols.iter().flatten().map(carried).collect(),
             rename: None,
             uid: false,
             cut: None,
@@ -65,12 +84,17 @@ impl<'a> Roles<'a> {
     }
 
     pub(crate) fn named(self, naming: &'a Naming) -> Roles<'a> {
-        Roles {
+        let mut named = Roles {
             id: &naming.id_col,
             rename: naming.rename_cols.as_ref(),
             uid: naming.generate_uid,
             ..self
+        };
+        for place in 0..named.extra.len() {
+            let name = named.renamed(named.extra[place].column);
+            named.extra[place].name = name;
         }
+        named
     }
 
     pub(crate) fn labelled(self, columns: &'a [String], kind: LabelKind<'a>) -> Roles<'a> {
@@ -114,23 +138,26 @@ impl<'a> Roles<'a> {
             }
             once("y_col", columns.iter().map(String::as_str))?;
         }
-        once(
-            "extra_cols",
-            self.extra.iter().map(|name| self.renamed(name)),
-        )?;
+        once("extra_cols", self.extra.iter().map(|carried| carried.name))?;
         self.check_names()
     }
 
     /// Checks that only columns are renamed that are there to be renamed.
     fn check_names(&self) -> Result<(), Error> {
-        let columns = || self.texts.iter().chain(self.extra);
+        let extra: Vec<&str> = self.extra.iter().map(|carried| carried.column).collect();
+        let columns = || {
+            self.texts
+                .iter()
+                .map(String::as_str)
+                .chain(extra.iter().copied())
+        };
         for (from, to) in self.rename.into_iter().flatten() {
             if columns().any(|column| column == from) || self.texts.contains(to) {
                 continue;
             }
-            let nearest = nearest(from, columns().map(String::as_str));
+            let nearest = nearest(from, columns());
             let nearest = nearest.map(|name| format!(". Did you mean \"{name}\"?"));
-            let extra = match self.extra {
+            let extra = match extra.as_slice() {
                 [] => String::new(),
                 names => format!(", extra_cols is {}", list(names)),
             };
