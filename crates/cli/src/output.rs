@@ -10,7 +10,7 @@ use engraft_hub::atomic::Writer;
 use engraft_hub::{TensorData, TensorToWrite, write_safetensors};
 use engraft_tasks::output::{OutputKind, largest, sigmoid, softmax};
 use engraft_tasks::{LabelSpace, Model, RowOutput};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
@@ -170,7 +170,7 @@ impl PredictionFile {
         match extra.iter().find(|name| own.contains(name)) {
             None => Ok(()),
             Some(name) => Err(Failure::refused(format!(
-                "data.extra_cols: \"{name}\" is also a column of the predictions. Leave it out, or rename it in the file"
+                "data: the column \"{name}\" that is carried along is also a column of the predictions. Leave it out (extra_cols), or give it another name (rename_cols, out_cols)"
             ))),
         }
     }
@@ -199,7 +199,20 @@ impl PredictionFile {
             .iter()
             .map(|output| self.id(output.row))
             .collect();
-        let notes = BTreeMap::from([("ids".to_owned(), json!(ids).to_string())]);
+        let mut notes = BTreeMap::from([("ids".to_owned(), json!(ids).to_string())]);
+        let columns: serde_json::Map<String, Value> = self
+            .examples
+            .extra
+            .iter()
+            .map(|(name, cells)| {
+                let rows = self.tensors.iter().map(|output| cells.get(output.row));
+                let cells = rows.map(|cell| cell.map_or(Value::Null, Cell::to_json));
+                (name.clone(), cells.collect())
+            })
+            .collect();
+        if !columns.is_empty() {
+            notes.insert("columns".to_owned(), Value::from(columns).to_string());
+        }
         let tensor = |name: String, shape: Vec<usize>, values: Vec<f32>| TensorToWrite {
             name: Cow::Owned(name),
             shape,
@@ -422,6 +435,7 @@ mod tests {
             (&[2, 2][..], vec![1.0, 2.0, 3.0, 4.0])
         );
         assert_eq!(weights.notes()["ids"], "[\"first\",\"second\"]");
+        assert_eq!(weights.notes()["columns"], "{\"source\":[7,null]}");
         let weights = write([
             output(0, &[1, 2], &[1.0, 2.0]),
             output(1, &[2, 1], &[3.0, 4.0]),
@@ -446,7 +460,7 @@ mod tests {
             panic!("accepted")
         };
         assert!(
-            message.starts_with("data.extra_cols: \"p_1\" is also"),
+            message.starts_with("data: the column \"p_1\" that is carried along is also"),
             "{message}"
         );
     }

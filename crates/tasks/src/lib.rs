@@ -5,6 +5,7 @@
 
 mod batch;
 mod building;
+mod class_weights;
 mod error;
 mod forward;
 mod labels;

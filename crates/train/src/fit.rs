@@ -13,6 +13,7 @@ use engraft_tasks::metrics::{Mean, Metrics};
 use engraft_tasks::{Batch, Draws, Model, Network};
 
 use crate::callback::{Callback, Moment};
+use crate::cross_validation::CrossValidation;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Handled, limited, score};
 use crate::loader::Loader;
@@ -49,6 +50,8 @@ pub struct Fit<'a> {
     pub config: &'a str,
     /// The checkpoint folder to go on from; the model was opened from it.
     pub resume: Option<&'a Path>,
+    /// The fold of a cross-validation that this is, which then has its files in that run's folder.
+    pub fold: Option<(&'a mut CrossValidation, u64)>,
     /// Set from outside to end training at the next step, saved.
     pub stop: Arc<AtomicBool>,
     /// Where progress shows.
@@ -192,7 +195,8 @@ impl<'a> Loop<'a> {
             Some(path) => trainer.restore(path)?,
             None => None,
         };
-        run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
+        let resuming = trainer.fit.resume.zip(resumed.as_ref());
+        run.open(trainer.fit.plan, trainer.fit.fold.take(), resuming)?;
         trainer.run = run;
         if let Some(moment) = resumed.and_then(|state| state.moment) {
             trainer.catch_up(moment)?;

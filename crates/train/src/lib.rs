@@ -4,10 +4,12 @@
 //! A run can be killed at any moment and resumed from its newest checkpoint to the same final weights.
 
 pub mod callback;
+mod cross_validation;
 mod error;
 mod evaluate;
 mod fit;
 mod loader;
+mod lock;
 pub mod log;
 pub mod optimizer;
 mod outset;
@@ -18,6 +20,7 @@ pub mod settings;
 mod snapshot;
 mod training;
 
+pub use cross_validation::{CrossValidation, Spread, is_cross_validation, newest_cross_validation};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};
 pub use fit::{Fit, FitOutcome, fit};

@@ -11,6 +11,7 @@ use engraft_tasks::{Model, Network, PresetForm};
 use serde::{Deserialize, Serialize};
 
 use crate::callback::{KeeperState, Moment, StopperState};
+use crate::cross_validation::{fold_folder, folds_in};
 use crate::error::{Error, Result};
 use crate::optimizer::OptimizerState;
 
@@ -295,26 +296,22 @@ impl State {
     }
 }
 
-/// The newest checkpoint of the newest run under `root`: the one with most steps.
+/// The newest checkpoint of the newest run under `root`: the one with most steps. Of a run of all folds, that of `fold`, or else of the last
+/// fold that has one.
 ///
 /// # Errors
 /// There is none.
-pub fn newest(root: &Path) -> Result<PathBuf> {
-    let runs = folders(root).into_iter().filter_map(|path| {
-        let number: u64 = path
-            .file_name()?
-            .to_str()?
-            .strip_prefix("version_")?
-            .parse()
-            .ok()?;
-        Some((number, path))
-    });
-    let mut runs: Vec<_> = runs.collect();
-    runs.sort();
-    let newest = runs
-        .into_iter()
-        .rev()
-        .find_map(|(_, run)| in_run(&run.join("checkpoints")));
+pub fn newest(root: &Path, fold: Option<u64>) -> Result<PathBuf> {
+    let newest_of = |run: &PathBuf| {
+        in_run(&run.join("checkpoints")).or_else(|| {
+            let folds = folds_in(run).into_iter().rev();
+            let wanted = folds.filter(|own| fold.is_none_or(|fold| fold == *own));
+            wanted
+                .map(|own| fold_folder(run, own).join("checkpoints"))
+                .find_map(|checkpoints| in_run(&checkpoints))
+        })
+    };
+    let newest = versions(root).iter().rev().find_map(newest_of);
     newest.ok_or_else(|| {
         refuse(
             root,
@@ -323,12 +320,33 @@ pub fn newest(root: &Path) -> Result<PathBuf> {
     })
 }
 
+/// The folders of the runs under `root`, the newest last.
+pub(crate) fn versions(root: &Path) -> Vec<PathBuf> {
+    let runs = folders(root).into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?;
+        let number: u64 = name.strip_prefix("version_")?.parse().ok()?;
+        Some((number, path))
+    });
+    let mut runs: Vec<_> = runs.collect();
+    runs.sort();
+    runs.into_iter().map(|(_, run)| run).collect()
+}
+
+/// The newest checkpoint that can be resumed, if there is one.
+pub(crate) fn newest_resumable(checkpoints: &Path) -> Option<PathBuf> {
+    in_run(checkpoints).filter(|newest| is_resumable(newest))
+}
+
+fn is_resumable(checkpoint: &Path) -> bool {
+    let optimizer = checkpoint.join(FOLDER).join("optimizer.safetensors");
+    optimizer.exists()
+}
+
 /// The newest checkpoint of a run, one that can be resumed if there is any.
 fn in_run(checkpoints: &Path) -> Option<PathBuf> {
-    let states = folders(checkpoints).into_iter().filter_map(|path| {
-        let resumable = path.join(FOLDER).join("optimizer.safetensors").exists();
-        Some((resumable, read_state(&path).ok()?.age(), path))
-    });
+    let states = folders(checkpoints)
+        .into_iter()
+        .filter_map(|path| Some((is_resumable(&path), read_state(&path).ok()?.age(), path)));
     states.max().map(|(_, _, path)| path)
 }
 

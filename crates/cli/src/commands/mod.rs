@@ -3,6 +3,7 @@
 mod evaluate;
 mod export;
 mod fit;
+mod folds;
 mod predict;
 mod presets;
 
