@@ -111,15 +111,24 @@ impl Session {
         let Some(named) = &self.experiment.ckpt_path else {
             return Ok(None);
         };
+        let data = self.experiment.data.as_ref();
+        let fold = data.and_then(|data| data.folds().cv_test_fold_id);
         if named == "last" {
-            let data = self.experiment.data.as_ref();
-            let fold = data.and_then(|data| data.folds().cv_test_fold_id);
             let newest = engraft_train::newest_checkpoint(&self.plan.root, fold);
             let newest = newest.map_err(|error| Failure::refused(format!("ckpt_path: {error}")))?;
             note(&format!("ckpt_path: last is {}", newest.display()));
             return Ok(Some(newest));
         }
         let path = PathBuf::from(named);
+        if let (false, Some(newest)) = (
+            path.join("engraft.yaml").exists(),
+            engraft_train::newest_checkpoint_of(&path, fold),
+        ) {
+            return Err(Failure::refused(format!(
+                "ckpt_path: {named} is the folder of a run; name one of its checkpoints, such as {}",
+                newest.display()
+            )));
+        }
         if path.is_dir() {
             return Ok(Some(path));
         }

@@ -26,5 +26,5 @@ pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};
 pub use fit::{Fit, FitOutcome, fit};
 pub use optimizer::{Adam, AdamW, Optimizer};
 pub use settings::{Plan, Trainer};
-pub use snapshot::newest as newest_checkpoint;
+pub use snapshot::{newest as newest_checkpoint, newest_of as newest_checkpoint_of};
 pub use training::{Interval, Training};

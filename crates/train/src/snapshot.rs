@@ -302,21 +302,26 @@ impl State {
 /// # Errors
 /// There is none.
 pub fn newest(root: &Path, fold: Option<u64>) -> Result<PathBuf> {
-    let newest_of = |run: &PathBuf| {
-        in_run(&run.join("checkpoints")).or_else(|| {
-            let folds = folds_in(run).into_iter().rev();
-            let wanted = folds.filter(|own| fold.is_none_or(|fold| fold == *own));
-            wanted
-                .map(|own| fold_folder(run, own).join("checkpoints"))
-                .find_map(|checkpoints| in_run(&checkpoints))
-        })
-    };
-    let newest = versions(root).iter().rev().find_map(newest_of);
+    let newest = versions(root)
+        .iter()
+        .rev()
+        .find_map(|run| newest_of(run, fold));
     newest.ok_or_else(|| {
         refuse(
             root,
             "holds no run with a checkpoint; name one with --ckpt_path FOLDER",
         )
+    })
+}
+
+/// The newest checkpoint of the run in a folder, if it is one's; of a run of all folds as [`newest`] says.
+pub fn newest_of(run: &Path, fold: Option<u64>) -> Option<PathBuf> {
+    in_run(&run.join("checkpoints")).or_else(|| {
+        let folds = folds_in(run).into_iter().rev();
+        let wanted = folds.filter(|own| fold.is_none_or(|fold| fold == *own));
+        wanted
+            .map(|own| fold_folder(run, own).join("checkpoints"))
+            .find_map(|checkpoints| in_run(&checkpoints))
     })
 }
 

@@ -46,8 +46,8 @@ fn fit_on_all_folds_tests_every_row_once_and_tells_mean_and_spread() {
     );
 
     let mut tested = BTreeSet::new();
-    for fold in 0..4 {
-        let checkpoint = format!("logs/version_0/{}", rows_of[fold].last().unwrap());
+    for (fold, (row, loss)) in rows_of.iter().zip(&losses).take(4).enumerate() {
+        let checkpoint = format!("logs/version_0/{}", row.last().unwrap());
         // The checkpoint knows for which of the folds it was trained.
         place.succeed(&format!(
             "predict -c fit.yaml {FOLDS} --ckpt_path {checkpoint} --output p{fold}.tsv"
@@ -58,9 +58,15 @@ fn fit_on_all_folds_tests_every_row_once_and_tells_mean_and_spread() {
         let scores = place.succeed(&format!(
             "test -c fit.yaml {FOLDS} --ckpt_path {checkpoint}"
         ));
-        assert!(scores.contains(&format!("{:.4}", losses[fold])), "{scores}");
+        assert!(scores.contains(&format!("{loss:.4}")), "{scores}");
     }
     assert_eq!(tested.len(), 24);
+    let said = place.run(&format!(
+        "test -c fit.yaml {FOLDS} --ckpt_path logs/version_0"
+    ));
+    let expected = "error: ckpt_path: logs/version_0 is the folder of a run; name one of its checkpoints, such as logs/version_0/fold_3/checkpoints/";
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains(expected), "{}", said.err);
 }
 
 #[test]

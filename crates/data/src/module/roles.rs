@@ -84,17 +84,18 @@ impl<'a> Roles<'a> {
     }
 
     pub(crate) fn named(self, naming: &'a Naming) -> Roles<'a> {
-        let mut named = Roles {
+        let rename = naming.rename_cols.as_ref();
+        let renamed = |carried: Carried<'a>| Carried {
+            name: new_name(rename, carried.column),
+            ..carried
+        };
+        Roles {
             id: &naming.id_col,
-            rename: naming.rename_cols.as_ref(),
+            extra: self.extra.into_iter().map(renamed).collect(),
+            rename,
             uid: naming.generate_uid,
             ..self
-        };
-        for place in 0..named.extra.len() {
-            let name = named.renamed(named.extra[place].column);
-            named.extra[place].name = name;
         }
-        named
     }
 
     pub(crate) fn labelled(self, columns: &'a [String], kind: LabelKind<'a>) -> Roles<'a> {
@@ -106,9 +107,7 @@ impl<'a> Roles<'a> {
 
     /// The name that a column of the file is given.
     pub(crate) fn renamed(&self, column: &'a str) -> &'a str {
-        self.rename
-            .and_then(|rename| rename.get(column))
-            .map_or(column, String::as_str)
+        new_name(self.rename, column)
     }
 
     /// Whether classes belong to letters or words.
@@ -170,6 +169,13 @@ impl<'a> Roles<'a> {
         }
         Ok(())
     }
+}
+
+/// The name that a column is given; its own without another.
+fn new_name<'a>(rename: Option<&'a BTreeMap<String, String>>, column: &'a str) -> &'a str {
+    rename
+        .and_then(|rename| rename.get(column))
+        .map_or(column, String::as_str)
 }
 
 /// Checks that no name is given twice.
