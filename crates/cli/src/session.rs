@@ -114,7 +114,10 @@ impl Session {
         let data = self.experiment.data.as_ref();
         let fold = data.and_then(|data| data.folds().cv_test_fold_id);
         if named == "last" {
-            let newest = engraft_train::newest_checkpoint(&self.plan.root, fold);
+            let root = &self.plan.root;
+            let version = self.plan.version.as_ref();
+            let root = version.map_or_else(|| root.clone(), |version| root.join(version));
+            let newest = engraft_train::newest_checkpoint(&root, fold);
             let newest = newest.map_err(|error| Failure::refused(format!("ckpt_path: {error}")))?;
             note(&format!("ckpt_path: last is {}", newest.display()));
             return Ok(Some(newest));

@@ -280,6 +280,7 @@ impl TextClassifier {
             },
             masking: None,
             limit: Amount::ALL,
+            stop: None,
             progress: &mut Progress::new(Display::Silent),
         };
         Ok(engraft_train::evaluate(&self.model, evaluation)?)

@@ -117,6 +117,16 @@ impl Checkpoint {
         Names::encoder(&self.config).module(path)
     }
 
+    /// The reference library's name of the encoder's parameter at a path of fields, without the family's prefix.
+    pub fn parameter_name(&self, path: &str) -> Option<String> {
+        Names::encoder(&self.config).parameter(path)
+    }
+
+    /// The reference library's name of the parameter at a path of fields of a head.
+    pub fn head_parameter_name(&self, kind: HeadKind, path: &str) -> Option<String> {
+        Names::head(self.config.family, kind).parameter(path)
+    }
+
     /// What the encoder's names begin with where a head of the family stands beside it.
     pub fn prefix(&self) -> &'static str {
         self.config.family.prefix

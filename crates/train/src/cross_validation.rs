@@ -27,6 +27,8 @@ const CHECKPOINT: &str = "checkpoint";
 #[derive(Debug)]
 pub struct CrossValidation {
     root: PathBuf,
+    /// The folder's name, if it is not to be numbered.
+    version: Option<String>,
     /// The experiment of all folds, as it was resolved.
     config: String,
     count: u64,
@@ -68,6 +70,7 @@ impl CrossValidation {
     pub fn new(plan: &Plan, count: u64, config: &str) -> Self {
         Self {
             root: plan.root.clone(),
+            version: plan.version.clone(),
             config: config.to_owned(),
             count,
             opened: None,
@@ -128,7 +131,7 @@ impl CrossValidation {
         let opened = match self.opened.take() {
             Some(opened) => opened,
             None => {
-                let folder = new_version(&self.root)?;
+                let folder = new_version(&self.root, self.version.as_deref())?;
                 let lock = RunLock::take(&folder)?;
                 atomic::write(&folder.join("config.yaml"), self.config.as_bytes())?;
                 Opened {
@@ -243,12 +246,13 @@ impl CrossValidation {
     }
 }
 
-/// The newest run of all folds under `root`.
+/// The newest run of all folds under `root`, or the one whose folder `root` is.
 ///
 /// # Errors
 /// There is none.
 pub fn newest_cross_validation(root: &Path) -> Result<PathBuf> {
     let mut runs = snapshot::versions(root);
+    runs.push(root.to_owned());
     runs.reverse();
     let newest = runs.into_iter().find(|run| is_cross_validation(run));
     newest.ok_or_else(|| {
@@ -361,6 +365,7 @@ mod tests {
         };
         CrossValidation {
             root: PathBuf::from("logs"),
+            version: None,
             config: String::new(),
             count: 3,
             opened: None,

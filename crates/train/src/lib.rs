@@ -4,6 +4,7 @@
 //! A run can be killed at any moment and resumed from its newest checkpoint to the same final weights.
 
 pub mod callback;
+mod clock;
 mod cross_validation;
 mod error;
 mod evaluate;
@@ -14,11 +15,14 @@ pub mod log;
 pub mod optimizer;
 mod outset;
 pub mod progress;
+mod rate;
+mod rate_log;
 mod run;
 pub mod schedule;
 pub mod settings;
 mod snapshot;
 mod training;
+mod unfreezing;
 
 pub use cross_validation::{CrossValidation, Spread, is_cross_validation, newest_cross_validation};
 pub use error::{Error, Result};

@@ -10,7 +10,7 @@ use crate::callback::{Callback, CheckpointKeeper, ModelCheckpoint, Moment, Stopp
 use crate::cross_validation::{CrossValidation, FOLD};
 use crate::error::Result;
 use crate::lock::RunLock;
-use crate::log::{CsvLog, new_version};
+use crate::log::{Logs, new_version};
 use crate::optimizer::OptimizerState;
 use crate::settings::Plan;
 use crate::snapshot::{self, State};
@@ -24,7 +24,7 @@ pub(crate) struct Run {
     folder: Option<PathBuf>,
     /// Held as long as the run goes on.
     lock: Option<RunLock>,
-    log: Option<CsvLog>,
+    logs: Option<Logs>,
     keepers: Vec<CheckpointKeeper>,
     stoppers: Vec<Stopper>,
     validation: Validation,
@@ -72,7 +72,7 @@ impl Run {
         Ok(Self {
             folder: None,
             lock: None,
-            log: None,
+            logs: None,
             keepers,
             stoppers,
             validation,
@@ -88,7 +88,7 @@ impl Run {
         Self {
             folder: None,
             lock: None,
-            log: None,
+            logs: None,
             keepers: Vec::new(),
             stoppers: Vec::new(),
             validation: Validation::Never,
@@ -122,26 +122,20 @@ impl Run {
         let goes_on = resumed.is_some();
         let fold = fold.map(|(folds, fold)| folds.open_fold(fold, goes_on));
         let fold = fold.transpose()?;
-        let run_of = |checkpoint, state| fold.clone().or_else(|| run_of(checkpoint, state));
-        let Some((checkpoint, state, folder)) = resumed
-            .and_then(|(checkpoint, state)| Some((checkpoint, state, run_of(checkpoint, state)?)))
-        else {
+        let Some((checkpoint, state, folder)) = resumed.and_then(|(checkpoint, state)| {
+            let own = || run_of(checkpoint, state, plan.version.as_deref());
+            Some((checkpoint, state, fold.clone().or_else(own)?))
+        }) else {
             let folder = match fold {
                 Some(folder) => folder,
-                None => new_version(&plan.root)?,
+                None => new_version(&plan.root, plan.version.as_deref())?,
             };
             self.lock = Some(RunLock::take(&folder)?);
-            if plan.log {
-                self.log = Some(CsvLog::open(&folder)?);
-            }
+            self.open_logs(plan, &folder, None)?;
             return self.settle(folder);
         };
         self.lock = Some(RunLock::take(&folder)?);
-        if plan.log {
-            let mut log = CsvLog::open(&folder)?;
-            log.truncate_rows(state.log_rows)?;
-            self.log = Some(log);
-        }
+        self.open_logs(plan, &folder, Some(state))?;
         remove_unfinished(&folder.join("checkpoints"));
         // The run died between a save and the removal that follows it.
         state
@@ -159,6 +153,19 @@ impl Run {
         self.settle(folder)
     }
 
+    fn open_logs(&mut self, plan: &Plan, folder: &Path, resumed: Option<&State>) -> Result<()> {
+        if !plan.log {
+            return Ok(());
+        }
+        let from = resumed.map(|state| state.position.step + 1);
+        let mut logs = Logs::open(folder, &plan.log_formats, &self.config, from)?;
+        if let Some(state) = resumed {
+            logs.truncate(&state.log_rows)?;
+        }
+        self.logs = Some(logs);
+        Ok(())
+    }
+
     /// Saves the resolved experiment in the run's folder.
     fn settle(&mut self, folder: PathBuf) -> Result<()> {
         atomic::write(&folder.join("config.yaml"), self.config.as_bytes())?;
@@ -170,10 +177,10 @@ impl Run {
         self.folder.as_deref()
     }
 
-    /// Adds a row to the log.
+    /// Adds a row to the logs.
     pub(crate) fn log(&mut self, epoch: u64, step: u64, metrics: &[(String, f64)]) -> Result<()> {
-        if let Some(log) = &mut self.log {
-            log.log(epoch, step, metrics)?;
+        if let Some(logs) = &mut self.logs {
+            logs.append(epoch, step, metrics)?;
         }
         Ok(())
     }
@@ -266,7 +273,7 @@ impl Run {
             .collect();
         state.saves = self.saves;
         self.saves += 1;
-        state.log_rows = self.log.as_ref().map_or(0, CsvLog::rows);
+        state.log_rows = self.logs.as_ref().map(Logs::rows).unwrap_or_default();
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|error| crate::Error::Checkpoint {
                 checkpoint: path.display().to_string(),
@@ -312,13 +319,13 @@ fn key(settings: &impl FromNode) -> String {
 }
 
 /// The run that a checkpoint lies in, if it lies in one and is its newest: going on from an older one begins a new run, and keeps what came after.
-fn run_of(checkpoint: &Path, state: &State) -> Option<PathBuf> {
+fn run_of(checkpoint: &Path, state: &State, version: Option<&str>) -> Option<PathBuf> {
     let full = checkpoint.canonicalize().ok()?;
     let checkpoints = full.parent()?;
     let run = checkpoints.parent()?;
     let name = run.file_name()?.to_str()?;
     let is_run = checkpoints.file_name()? == "checkpoints"
-        && (name.starts_with("version_") || name.starts_with(FOLD));
+        && (name.starts_with("version_") || name.starts_with(FOLD) || version == Some(name));
     if !is_run || !run.join("config.yaml").exists() || snapshot::holds_later(checkpoints, state) {
         return None;
     }

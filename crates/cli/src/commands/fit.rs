@@ -8,6 +8,7 @@ use engraft_component::Choice;
 use engraft_config::Experiment;
 use engraft_data::{Splits, Stage};
 use engraft_tasks::Model;
+use engraft_train::log::{CsvLog, EventLog, LineLog};
 use engraft_train::progress::Progress;
 use engraft_train::{CrossValidation, Fit, FitOutcome};
 
@@ -25,6 +26,8 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
             "model: {name} only predicts, so there is nothing to fit. Use predict, or a model that learns: SequenceClassification, TokenClassification, SequenceRegression, MLM"
         )));
     }
+    let callbacks = session.experiment.trainer.callbacks();
+    engraft_train::callback::check(callbacks).map_err(Failure::refused)?;
     if let Some(all) = session.data()?.folds().all() {
         return folds::run(session, all);
     }
@@ -43,7 +46,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
         splits,
         resume: resume.as_deref(),
         fold: None,
-        stop: interrupt::watch(interrupt::SAVES),
+        stop: &Stop::default(),
         progress: &mut session.progress(),
     }
     .run(model)?;
@@ -72,6 +75,22 @@ pub(crate) fn begun_anew(experiment: &Experiment) -> Experiment {
     }
 }
 
+/// What a signal sets, once it is watched for.
+#[derive(Debug, Default)]
+pub(crate) struct Stop {
+    pub(crate) flag: Arc<AtomicBool>,
+    watches: AtomicBool,
+}
+
+impl Stop {
+    /// Watches for signals. Until then there is nothing to save, and a signal ends the program as it would any other.
+    fn watch(&self) {
+        if !self.watches.swap(true, Ordering::SeqCst) {
+            interrupt::watch_with(Arc::clone(&self.flag), interrupt::SAVES);
+        }
+    }
+}
+
 /// One training, of a model that is built already.
 pub(crate) struct Training<'a> {
     pub(crate) session: &'a Session,
@@ -80,7 +99,7 @@ pub(crate) struct Training<'a> {
     pub(crate) splits: Splits,
     pub(crate) resume: Option<&'a Path>,
     pub(crate) fold: Option<(&'a mut CrossValidation, u64)>,
-    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) stop: &'a Stop,
     pub(crate) progress: &'a mut Progress,
 }
 
@@ -103,9 +122,12 @@ impl Training<'_> {
                 config: self.config,
                 resume: self.resume,
                 fold: self.fold,
-                stop: self.stop,
+                stop: Arc::clone(&self.stop.flag),
                 progress: &mut *self.progress,
-                started: &mut || started.store(true, Ordering::Relaxed),
+                started: &mut || {
+                    started.store(true, Ordering::Relaxed);
+                    self.stop.watch();
+                },
             },
         );
         self.progress.clear();
@@ -119,6 +141,7 @@ impl Training<'_> {
 /// Ends with the test scores on standard output, and where everything is.
 fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
     stopped(outcome);
+    close_cache(&outcome.model);
     if let Some(test) = &outcome.test {
         print(&scores(test))?;
     }
@@ -127,7 +150,8 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
     }
     if let Some(folder) = &outcome.folder {
         for (title, file) in [
-            ("log        ", "metrics.csv"),
+            ("log        ", CsvLog::FILE),
+            ("log        ", LineLog::FILE),
             ("experiment ", "config.yaml"),
         ] {
             let path = folder.join(file);
@@ -135,6 +159,16 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
                 say(&format!("{title} {}", path.display()));
             }
         }
+    }
+    if let Some(folder) = outcome
+        .folder
+        .as_deref()
+        .filter(|folder| EventLog::is_in(folder))
+    {
+        say(&format!(
+            "events       {} (tensorboard --logdir)",
+            folder.display()
+        ));
     }
     if !outcome.interrupted {
         return Ok(());

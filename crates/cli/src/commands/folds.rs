@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use engraft_component::FromNode;
 use engraft_config::{Experiment, Source, compose};
@@ -11,9 +10,8 @@ use engraft_data::{Examples, FoldedRows, Splits};
 use engraft_train::callback::Callback;
 use engraft_train::{CrossValidation, FitOutcome};
 
-use crate::commands::fit::{Training, begun_anew, resumed, stopped};
+use crate::commands::fit::{Stop, Training, begun_anew, resumed, stopped};
 use crate::failure::{Failure, note, print, say};
-use crate::interrupt;
 use crate::session::{Session, difference, in_data};
 use crate::text::spreads;
 
@@ -28,14 +26,14 @@ pub(crate) fn run(session: &Session, all: Range<u64>) -> Result<(), Failure> {
     };
     let rows = session.data()?.load_folds().map_err(in_data)?;
     rows.notes.iter().for_each(|text| note(text));
-    let stop = interrupt::watch(interrupt::SAVES);
+    let stop = Stop::default();
     let mut has_begun = false;
     for fold in all {
         if let Some(scores) = folds.scores(fold) {
             say(&format!("fold {fold}: {} (done before)", inline(scores)));
             continue;
         }
-        if has_begun && stop.load(Ordering::SeqCst) {
+        if has_begun && stop.flag.load(Ordering::SeqCst) {
             say(&format!(
                 "interrupted before fold {fold}{}",
                 goes_on(&folds)
@@ -76,7 +74,7 @@ fn train(
     rows: &FoldedRows,
     fold: u64,
     folds: &mut CrossValidation,
-    stop: &Arc<AtomicBool>,
+    stop: &Stop,
     is_later: bool,
 ) -> Result<FitOutcome, Failure> {
     let splits = rows.splits(fold).map_err(in_data)?;
@@ -99,7 +97,7 @@ fn train(
         splits,
         resume: checkpoint.as_deref(),
         fold: Some((folds, fold)),
-        stop: Arc::clone(stop),
+        stop,
         progress: &mut session.progress(),
     }
     .run(model)

@@ -6,11 +6,16 @@ mod configuration;
 mod documentation;
 mod folds;
 mod help;
+mod logs;
 mod lora;
 mod refusals;
 mod resume;
+mod signals;
 mod tasks;
+mod trainer;
+mod training;
 mod walk;
+mod writers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
