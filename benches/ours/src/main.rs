@@ -201,6 +201,7 @@ fn fit(options: &Options) -> Result<Value, Anything> {
             seed: 1,
             config: "",
             resume: None,
+            fold: None,
             stop: Arc::new(AtomicBool::new(false)),
             progress: &mut Progress::new(Display::Silent),
             started: &mut || began = Instant::now(),

@@ -7,6 +7,7 @@ mod arguments;
 mod commands;
 mod failure;
 mod given;
+mod fold;
 mod help;
 mod interrupt;
 mod output;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engraft_component::{FromNode, Node, Value, class_word, did_you_mean, to_yaml};
 use engraft_config::{Composed, Experiment, Model as ModelSettings, Seed, Source, compose};
-use engraft_data::{DataModule, Error as DataError, Examples, Splits, Stage};
+use engraft_data::{DataModule, Error as DataError, Splits, Stage};
 use engraft_hub::Preset;
 use engraft_tasks::{CacheSettings, Model, Task, TrainingRows};
 use engraft_train::Plan;
@@ -12,7 +12,7 @@ use engraft_train::progress::{Display, Progress};
 
 use crate::arguments::{Command, LoraExport, Tail};
 use crate::failure::{Failure, note, print, say};
-use crate::help;
+use crate::{fold, help};
 
 /// An experiment that was read and is to be run.
 #[derive(Debug)]
@@ -100,12 +100,14 @@ impl Session {
         ))
     }
 
-    /// Reads the rows of a stage.
-    pub(crate) fn rows(&self, stage: Stage) -> Result<Splits, Failure> {
-        let splits = self.data()?.load(stage).map_err(|error| match error {
-            DataError::Argument { .. } => Failure::refused(format!("data.{error}")),
-            other => Failure::refused(other),
-        })?;
+    /// Reads the rows of a stage; of a cross-validation, those of the fold that is asked for, or else of the checkpoint's.
+    pub(crate) fn rows(&self, stage: Stage, checkpoint: Option<&Path>) -> Result<Splits, Failure> {
+        let data = self.data()?;
+        let splits = match fold::meant(data, checkpoint)? {
+            Some(fold) => data.with_test_fold(fold).load(stage),
+            None => data.load(stage),
+        };
+        let splits = splits.map_err(in_data)?;
         splits.notes.iter().for_each(|text| note(text));
         Ok(splits)
     }
@@ -115,16 +117,27 @@ impl Session {
         let Some(named) = &self.experiment.ckpt_path else {
             return Ok(None);
         };
+        let data = self.experiment.data.as_ref();
+        let fold = data.and_then(|data| data.folds().cv_test_fold_id);
         if named == "last" {
             let root = &self.plan.root;
             let version = self.plan.version.as_ref();
             let root = version.map_or_else(|| root.clone(), |version| root.join(version));
-            let newest = engraft_train::newest_checkpoint(&root);
+            let newest = engraft_train::newest_checkpoint(&root, fold);
             let newest = newest.map_err(|error| Failure::refused(format!("ckpt_path: {error}")))?;
             note(&format!("ckpt_path: last is {}", newest.display()));
             return Ok(Some(newest));
         }
         let path = PathBuf::from(named);
+        if let (false, Some(newest)) = (
+            path.join("engraft.yaml").exists(),
+            engraft_train::newest_checkpoint_of(&path, fold),
+        ) {
+            return Err(Failure::refused(format!(
+                "ckpt_path: {named} is the folder of a run; name one of its checkpoints, such as {}",
+                newest.display()
+            )));
+        }
         if path.is_dir() {
             return Ok(Some(path));
         }
@@ -141,11 +154,11 @@ impl Session {
     }
 
     /// The model of a checkpoint, which must be what the experiment says, if it says anything. With `strict_loading: false` training takes
-    /// the experiment's model instead, on what fits of the checkpoint. `train` are the rows that may name its classes.
+    /// the experiment's model instead, on what fits of the checkpoint. `splits` are the rows that may name its classes.
     pub(crate) fn open_checkpoint(
         &self,
         folder: &Path,
-        train: Option<&Examples>,
+        splits: Option<&Splits>,
     ) -> Result<Opened, Failure> {
         let preset = preset_in(folder)?;
         let device = Default::default();
@@ -162,7 +175,7 @@ impl Session {
         });
         let model = match adopting {
             Some(wanted) => {
-                let train = train.map(|examples| self.training_rows(examples));
+                let train = splits.and_then(|splits| self.training_rows(splits));
                 let seed = self.experiment.seed_everything.number();
                 let (model, notes) = Model::adopt(&wanted.task(), preset, train, &device, seed)
                     .map_err(in_checkpoint)?;
@@ -198,25 +211,38 @@ impl Session {
         })
     }
 
-    fn training_rows<'a>(&self, examples: &'a Examples) -> TrainingRows<'a> {
+    /// What training rows say about a model; with folds, the rows of the others may name classes too.
+    pub(crate) fn training_rows<'a>(&'a self, splits: &'a Splits) -> Option<TrainingRows<'a>> {
         let data = self.experiment.data.as_ref();
-        TrainingRows {
-            examples,
+        let is_folded = data.is_some_and(|data| data.folds().count().is_some());
+        let others = match is_folded {
+            true => [splits.valid.as_ref(), splits.test.as_ref()],
+            false => [None; 2],
+        };
+        Some(TrainingRows {
+            others,
             normalize: data.is_some_and(DataModule::normalizes),
-        }
+            class_weight: data.and_then(DataModule::class_weight),
+            ..TrainingRows::new(splits.train.as_ref()?)
+        })
     }
 
-    /// The model that the experiment describes, on its backbone; `train` are the rows that may name its classes.
-    pub(crate) fn build(&self, train: Option<&Examples>) -> Result<Model, Failure> {
+    /// The model that the experiment describes, on its backbone; `splits` are the rows that may name its classes.
+    pub(crate) fn build(&self, splits: Option<&Splits>) -> Result<Model, Failure> {
+        let model = self.build_silently(splits)?;
+        loaded(&model, &model.task().backbone().backbone().preset);
+        Ok(model)
+    }
+
+    /// [`Self::build`] without a word about what was loaded.
+    pub(crate) fn build_silently(&self, splits: Option<&Splits>) -> Result<Model, Failure> {
         let task = self.model()?.task();
         let seed = self.experiment.seed_everything.number();
-        let train = train.map(|examples| self.training_rows(examples));
+        let train = splits.and_then(|splits| self.training_rows(splits));
         let model = Model::build(&task, train, &Default::default(), seed);
-        let model = model.map_err(|error| {
+        self.with_cache(model.map_err(|error| {
             Failure::refused(Experiment::locate(&self.composed, &error.to_string()))
-        })?;
-        loaded(&model, &task.backbone().backbone().preset);
-        self.with_cache(model)
+        })?)
     }
 
     /// The model with the cache of hidden states that the experiment asks for.
@@ -305,6 +331,14 @@ pub(crate) fn close_cache(model: &Model) {
     notes.chain(report).for_each(|text| note(&text));
 }
 
+/// What is wrong with the rows.
+pub(crate) fn in_data(error: DataError) -> Failure {
+    match error {
+        DataError::Argument { .. } => Failure::refused(format!("data.{error}")),
+        other => Failure::refused(other),
+    }
+}
+
 /// What is wrong with a checkpoint.
 pub(crate) fn in_checkpoint(error: engraft_tasks::Error) -> Failure {
     Failure::refused(format!("ckpt_path: {error}"))
@@ -361,12 +395,13 @@ fn agree(command: Command, saved: &Task, wanted: &Task, folder: &Path) -> Result
 }
 
 /// `: model.backbone.lora_r is 8, and was 16`, by the first argument that differs.
-fn difference(wanted: &Node, saved: &Node, key: &str) -> Option<String> {
+pub(crate) fn difference(wanted: &Node, saved: &Node, key: &str) -> Option<String> {
     if let (Value::Map(wanted), Value::Map(saved)) = (&wanted.value, &saved.value) {
         return wanted.iter().find_map(|entry| {
             let other = saved.iter().find(|other| other.key == entry.key)?;
             let key = match entry.key.as_str() {
                 "init_args" => key.to_owned(),
+                inner if key.is_empty() => inner.to_owned(),
                 inner => format!("{key}.{inner}"),
             };
             difference(&entry.value, &other.value, &key)

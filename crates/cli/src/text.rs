@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use engraft_train::Spread;
+
 /// The widest line of a help text.
 const WIDTH: usize = 100;
 
@@ -66,6 +68,30 @@ fn end_line(page: &mut String, margin: &str, line: &str) {
     page.push_str(margin);
     page.push_str(line.trim_end());
     page.push('\n');
+}
+
+/// Mean and standard deviation of each score, and if they fit beside it, the score of each fold.
+pub(crate) fn spreads(rows: &[Spread]) -> String {
+    /// Most folds that have a column of their own.
+    const FOLDS: usize = 10;
+    let widest = rows.iter().map(|row| row.name.chars().count()).max();
+    let widest = widest.unwrap_or(0);
+    let folds = rows.first().map_or(0, |row| row.folds.len());
+    let folds = if folds > FOLDS { 0 } else { folds };
+    let mut page = format!("{:widest$}  {:>8}  {:>8}", "", "mean", "sd");
+    for fold in 0..folds {
+        page.push_str(&format!("  {:>8}", format!("fold {fold}")));
+    }
+    page.push('\n');
+    for row in rows {
+        page.push_str(&format!("{:widest$}", row.name));
+        let numbers = [row.mean, row.deviation];
+        for number in numbers.iter().chain(row.folds.iter().take(folds)) {
+            page.push_str(&format!("  {number:>8.4}"));
+        }
+        page.push('\n');
+    }
+    page
 }
 
 #[cfg(test)]

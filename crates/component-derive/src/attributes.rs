@@ -1,5 +1,6 @@
 //! What is written in `#[component(..)]`, `#[arg(..)]`, `#[choice(..)]` and doc comments.
 
+use syn::meta::ParseNestedMeta;
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta};
 
 /// `#[component(..)]`.
@@ -26,12 +27,7 @@ impl ComponentAttributes {
                 } else if meta.path.is_ident("no_default") {
                     read.no_default = true;
                 } else if meta.path.is_ident("ignored") {
-                    meta.parse_nested_meta(|key| {
-                        let name = key.path.require_ident()?.to_string();
-                        let name = name.strip_prefix("r#").unwrap_or(&name).to_owned();
-                        read.ignored.push((name, key.value()?.parse()?));
-                        Ok(())
-                    })?;
+                    read.ignored.extend(reasons(&meta)?);
                 } else {
                     return Err(meta.error("expected name, alias, ignored or no_default"));
                 }
@@ -94,6 +90,7 @@ pub(crate) struct ChoiceAttributes {
     pub(crate) default: Option<Ident>,
     pub(crate) otherwise: Option<Ident>,
     pub(crate) kind: Option<LitStr>,
+    pub(crate) absent: Vec<(String, LitStr)>,
     pub(crate) no_default: bool,
 }
 
@@ -111,16 +108,32 @@ impl ChoiceAttributes {
                     read.otherwise = Some(meta.value()?.parse()?);
                 } else if meta.path.is_ident("kind") {
                     read.kind = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("absent") {
+                    read.absent.extend(reasons(&meta)?);
                 } else if meta.path.is_ident("no_default") {
                     read.no_default = true;
                 } else {
-                    return Err(meta.error("expected default, otherwise, kind or no_default"));
+                    return Err(
+                        meta.error("expected default, otherwise, kind, absent or no_default")
+                    );
                 }
                 Ok(())
             })?;
         }
         Ok(read)
     }
+}
+
+/// Names with a text each: `(name = "text", other = "text")`.
+fn reasons(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<(String, LitStr)>> {
+    let mut reasons = Vec::new();
+    meta.parse_nested_meta(|key| {
+        let name = key.path.require_ident()?.to_string();
+        let name = name.strip_prefix("r#").unwrap_or(&name).to_owned();
+        reasons.push((name, key.value()?.parse()?));
+        Ok(())
+    })?;
+    Ok(reasons)
 }
 
 /// A doc comment: its whole text, and its first paragraph on one line.

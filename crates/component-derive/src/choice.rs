@@ -142,6 +142,10 @@ fn choice_impl(
     };
     let default = class_name(classes, attributes.default.as_ref())?;
     let otherwise = class_name(classes, attributes.otherwise.as_ref())?;
+    let absent = attributes
+        .absent
+        .iter()
+        .map(|(name, reason)| quote! { (#name, #reason) });
     let idents: Vec<&Ident> = classes.iter().map(|class| class.ident).collect();
     let types: Vec<&Type> = classes.iter().map(|class| class.ty).collect();
     let positions: Vec<usize> = (0..classes.len()).collect();
@@ -165,6 +169,7 @@ fn choice_impl(
             const KIND_NAME: &'static str = #kind;
             const DEFAULT: ::core::option::Option<&'static str> = #default;
             const OTHERWISE: ::core::option::Option<&'static str> = #otherwise;
+            const ABSENT: &'static [(&'static str, &'static str)] = &[#(#absent),*];
 
             fn variants() -> ::std::vec::Vec<::engraft_component::ComponentInfo> {
                 ::std::vec![#(<#types as ::engraft_component::Component>::info()),*]

@@ -18,6 +18,8 @@ pub trait Choice: FromNode {
     const DEFAULT: Option<&'static str>;
     /// The class that takes names which are no class's.
     const OTHERWISE: Option<&'static str>;
+    /// Names of classes that users may know from elsewhere, each with why it is not here.
+    const ABSENT: &'static [(&'static str, &'static str)] = &[];
 
     /// The classes in order.
     fn variants() -> Vec<ComponentInfo>;
@@ -196,6 +198,9 @@ fn find<T: Choice>(
     }
     let names: Vec<&str> = variants.iter().map(|info| info.name).collect();
     let word = name.rsplit('.').next().unwrap_or(name);
+    if let Some((_, reason)) = T::ABSENT.iter().find(|(absent, _)| *absent == word) {
+        return Err(cx.error(span, format!("{word} cannot be used: {reason}")));
+    }
     let mut error = cx.error(span, format!("unknown {} {}", T::KIND_NAME, quote(name)));
     error.help = did_you_mean(word, &names, "There are");
     error.problem = Problem::UnknownClass {

@@ -54,6 +54,7 @@
 //! | enum | `#[choice(default = Variant)]` | the class meant when only arguments are given; also makes `Default` |
 //! | enum | `#[choice(otherwise = Variant)]` | the class that takes names which are no class's |
 //! | enum | `#[choice(kind = "..")]` | what the classes are, instead of the enum's name in words |
+//! | enum | `#[choice(absent(Name = ".."))]` | a class that users may know from elsewhere; the text says why it is not here |
 //! | enum | `#[choice(no_default)]` | do not implement `Default` |
 
 extern crate self as engraft_component;

@@ -52,6 +52,16 @@ fn unknown_classes_are_refused_with_the_nearest_or_all() {
 }
 
 #[test]
+fn a_class_that_is_known_to_be_absent_says_why() {
+    for name in ["Lamb", "torch.optim.Lamb"] {
+        assert_eq!(
+            refusal::<Optimizer>(name),
+            "x.yaml:1: Lamb cannot be used: it needs layers of equal size"
+        );
+    }
+}
+
+#[test]
 fn missing_arguments_are_named_where_they_belong() {
     assert_eq!(
         refusal::<Optimizer>("\nclass_path: SGD\ninit_args: {}"),

@@ -112,40 +112,6 @@ impl Batching {
     }
 }
 
-/// Cross-validation, which is not supported yet: only its defaults are accepted.
-#[derive(Clone, Debug, PartialEq, Component)]
-pub struct Folds {
-    /// Number of folds; only 1, which means no cross-validation.
-    #[arg(default = 1)]
-    pub cv_num_folds: u64,
-    /// The fold that is the test split.
-    #[arg(default = 0)]
-    pub cv_test_fold_id: u64,
-    /// Whether one fold is the validation split.
-    #[arg(default = true)]
-    pub cv_enable_val_fold: bool,
-    /// Whether the test fold also validates where there is no validation fold.
-    #[arg(default = false)]
-    pub cv_replace_val_fold_as_test_fold: bool,
-    /// A column that holds each row's fold.
-    pub cv_fold_id_col: Option<String>,
-    /// How many folds the validation fold lies after the test fold.
-    #[arg(default = 1)]
-    pub cv_val_offset: u64,
-}
-
-impl Folds {
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.cv_num_folds {
-            0 | 1 => Ok(()),
-            _ => Err(argument(
-                "cv_num_folds",
-                "cross-validation is not supported yet, so this must be 1",
-            )),
-        }
-    }
-}
-
 /// How many rows a split takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SplitSize {

@@ -73,7 +73,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn each(
+    pub(crate) fn each(
         table: &'a Table,
         column: &'a Column,
         rows: &'a [usize],
@@ -139,7 +139,11 @@ impl<'a> Place<'a> {
     }
 }
 
-fn required<'a>(table: &'a Table, name: &str, key: &'static str) -> Result<&'a Column, Error> {
+pub(crate) fn required<'a>(
+    table: &'a Table,
+    name: &str,
+    key: &'static str,
+) -> Result<&'a Column, Error> {
     table.column(name).ok_or_else(|| Error::MissingColumn {
         path: table.origin(0).file.to_path_buf(),
         key,
@@ -159,7 +163,7 @@ fn text_column<'a>(table: &'a Table, name: &str, roles: &Roles) -> Result<&'a Co
     };
     match table.column(name).or_else(renamed) {
         Some(column) => Ok(column),
-        None => required(table, name, "x_col"),
+        None => required(table, name, roles.texts_key),
     }
 }
 
@@ -174,12 +178,12 @@ fn ids(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<String>, Erro
 
 fn extra(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<(String, Vec<Cell>)>, Error> {
     let mut columns = vec![];
-    for name in roles.extra {
-        let column = required(table, name, "extra_cols")?;
+    for carried in &roles.extra {
+        let column = required(table, carried.column, carried.key)?;
         let cells = rows
             .iter()
             .filter_map(|row| column.cells.get(*row).cloned());
-        columns.push((roles.renamed(name).to_owned(), cells.collect()));
+        columns.push((carried.name.to_owned(), cells.collect()));
     }
     if roles.uid {
         let uids = rows.iter().map(|row| Cell::Integer(*row as i64));

@@ -6,16 +6,19 @@
 
 mod arguments;
 mod batch;
+mod class_weight;
 mod delimited;
 mod draft;
 mod error;
 mod examples;
+mod folds;
 mod json;
 mod labels;
 mod layout;
 mod list;
 mod load;
 mod module;
+mod mutants;
 mod pattern;
 mod read;
 mod shuffle;
@@ -27,15 +30,18 @@ mod tokens;
 mod unit;
 mod write;
 
-pub use arguments::{Batching, Folds, NoSampler, Source, SplitSize};
+pub use arguments::{Batching, NoSampler, Source, SplitSize};
 pub use batch::{BatchBy, Order, plan_rows, plan_window};
+pub use class_weight::ClassWeight;
 pub use error::Error;
 pub use examples::Examples;
+pub use folds::{FoldedRows, Folds};
 pub use labels::{Label, Labels};
 pub use load::Splits;
 pub use module::{
-    ClassificationDataModule, DataModule, MLMDataModule, Masking, Naming, RegressionDataModule,
-    Selection, SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
+    ClassificationDataModule, ColumnRetrievalDataModule, DataModule, DependencyMappingDataModule,
+    MLMDataModule, Masking, Naming, RNAMeanRibosomeLoadDataModule, RegressionDataModule, Selection,
+    SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
     TokenClassificationDataModule,
 };
 pub use read::{Format, ReaderOptions, read_table};

@@ -1,12 +1,15 @@
 //! From a data module to the examples of each split.
 
+use crate::arguments::argument;
 use crate::draft::Draft;
 use crate::error::{Error, list};
 use crate::examples::Examples;
+use crate::folds::FoldedRows;
 use crate::labels::{Label, Labels};
 use crate::layout;
 use crate::module::{Cut, DataModule, LabelKind, LabelRole};
-use crate::split::{Stage, divide};
+use crate::mutants::{mutate, read_alphabet};
+use crate::split::{Shares, Stage, divide};
 use crate::table::Cell;
 use crate::targets;
 use crate::unit::TokenUnit;
@@ -34,18 +37,63 @@ impl DataModule {
     /// holds out of the training split. Predicting needs no labels, and leaves them aside with a
     /// note where they are not what the other stages would accept.
     ///
+    /// With cross-validation, the file or the training split of the folder is divided into folds, and every stage takes its rows as
+    /// `cv_test_fold_id` says.
+    ///
     /// # Errors
     /// An argument, a file, a column or a cell is wrong; the message names it.
     pub fn load(&self, stage: Stage) -> Result<Splits, Error> {
         self.check()?;
-        let roles = self.roles();
-        let mut notes = vec![];
+        self.check_stage(stage)?;
+        if self.folds().count().is_some() {
+            let fold = self.folds().cv_test_fold_id;
+            let fold =
+                fold.ok_or_else(|| argument("cv_test_fold_id", "say which fold is meant"))?;
+            return FoldedRows::read(self)?.of_stage(fold, stage);
+        }
+        let mut notes = self.folds().notes();
         let mut found = vec![];
         let layout = layout::find(self.source(), &mut found)?;
         if matches!(stage, Stage::Fit | Stage::Validate) {
             notes.append(&mut found);
         }
         let shares = divide(self.source(), layout, stage, &mut notes)?;
+        self.splits(shares, stage, notes)
+    }
+
+    /// Reads all rows of a cross-validation once, to train on one fold after the other.
+    ///
+    /// # Errors
+    /// An argument, a file or the column of folds is wrong; the message names it.
+    pub fn load_folds(&self) -> Result<FoldedRows, Error> {
+        self.check()?;
+        self.check_stage(Stage::Fit)?;
+        let rows = FoldedRows::read(self)?;
+        if let Some(LabelKind::Classes { filter: Some(_) }) = self.roles().labels.map(|it| it.kind)
+        {
+            rows.check()?;
+        }
+        Ok(rows)
+    }
+
+    fn check_stage(&self, stage: Stage) -> Result<(), Error> {
+        match (self, stage) {
+            (DataModule::DependencyMapping(_), Stage::Fit | Stage::Validate | Stage::Test) => {
+                let message = "DependencyMappingDataModule only serves predict";
+                Err(argument("class_path", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The examples of rows that were read.
+    pub(crate) fn splits(
+        &self,
+        shares: Shares,
+        stage: Stage,
+        mut notes: Vec<String>,
+    ) -> Result<Splits, Error> {
+        let roles = self.roles();
         let shares = [
             ("train", shares.train),
             ("valid", shares.valid),
@@ -71,6 +119,14 @@ impl DataModule {
             };
             if let Some(cut) = roles.cut {
                 shorten(&mut examples, cut, unit, draft.split, &mut notes);
+            }
+            if let DataModule::DependencyMapping(module) = self {
+                let rows = examples.len();
+                examples = mutate(&examples, &read_alphabet(&module.vocab_file)?)?;
+                let mutants = examples.len() - rows;
+                notes.push(format!(
+                    "{rows} sequences have {mutants} mutants of one letter"
+                ));
             }
             match draft.split {
                 "train" => splits.train = Some(examples),

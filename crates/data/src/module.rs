@@ -1,23 +1,34 @@
 //! Data modules: the components that a user names under `data`.
 
 mod components;
+mod retrieval;
 mod roles;
 
 use engraft_component::Choice;
 
-use crate::arguments::{Batching, Folds, Source};
+use crate::arguments::{Batching, Source, argument};
+use crate::class_weight::ClassWeight;
 use crate::error::Error;
+use crate::folds::Folds;
 
 pub use components::{
-    ClassificationDataModule, MLMDataModule, Masking, Naming, RegressionDataModule, Selection,
-    SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
-    TokenClassificationDataModule,
+    ClassificationDataModule, MLMDataModule, Masking, Naming, RNAMeanRibosomeLoadDataModule,
+    RegressionDataModule, Selection, SequenceClassificationDataModule,
+    SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
 };
-pub(crate) use roles::{Cut, DEFAULT_ID, LabelKind, LabelRole, Roles};
+pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
+pub(crate) use roles::{Carried, Cut, DEFAULT_ID, LabelKind, LabelRole, Roles};
 
 /// Where examples come from.
 #[derive(Clone, Debug, PartialEq, Choice)]
 #[choice(kind = "data module")]
+#[choice(absent(
+    DiffusionDataModule = "there is no diffusion task here yet",
+    ClassDiffusionDataModule = "there is no diffusion task here yet",
+    ConditionalDiffusionDataModule = "there is no diffusion task here yet",
+    ZeroshotClassificationRetrieveDataModule = "there is no zero-shot task here yet",
+    StructureTokenDataModule = "there is no structure tokenizer here yet",
+))]
 pub enum DataModule {
     /// Texts with ids.
     Sequences(SequencesDataModule),
@@ -33,17 +44,63 @@ pub enum DataModule {
     Regression(RegressionDataModule),
     /// Sequences without labels, of which parts are masked and predicted.
     Mlm(MLMDataModule),
+    /// Some columns under other names, all of which come back with the predictions.
+    ColumnRetrieval(ColumnRetrievalDataModule),
+    /// All mutants of one letter of each sequence.
+    DependencyMapping(DependencyMappingDataModule),
+    /// Leaders of messenger RNA with the mean number of ribosomes on each.
+    RnaMeanRibosomeLoad(RNAMeanRibosomeLoadDataModule),
+}
+
+/// Does the same to the arguments of whichever module it is.
+macro_rules! any {
+    ($module:expr, $it:ident => $value:expr) => {
+        match $module {
+            DataModule::Sequences($it) => $value,
+            DataModule::SequenceClassification($it) => $value,
+            DataModule::Classification($it) => $value,
+            DataModule::TokenClassification($it) => $value,
+            DataModule::SequenceRegression($it) => $value,
+            DataModule::Regression($it) => $value,
+            DataModule::Mlm($it) => $value,
+            DataModule::ColumnRetrieval($it) => $value,
+            DataModule::DependencyMapping($it) => $value,
+            DataModule::RnaMeanRibosomeLoad($it) => $value,
+        }
+    };
 }
 
 impl DataModule {
     /// Where the rows lie and how they are split.
     pub fn source(&self) -> &Source {
-        self.shared().0
+        any!(self, it => &it.source)
     }
 
     /// How rows are put together into batches.
     pub fn batching(&self) -> &Batching {
-        self.shared().1
+        any!(self, it => &it.batching)
+    }
+
+    /// Cross-validation.
+    pub fn folds(&self) -> &Folds {
+        any!(self, it => &it.folds)
+    }
+
+    /// The same module where fold `fold` of a cross-validation is the test split.
+    pub fn with_test_fold(&self, fold: u64) -> DataModule {
+        let mut module = self.clone();
+        any!(&mut module, it => it.folds.cv_test_fold_id = Some(fold));
+        module
+    }
+
+    /// What each class weighs in the loss, if the data says so.
+    pub fn class_weight(&self) -> Option<&ClassWeight> {
+        match self {
+            DataModule::SequenceClassification(it) => it.selection.class_weight.as_ref(),
+            DataModule::Classification(it) => it.selection.class_weight.as_ref(),
+            DataModule::TokenClassification(it) => it.class_weight.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether every row has labels in each stage but predicting.
@@ -53,12 +110,12 @@ impl DataModule {
 
     /// The names under which text columns are offered to the task, one for each segment.
     pub fn text_names(&self) -> Vec<&str> {
+        if let DataModule::ColumnRetrieval(module) = self {
+            return module.text_name().into_iter().collect();
+        }
         let roles = self.roles();
-        roles
-            .texts
-            .iter()
-            .map(|column| roles.renamed(column))
-            .collect()
+        let texts = roles.texts.iter();
+        texts.map(|column| roles.renamed(column)).collect()
     }
 
     /// The columns of labels: one for each label of a row, except that a single column may hold
@@ -74,6 +131,7 @@ impl DataModule {
         match self {
             DataModule::SequenceRegression(module) => module.normalize,
             DataModule::Regression(module) => module.normalize,
+            DataModule::RnaMeanRibosomeLoad(module) => module.normalize,
             _ => false,
         }
     }
@@ -91,28 +149,28 @@ impl DataModule {
     /// # Errors
     /// The first argument with a value it cannot have.
     pub fn check(&self) -> Result<(), Error> {
-        let (_, batching, folds) = self.shared();
-        folds.check()?;
-        batching.check()?;
-        if let DataModule::TokenClassification(module) = self {
-            module.check()?;
+        self.folds().check()?;
+        self.batching().check()?;
+        match self {
+            DataModule::TokenClassification(module) => module.check()?,
+            DataModule::ColumnRetrieval(module) => module.check()?,
+            DataModule::DependencyMapping(module) => module.check()?,
+            _ => {}
         }
         if let Some(masking) = self.masking() {
             masking.check()?;
         }
-        self.roles().check()
-    }
-
-    /// The arguments that every data module has.
-    fn shared(&self) -> (&Source, &Batching, &Folds) {
-        match self {
-            DataModule::Sequences(it) => (&it.source, &it.batching, &it.folds),
-            DataModule::SequenceClassification(it) => (&it.source, &it.batching, &it.folds),
-            DataModule::Classification(it) => (&it.source, &it.batching, &it.folds),
-            DataModule::TokenClassification(it) => (&it.source, &it.batching, &it.folds),
-            DataModule::SequenceRegression(it) => (&it.source, &it.batching, &it.folds),
-            DataModule::Regression(it) => (&it.source, &it.batching, &it.folds),
-            DataModule::Mlm(it) => (&it.source, &it.batching, &it.folds),
+        let roles = self.roles();
+        roles.check()?;
+        match self.class_weight() {
+            Some(_) if roles.labels.is_some_and(|labels| labels.columns.len() > 1) => {
+                Err(argument(
+                    "class_weight",
+                    "classes are weighed only where a row has one, and y_col names several columns; remove it",
+                ))
+            }
+            Some(weight) => weight.check(),
+            None => Ok(()),
         }
     }
 
@@ -143,6 +201,14 @@ impl DataModule {
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
             DataModule::Mlm(it) => Roles::new(&it.x_col, &it.source).named(&it.naming),
+            DataModule::ColumnRetrieval(it) => it.roles(),
+            DataModule::DependencyMapping(it) => Roles {
+                id: &it.id_col,
+                ..Roles::new(&it.x_col, &it.source)
+            },
+            DataModule::RnaMeanRibosomeLoad(it) => Roles::new(&it.x_col, &it.source)
+                .named(&it.naming)
+                .labelled(&it.y_col, LabelKind::Numbers),
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Stream {
     RowOrder = 3,
     /// The order of the batches of a window.
     BatchOrder = 4,
+    /// Which rows are in which fold of a cross-validation.
+    Folds = 5,
 }
 
 /// A random order of `0..n`, every one of the `n!` orders equally likely.

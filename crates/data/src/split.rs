@@ -121,6 +121,20 @@ pub(crate) fn divide(
     Ok(shares)
 }
 
+/// The rows that train where none is held out: those of one file, or of a folder's training split.
+///
+/// # Errors
+/// The file cannot be read, or the folder has no training split.
+pub(crate) fn training_rows(layout: Layout) -> Result<Share, Error> {
+    match layout {
+        Layout::File(path) => Ok(Share::whole(read_table(&path, &ReaderOptions::default())?)),
+        Layout::Folder(folder) => match &folder.train {
+            Some(files) => read_files(files),
+            None => Err(folder.missing(without_train(Stage::Fit), None)),
+        },
+    }
+}
+
 fn without_train(stage: Stage) -> String {
     let (missing, split) = match stage {
         Stage::Fit => ("training split", "train"),

@@ -88,7 +88,7 @@ impl Cell {
     }
 
     /// The value as JSON; a float that JSON has no word for (`inf`, `nan`) becomes `null`.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         match self {
             Cell::Missing => Value::Null,
             Cell::Text(text) => Value::from(text.as_str()),

@@ -248,6 +248,7 @@ impl TextClassifier {
                 seed: fit.seed,
                 config: "",
                 resume: None,
+                fold: None,
                 stop: Arc::new(AtomicBool::new(false)),
                 progress: &mut Progress::new(Display::detect(fit.verbose, plan.log_every_n_steps)),
                 started: &mut || {},

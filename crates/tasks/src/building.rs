@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use burn::tensor::Device;
-use engraft_data::{Examples, Labels};
+use engraft_data::{ClassWeight, Examples, Label, Labels};
 use engraft_hub::Preset;
 use engraft_kernels::Key;
 use engraft_models::{Checkpoint, HeadKind, Initial, LetterPolicy, Pooling};
 use engraft_text::Tokenizer;
 
+use crate::class_weights::{weighs_classes, weights};
 use crate::error::{Error, Result};
 use crate::labels::LabelSpace;
 use crate::model::Model;
@@ -28,8 +29,35 @@ const ENCODER: u64 = 0xe0;
 pub struct TrainingRows<'a> {
     /// The rows, whose labels may name the classes.
     pub examples: &'a Examples,
-    /// Whether numbers are learned with mean 0 and deviation 1 over these rows.
+    /// Other rows whose labels may name classes too: those of the other folds of a cross-validation, whose models all tell the same classes.
+    pub others: [Option<&'a Examples>; 2],
+    /// Whether numbers are learned with mean 0 and deviation 1 over the rows.
     pub normalize: bool,
+    /// What each class weighs, where the data says so.
+    pub class_weight: Option<&'a ClassWeight>,
+}
+
+impl<'a> TrainingRows<'a> {
+    /// The rows alone.
+    pub fn new(examples: &'a Examples) -> Self {
+        Self {
+            examples,
+            others: [None; 2],
+            normalize: false,
+            class_weight: None,
+        }
+    }
+
+    /// The labels of all rows that may name classes.
+    fn naming<'r, T: Clone + 'a>(
+        &'r self,
+        labels: impl Fn(&'a Labels) -> Option<Vec<T>> + 'r,
+    ) -> Option<Vec<T>> {
+        let of = |examples: &'a Examples| labels(examples.labels.as_ref()?);
+        let mut all = of(self.examples)?;
+        all.extend(self.others.into_iter().flatten().filter_map(of).flatten());
+        Some(all)
+    }
 }
 
 /// How a model is built.
@@ -102,8 +130,10 @@ impl Model {
             None => told(&task, &checkpoint, building.train)?,
         };
         let mut class_weights = building.class_weights;
-        if let (true, Some(train)) = (weighs_classes(&task), building.train) {
-            class_weights = weights(&told, train.examples)?;
+        if let Some(train) = building.train
+            && weighs_classes(&task, train)
+        {
+            class_weights = weights(&told, train)?;
         }
         let (mut pooling, mut normalize) = (EmbedPooling::None, false);
         if let Task::Embed(task) = &task {
@@ -274,8 +304,13 @@ fn told(task: &Task, checkpoint: &Checkpoint, train: Option<TrainingRows<'_>>) -
                 task.use_legacy_adapter,
                 HeadKind::Classification,
             );
-            let labels = labels.and_then(Labels::classes);
-            Ok(Told::Classes(classes(own, task.n_classes, labels)?))
+            let classes_of = |labels: &Labels| labels.classes().map(<[Label]>::to_vec);
+            let labels = train.and_then(|train| train.naming(classes_of));
+            Ok(Told::Classes(classes(
+                own,
+                task.n_classes,
+                labels.as_deref(),
+            )?))
         }
         Task::TokenClassification(task) => {
             let kind = HeadKind::TokenClassification;
@@ -284,7 +319,7 @@ fn told(task: &Task, checkpoint: &Checkpoint, train: Option<TrainingRows<'_>>) -
                 Some(Labels::Tokens { unit, .. }) => Some(*unit),
                 _ => None,
             };
-            let labels = labels.and_then(token_labels);
+            let labels = train.and_then(|train| train.naming(token_labels));
             let space = classes(own, task.n_classes, labels.as_deref())?;
             Ok(Told::TokenClasses(space, unit))
         }
@@ -318,7 +353,7 @@ fn own_classes(checkpoint: &Checkpoint, used: bool, kind: HeadKind) -> OwnClasse
 fn classes(
     own: OwnClasses<'_>,
     declared: Option<usize>,
-    labels: Option<&[engraft_data::Label]>,
+    labels: Option<&[Label]>,
 ) -> Result<LabelSpace> {
     if let (Some(stored), Some(given)) = (
         own.count,
@@ -405,30 +440,6 @@ fn numbers(
     Ok(Told::Numbers {
         names: names.clone(),
         scaling,
-    })
-}
-
-fn weighs_classes(task: &Task) -> bool {
-    match task {
-        Task::SequenceClassification(task) => task.weighted_loss,
-        Task::TokenClassification(task) => task.weighted_loss,
-        _ => false,
-    }
-}
-
-/// What each class weighs, counted on the training rows.
-fn weights(told: &Told, train: &Examples) -> Result<Vec<f32>> {
-    use crate::targets::Targets;
-    let Some(space) = told.labels() else {
-        return Ok(Vec::new());
-    };
-    Ok(match told.targets(train)? {
-        Targets::Classes(classes) => space.weights(&classes),
-        Targets::Tokens { rows, .. } => {
-            let classes: Vec<u32> = rows.into_iter().flatten().flatten().collect();
-            space.weights(&classes)
-        }
-        _ => Vec::new(),
     })
 }
 

@@ -231,7 +231,8 @@ impl LabelSpace {
     }
 }
 
-fn shown(names: &[String]) -> String {
+/// Names separated by commas, the tail of a long list counted.
+pub(crate) fn shown(names: &[String]) -> String {
     let listed = names
         .iter()
         .take(SHOWN)

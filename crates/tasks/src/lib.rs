@@ -6,6 +6,7 @@
 mod batch;
 mod building;
 mod cached;
+mod class_weights;
 mod error;
 mod forward;
 mod labels;

@@ -40,7 +40,7 @@ pub struct SequenceClassification {
     /// Whether a row may have several classes, or none: the data has a column of 0 and 1 for each.
     #[arg(default = false)]
     pub multilabel: bool,
-    /// Weigh each class by rows / (rows of the class x classes), counted on the training labels.
+    /// Weigh each class as the data module's `class_weight` says, else by rows / (rows of the class x classes), counted on the training labels.
     #[arg(default = false)]
     pub weighted_loss: bool,
     /// Use the classification head of the checkpoint's own kind, with its classes and their names.
@@ -59,7 +59,7 @@ pub struct TokenClassification {
     pub adapter: TokenAdapter,
     /// Number of classes; without it, those of the checkpoint's own head or else those found in the training labels.
     pub n_classes: Option<usize>,
-    /// Weigh each class by tokens / (tokens of the class x classes), counted on the training labels.
+    /// Weigh each class as the data module's `class_weight` says, else by tokens / (tokens of the class x classes), counted on the training labels.
     #[arg(default = false)]
     pub weighted_loss: bool,
     /// Use the token classification head of the checkpoint's own kind, with its classes and their names.

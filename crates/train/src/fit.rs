@@ -11,6 +11,7 @@ use engraft_tasks::{Batch, Draws, Model, Network};
 
 use crate::callback::{Callback, Moment};
 use crate::clock::Clock;
+use crate::cross_validation::CrossValidation;
 use crate::error::{Error, Result};
 use crate::evaluate::{Handled, limited};
 use crate::loader::Loader;
@@ -57,6 +58,8 @@ pub struct Fit<'a> {
     pub config: &'a str,
     /// The checkpoint folder to go on from; the model was opened from it.
     pub resume: Option<&'a Path>,
+    /// The fold of a cross-validation that this is, which then has its files in that run's folder.
+    pub fold: Option<(&'a mut CrossValidation, u64)>,
     /// Set from outside to end training at the next step, saved.
     pub stop: Arc<AtomicBool>,
     /// Where progress shows.

@@ -5,10 +5,12 @@
 
 pub mod callback;
 mod clock;
+mod cross_validation;
 mod error;
 mod evaluate;
 mod fit;
 mod loader;
+mod lock;
 pub mod log;
 pub mod optimizer;
 mod outset;
@@ -24,11 +26,12 @@ mod snapshot;
 mod training;
 mod unfreezing;
 
+pub use cross_validation::{CrossValidation, Spread, is_cross_validation, newest_cross_validation};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};
 pub use fit::{Fit, FitOutcome, fit};
 pub use optimizer::{Adafactor, Adagrad, Adam, AdamW, Optimizer, ParameterGroups, RMSprop, SGD};
 pub use report::{Test, Tested, test};
 pub use settings::{Plan, Trainer};
-pub use snapshot::newest as newest_checkpoint;
+pub use snapshot::{newest as newest_checkpoint, newest_of as newest_checkpoint_of};
 pub use training::{Interval, Training};

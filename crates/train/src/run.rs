@@ -7,7 +7,9 @@ use engraft_hub::atomic;
 use engraft_tasks::{Model, Network};
 
 use crate::callback::{Callback, CheckpointKeeper, ModelCheckpoint, Moment, Stopper, Validation};
+use crate::cross_validation::{CrossValidation, FOLD};
 use crate::error::Result;
+use crate::lock::RunLock;
 use crate::log::{Logs, new_version};
 use crate::optimizer::OptimizerState;
 use crate::settings::Plan;
@@ -20,6 +22,8 @@ pub(crate) const LAST: &str = "last";
 pub(crate) struct Run {
     /// The run's folder; none for a rehearsal.
     folder: Option<PathBuf>,
+    /// Held as long as the run goes on.
+    lock: Option<RunLock>,
     logs: Option<Logs>,
     keepers: Vec<CheckpointKeeper>,
     stoppers: Vec<Stopper>,
@@ -67,6 +71,7 @@ impl Run {
         }
         Ok(Self {
             folder: None,
+            lock: None,
             logs: None,
             keepers,
             stoppers,
@@ -82,6 +87,7 @@ impl Run {
     pub(crate) fn new_empty() -> Self {
         Self {
             folder: None,
+            lock: None,
             logs: None,
             keepers: Vec::new(),
             stoppers: Vec::new(),
@@ -93,8 +99,14 @@ impl Run {
         }
     }
 
-    /// Opens the run's folder: a new one under the plan's root, or that of the checkpoint that is resumed if it is the newest there.
-    pub(crate) fn open(&mut self, plan: &Plan, resumed: Option<(&Path, &State)>) -> Result<()> {
+    /// Opens the run's folder: that of the fold if it is one, else a new one under the plan's root, or that of the checkpoint that is resumed
+    /// if it is the newest there.
+    pub(crate) fn open(
+        &mut self,
+        plan: &Plan,
+        fold: Option<(&mut CrossValidation, u64)>,
+        resumed: Option<(&Path, &State)>,
+    ) -> Result<()> {
         if let Some((_, state)) = resumed {
             for stopper in &mut self.stoppers {
                 let key = key(stopper.settings());
@@ -107,14 +119,22 @@ impl Run {
         if !plan.checkpoints && !plan.log {
             return Ok(());
         }
+        let goes_on = resumed.is_some();
+        let fold = fold.map(|(folds, fold)| folds.open_fold(fold, goes_on));
+        let fold = fold.transpose()?;
         let Some((checkpoint, state, folder)) = resumed.and_then(|(checkpoint, state)| {
-            let folder = run_of(checkpoint, state, plan.version.as_deref())?;
-            Some((checkpoint, state, folder))
+            let own = || run_of(checkpoint, state, plan.version.as_deref());
+            Some((checkpoint, state, fold.clone().or_else(own)?))
         }) else {
-            let folder = new_version(&plan.root, plan.version.as_deref())?;
+            let folder = match fold {
+                Some(folder) => folder,
+                None => new_version(&plan.root, plan.version.as_deref())?,
+            };
+            self.lock = Some(RunLock::take(&folder)?);
             self.open_logs(plan, &folder, None)?;
             return self.settle(folder);
         };
+        self.lock = Some(RunLock::take(&folder)?);
         self.open_logs(plan, &folder, Some(state))?;
         remove_unfinished(&folder.join("checkpoints"));
         // The run died between a save and the removal that follows it.
@@ -305,7 +325,7 @@ fn run_of(checkpoint: &Path, state: &State, version: Option<&str>) -> Option<Pat
     let run = checkpoints.parent()?;
     let name = run.file_name()?.to_str()?;
     let is_run = checkpoints.file_name()? == "checkpoints"
-        && (name.starts_with("version_") || version == Some(name));
+        && (name.starts_with("version_") || name.starts_with(FOLD) || version == Some(name));
     if !is_run || !run.join("config.yaml").exists() || snapshot::holds_later(checkpoints, state) {
         return None;
     }
@@ -337,7 +357,7 @@ fn remove_unfinished(checkpoints: &Path) {
 /// Removes a checkpoint that nobody wants any more; one that is gone already is no reason to stop a run.
 ///
 /// It is renamed first: a process killed half-way leaves something to clear away, not half a checkpoint.
-fn remove(path: &Path) {
+pub(crate) fn remove(path: &Path) {
     let hidden = path.file_name().map(|name| {
         format!(
             ".{}.tmp-removed",

@@ -11,6 +11,7 @@ use engraft_tasks::{Model, Network, PresetForm};
 use serde::{Deserialize, Serialize};
 
 use crate::callback::{KeeperState, Moment, StopperState};
+use crate::cross_validation::{fold_folder, folds_in};
 use crate::error::{Error, Result};
 use crate::optimizer::OptimizerState;
 use crate::schedule::PlateauState;
@@ -225,25 +226,15 @@ impl State {
     }
 }
 
-/// The newest checkpoint, the one with most steps, of the newest run under `root`, or of the run whose folder `root` is.
+/// The newest checkpoint, the one with most steps, of the newest run under `root`, or of the run whose folder `root` is. Of a run of all
+/// folds, that of `fold`, or else of the last fold that has one.
 ///
 /// # Errors
 /// There is none.
-pub fn newest(root: &Path) -> Result<PathBuf> {
-    let runs = folders(root).into_iter().filter_map(|path| {
-        let number: u64 = path
-            .file_name()?
-            .to_str()?
-            .strip_prefix("version_")?
-            .parse()
-            .ok()?;
-        Some((number, path))
-    });
-    let mut runs: Vec<_> = runs.collect();
-    runs.sort();
-    let newest = in_run(&root.join("checkpoints")).or_else(|| {
-        let mut newest_first = runs.into_iter().rev();
-        newest_first.find_map(|(_, run)| in_run(&run.join("checkpoints")))
+pub fn newest(root: &Path, fold: Option<u64>) -> Result<PathBuf> {
+    let newest = newest_of(root, fold).or_else(|| {
+        let runs = versions(root);
+        runs.iter().rev().find_map(|run| newest_of(run, fold))
     });
     newest.ok_or_else(|| {
         refuse(
@@ -253,12 +244,44 @@ pub fn newest(root: &Path) -> Result<PathBuf> {
     })
 }
 
+/// The newest checkpoint of the run in a folder, if it is one's; of a run of all folds as [`newest`] says.
+pub fn newest_of(run: &Path, fold: Option<u64>) -> Option<PathBuf> {
+    in_run(&run.join("checkpoints")).or_else(|| {
+        let folds = folds_in(run).into_iter().rev();
+        let wanted = folds.filter(|own| fold.is_none_or(|fold| fold == *own));
+        wanted
+            .map(|own| fold_folder(run, own).join("checkpoints"))
+            .find_map(|checkpoints| in_run(&checkpoints))
+    })
+}
+
+/// The folders of the runs under `root`, the newest last.
+pub(crate) fn versions(root: &Path) -> Vec<PathBuf> {
+    let runs = folders(root).into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?;
+        let number: u64 = name.strip_prefix("version_")?.parse().ok()?;
+        Some((number, path))
+    });
+    let mut runs: Vec<_> = runs.collect();
+    runs.sort();
+    runs.into_iter().map(|(_, run)| run).collect()
+}
+
+/// The newest checkpoint that can be resumed, if there is one.
+pub(crate) fn newest_resumable(checkpoints: &Path) -> Option<PathBuf> {
+    in_run(checkpoints).filter(|newest| is_resumable(newest))
+}
+
+fn is_resumable(checkpoint: &Path) -> bool {
+    let optimizer = checkpoint.join(FOLDER).join(optimizer::FILE);
+    optimizer.exists()
+}
+
 /// The newest checkpoint of a run, one that can be resumed if there is any.
 fn in_run(checkpoints: &Path) -> Option<PathBuf> {
-    let states = folders(checkpoints).into_iter().filter_map(|path| {
-        let resumable = path.join(FOLDER).join(optimizer::FILE).exists();
-        Some((resumable, read_state(&path).ok()?.age(), path))
-    });
+    let states = folders(checkpoints)
+        .into_iter()
+        .filter_map(|path| Some((is_resumable(&path), read_state(&path).ok()?.age(), path)));
     states.max().map(|(_, _, path)| path)
 }
 

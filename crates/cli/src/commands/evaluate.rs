@@ -31,7 +31,7 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
     if checkpoint.is_none() {
         session.model()?;
     }
-    let splits = session.rows(stage)?;
+    let splits = session.rows(stage, checkpoint.as_deref())?;
     let examples = match stage {
         Stage::Validate => splits.valid,
         _ => splits.test,

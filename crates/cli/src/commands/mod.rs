@@ -4,6 +4,7 @@ pub(crate) mod components;
 mod evaluate;
 mod export;
 mod fit;
+mod folds;
 pub(crate) mod init;
 mod predict;
 mod presets;

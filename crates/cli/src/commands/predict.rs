@@ -23,7 +23,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     if let Place::File(path, form) = &place {
         check_form(path, *form, &task, checkpoint.is_some())?;
     }
-    let examples = session.rows(Stage::Predict)?.test;
+    let examples = session.rows(Stage::Predict, checkpoint.as_deref())?.test;
     let examples =
         Arc::new(examples.ok_or_else(|| Failure::refused("data: there are no rows to predict"))?);
     let model = match &checkpoint {

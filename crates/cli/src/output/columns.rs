@@ -208,8 +208,15 @@ impl Columns {
         cells.collect()
     }
 
-    /// What the chosen columns say of a row without the model, by their names.
+    /// What the chosen columns, or else all that are carried along, say of a row without the model, by their names.
     pub(super) fn beside(&self, row: usize) -> Vec<(String, Cell)> {
+        if self.chosen.is_none() {
+            let extra = self.examples.extra.iter();
+            let cell = |cells: &[Cell]| cells.get(row).cloned().unwrap_or(Cell::Missing);
+            return extra
+                .map(|(name, cells)| (name.clone(), cell(cells)))
+                .collect();
+        }
         let says = |column: &&Column| {
             !matches!(
                 column.source,
@@ -347,7 +354,7 @@ impl Columns {
         match extra.find(|name| own.contains(name)) {
             None => Ok(()),
             Some(name) => Err(Failure::refused(format!(
-                "data.extra_cols: \"{name}\" is also a column of the predictions. Leave it out, or rename it in the file"
+                "data: the column \"{name}\" that is carried along is also a column of the predictions. Leave it out (extra_cols), or give it another name (rename_cols, out_cols)"
             ))),
         }
     }

@@ -145,6 +145,7 @@ fn tensors_of_one_shape_are_stacked_and_others_are_numbered() {
         (&[2, 2][..], vec![1.0, 2.0, 3.0, 4.0])
     );
     assert_eq!(weights.notes()["ids"], "[\"first\",\"second\"]");
+    assert_eq!(weights.notes()["source"], "[7,null]");
     let weights = write([
         output(0, &[1, 2], &[1.0, 2.0]),
         output(1, &[2, 1], &[3.0, 4.0]),
@@ -167,7 +168,7 @@ fn a_column_that_predictions_have_themselves_is_refused() {
         panic!("accepted")
     };
     assert!(
-        message.starts_with("data.extra_cols: \"p_1\" is also"),
+        message.starts_with("data: the column \"p_1\" that is carried along is also"),
         "{message}"
     );
 }

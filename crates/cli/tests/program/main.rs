@@ -6,6 +6,7 @@ mod cache;
 mod configuration;
 mod documentation;
 mod explaining;
+mod folds;
 mod help;
 mod logs;
 mod lora;

@@ -271,8 +271,48 @@ const REFUSED: &[(&str, &str)] = &[
         "train.tsv: no column \"weight\" (extra_cols); the file has \"id\", \"sequences\", \"labels\", \"age\"",
     ),
     (
-        "fit -c fit.yaml --data.cv_num_folds 5",
-        "--data.cv_num_folds: cross-validation is not supported yet, so this must be 1",
+        "fit -c fit.yaml --data.cv_num_folds 5 --data.cv_test_fold_id 5",
+        "--data.cv_test_fold_id: there is no fold 5: 5 folds (cv_num_folds) are numbered 0 to 4",
+    ),
+    (
+        "fit -c fit.yaml --data.cv_num_folds 25",
+        "data.cv_num_folds: 25 folds of 24 rows would leave folds without rows",
+    ),
+    (
+        "fit -c fit.yaml --data.cv_num_folds 5 --data.cv_fold_id_col labels",
+        "train.tsv:2: the column \"labels\" must hold a fold, a whole number from 0, here it holds \"low\"",
+    ),
+    (
+        "fit -c fit.yaml --data.cv_num_folds 5 --data.cv_fold_id_col age",
+        "data.cv_fold_id_col: the column \"age\" must hold each of the folds 0 to 4 and no other, as cv_num_folds is 5, but there is fold 5 (first at train.tsv:7), 6 (first at train.tsv:8), 7 (first at train.tsv:9), 8 (first at train.tsv:10), 9 (first at train.tsv:11), 10 (first at train.tsv:12), 11 (first at train.tsv:13), 12 (first at train.tsv:14), 13 (first at train.tsv:15), 14 (first at train.tsv:16), 15 (first at train.tsv:17), 16 (first at train.tsv:18) and others",
+    ),
+    (
+        "test -c fit.yaml --data.cv_num_folds 5",
+        "data.cv_test_fold_id: missing. Give a fold from 0 to 4, or set data.cv_num_folds to 1 to take every row",
+    ),
+    (
+        "fit -c fit.yaml --data.cv_num_folds 3 --ckpt_path tiny",
+        "ckpt_path: tiny is not the folder of a run of all folds, such as logs/version_0. To begin every fold from a checkpoint's weights, name it as model.backbone; to go on with one fold, give data.cv_test_fold_id",
+    ),
+    (
+        "fit -c fit.yaml --data.cv_num_folds 3 --ckpt_path last",
+        "ckpt_path: logs: holds no run of all folds; leave --ckpt_path out to begin one",
+    ),
+    (
+        "fit -c fit.yaml --data.cv_num_folds 3 --trainer.callbacks ModelCheckpoint --trainer.callbacks.dirpath kept",
+        "trainer.callbacks: ModelCheckpoint: dirpath: all folds would keep their checkpoints in kept. Remove it, and each keeps them in its own folder, or fit one fold with data.cv_test_fold_id",
+    ),
+    (
+        "fit -c fit.yaml --data.class_weight [1,2]",
+        "data.class_weight: 2 numbers given for 3 classes (low, middle, high); give one for each, in this order",
+    ),
+    (
+        "fit -c fit.yaml --data.class_weight heavy",
+        "--data.class_weight: expected auto, or a list of numbers with one for each class, found \"heavy\"",
+    ),
+    (
+        "fit -c fit.yaml --data DiffusionDataModule",
+        "--data: DiffusionDataModule cannot be used: there is no diffusion task here yet",
     ),
     (
         "fit -c fit.yaml --data.valid_split_size 1.5",
@@ -340,7 +380,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "predict -c fit.yaml --output p.tsv --data.path columns.tsv --data.extra_cols [prediction]",
-        "data.extra_cols: \"prediction\" is also a column of the predictions. Leave it out, or rename it in the file",
+        "data: the column \"prediction\" that is carried along is also a column of the predictions. Leave it out (extra_cols), or give it another name (rename_cols, out_cols)",
     ),
     (
         "predict -c fit.yaml --output p.tsv --model Inference",

@@ -48,6 +48,7 @@ pub struct GradientDescent {
 /// What turns gradients into new weights.
 #[derive(Clone, Debug, PartialEq, Choice)]
 #[choice(default = AdamW)]
+#[choice(absent(Lamb = "it needs layers of equal size"))]
 pub enum Optimizer {
     /// Adam.
     AdamW(AdamW),

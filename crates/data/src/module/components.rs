@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use engraft_component::Component;
 
-use crate::arguments::{Batching, Folds, Source, argument};
+use crate::arguments::{Batching, Source, argument};
+use crate::class_weight::ClassWeight;
 use crate::error::Error;
+use crate::folds::Folds;
 use crate::module::Cut;
 
 /// Texts with ids, for embedding, masked language models and other work without labels.
@@ -102,6 +104,8 @@ pub struct TokenClassificationDataModule {
     /// Only false: classes of pairs of letters are not supported yet.
     #[arg(default = false)]
     pub pairwise: bool,
+    /// What each class weighs in the loss: `auto`, which is letters (or words) / (those of the class x classes) of the training split, or a number for each class.
+    pub class_weight: Option<ClassWeight>,
     /// Row ids, new names and row numbers.
     #[arg(flatten)]
     pub naming: Naming,
@@ -159,6 +163,33 @@ pub struct RegressionDataModule {
     pub naming: Naming,
 }
 
+/// Leaders of messenger RNA with the mean number of ribosomes on each, as they are counted.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.data.RNAMeanRibosomeLoadDataModule")]
+pub struct RNAMeanRibosomeLoadDataModule {
+    /// Where the rows lie.
+    #[arg(flatten)]
+    pub source: Source,
+    /// How rows are batched.
+    #[arg(flatten)]
+    pub batching: Batching,
+    /// Cross-validation.
+    #[arg(flatten)]
+    pub folds: Folds,
+    /// The column of sequences.
+    #[arg(default = vec!["utr".to_owned()])]
+    pub x_col: Vec<String>,
+    /// The column of numbers.
+    #[arg(default = vec!["rl".to_owned()])]
+    pub y_col: Vec<String>,
+    /// Whether the model learns numbers of mean 0 and standard deviation 1, by those of the training split; predictions come in the file's own units.
+    #[arg(default = false)]
+    pub normalize: bool,
+    /// Row ids, new names and row numbers.
+    #[arg(flatten)]
+    pub naming: Naming,
+}
+
 /// Sequences without labels, of which parts are masked and predicted.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.MLMDataModule")]
@@ -192,6 +223,8 @@ pub struct Selection {
     pub naming: Naming,
     /// Keep only rows of this class or these classes; without effect where rows have several.
     pub class_filter: Option<Vec<String>>,
+    /// What each class weighs in the loss: `auto`, which is rows / (rows of the class x classes) of the training split, or a number for each class.
+    pub class_weight: Option<ClassWeight>,
 }
 
 /// What rows and their columns are called.

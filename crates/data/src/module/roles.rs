@@ -15,12 +15,25 @@ pub(crate) const DEFAULT_ID: &str = "id";
 #[derive(Clone, Debug)]
 pub(crate) struct Roles<'a> {
     pub(crate) texts: &'a [String],
+    /// The argument that names the texts' columns.
+    pub(crate) texts_key: &'static str,
     pub(crate) labels: Option<LabelRole<'a>>,
     pub(crate) id: &'a str,
-    pub(crate) extra: &'a [String],
+    pub(crate) extra: Vec<Carried<'a>>,
     pub(crate) rename: Option<&'a BTreeMap<String, String>>,
     pub(crate) uid: bool,
     pub(crate) cut: Option<Cut>,
+}
+
+/// A column that is carried into the table of predictions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carried<'a> {
+    /// Its name in the file.
+    pub(crate) column: &'a str,
+    /// The name it is given.
+    pub(crate) name: &'a str,
+    /// The argument that asks for it.
+    pub(crate) key: &'static str,
 }
 
 /// The columns of labels.
@@ -53,11 +66,17 @@ pub(crate) struct Cut {
 
 impl<'a> Roles<'a> {
     pub(crate) fn new(texts: &'a [String], source: &'a Source) -> Roles<'a> {
+        let carried = |column: &'a String| Carried {
+            column,
+            name: column,
+            key: "extra_cols",
+        };
         Roles {
             texts,
+            texts_key: "x_col",
             labels: None,
             id: DEFAULT_ID,
-            extra: source.extra_cols.as_deref().unwrap_or_default(),
+            extra: source.extra_cols.iter().flatten().map(carried).collect(),
             rename: None,
             uid: false,
             cut: None,
@@ -65,9 +84,15 @@ impl<'a> Roles<'a> {
     }
 
     pub(crate) fn named(self, naming: &'a Naming) -> Roles<'a> {
+        let rename = naming.rename_cols.as_ref();
+        let renamed = |carried: Carried<'a>| Carried {
+            name: new_name(rename, carried.column),
+            ..carried
+        };
         Roles {
             id: &naming.id_col,
-            rename: naming.rename_cols.as_ref(),
+            extra: self.extra.into_iter().map(renamed).collect(),
+            rename,
             uid: naming.generate_uid,
             ..self
         }
@@ -82,9 +107,7 @@ impl<'a> Roles<'a> {
 
     /// The name that a column of the file is given.
     pub(crate) fn renamed(&self, column: &'a str) -> &'a str {
-        self.rename
-            .and_then(|rename| rename.get(column))
-            .map_or(column, String::as_str)
+        new_name(self.rename, column)
     }
 
     /// Whether classes belong to letters or words.
@@ -114,23 +137,26 @@ impl<'a> Roles<'a> {
             }
             once("y_col", columns.iter().map(String::as_str))?;
         }
-        once(
-            "extra_cols",
-            self.extra.iter().map(|name| self.renamed(name)),
-        )?;
+        once("extra_cols", self.extra.iter().map(|carried| carried.name))?;
         self.check_names()
     }
 
     /// Checks that only columns are renamed that are there to be renamed.
     fn check_names(&self) -> Result<(), Error> {
-        let columns = || self.texts.iter().chain(self.extra);
+        let extra: Vec<&str> = self.extra.iter().map(|carried| carried.column).collect();
+        let columns = || {
+            self.texts
+                .iter()
+                .map(String::as_str)
+                .chain(extra.iter().copied())
+        };
         for (from, to) in self.rename.into_iter().flatten() {
             if columns().any(|column| column == from) || self.texts.contains(to) {
                 continue;
             }
-            let nearest = nearest(from, columns().map(String::as_str));
+            let nearest = nearest(from, columns());
             let nearest = nearest.map(|name| format!(". Did you mean \"{name}\"?"));
-            let extra = match self.extra {
+            let extra = match extra.as_slice() {
                 [] => String::new(),
                 names => format!(", extra_cols is {}", list(names)),
             };
@@ -143,6 +169,13 @@ impl<'a> Roles<'a> {
         }
         Ok(())
     }
+}
+
+/// The name that a column is given; its own without another.
+fn new_name<'a>(rename: Option<&'a BTreeMap<String, String>>, column: &'a str) -> &'a str {
+    rename
+        .and_then(|rename| rename.get(column))
+        .map_or(column, String::as_str)
 }
 
 /// Checks that no name is given twice.

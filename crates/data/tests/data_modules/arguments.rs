@@ -1,7 +1,7 @@
 //! Arguments: defaults, what is noted, and what is refused before a file is read.
 
 use engraft_component::{FromNode, decode, read_yaml, to_yaml};
-use engraft_data::{DataModule, Masking, Stage};
+use engraft_data::{ClassWeight, DataModule, Masking, Stage};
 
 use crate::module;
 
@@ -88,8 +88,36 @@ fn a_split_size_is_a_fraction_or_a_count() {
 fn arguments_that_cannot_be_are_refused_before_any_file_is_read() {
     for (arguments, message) in [
         (
+            "cv_num_folds: 5, cv_test_fold_id: 5",
+            "cv_test_fold_id: there is no fold 5: 5 folds (cv_num_folds) are numbered 0 to 4",
+        ),
+        (
             "cv_num_folds: 5",
-            "cv_num_folds: cross-validation is not supported yet, so this must be 1",
+            "cv_test_fold_id: say which fold is meant",
+        ),
+        (
+            "cv_num_folds: 2",
+            "cv_num_folds: of 2 folds one tests and one validates, which leaves none to train on; give more folds, or cv_enable_val_fold: false",
+        ),
+        (
+            "cv_num_folds: 5, cv_val_offset: -10",
+            "cv_val_offset: -10 would make the test fold its own validation fold; give another, or if that is meant, cv_enable_val_fold: false and cv_replace_val_fold_as_test_fold: true",
+        ),
+        (
+            "class_weight: [1, -0.5]",
+            "class_weight: a weight must be 0 or more, found -0.5",
+        ),
+        (
+            "class_weight: [1, .inf]",
+            "class_weight: a weight must be 0 or more, found inf",
+        ),
+        (
+            "class_weight: [0, 0]",
+            "class_weight: one of the weights must be above 0, or nothing is learned",
+        ),
+        (
+            "class_weight: auto, y_col: [a, b]",
+            "class_weight: classes are weighed only where a row has one, and y_col names several columns; remove it",
         ),
         ("batch_size: 0", "batch_size: must be at least 1"),
         ("token_budget: 0", "token_budget: must be at least 1"),
@@ -110,7 +138,7 @@ fn arguments_that_cannot_be_are_refused_before_any_file_is_read() {
     }
 }
 
-const ALL: [&str; 7] = [
+const ALL: [&str; 10] = [
     "SequencesDataModule",
     "SequenceClassificationDataModule",
     "ClassificationDataModule",
@@ -118,6 +146,9 @@ const ALL: [&str; 7] = [
     "SequenceRegressionDataModule",
     "RegressionDataModule",
     "MLMDataModule",
+    "ColumnRetrievalDataModule",
+    "DependencyMappingDataModule",
+    "RNAMeanRibosomeLoadDataModule",
 ];
 
 #[test]
@@ -125,11 +156,11 @@ fn every_data_module_has_its_columns_and_says_what_it_is_for() {
     let columns: Vec<_> = ALL
         .iter()
         .map(|name| {
-            let generic = ["ClassificationDataModule", "RegressionDataModule"].contains(name);
-            let given = if generic {
-                ", x_col: a, y_col: [b, c]"
-            } else {
-                ""
+            let given = match *name {
+                "ClassificationDataModule" | "RegressionDataModule" => ", x_col: a, y_col: [b, c]",
+                "ColumnRetrievalDataModule" => ", in_cols: [a, b], out_cols: [id, sequence]",
+                "DependencyMappingDataModule" => ", vocab_file: v.txt",
+                _ => "",
             };
             let class_path = format!("class_path: modelgenerator.data.{name}");
             let (module, _) = module(&format!("{class_path}\ninit_args: {{path: d{given}}}"));
@@ -154,6 +185,9 @@ fn every_data_module_has_its_columns_and_says_what_it_is_for() {
             row("sequences", "labels", (true, true, false)),
             row("a", "b c", (true, true, false)),
             row("sequences", "", (false, false, true)),
+            row("sequence", "", (false, false, false)),
+            row("sequence", "", (false, false, false)),
+            row("utr", "rl", (true, false, false)),
         ]
     );
 }
@@ -165,6 +199,40 @@ fn columns_that_only_the_user_can_name_are_required() {
         let node = read_yaml(yaml.as_bytes(), "e.yaml").unwrap();
         let error = decode::<DataModule>(&node).unwrap_err().to_string();
         assert!(error.contains("y_col"), "{error}");
+    }
+}
+
+#[test]
+fn weights_of_classes_are_auto_or_numbers() {
+    let weight = |value: &str| {
+        let yaml = format!(
+            "{{class_path: ClassificationDataModule, init_args: {{path: d, x_col: a, y_col: b, class_weight: {value}}}}}"
+        );
+        decode::<DataModule>(&read_yaml(yaml.as_bytes(), "e.yaml").unwrap())
+            .map(|(module, _)| module.class_weight().cloned())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(weight("null").unwrap(), None);
+    assert_eq!(weight("auto").unwrap(), Some(ClassWeight::Auto));
+    let numbers = ClassWeight::Numbers(vec![1.0, 2.5]);
+    assert_eq!(weight("[1, 2.5]").unwrap(), Some(numbers));
+    for wrong in ["balanced", "3", "{a: 1}", "[1, x]"] {
+        let error = weight(wrong).unwrap_err();
+        assert!(error.contains("init_args.class_weight"), "{error}");
+    }
+}
+
+#[test]
+fn modules_of_tasks_that_are_not_here_are_refused_by_name() {
+    for name in [
+        "DiffusionDataModule",
+        "ZeroshotClassificationRetrieveDataModule",
+    ] {
+        let yaml = format!("{{class_path: modelgenerator.data.{name}, init_args: {{path: d}}}}");
+        let error = decode::<DataModule>(&read_yaml(yaml.as_bytes(), "e.yaml").unwrap());
+        let error = error.unwrap_err().to_string();
+        let expected = format!("e.yaml:1: class_path: {name} cannot be used: there is no ");
+        assert!(error.starts_with(&expected), "{error}");
     }
 }
 

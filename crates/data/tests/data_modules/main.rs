@@ -4,7 +4,9 @@
 
 mod arguments;
 mod columns;
+mod folds;
 mod hostile;
+mod retrieval;
 mod splits;
 mod targets;
 mod tokens;

@@ -16,8 +16,8 @@ use crate::task::{SequenceClassification, SequenceRegression};
 
 fn rows(examples: &Examples) -> TrainingRows<'_> {
     TrainingRows {
-        examples,
         normalize: true,
+        ..TrainingRows::new(examples)
     }
 }
 

@@ -111,7 +111,8 @@ impl<'a> Loop<'a> {
             Some(path) => trainer.restore(path)?,
             None => None,
         };
-        run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
+        let resuming = trainer.fit.resume.zip(resumed.as_ref());
+        run.open(trainer.fit.plan, trainer.fit.fold.take(), resuming)?;
         trainer.run = run;
         trainer.begin_record(resumed.is_some());
         if let Some(moment) = resumed.and_then(|state| state.moment) {

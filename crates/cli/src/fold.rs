@@ -1,0 +1,61 @@
+//! Which fold of a cross-validation a command means.
+
+use std::fs;
+use std::path::Path;
+
+use engraft_config::{Experiment, Source, compose};
+use engraft_data::DataModule;
+
+use crate::failure::Failure;
+
+/// The fold that is tested: the one that is asked for, else the one that the checkpoint was trained for. None without cross-validation.
+///
+/// A checkpoint that was trained for another fold has seen this one's rows, so that its scores would say nothing: it is refused.
+pub(crate) fn meant(data: &DataModule, checkpoint: Option<&Path>) -> Result<Option<u64>, Failure> {
+    let Some(count) = data.folds().count() else {
+        return Ok(None);
+    };
+    let trained = checkpoint.and_then(|folder| trained_for(folder, data));
+    match (data.folds().cv_test_fold_id, trained, checkpoint) {
+        (Some(asked), Some(trained), Some(checkpoint)) if asked != trained => {
+            Err(Failure::refused(format!(
+                "data.cv_test_fold_id: {} was trained for fold {trained}, so it has seen rows of fold {asked}. Leave cv_test_fold_id out, or set data.cv_num_folds to 1 to take every row",
+                checkpoint.display()
+            )))
+        }
+        (Some(asked), ..) => Ok(Some(asked)),
+        (None, Some(trained), _) => Ok(Some(trained)),
+        (None, None, _) => {
+            let unknown = match checkpoint {
+                Some(folder) => format!(
+                    ", and {} does not say for which of these folds it was trained",
+                    folder.display()
+                ),
+                None => String::new(),
+            };
+            Err(Failure::refused(format!(
+                "data.cv_test_fold_id: missing{unknown}. Give a fold from 0 to {}, or set data.cv_num_folds to 1 to take every row",
+                count - 1
+            )))
+        }
+    }
+}
+
+/// The fold that a checkpoint was trained for, if the same rows were divided into the same folds.
+fn trained_for(checkpoint: &Path, data: &DataModule) -> Option<u64> {
+    let file = checkpoint.join("training").join("config.yaml");
+    if !file.is_file() {
+        return None;
+    }
+    let composed = compose(&[Source::File(file)]).ok()?;
+    let (experiment, _) = Experiment::read(&composed).ok()?;
+    let saved = experiment.data?;
+    let (own, its) = (data.source(), saved.source());
+    let is_same_path = match (fs::canonicalize(&own.path), fs::canonicalize(&its.path)) {
+        (Ok(own), Ok(its)) => own == its,
+        _ => own.path == its.path,
+    };
+    let is_same_seed = data.folds().cv_fold_id_col.is_some() || own.random_seed == its.random_seed;
+    let is_same = is_same_path && is_same_seed && data.folds().divide_as(saved.folds());
+    saved.folds().cv_test_fold_id.filter(|_| is_same)
+}

@@ -1,0 +1,75 @@
+//! One process at a time in the folder of a run.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// The file whose lock is the claim; it stays when the claim ends, as removing it could take another's.
+const FILE: &str = ".lock";
+
+/// This process's claim on the folder of a run. The operating system ends it with the process, however that dies.
+#[derive(Debug)]
+pub(crate) struct RunLock {
+    _file: File,
+}
+
+impl RunLock {
+    /// Claims a folder.
+    ///
+    /// # Errors
+    /// Another process has claimed it, or the file cannot be made.
+    pub(crate) fn take(folder: &Path) -> Result<Self> {
+        let refuse = |problem: String| Error::Checkpoint {
+            checkpoint: folder.display().to_string(),
+            problem,
+        };
+        let path = folder.join(FILE);
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options
+            .open(&path)
+            .map_err(|error| refuse(format!("cannot open {FILE}: {error}")))?;
+        match file.try_lock() {
+            Ok(()) => {
+                // Who holds it is said to whoever is refused; a claim does not depend on it.
+                let _ = file.set_len(0);
+                let _ = file.write_all(std::process::id().to_string().as_bytes());
+                Ok(Self { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let read = file
+                    .rewind()
+                    .and_then(|()| file.read_to_string(&mut holder));
+                let holder = holder.trim();
+                let holder = match read.is_ok() && holder.parse::<u32>().is_ok() {
+                    true => format!("process {holder}"),
+                    false => "another process".to_owned(),
+                };
+                Err(refuse(format!(
+                    "{holder} is writing this run; wait until it has ended, or begin a run of its own without --ckpt_path"
+                )))
+            }
+            // Some network file systems have no locks: going on unguarded is what they offer.
+            Err(TryLockError::Error(_)) => Ok(Self { _file: file }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_claimed_once_and_free_again_when_the_claim_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let claim = RunLock::take(folder.path()).unwrap();
+        let message = RunLock::take(folder.path()).unwrap_err().to_string();
+        let expected = format!("process {} is writing this run", std::process::id());
+        assert!(message.contains(&expected), "{message}");
+        drop(claim);
+        RunLock::take(folder.path()).unwrap();
+    }
+}
