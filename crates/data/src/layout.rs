@@ -11,7 +11,7 @@ use engraft_component::nearest;
 use crate::arguments::{Source, argument};
 use crate::error::{Error, list};
 use crate::pattern;
-use crate::read::Format;
+use crate::read::{Compression, Format};
 
 /// Names under which a validation split is found when none is given.
 const VALID_STEMS: [&str; 4] = ["valid", "validation", "val", "dev"];
@@ -19,8 +19,8 @@ const VALID_STEMS: [&str; 4] = ["valid", "validation", "val", "dev"];
 /// Where the rows of a [`Source`] lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// One file with all rows.
-    File(PathBuf),
+    /// The one file with all rows, or several that a pattern stands for.
+    Files(Vec<PathBuf>),
     /// Files for each split.
     Folder(Folder),
 }
@@ -87,7 +87,16 @@ impl<'a> Wanted<'a> {
 pub(crate) fn find(source: &Source, notes: &mut Vec<String>) -> Result<Layout, Error> {
     let wanted = Wanted::all(source);
     if source.path.is_file() {
-        return one_file(source, &wanted);
+        return files_without_splits(source, vec![source.path.clone()], &wanted);
+    }
+    if is_pattern(&source.path) && !source.path.exists() {
+        let files = files_of_pattern(&source.path)?;
+        if files.is_empty() {
+            let path = source.path.display();
+            let message = format!("no file here fits the pattern \"{path}\"");
+            return Err(argument("path", message));
+        }
+        return files_without_splits(source, files, &wanted);
     }
     let path = folder_path(source)?;
     let there = entries(&path)?;
@@ -105,7 +114,11 @@ pub(crate) fn find(source: &Source, notes: &mut Vec<String>) -> Result<Layout, E
     Ok(Layout::Folder(folder))
 }
 
-fn one_file(source: &Source, wanted: &[Wanted; 3]) -> Result<Layout, Error> {
+fn files_without_splits(
+    source: &Source,
+    files: Vec<PathBuf>,
+    wanted: &[Wanted; 3],
+) -> Result<Layout, Error> {
     let path = source.path.clone();
     if source.config_name.is_some() {
         return Err(argument(
@@ -131,7 +144,48 @@ fn one_file(source: &Source, wanted: &[Wanted; 3]) -> Result<Layout, Error> {
             });
         }
     }
-    Ok(Layout::File(path))
+    Ok(Layout::Files(files))
+}
+
+/// Whether a path is a pattern of names rather than one name.
+fn is_pattern(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.contains(['*', '?']))
+}
+
+/// The files that fit a pattern, in alphabetical order; `*` and `?` may stand in folders' names too.
+fn files_of_pattern(pattern: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut places = vec![PathBuf::new()];
+    let mut parts = pattern.components().peekable();
+    while let Some(part) = parts.next() {
+        let name = part.as_os_str().to_str().unwrap_or_default();
+        let is_last = parts.peek().is_none();
+        let mut found = vec![];
+        for place in places {
+            if !name.contains(['*', '?']) {
+                let path = place.join(part);
+                if !is_last || path.is_file() {
+                    found.push(path);
+                }
+                continue;
+            }
+            let folder = match place.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => &place,
+            };
+            if !folder.is_dir() {
+                continue;
+            }
+            for entry in entries(folder)? {
+                let is_wanted = entry.ends_with('/') != is_last;
+                let entry = entry.trim_end_matches('/');
+                if is_wanted && pattern::matches(name, entry) {
+                    found.push(place.join(entry));
+                }
+            }
+        }
+        places = found;
+    }
+    Ok(places)
 }
 
 fn folder_path(source: &Source) -> Result<PathBuf, Error> {
@@ -287,13 +341,12 @@ fn files_of<'a>(folder: &'a Folder, stems: &[&str]) -> Vec<&'a str> {
     if tables.is_empty() { others } else { tables }
 }
 
-/// A file's name up to its extension; up to the first dot if the extension is none of a table.
+/// A file's name up to its extension, that of a compression left out; up to the first dot if the extension is none of a table.
 fn stem(name: &str) -> &str {
-    let (first, last) = (name.split_once('.'), name.rsplit_once('.'));
     let split = if Format::of(Path::new(name)).is_some() {
-        last
+        Compression::split(name).0.rsplit_once('.')
     } else {
-        first
+        name.split_once('.')
     };
     split.map_or(name, |(stem, _)| stem)
 }
@@ -331,7 +384,11 @@ mod tests {
         };
         match find(&source, &mut vec![]) {
             Ok(Layout::Folder(found)) => Ok([found.train, found.valid, found.test].map(shown)),
-            Ok(Layout::File(_)) => Err("one file".to_owned()),
+            Ok(Layout::Files(files)) => Err(files
+                .into_iter()
+                .map(|file| shown(Some(vec![file])))
+                .collect::<Vec<_>>()
+                .join(" ")),
             Err(error) => Err(short(
                 error
                     .to_string()
@@ -458,7 +515,7 @@ mod tests {
         let mut source = Source::new(folder.path().join("a.tsv"));
         assert_eq!(
             find(&source, &mut vec![]).unwrap(),
-            Layout::File(source.path.clone())
+            Layout::Files(vec![source.path.clone()])
         );
         source.valid_split_name = Some("dev".into());
         let message = find(&source, &mut vec![]).unwrap_err().to_string();

@@ -6,11 +6,11 @@
 
 mod arguments;
 mod batch;
-mod delimited;
+mod builder;
 mod draft;
 mod error;
 mod examples;
-mod json;
+mod label_table;
 mod labels;
 mod layout;
 mod list;
@@ -18,10 +18,13 @@ mod load;
 mod module;
 mod pattern;
 mod read;
+mod shield;
 mod shuffle;
 mod split;
+mod stored;
 mod table;
 mod targets;
+mod texts;
 mod tokens;
 mod unit;
 mod write;
@@ -37,9 +40,14 @@ pub use module::{
     Selection, SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
     TokenClassificationDataModule,
 };
-pub use read::{Format, ReaderOptions, read_table};
+pub use read::{
+    Format, Header, Quote, ReaderArguments, ReaderOptions, SampleBy, read_table, table_of_bytes,
+};
+pub use shield::panics_are_caught;
 pub use shuffle::{Draws, Stream, permutation};
 pub use split::Stage;
+pub use stored::StoredText;
 pub use table::{Cell, Column, Origin, Table};
+pub use texts::Texts;
 pub use unit::TokenUnit;
 pub use write::{OutputFormat, RowWriter};

@@ -1,11 +1,16 @@
 //! From a data module to the examples of each split.
 
+use std::path::PathBuf;
+
+use crate::builder::TEXT_MEMORY;
 use crate::draft::Draft;
 use crate::error::{Error, list};
 use crate::examples::Examples;
+use crate::label_table::LabelTable;
 use crate::labels::{Label, Labels};
-use crate::layout;
+use crate::layout::{self, Layout};
 use crate::module::{Cut, DataModule, LabelKind, LabelRole};
+use crate::read::{ReaderOptions, read_tables};
 use crate::split::{Stage, divide};
 use crate::table::Cell;
 use crate::targets;
@@ -37,15 +42,40 @@ impl DataModule {
     /// # Errors
     /// An argument, a file, a column or a cell is wrong; the message names it.
     pub fn load(&self, stage: Stage) -> Result<Splits, Error> {
+        self.load_within(stage, TEXT_MEMORY)
+    }
+
+    /// [`DataModule::load`] with so many bytes of texts in memory.
+    fn load_within(&self, stage: Stage, text_memory: usize) -> Result<Splits, Error> {
         self.check()?;
         let roles = self.roles();
+        let source = self.source();
+        let options = ReaderOptions {
+            format: None,
+            arguments: source.extra_reader_kwargs.clone().unwrap_or_default(),
+            // Labels are looked at as a whole.
+            held: self.label_names().to_vec(),
+            text_memory,
+        };
         let mut notes = vec![];
         let mut found = vec![];
-        let layout = layout::find(self.source(), &mut found)?;
+        let label_table = LabelTable::read(source)?;
+        let read = |files: &[PathBuf]| {
+            let mut table = read_tables(files, &options)?;
+            if let Some(labels) = &label_table {
+                labels.join(&mut table, roles.id, stage)?;
+            }
+            Ok(table)
+        };
+        let layout = layout::find(source, &mut found)?;
+        let reads_all = stage == Stage::Fit || matches!(layout, Layout::Files(_));
         if matches!(stage, Stage::Fit | Stage::Validate) {
             notes.append(&mut found);
         }
-        let shares = divide(self.source(), layout, stage, &mut notes)?;
+        let shares = divide(source, layout, stage, &read, &mut notes)?;
+        // In the other stages, the rows of other splits are left over by right.
+        let labels = label_table.as_ref().filter(|_| reads_all);
+        notes.extend(labels.and_then(LabelTable::left_over));
         let shares = [
             ("train", shares.train),
             ("valid", shares.valid),
@@ -62,7 +92,10 @@ impl DataModule {
             None => None,
         };
         let mut labels = labels.unwrap_or_default().into_iter();
-        let unit = TokenUnit::of(drafts.iter().flat_map(Draft::first_texts));
+        let unit = match roles.cut {
+            Some(_) => TokenUnit::of_texts(drafts.iter().map(Draft::first_texts))?,
+            None => TokenUnit::Letter,
+        };
         let mut splits = Splits::default();
         for draft in drafts {
             let mut examples = Examples {
@@ -70,7 +103,7 @@ impl DataModule {
                 ..draft.examples
             };
             if let Some(cut) = roles.cut {
-                shorten(&mut examples, cut, unit, draft.split, &mut notes);
+                shorten(&mut examples, cut, unit, draft.split, &mut notes)?;
             }
             match draft.split {
                 "train" => splits.train = Some(examples),
@@ -158,21 +191,20 @@ fn shorten(
     unit: TokenUnit,
     split: &str,
     notes: &mut Vec<String>,
-) {
+) -> Result<(), Error> {
     let rows = examples.len();
     let mut longer = 0;
-    for text in examples.texts.iter_mut().flatten() {
-        let kept = unit.first(text, cut.length);
-        if kept.len() < text.len() {
-            longer += 1;
-            *text = kept.to_owned();
-        }
+    for texts in &mut examples.texts {
+        longer += texts.cut(|text| unit.first(text, cut.length))?;
     }
     if let Some(Labels::Tokens { rows, .. }) = &mut examples.labels {
         rows.iter_mut().for_each(|row| row.truncate(cut.length));
     }
     if cut.extra {
         for cell in examples.extra.iter_mut().flat_map(|(_, cells)| cells) {
+            if let Cell::Stored(text) = cell {
+                *cell = Cell::from(unit.first(&text.read()?, cut.length));
+            }
             match cell {
                 Cell::List(items) => items.truncate(cut.length),
                 Cell::Text(text) => *text = unit.first(text, cut.length).to_owned(),
@@ -186,4 +218,8 @@ fn shorten(
             unit.counted(cut.length)
         ));
     }
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

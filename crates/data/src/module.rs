@@ -91,7 +91,8 @@ impl DataModule {
     /// # Errors
     /// The first argument with a value it cannot have.
     pub fn check(&self) -> Result<(), Error> {
-        let (_, batching, folds) = self.shared();
+        let (source, batching, folds) = self.shared();
+        source.check()?;
         folds.check()?;
         batching.check()?;
         if let DataModule::TokenClassification(module) = self {

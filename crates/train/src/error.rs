@@ -6,6 +6,9 @@ pub enum Error {
     /// The model or a row of its data.
     #[error(transparent)]
     Task(#[from] engraft_tasks::Error),
+    /// The rows.
+    #[error(transparent)]
+    Data(#[from] engraft_data::Error),
     /// A file of a checkpoint.
     #[error(transparent)]
     Hub(#[from] engraft_hub::Error),

@@ -167,7 +167,7 @@ impl<'a> Loop<'a> {
 
         let network = Some(model.take_network().train());
         let signature = Signature {
-            data: data_signature(&model, &fit, &loader),
+            data: data_signature(&model, &fit, &loader)?,
             machine: Signature::machine(),
         };
         let mut trainer = Self {

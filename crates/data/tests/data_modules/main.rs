@@ -4,6 +4,7 @@
 
 mod arguments;
 mod columns;
+mod formats;
 mod hostile;
 mod splits;
 mod targets;
