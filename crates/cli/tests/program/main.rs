@@ -4,6 +4,7 @@
 
 mod configuration;
 mod documentation;
+mod formats;
 mod help;
 mod lora;
 mod refusals;

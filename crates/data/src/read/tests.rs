@@ -189,7 +189,7 @@ fn a_compressed_file_cut_short_anywhere_is_refused() {
     let bytes = fs::read(golden("proteins.fasta.gz")).unwrap();
     assert_eq!(
         message("p.fasta.gz", &bytes[..80]),
-        "p.fasta.gz:1: the file is cut short: its gzip data end in the middle; fetch or copy it again"
+        "p.fasta.gz:7: the file is cut short: its gzip data end in the middle; fetch or copy it again"
     );
     let blocks = fs::read(golden("blocks.fasta.gz")).unwrap();
     assert_eq!(
@@ -472,9 +472,9 @@ fn arguments_say_what_a_table_leaves_open() {
 fn arguments_without_meaning_are_refused() {
     for (arguments, name, expected) in [
         (
-            "{seperator: ;}",
+            "{delimeter: ;}",
             "a.csv",
-            "e.yaml:1: seperator: unknown key. Did you mean",
+            "e.yaml:1: delimeter: unknown key. Did you mean \"delimiter\"?",
         ),
         (
             "{sep: ab}",
