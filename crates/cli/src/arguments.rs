@@ -22,16 +22,22 @@ pub(crate) enum Command {
     Predict,
     Export,
     Presets,
+    Components,
+    Schema,
+    Init,
 }
 
 impl Command {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Init,
         Self::Fit,
         Self::Validate,
         Self::Test,
         Self::Predict,
         Self::Export,
         Self::Presets,
+        Self::Components,
+        Self::Schema,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -42,6 +48,9 @@ impl Command {
             Self::Predict => "predict",
             Self::Export => "export",
             Self::Presets => "presets",
+            Self::Components => "components",
+            Self::Schema => "schema",
+            Self::Init => "init",
         }
     }
 
@@ -53,6 +62,11 @@ impl Command {
             Self::Predict => "Write a model's predictions for every row into one file",
             Self::Export => "Turn a checkpoint into a preset that can be used as a backbone",
             Self::Presets => "List the presets that are part of the program",
+            Self::Components => "List all that an experiment can name, or explain one of it",
+            Self::Schema => {
+                "Print the schema of experiment files, with which editors complete and check them"
+            }
+            Self::Init => "Look at a table and write an experiment for it",
         }
     }
 

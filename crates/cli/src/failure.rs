@@ -10,7 +10,7 @@ pub(crate) enum Failure {
     Refused(String),
     /// A run that had started could not go on.
     Broke(String),
-    /// The user interrupted it.
+    /// A signal asked it to end, as Ctrl-C does.
     Interrupted,
     /// All is done, as after printing help.
     Done,
@@ -30,7 +30,7 @@ impl Failure {
             Self::Refused(message) => (message, 2),
             Self::Broke(message) => (message, 1),
             Self::Done => return ExitCode::SUCCESS,
-            Self::Interrupted => return ExitCode::from(130),
+            Self::Interrupted => return ExitCode::from(crate::interrupt::exit_code()),
             Self::NoReader => return ExitCode::from(1),
         };
         say(&format!("error: {}", one_line(message)));
@@ -41,6 +41,15 @@ impl Failure {
 impl From<engraft_component::Error> for Failure {
     fn from(error: engraft_component::Error) -> Self {
         Self::refused(error)
+    }
+}
+
+impl From<engraft_train::Error> for Failure {
+    fn from(error: engraft_train::Error) -> Self {
+        match error {
+            engraft_train::Error::Interrupted => Self::Interrupted,
+            other => Self::Broke(other.to_string()),
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! Help texts, made from what the components say of themselves.
 
 use engraft_component::{Argument, ChoiceInfo, Component, ComponentInfo, Error, Kind, Node};
-use engraft_config::{Experiment, Section, Slot, Source, compose, find_slot, registry};
+use engraft_config::{
+    Experiment, RustDefaults, Section, Slot, Source, compose, find_slot, registry,
+};
 
 use crate::arguments::{Command, Topic};
+use crate::commands;
 use crate::failure::{Failure, print};
+use crate::given::Known;
 use crate::text::{columns, paragraph, paragraphs};
 
 /// Prints the help that is wanted; the command then is done.
@@ -18,17 +22,23 @@ pub(crate) fn answer(of: Command, topic: &Topic, sources: &[Source]) -> Result<F
 }
 
 /// Help on a command.
-fn command(command: Command) -> String {
+pub(crate) fn command(command: Command) -> String {
     let name = command.name();
     let mut page = String::new();
     paragraph(&mut page, &format!("{}.", command.about()), 0);
-    if command == Command::Presets {
-        page.push_str("\nUsage: engraft presets\n\n");
-        paragraph(
-            &mut page,
-            "A preset is named as `--model.backbone NAME`. A folder in the layout of Hugging Face, or hf://org/repo[@revision] in its local cache, serves as well.",
-            0,
-        );
+    if let Some((usage, options, more)) = without_experiment(command) {
+        page.push_str(&format!("\nUsage: engraft {name}{usage}\n\n"));
+        let line = |option: &Known| {
+            let value = option.value.map(|value| format!(" {value}"));
+            let name = format!("{}{}", option.name, value.unwrap_or_default());
+            (name, option.about.to_owned())
+        };
+        let lines: Vec<_> = options.iter().map(line).collect();
+        columns(&mut page, &lines, 2);
+        if !lines.is_empty() {
+            page.push('\n');
+        }
+        paragraphs(&mut page, more, 0);
         return page;
     }
     page.push_str(&format!(
@@ -51,6 +61,33 @@ fn command(command: Command) -> String {
         paragraph(&mut page, &format!("engraft {name} {example}"), 2);
     }
     page
+}
+
+/// For a command that reads no experiment: the words after it, its options, and what else there is to say.
+fn without_experiment(command: Command) -> Option<(&'static str, &'static [Known], &'static str)> {
+    match command {
+        Command::Presets => Some((
+            "",
+            &[],
+            "A preset is named as `--model.backbone NAME`. A folder in the layout of Hugging Face, or hf://org/repo[@revision] in its local cache, serves as well.",
+        )),
+        Command::Components => Some((
+            " [NAME]",
+            commands::components::OPTIONS,
+            "NAME is a component, short or dotted (AdamW, torch.optim.AdamW), or a kind of component (optimizer, callback, \"data module\"). Each is explained with its arguments, types and defaults.",
+        )),
+        Command::Schema => Some((
+            " > engraft.schema.json",
+            commands::schema::OPTIONS,
+            "An editor with a YAML language server (the YAML extension of VS Code, for one) completes and checks experiment files whose first line is\n\n# yaml-language-server: $schema=engraft.schema.json",
+        )),
+        Command::Init => Some((
+            " FILE_OR_FOLDER",
+            commands::init::OPTIONS,
+            "The table is read, and from what its columns hold a task, the data module and its columns, a backbone, lengths and batches are proposed. The experiment runs as it is with `engraft fit --config`, and each line says why it is so.",
+        )),
+        _ => None,
+    }
 }
 
 fn options(command: Command) -> Vec<(String, String)> {
@@ -129,6 +166,7 @@ fn is_class(kind: &Kind) -> bool {
     }
 }
 
+/// Each key that names one of several classes, with these; one key may have other classes in other models.
 fn classes() -> Vec<(String, String)> {
     let several = |section: &&Section| {
         section.components.len() > 1
@@ -137,11 +175,25 @@ fn classes() -> Vec<(String, String)> {
                 .iter()
                 .any(|it| it.name != section.kind && section.default.is_some())
     };
-    let line = |section: &Section| {
+    let sections = registry();
+    let sections: Vec<&Section> = sections.iter().filter(several).collect();
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for section in &sections {
+        let key = format!("--{}", section.key());
         let names: Vec<&str> = section.components.iter().map(|it| it.name).collect();
-        (format!("--{}", section.key), names.join(", "))
-    };
-    registry().iter().filter(several).map(line).collect()
+        let mut text = names.join(", ");
+        let shares = |other: &&&Section| other.key() == section.key();
+        if sections.iter().filter(shares).count() > 1
+            && let Some(place) = section.places.first()
+        {
+            text.push_str(&format!(" ({})", place.owners.join(", ")));
+        }
+        match lines.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, earlier)) => earlier.push_str(&format!("; {text}")),
+            None => lines.push((key, text)),
+        }
+    }
+    lines
 }
 
 /// Help on a key of the experiment, and on one class of those it can name.
@@ -160,7 +212,12 @@ fn key_page(key: &str, class: Option<&str>, root: &Node) -> Result<String, Error
                 Slot::Class(_) => format!("--{key} {}", info.name),
                 _ => format!("--{key}"),
             };
-            component(&mut page, &option, key, &info);
+            let kind = match slot {
+                Slot::Class(choice) => choice.kind_name,
+                _ => key,
+            };
+            page.push_str(&format!("{option}\n\n"));
+            component(&mut page, key, kind, &info);
         }
         (None, Slot::Class(choice)) => {
             page.push_str(&format!("--{key} CLASS, where CLASS is one of\n"));
@@ -178,15 +235,14 @@ fn key_page(key: &str, class: Option<&str>, root: &Node) -> Result<String, Error
                 "\n--{key}.help CLASS lists the arguments of one of them.\n"
             ));
         }
-        (None, Slot::Value(value)) => argument(&mut page, key, value),
+        (None, Slot::Value(value)) => argument(&mut page, key, value, None),
         (None, Slot::Group(_)) => {}
     }
     Ok(page)
 }
 
-fn component(page: &mut String, option: &str, key: &str, info: &ComponentInfo) {
-    page.push_str(option);
-    page.push_str("\n\n");
+/// What a component of a kind is for, and its arguments as options below `key`.
+pub(crate) fn component(page: &mut String, key: &str, kind: &str, info: &ComponentInfo) {
     paragraphs(page, info.doc, 2);
     if !info.aliases.is_empty() {
         page.push('\n');
@@ -198,8 +254,11 @@ fn component(page: &mut String, option: &str, key: &str, info: &ComponentInfo) {
     } else {
         page.push_str("\nArguments:\n");
     }
+    let in_rust = RustDefaults::of(kind, info);
     for it in &arguments {
-        argument(page, &format!("{key}.{}", it.name), it);
+        let in_rust = in_rust.iter().find(|(name, _)| *name == it.name);
+        let in_rust = in_rust.map(|(_, value)| value.as_str());
+        argument(page, &format!("{key}.{}", it.name), it, in_rust);
     }
     // A key that is ignored by a part and by the whole is said once.
     let mut ignored: Vec<(String, String)> = Vec::new();
@@ -214,12 +273,16 @@ fn component(page: &mut String, option: &str, key: &str, info: &ComponentInfo) {
     }
 }
 
-fn argument(page: &mut String, key: &str, argument: &Argument) {
-    let default = match (&argument.default, argument.required) {
+/// An argument with its type and its default, and that of the library in Rust where it is another.
+fn argument(page: &mut String, key: &str, argument: &Argument, in_rust: Option<&str>) {
+    let mut default = match (&argument.default, argument.required) {
         (_, true) => "required".to_owned(),
         (Some(default), _) => format!("default: {}", class_alone(default)),
         (None, _) => "default: null".to_owned(),
     };
+    if let Some(in_rust) = in_rust {
+        default.push_str(&format!(", from Rust {}", class_alone(in_rust)));
+    }
     let kind = &argument.kind;
     paragraph(page, &format!("--{key} <{kind}> {default}"), 2);
     paragraphs(page, argument.doc, 6);
@@ -241,7 +304,7 @@ fn argument(page: &mut String, key: &str, argument: &Argument) {
 }
 
 /// The name of a class that is a default; its own defaults are its own page's.
-fn class_alone(default: &str) -> &str {
+pub(crate) fn class_alone(default: &str) -> &str {
     let name = default
         .strip_prefix("{class_path: ")
         .and_then(|rest| rest.split(',').next());

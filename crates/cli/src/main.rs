@@ -1,11 +1,12 @@
 //! The `engraft` program: from a command line to a run, its messages and its exit code.
 //!
 //! Exit codes: 0 when all went well, 2 for what is wrong before a run starts (usage, configuration, data, weights), 1 for a
-//! failure once it runs, 130 when the user interrupted it.
+//! failure once it runs, 128 and the signal's number when one asked it to end: 130 after Ctrl-C, 143 after SIGTERM.
 
 mod arguments;
 mod commands;
 mod failure;
+mod given;
 mod help;
 mod interrupt;
 mod output;

@@ -110,7 +110,10 @@ impl Session {
             return Ok(None);
         };
         if named == "last" {
-            let newest = engraft_train::newest_checkpoint(&self.plan.root);
+            let root = &self.plan.root;
+            let version = self.plan.version.as_ref();
+            let root = version.map_or_else(|| root.clone(), |version| root.join(version));
+            let newest = engraft_train::newest_checkpoint(&root);
             let newest = newest.map_err(|error| Failure::refused(format!("ckpt_path: {error}")))?;
             note(&format!("ckpt_path: last is {}", newest.display()));
             return Ok(Some(newest));

@@ -3,10 +3,10 @@
 use crate::component::{Component, Fields, class_fields};
 use crate::context::Context;
 use crate::decode::FromNode;
-use crate::error::{Error, Span};
+use crate::error::{Error, Problem, Span};
 use crate::kind::{ChoiceInfo, ComponentInfo};
 use crate::node::{Mapping, Node, Value, quote};
-use crate::suggest::{did_you_mean, listed};
+use crate::suggest::{did_you_mean, listed, nearest};
 
 /// An enum of components, one of which the user chooses by name.
 ///
@@ -122,6 +122,14 @@ pub fn decode_choice<T: Choice>(node: &Node, cx: &mut Context) -> Result<T, Erro
                 T::decode(position, fields, cx)
             }
             None => {
+                let is_class_path =
+                    |entry: &&crate::node::Entry| nearest(&entry.key, ["class_path"]).is_some();
+                if let Some(entry) = mapping.iter().find(is_class_path) {
+                    return Err(cx.within(&entry.key, |cx| {
+                        let error = cx.error(&entry.span, "unknown key");
+                        error.help("Did you mean \"class_path\"?")
+                    }));
+                }
                 let default = T::DEFAULT.and_then(|default| matches(default, &variants));
                 let Some((position, info)) = default.and_then(|at| Some((at, variants.get(at)?)))
                 else {
@@ -190,6 +198,9 @@ fn find<T: Choice>(
     let word = name.rsplit('.').next().unwrap_or(name);
     let mut error = cx.error(span, format!("unknown {} {}", T::KIND_NAME, quote(name)));
     error.help = did_you_mean(word, &names, "There are");
+    error.problem = Problem::UnknownClass {
+        name: name.to_owned(),
+    };
     Err(error)
 }
 

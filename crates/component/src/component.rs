@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use crate::context::Context;
 use crate::decode::FromNode;
-use crate::error::{Error, Span};
+use crate::error::{Error, Problem, Span};
 use crate::kind::{Argument, ComponentInfo, Ignored};
 use crate::node::{Entry, Mapping, Node, quote};
-use crate::suggest::did_you_mean;
+use crate::suggest::{did_you_mean, nearest};
 
 /// A struct whose fields are the arguments a user may write.
 ///
@@ -89,7 +89,14 @@ impl<T: Component> Component for Box<T> {
 /// Unknown, missing or wrong arguments, or another class.
 pub fn decode_component<T: Component>(node: &Node, cx: &mut Context) -> Result<T, Error> {
     let Some(mapping) = node.as_map() else {
-        return Err(cx.expected(node, &format!("the arguments of {}", T::NAME)));
+        let error = cx.expected(node, &format!("the arguments of {}", T::NAME));
+        // `key:value` without a space is one word to YAML.
+        return Err(
+            match node.as_text().is_some_and(|text| text.contains(':')) {
+                true => error.help("A key is followed by a colon and a space"),
+                false => error,
+            },
+        );
     };
     let Some(class) = mapping.get("class_path") else {
         let mut fields = Fields::new(T::NAME, &node.span);
@@ -112,6 +119,9 @@ pub fn encode_component<T: Component>(component: &T) -> Node {
     component.encode(&mut arguments);
     Node::map(arguments)
 }
+
+/// The keys of a class with its arguments.
+pub(crate) const CLASS_KEYS: [&str; 3] = ["class_path", "init_args", "dict_kwargs"];
 
 /// The arguments in `{class_path, init_args, dict_kwargs}`.
 pub(crate) fn class_fields<'a>(
@@ -142,7 +152,10 @@ pub(crate) fn class_fields<'a>(
                 }
             }
             key => {
-                let help = format!("Arguments of {owner} belong under init_args");
+                let help = match nearest(key, CLASS_KEYS) {
+                    Some(near) => format!("Did you mean \"{near}\"?"),
+                    None => format!("Arguments of {owner} belong under init_args"),
+                };
                 return Err(cx.within(key, |cx| {
                     cx.error(&entry.span, "unknown key beside class_path")
                         .help(help)
@@ -268,6 +281,7 @@ impl<'a> Fields<'a> {
                 given.at(cx, |cx| cx.note_at(given.span, &note));
             } else {
                 let mut error = given.at(cx, |cx| cx.error(given.span, "unknown key"));
+                error.problem = Problem::UnknownKey { owner };
                 error.help = if keys.is_empty() {
                     Some(format!("{owner} takes no arguments"))
                 } else {
@@ -320,14 +334,22 @@ impl<'a> Fields<'a> {
                     let note = format!("dropped, it does not fit {}", self.owner);
                     given.at(cx, |cx| cx.note_at(given.span, &note));
                 }
+                Err(error)
+                    if given.value.is_null() && default.is_some() && error.help.is_none() =>
+                {
+                    return Err(error.help("Leave the key out for its default"));
+                }
                 result => return result,
             }
         }
         if let Some(value) = default.map(|default| default()).or_else(T::absent) {
             return Ok(value);
         }
-        let missing =
-            |cx: &mut Context| cx.error(&self.span, format!("missing, {} requires it", self.owner));
+        let missing = |cx: &mut Context| {
+            let owner = self.owner;
+            let error = cx.error(&self.span, format!("missing, {owner} requires it"));
+            error.of_kind(Problem::Missing { owner })
+        };
         Err(match self.missing_under {
             Some(under) => cx.within(under, |cx| cx.within(name, missing)),
             None => cx.within(name, missing),

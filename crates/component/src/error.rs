@@ -57,7 +57,7 @@ impl fmt::Display for Span {
 
 /// A refused piece of configuration: one sentence saying where, what, and what would fix it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{message}{}", place(.span, .path), .help.as_ref().map(|help| format!(". {help}")).unwrap_or_default())]
+#[error("{}{}{}", place(.span, .path), self.told(), .help.as_ref().map(|help| format!(". {help}")).unwrap_or_default())]
 pub struct Error {
     /// Where the offending text stands.
     pub span: Span,
@@ -67,6 +67,31 @@ pub struct Error {
     pub message: String,
     /// What would fix it.
     pub help: Option<String>,
+    /// What kind of mistake it is, for whoever knows more about it.
+    pub problem: Problem,
+}
+
+/// Kinds of mistakes about which more can be said where all components are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Problem {
+    /// Any other.
+    #[default]
+    Other,
+    /// A component has no argument of this key, the last of the path.
+    UnknownKey {
+        /// The component.
+        owner: &'static str,
+    },
+    /// A slot has no class of this name.
+    UnknownClass {
+        /// The name.
+        name: String,
+    },
+    /// A component lacks an argument, the last of the path.
+    Missing {
+        /// The component.
+        owner: &'static str,
+    },
 }
 
 impl Error {
@@ -77,6 +102,33 @@ impl Error {
             path: path.into(),
             message: message.into(),
             help: None,
+            problem: Problem::Other,
+        }
+    }
+
+    /// Says what kind of mistake it is.
+    #[must_use]
+    pub(crate) fn of_kind(mut self, problem: Problem) -> Self {
+        self.problem = problem;
+        self
+    }
+
+    /// The last key of the path.
+    pub fn key(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or(&self.path)
+    }
+
+    /// The message; an option that leads through an unknown key is told which of its words that is.
+    fn told(&self) -> String {
+        let is_inner = self.span.option_key().is_some_and(|option| {
+            let (option, path) = (plain_key(option), plain_key(&self.path));
+            option.len() > path.len() && option.starts_with(&path)
+        });
+        match self.problem {
+            Problem::UnknownKey { .. } if is_inner => {
+                format!("{} \"{}\"", self.message, self.key())
+            }
+            _ => self.message.clone(),
         }
     }
 
@@ -91,13 +143,13 @@ impl Error {
 /// `experiment.yaml:14: model.init_args.lr: ` or `--model.lr: `, as the prefix of a sentence.
 ///
 /// On the command line nobody writes `init_args`, so paths shown for options leave it out, and a path that only repeats
-/// the option is left out altogether.
+/// the option, or its beginning, is left out altogether.
 pub(crate) fn place(span: &Span, path: &str) -> String {
     let mut text = String::new();
     let mut path = path.to_owned();
     if let Some(key) = span.option_key() {
         path = as_option(&path);
-        if plain_key(key) == plain_key(&path) {
+        if plain_key(key).starts_with(&plain_key(&path)) {
             path.clear();
         }
     }
@@ -168,6 +220,26 @@ mod tests {
         assert_eq!(
             Error::new(&span, "model.init_args.path", "missing").to_string(),
             "--model: model.path: missing"
+        );
+    }
+
+    #[test]
+    fn an_option_that_leads_through_an_unknown_key_names_that_word() {
+        let span = Span::source("--model.masking.rate");
+        let unknown = |path: &str| {
+            Error::new(&span, path, "unknown key").of_kind(Problem::UnknownKey { owner: "Embed" })
+        };
+        assert_eq!(
+            unknown("model.init_args.masking").to_string(),
+            "--model.masking.rate: unknown key \"masking\""
+        );
+        assert_eq!(
+            unknown("model.init_args.masking.rate").to_string(),
+            "--model.masking.rate: unknown key"
+        );
+        assert_eq!(
+            Error::new(&span, "model", "no class_path").to_string(),
+            "--model.masking.rate: no class_path"
         );
     }
 

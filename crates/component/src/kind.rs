@@ -122,6 +122,13 @@ pub struct Argument {
     pub required: bool,
 }
 
+impl Argument {
+    /// Whether this is its key, or another that is accepted.
+    pub fn is_called(&self, key: &str) -> bool {
+        self.name == key || self.aliases.contains(&key)
+    }
+}
+
 /// A key that is accepted without effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ignored {

@@ -77,7 +77,7 @@ pub use context::Context;
 pub use decode::DefaultIfAny;
 pub use decode::{FromNode, decode};
 pub use engraft_component_derive::{Choice, Component};
-pub use error::{Error, Span};
+pub use error::{Error, Problem, Span};
 pub use kind::{Argument, ChoiceInfo, ComponentInfo, Ignored, Kind};
 pub use node::{Entry, Mapping, Node, Scalar, Style, Value};
 pub use suggest::{did_you_mean, listed, nearest};

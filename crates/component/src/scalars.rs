@@ -188,6 +188,17 @@ fn float_text(shortest: &str) -> String {
     }
 }
 
+/// The error that a text is no number; one with a decimal comma is told what to write.
+fn no_number(node: &Node, cx: &Context, wanted: &str) -> Error {
+    let error = cx.expected(node, wanted);
+    let text = node.as_text().unwrap_or_default();
+    let with_point = text.replacen(',', ".", 1);
+    match with_point != text && float(&with_point).is_some() {
+        true => error.help(format!("Decimals have a point: {with_point}")),
+        false => error,
+    }
+}
+
 macro_rules! number {
     ($type:ty, $allows_nan:expr) => {
         impl FromNode for $type {
@@ -205,7 +216,7 @@ macro_rules! number {
                 }
                 let value: $type = number_text(&scalar.text)
                     .and_then(|digits| digits.parse().ok())
-                    .ok_or_else(|| cx.expected(node, wanted))?;
+                    .ok_or_else(|| no_number(node, cx, wanted))?;
                 if value.is_infinite() {
                     return Err(cx
                         .expected(node, wanted)

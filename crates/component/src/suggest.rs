@@ -24,9 +24,53 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// What other programs call an argument, and what it is called here.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("learning_rate", "lr"),
+    ("epsilon", "eps"),
+    ("decay", "weight_decay"),
+    ("beta_1", "betas"),
+    ("scheduler", "lr_scheduler"),
+    ("schedule", "lr_scheduler"),
+    ("optim", "optimizer"),
+    ("head", "adapter"),
+    ("encoder", "backbone"),
+    ("freeze", "frozen"),
+    ("rank", "lora_r"),
+    ("r", "lora_r"),
+    ("alpha", "lora_alpha"),
+    ("target_modules", "lora_target_modules"),
+    ("num_labels", "n_classes"),
+    ("class_weights", "weighted_loss"),
+    ("max_len", "max_length"),
+    ("max_seq_length", "max_length"),
+    ("model_max_length", "max_length"),
+    ("epochs", "max_epochs"),
+    ("num_epochs", "max_epochs"),
+    ("num_train_epochs", "max_epochs"),
+    ("steps", "max_steps"),
+    ("gradient_accumulation_steps", "accumulate_grad_batches"),
+    ("max_grad_norm", "gradient_clip_val"),
+    ("clip_norm", "gradient_clip_val"),
+    ("output_dir", "default_root_dir"),
+    ("per_device_train_batch_size", "batch_size"),
+    ("seed", "seed_everything"),
+    ("seed", "random_seed"),
+    ("text_column", "x_col"),
+    ("label_column", "y_col"),
+    ("mlm_probability", "masking_rate"),
+    ("file", "path"),
+    ("data_path", "path"),
+];
+
 /// `Did you mean "adapter"?`, or else what there is to choose from.
 pub fn did_you_mean(word: &str, candidates: &[&str], otherwise: &str) -> Option<String> {
-    if let Some(candidate) = nearest(word, candidates.iter().copied()) {
+    let other_name = || {
+        let mut names = OTHER_NAMES.iter().filter(|(other, _)| *other == word);
+        let found = names.find(|(_, name)| candidates.contains(name));
+        found.map(|(_, name)| *name)
+    };
+    if let Some(candidate) = nearest(word, candidates.iter().copied()).or_else(other_name) {
         return Some(format!("Did you mean \"{candidate}\"?"));
     }
     if candidates.is_empty() {
@@ -57,6 +101,20 @@ mod tests {
         assert_eq!(
             nearest("nclasses", ["n_classes", "num_outputs"]),
             Some("n_classes")
+        );
+    }
+
+    #[test]
+    fn what_other_programs_call_an_argument_finds_ours_where_there_is_one() {
+        let help = |word, candidates: &[&str]| did_you_mean(word, candidates, "There are").unwrap();
+        assert_eq!(
+            help("learning_rate", &["lr", "eps"]),
+            "Did you mean \"lr\"?"
+        );
+        assert_eq!(help("learning_rate", &["eps"]), "There are: eps");
+        assert_eq!(
+            help("seed", &["path", "random_seed"]),
+            "Did you mean \"random_seed\"?"
         );
     }
 

@@ -1,6 +1,6 @@
 //! What is wrong with an experiment although each of its values is of the right type.
 
-use engraft_component::{Component, Error, Kind, Node, Span};
+use engraft_component::{Component, ComponentInfo, Error, Kind, Node, Span};
 use engraft_data::Error as DataError;
 use engraft_train::schedule::LrScheduler;
 
@@ -16,27 +16,36 @@ pub(crate) fn places(root: &Node) -> Result<(), Error> {
             continue;
         }
         let owner = groups.iter().find(|group| has_argument(&group.kind, key));
+        let owner = owner.or_else(|| groups.iter().find(|group| accepts(&group.kind, key)));
         if let Some(owner) = owner {
-            let message = format!("belongs under {}", owner.name);
-            return Err(Error::new(&entry.span, key, message));
+            let error = Error::new(&entry.span, key, format!("belongs under {}", owner.name));
+            return Err(match entry.span.option_key() {
+                Some(option) => error.help(format!("Write --{}.{option}", owner.name)),
+                None => error,
+            });
         }
     }
     Ok(())
 }
 
-/// Whether the component, or one of the classes, has this argument or accepts the key.
+/// Whether the component, or one of the classes, has this argument.
 fn has_argument(kind: &Kind, key: &str) -> bool {
-    let infos = match inner(kind) {
+    let has = |info: &ComponentInfo| info.arguments().iter().any(|it| it.is_called(key));
+    infos(kind).iter().any(has)
+}
+
+/// Whether the component, or one of the classes, accepts the key without effect.
+fn accepts(kind: &Kind, key: &str) -> bool {
+    let accepts = |info: &ComponentInfo| info.ignored().iter().any(|it| it.key == key);
+    infos(kind).iter().any(accepts)
+}
+
+fn infos(kind: &Kind) -> Vec<ComponentInfo> {
+    match inner(kind) {
         Kind::Component(info) => vec![*info],
         Kind::Choice(choice) => choice.variants(),
         _ => Vec::new(),
-    };
-    infos.iter().any(|info| {
-        let named = |argument: &engraft_component::Argument| {
-            argument.name == key || argument.aliases.contains(&key)
-        };
-        info.arguments().iter().any(named) || info.ignored().iter().any(|it| it.key == key)
-    })
+    }
 }
 
 /// Refuses values outside their ranges.
@@ -70,7 +79,8 @@ pub(crate) fn in_model(root: &Node, text: &str) -> Option<Error> {
     let model = Experiment::arguments()
         .into_iter()
         .find(|group| group.name == "model")?;
-    has_argument(&model.kind, first).then(|| at(root, &format!("model.{key}"), message.to_owned()))
+    (has_argument(&model.kind, first) || accepts(&model.kind, first))
+        .then(|| at(root, &format!("model.{key}"), message.to_owned()))
 }
 
 /// The error that a key's value is wrong, at the place where the user wrote it, or the nearest group around it.

@@ -6,6 +6,7 @@ use engraft_train::Trainer;
 
 use crate::checks;
 use crate::compose::Composed;
+use crate::explain::explain;
 use crate::model::Model;
 use crate::seed::Seed;
 
@@ -38,7 +39,7 @@ impl Experiment {
     pub fn read(composed: &Composed) -> Result<(Self, Vec<String>), Error> {
         checks::places(&composed.root)?;
         let mut cx = Context::new();
-        let experiment = Self::from_node(&composed.root, &mut cx)?;
+        let experiment = Self::from_node(&composed.root, &mut cx).map_err(explain)?;
         checks::values(&experiment, &composed.root)?;
         let mut notes = composed.notes.clone();
         notes.extend(cx.into_notes());

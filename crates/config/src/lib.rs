@@ -19,12 +19,21 @@
 mod checks;
 mod compose;
 mod experiment;
+mod explain;
+mod json;
 mod model;
+mod propose;
 mod registry;
+mod rust_defaults;
+mod schema;
 mod seed;
 
 pub use compose::{Composed, Source, compose, parse_overrides};
 pub use experiment::Experiment;
+pub use json::yaml_to_json;
 pub use model::{Embed, Inference, Model, SequenceClassification};
-pub use registry::{Section, Slot, find_slot, registry};
+pub use propose::{Proposal, ProposeError, Wishes, propose};
+pub use registry::{Named, Place, Section, Slot, find_slot, look_up, registry};
+pub use rust_defaults::RustDefaults;
+pub use schema::{SchemaForm, schema};
 pub use seed::Seed;

@@ -29,7 +29,6 @@ macro_rules! models {
             $(#[doc = $doc])+
             #[derive(Clone, Debug, PartialEq, Component)]
             #[component(alias = $alias)]
-            #[component(ignored(log_grad_norm_step = "the norm of the gradients is in the log"))]
             // They have the names that users write.
             #[allow(clippy::upper_case_acronyms)]
             pub struct $name {

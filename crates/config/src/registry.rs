@@ -7,17 +7,41 @@ use engraft_component::{
 
 use crate::experiment::Experiment;
 
+mod look_up;
+
+pub use look_up::{Named, look_up};
+
 /// The components of one kind.
 #[derive(Clone, Debug)]
 pub struct Section {
     /// What they are, such as `optimizer`.
     pub kind: &'static str,
-    /// A key that names one of them, such as `model.optimizer`.
-    pub key: String,
+    /// Where one of them is named.
+    pub places: Vec<Place>,
     /// The one meant when none is named.
     pub default: Option<&'static str>,
+    /// The one that takes names which are no class's, such as those of presets.
+    pub otherwise: Option<&'static str>,
     /// The components, in the order of their declaration.
     pub components: Vec<ComponentInfo>,
+}
+
+/// A key that names a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The key, such as `model.optimizer`.
+    pub key: String,
+    /// The classes that have it among their arguments; none where every experiment has it.
+    pub owners: Vec<&'static str>,
+    /// Whether it takes several.
+    pub is_list: bool,
+}
+
+impl Section {
+    /// The first key that names one of the components, such as `model.optimizer`.
+    pub fn key(&self) -> &str {
+        self.places.first().map_or("", |place| place.key.as_str())
+    }
 }
 
 /// What a key stands for.
@@ -34,43 +58,67 @@ pub enum Slot {
 /// Every component, by kind, in the order in which an experiment comes upon them.
 pub fn registry() -> Vec<Section> {
     let mut sections = Vec::new();
-    walk(&Experiment::info(), "", &mut sections);
+    walk(&Experiment::info(), None, "", &mut sections);
     sections
 }
 
-fn walk(component: &ComponentInfo, path: &str, sections: &mut Vec<Section>) {
+/// Adds what the arguments of a component can name; `owner` is its class where the user chooses among several.
+fn walk(
+    component: &ComponentInfo,
+    owner: Option<&'static str>,
+    path: &str,
+    sections: &mut Vec<Section>,
+) {
     for argument in component.arguments() {
         let key = joined(path, argument.name);
-        match inner(&argument.kind) {
-            Kind::Component(info) => {
-                sections.push(Section {
-                    kind: argument.name,
-                    key: key.clone(),
-                    default: None,
-                    components: vec![*info],
-                });
-                walk(info, &key, sections);
-            }
-            Kind::Choice(choice) => {
-                if sections
-                    .iter()
-                    .any(|section| section.kind == choice.kind_name)
-                {
-                    continue;
-                }
-                let components = choice.variants();
-                sections.push(Section {
-                    kind: choice.kind_name,
-                    key: key.clone(),
-                    default: choice.default,
-                    components: components.clone(),
-                });
-                for component in &components {
-                    walk(component, &key, sections);
-                }
-            }
-            _ => {}
+        let (kind, choice, components) = match inner(&argument.kind) {
+            Kind::Component(info) => (argument.name, None, vec![*info]),
+            Kind::Choice(choice) => (choice.kind_name, Some(choice), choice.variants()),
+            _ => continue,
+        };
+        let is_list = is_list(&argument.kind);
+        if let Some(section) = sections.iter_mut().find(|section| section.kind == kind) {
+            section.add_place(&key, owner, is_list);
+            continue;
         }
+        sections.push(Section {
+            kind,
+            places: vec![Place {
+                key: key.clone(),
+                owners: owner.into_iter().collect(),
+                is_list,
+            }],
+            default: choice.and_then(|choice| choice.default),
+            otherwise: choice.and_then(|choice| choice.otherwise),
+            components: components.clone(),
+        });
+        for component in &components {
+            walk(component, choice.map(|_| component.name), &key, sections);
+        }
+    }
+}
+
+impl Section {
+    fn add_place(&mut self, key: &str, owner: Option<&'static str>, is_list: bool) {
+        match self.places.iter_mut().find(|place| place.key == key) {
+            Some(place) => place
+                .owners
+                .extend(owner.filter(|owner| !place.owners.contains(owner))),
+            None => self.places.push(Place {
+                key: key.to_owned(),
+                owners: owner.into_iter().collect(),
+                is_list,
+            }),
+        }
+    }
+}
+
+fn is_list(kind: &Kind) -> bool {
+    match kind {
+        Kind::Optional(kind) => is_list(kind),
+        Kind::OneOf(kinds) => kinds.iter().any(is_list),
+        Kind::List(_) | Kind::Array(..) => true,
+        _ => false,
     }
 }
 

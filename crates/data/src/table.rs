@@ -51,6 +51,10 @@ impl Cell {
     pub fn loaded(&self) -> Result<Cow<'_, Cell>, Error> {
         match self {
             Cell::Stored(text) => Ok(Cow::Owned(Cell::Text(text.read()?))),
+            Cell::List(items) if items.iter().any(|item| matches!(item, Cell::Stored(_))) => {
+                let items = items.iter().map(|item| Ok(item.loaded()?.into_owned()));
+                Ok(Cow::Owned(Cell::List(items.collect::<Result<_, Error>>()?)))
+            }
             _ => Ok(Cow::Borrowed(self)),
         }
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::error::Error;
 use crate::stored::{StoredText, TextWriter};
+use crate::table::Cell;
 
 /// A text for each row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,6 +78,15 @@ impl Texts {
     /// It lies in a temporary file that cannot be read.
     pub fn get(&self, row: usize) -> Result<Cow<'_, str>, Error> {
         self.rows.get(row).map_or(Ok(Cow::Borrowed("")), Text::read)
+    }
+
+    /// The text of a row as a cell, which is not read before it is written; missing for a row that is not there.
+    pub fn cell(&self, row: usize) -> Cell {
+        match self.rows.get(row) {
+            Some(Text::Held(text)) => Cell::from(text.as_str()),
+            Some(Text::Stored(text)) => Cell::Stored(text.clone()),
+            None => Cell::Missing,
+        }
     }
 
     /// The length of a row's text in bytes, which takes no reading.
@@ -163,6 +173,14 @@ mod tests {
         assert_eq!((stored.bytes(0), stored.bytes(9)), (3, 0));
         assert_eq!(stored.get(2).unwrap(), "ACGT");
         assert_eq!(stored.get(9).unwrap(), "");
+        assert_eq!(stored.cell(2), Cell::from("ACGT"));
+        assert_eq!(
+            Cell::List(vec![stored.cell(0)])
+                .loaded()
+                .unwrap()
+                .to_string(),
+            "[\"né\"]"
+        );
         assert_eq!(stored.select(&[2, 0, 9]), ["ACGT", "né"]);
         assert_ne!(stored, ["né", "", "ACGA"]);
     }

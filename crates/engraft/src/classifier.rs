@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
+use engraft_config::RustDefaults;
 use engraft_data::{
     Batching, DataModule, Examples, SequenceClassificationDataModule, Splits, Stage,
 };
 use engraft_hub::{Preset, atomic};
 use engraft_models::{Backbone, BackboneSlot, HeadKind};
 use engraft_tasks::{Model, PresetForm, RowOutput, SequenceClassification, Task, may_replace};
-use engraft_train::optimizer::{Adam, Optimizer};
 use engraft_train::progress::{Display, Progress};
 use engraft_train::settings::{Amount, Trainer};
 use engraft_train::{Evaluation, Training};
@@ -55,20 +55,14 @@ pub struct Fit<'a> {
 
 impl Default for Fit<'_> {
     fn default() -> Self {
-        let adam = Adam {
-            lr: 5e-5,
-            eps: 1e-7,
-            ..Adam::default()
-        };
+        let face = RustDefaults::default();
+        let epochs = face.trainer.max_epochs.map(u64::try_from);
         Self {
-            epochs: 1,
-            batch_size: 32,
+            epochs: epochs.and_then(|epochs| epochs.ok()).unwrap_or(1),
+            batch_size: face.batching.batch_size,
             validation: None,
-            training: Training {
-                optimizer: Optimizer::from(adam),
-                ..Training::default()
-            },
-            shuffle: true,
+            training: face.training,
+            shuffle: face.batching.shuffle,
             seed: 0,
             clip_norm: None,
             verbose: true,
@@ -205,10 +199,8 @@ impl TextClassifier {
     /// # Errors
     /// There is no such preset.
     pub fn from_preset(preset: &str) -> Result<TextClassifierBuilder> {
-        let task = SequenceClassification {
-            use_legacy_adapter: true,
-            ..SequenceClassification::on(BackboneSlot::Pretrained(Backbone::new(preset)))
-        };
+        let backbone = BackboneSlot::Pretrained(Backbone::new(preset));
+        let task = RustDefaults::classification(backbone);
         Ok(TextClassifierBuilder {
             preset: Preset::from_name(preset)?,
             task,
@@ -225,15 +217,14 @@ impl TextClassifier {
         let trainer = Trainer {
             max_epochs: Some(i64::try_from(fit.epochs).unwrap_or(i64::MAX)),
             gradient_clip_val: fit.clip_norm,
-            enable_checkpointing: Some(false),
-            ..Trainer::default()
+            ..RustDefaults::default().trainer
         };
         let (mut plan, _) = trainer.plan().map_err(engraft_train::Error::from)?;
         plan.log = false;
         let batching = Batching {
             batch_size: fit.batch_size.max(1),
             shuffle: fit.shuffle,
-            ..Batching::default()
+            ..RustDefaults::default().batching
         };
         let splits = Splits {
             train: Some(train.clone()),
@@ -273,12 +264,10 @@ impl TextClassifier {
         let evaluation = Evaluation {
             stage: "test",
             examples: Arc::new(examples.clone()),
-            batching: &Batching {
-                batch_size: 32,
-                ..Batching::default()
-            },
+            batching: &RustDefaults::default().batching,
             masking: None,
             limit: Amount::ALL,
+            stop: None,
             progress: &mut Progress::new(Display::Silent),
         };
         Ok(engraft_train::evaluate(&self.model, evaluation)?)
@@ -294,10 +283,7 @@ impl TextClassifier {
     ) -> Result<Vec<Prediction>> {
         let prediction = engraft_train::Prediction {
             examples: Arc::new(Examples::from_texts(texts)),
-            batching: &Batching {
-                batch_size: 32,
-                ..Batching::default()
-            },
+            batching: &RustDefaults::default().batching,
             limit: Amount::ALL,
             progress: &mut Progress::new(Display::Silent),
         };

@@ -145,7 +145,7 @@ impl FromNode for Pooling {
     }
 
     fn kind() -> Kind {
-        Kind::Words(vec!["cls_pooling", "mean_pooling", "max_pooling"])
+        Kind::Words(Self::NAMES.iter().map(|(name, _)| *name).collect())
     }
 }
 

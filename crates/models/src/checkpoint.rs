@@ -117,6 +117,16 @@ impl Checkpoint {
         Names::encoder(&self.config).module(path)
     }
 
+    /// The reference library's name of the encoder's parameter at a path of fields, without the family's prefix.
+    pub fn parameter_name(&self, path: &str) -> Option<String> {
+        Names::encoder(&self.config).parameter(path)
+    }
+
+    /// The reference library's name of the parameter at a path of fields of a head.
+    pub fn head_parameter_name(&self, kind: HeadKind, path: &str) -> Option<String> {
+        Names::head(self.config.family, kind).parameter(path)
+    }
+
     /// What the encoder's names begin with where a head of the family stands beside it.
     pub fn prefix(&self) -> &'static str {
         self.config.family.prefix
@@ -271,11 +281,7 @@ impl Checkpoint {
         initial: &Initial,
     ) -> Result<AdapterHead> {
         let fresh = adapter.build(self.config.transformer.hidden, outputs, initial);
-        if !required {
-            // Another model's adapter is no start for this one's.
-            return Ok(fresh);
-        }
-        self.load_head(fresh, HeadKind::Adapter, required, initial)
+        self.load_adapter(fresh, required, initial)
     }
 
     /// As [`Self::adapter`], on every token.
@@ -290,10 +296,20 @@ impl Checkpoint {
         initial: &Initial,
     ) -> Result<AdapterHead> {
         let fresh = adapter.build(self.config.transformer.hidden, outputs, initial);
-        if !required {
-            return Ok(fresh);
+        self.load_adapter(fresh, required, initial)
+    }
+
+    /// Another model's adapter is no start for this one's, so that only a required one is looked for.
+    fn load_adapter(
+        &self,
+        fresh: AdapterHead,
+        required: bool,
+        initial: &Initial,
+    ) -> Result<AdapterHead> {
+        match required {
+            true => self.load_head(fresh, HeadKind::Adapter, required, initial),
+            false => Ok(fresh),
         }
-        self.load_head(fresh, HeadKind::Adapter, required, initial)
     }
 
     /// What became of each tensor of the preset's own weights, for the parts loaded so far.

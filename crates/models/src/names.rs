@@ -135,6 +135,18 @@ impl Names {
         name.strip_suffix(".weight").map(str::to_owned)
     }
 
+    /// The name of the parameter at `path`; of one beside a layer, such as an update's, the layer's name and what follows.
+    pub(crate) fn parameter(&self, path: &str) -> Option<String> {
+        if let Some(name) = self.of(path, false).into_iter().next() {
+            return Some(name);
+        }
+        let mut ends = path.rmatch_indices('.').map(|(at, _)| at);
+        ends.find_map(|at| {
+            let module = self.module(&path[..at])?;
+            Some(format!("{module}{}", &path[at..]))
+        })
+    }
+
     /// The names that the parameter at `path` may have in a checkpoint, best first.
     pub(crate) fn of(&self, path: &str, prefixed: bool) -> Vec<String> {
         let mut names = Vec::new();
@@ -274,6 +286,22 @@ mod tests {
             masked.of("bias", true),
             ["cls.predictions.decoder.bias", "cls.predictions.bias"]
         );
+    }
+
+    #[test]
+    fn a_parameter_beside_a_layer_is_named_after_the_layer() {
+        let names = Names::encoder(&bert());
+        assert_eq!(
+            names
+                .parameter("layers.1.attention.inputs.query.lora.a")
+                .as_deref(),
+            Some("encoder.layer.1.attention.self.query.lora.a")
+        );
+        assert_eq!(
+            names.parameter("embeddings.tokens.weight").as_deref(),
+            Some("embeddings.word_embeddings.weight")
+        );
+        assert_eq!(names.parameter("layers.1.nothing.weight"), None);
     }
 
     #[test]

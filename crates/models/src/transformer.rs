@@ -111,7 +111,18 @@ impl Transformer {
 
     /// The last layer's hidden states, `[tokens, hidden]`.
     pub fn forward(&self, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
+        self.forward_seen(batch, mode, &mut |_, _| {})
+    }
+
+    /// As [`Self::forward`]; `see` is shown every layer's hidden states on the way, with the path of what gives them.
+    pub fn forward_seen(
+        &self,
+        batch: &TokenBatch,
+        mode: Mode,
+        see: &mut dyn FnMut(&str, &Tensor<2>),
+    ) -> Tensor<2> {
         let embedded = self.embeddings.forward(batch, mode.at(0));
+        see("encoder.embeddings", &embedded);
         let frequencies = self.frequencies.as_deref();
         let context = Context::new(batch, &self.config, self.relative.as_ref(), frequencies);
         let mut hidden = embedded.clone();
@@ -121,11 +132,13 @@ impl Transformer {
             if let (0, Some(convolution)) = (pass, &self.convolution) {
                 hidden = convolution.forward(embedded.clone(), hidden, batch, mode.at(9));
             }
+            see(&format!("encoder.layers.{layer}"), &hidden);
         }
-        match &self.norm {
-            Some(norm) => norm.forward(hidden),
-            None => hidden,
+        if let Some(norm) = &self.norm {
+            hidden = norm.forward(hidden);
+            see("encoder.norm", &hidden);
         }
+        hidden
     }
 
     /// Every linear layer with its path, in the order of the fields.

@@ -205,7 +205,8 @@ fn head(
 fn open_tokenizer(checkpoint: &Checkpoint, letters: Option<LetterPolicy>) -> Result<Tokenizer> {
     let preset = checkpoint.preset();
     let read = |file: &str| Ok(preset.read(file)?.map(Cow::into_owned));
-    let tokenizer = Tokenizer::from_preset_files(&read, &checkpoint.config().json)?;
+    let tokenizer = Tokenizer::from_preset_files(&read, &checkpoint.config().json)
+        .map_err(|error| error.located(|file| preset.locate(file)))?;
     tokenizer.check_vocab_size(checkpoint.config().transformer.vocabulary)?;
     let Some(letters) = letters else {
         return Ok(tokenizer);

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
-use engraft_kernels::{ClassTargets, cross_entropy, gather_rows};
+use engraft_kernels::{ClassTargets, cross_entropy, gather_rows, sum_squares};
 use engraft_models::{Mode, TokenBatch};
 
 use crate::batch::Batch;
@@ -130,6 +130,24 @@ impl Model {
             RowOutput { row, shape, values }
         });
         rows.collect()
+    }
+
+    /// What a forward pass first makes a value of that is not finite, in words; none if all are finite.
+    ///
+    /// `network` is one that is not trained; with the mode of a training step its dropout is the same.
+    pub fn first_not_finite(&self, network: &Network, batch: &Batch, mode: Mode) -> Option<String> {
+        let device = network.devices().into_iter().next().unwrap_or_default();
+        let shape = &self.checkpoint.config().transformer;
+        let tokens = TokenBatch::new(&batch.tokens, shape, &device);
+        let mut found = None;
+        let encoder = &network.encoder;
+        encoder.forward_seen(&tokens, mode.at(0), &mut |name, hidden| {
+            if found.is_none() && !sum_squares(hidden.clone()).is_finite() {
+                found = Some(format!("the hidden states after {name}"));
+            }
+        });
+        let head = || !sum_squares(self.forward(network, batch, mode)).is_finite();
+        found.or_else(|| head().then(|| "the outputs of the head".to_owned()))
     }
 
     /// The weight of each row or token of these classes; none where they weigh the same.

@@ -108,6 +108,33 @@ impl Model {
         self.network.head_kind()
     }
 
+    /// The names under which users know the parameter at a path of the network's fields: ModelGenerator's first, then the checkpoint's.
+    ///
+    /// `encoder.layers.0.attention.output.weight` of a BERT is `backbone.encoder.encoder.layer.0.attention.output.dense.weight` to
+    /// ModelGenerator; `backbone.encoder.layer.0...` and `bert.encoder.layer.0...` do as well. What belongs to the head is under `adapter`.
+    pub fn parameter_names(&self, path: &str) -> Vec<String> {
+        let (part, rest) = path.split_once('.').unwrap_or((path, ""));
+        if part == "encoder" {
+            let name = self.checkpoint.parameter_name(rest);
+            let name = name.unwrap_or_else(|| rest.to_owned());
+            let prefix = self.checkpoint.prefix();
+            return vec![
+                format!("backbone.encoder.{name}"),
+                format!("backbone.{name}"),
+                format!("{prefix}{name}"),
+            ];
+        }
+        let kind = self.head_kind();
+        match self.checkpoint.head_parameter_name(kind, rest) {
+            Some(name) if kind.is_familys() => vec![
+                format!("adapter.{name}"),
+                format!("backbone.decoder.{name}"),
+                name,
+            ],
+            _ => vec![format!("adapter.{rest}")],
+        }
+    }
+
     /// Moves the parameters out, so that whoever trains them is their only owner and changes them in place.
     ///
     /// What is left behind takes no memory and is of no use until parameters are put back.

@@ -158,7 +158,11 @@ impl FromNode for EmbedPooling {
     }
 
     fn kind() -> Kind {
-        Kind::Words(vec!["none", "cls_pooling", "mean_pooling", "max_pooling"])
+        let mut words = vec!["none"];
+        if let Kind::Words(pooling) = Pooling::kind() {
+            words.extend(pooling);
+        }
+        Kind::Words(words)
     }
 }
 

@@ -142,6 +142,17 @@ impl Error {
         }
     }
 
+    /// The same with the place of the file in which something is wrong, which `locate` knows by its name.
+    #[must_use]
+    pub fn located(mut self, locate: impl Fn(&str) -> String) -> Error {
+        if let Error::Json { file, .. } | Error::Line { file, .. } | Error::Malformed { file, .. } =
+            &mut self
+        {
+            *file = locate(file);
+        }
+        self
+    }
+
     pub(crate) fn line(file: &str, line: usize, reason: impl Into<String>) -> Error {
         Error::Line {
             file: file.to_owned(),

@@ -6,18 +6,21 @@
 
 mod checkpoint;
 mod early_stopping;
+mod ft_scheduler;
 mod keeper;
+mod prediction_writer;
 mod template;
-
-use std::path::PathBuf;
 
 use engraft_component::{Choice, Component, Context, Error, FromNode, Kind, Node};
 
 use crate::settings::words;
+use crate::training::Interval;
 
 pub use checkpoint::{ModelCheckpoint, SaveLast};
 pub use early_stopping::{EarlyStopping, Stopper, StopperState};
+pub use ft_scheduler::{FTScheduler, Release, ReleasePlan};
 pub use keeper::{CheckpointKeeper, Decision, KeeperState, Kept};
+pub use prediction_writer::{FileType, PredictionWriter, WriteInterval};
 pub use template::Template;
 
 /// Why a callback cannot do what it was asked.
@@ -51,6 +54,17 @@ pub enum CallbackError {
         /// Which, and what to do.
         reason: String,
     },
+    /// A file that a callback reads is not what it should be.
+    #[error(transparent)]
+    File(#[from] Error),
+}
+
+/// Refuses callbacks that no run can have, before any weight is read.
+///
+/// # Errors
+/// A file that one of them reads is missing or wrong.
+pub fn check(callbacks: &[Callback]) -> Result<(), CallbackError> {
+    ReleasePlan::of(callbacks).map(|_| ())
 }
 
 /// What is done beside training.
@@ -60,72 +74,26 @@ pub enum Callback {
     ModelCheckpoint(ModelCheckpoint),
     /// Ends training when a metric stops improving.
     EarlyStopping(EarlyStopping),
+    /// Trains more and more of the model.
+    FTScheduler(FTScheduler),
     /// Logs the learning rate.
     LearningRateMonitor(LearningRateMonitor),
     /// Writes predictions.
     PredictionWriter(PredictionWriter),
 }
 
-/// Logs the learning rate, which is done with or without it.
+/// Logs the learning rate, which is done with or without it, and other settings of the optimizer.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "lightning.pytorch.callbacks.LearningRateMonitor")]
-#[component(ignored(
-    log_momentum = "only the rate itself is logged",
-    log_weight_decay = "only the rate itself is logged",
-))]
 pub struct LearningRateMonitor {
-    /// `step` or `epoch`; the rate is logged with the training metrics either way.
-    pub logging_interval: Option<String>,
-}
-
-/// Writes what `predict` and `test` find, row by row, into one file.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "modelgenerator.callbacks.PredictionWriter")]
-#[component(ignored(
-    write_interval = "predictions are written as they are made",
-    delete_intermediate_files = "there is one file and no intermediate ones",
-))]
-pub struct PredictionWriter {
-    /// Folder of the file, made if it is not there.
-    pub output_dir: PathBuf,
-    /// Format of the file.
-    pub filetype: FileType,
-    /// Columns to write; all if not given.
-    pub write_cols: Option<Vec<String>>,
-    /// Leave out the positions of special tokens.
+    /// `step` for the rate in every row of training metrics, which is the default, or `epoch` for that of each epoch's first step alone.
+    pub logging_interval: Option<Interval>,
+    /// Also log the decay rate of the mean of gradients, as `momentum`.
     #[arg(default = false)]
-    pub drop_special_tokens: bool,
-    /// Write the index of the largest value instead of all values.
+    pub log_momentum: bool,
+    /// Also log the weight decay, as `weight_decay`.
     #[arg(default = false)]
-    pub argmax_predictions: bool,
-    /// Write a row id once. Rows are never repeated here, so this changes nothing.
-    #[arg(default = false)]
-    pub remove_duplicates: bool,
-}
-
-/// Format of a file of predictions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileType {
-    /// A table of tab-separated columns.
-    Tsv,
-    /// Tensors. The name is ModelGenerator's, whose pickled files are never written here.
-    Pt,
-}
-
-const FILE_TYPES: [(&str, FileType); 2] = [("tsv", FileType::Tsv), ("pt", FileType::Pt)];
-
-impl FromNode for FileType {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
-        words::read(node, cx, &FILE_TYPES)
-    }
-
-    fn to_node(&self) -> Node {
-        words::write(self, &FILE_TYPES)
-    }
-
-    fn kind() -> Kind {
-        words::kind(&FILE_TYPES)
-    }
+    pub log_weight_decay: bool,
 }
 
 /// Whether less or more of a metric is better.
@@ -192,7 +160,7 @@ pub enum Validation {
 
 impl Validation {
     /// Where epoch-wise callbacks act when the user does not say.
-    fn moment(self) -> Moment {
+    pub(crate) fn moment(self) -> Moment {
         match self {
             Self::Never | Self::EveryEpoch => Moment::TrainEpochEnd,
             Self::Otherwise => Moment::ValidationEnd,
@@ -273,10 +241,7 @@ mod tests {
 ",
         )
         .unwrap();
-        assert_eq!(
-            notes,
-            ["a.yaml:3: [0].init_args.log_momentum: ignored, only the rate itself is logged"]
-        );
+        assert_eq!(notes, Vec::<String>::new());
         let Callback::ModelCheckpoint(best) = &callbacks[1] else {
             panic!()
         };

@@ -8,7 +8,7 @@ pub enum Error {
     Task(#[from] engraft_tasks::Error),
     /// The rows.
     #[error(transparent)]
-    Data(#[from] engraft_data::Error),
+    Data(#[from] Box<engraft_data::Error>),
     /// A file of a checkpoint.
     #[error(transparent)]
     Hub(#[from] engraft_hub::Error),
@@ -19,7 +19,7 @@ pub enum Error {
     #[error(transparent)]
     Log(#[from] crate::log::LogError),
     /// The schedule.
-    #[error(transparent)]
+    #[error("model.lr_scheduler: {0}")]
     Schedule(#[from] crate::schedule::ScheduleError),
     /// The trainer's settings.
     #[error(transparent)]
@@ -35,15 +35,20 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// It was asked from outside to stop.
+    #[error("stopped before the end")]
+    Interrupted,
     /// The loss is no longer a number.
     #[error(
-        "the {what} became {value} at step {step} (epoch {epoch}); nothing was saved from there on: try a lower learning rate, gradient_clip_val, or look at the rows of that batch: {rows}"
+        "the {what} became {value} at step {step} (epoch {epoch}){place}; nothing was saved from there on: try a lower learning rate, gradient_clip_val, or look at the rows of that batch: {rows}"
     )]
     Diverged {
-        /// The loss, or the norm of its gradient.
-        what: &'static str,
+        /// The loss, the norm of its gradient, or the gradient of a parameter.
+        what: String,
         /// What it is.
         value: f64,
+        /// Where it came from, if that was looked for: `, first in ...`.
+        place: String,
         /// The optimizer step, from 1.
         step: u64,
         /// The epoch, from 0.
@@ -51,6 +56,12 @@ pub enum Error {
         /// The first rows of the batch.
         rows: String,
     },
+}
+
+impl From<engraft_data::Error> for Error {
+    fn from(error: engraft_data::Error) -> Self {
+        Self::Data(Box::new(error))
+    }
 }
 
 impl From<engraft_models::Error> for Error {

@@ -1,6 +1,7 @@
 //! Scoring and predicting: every row once, in the order of the file.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use engraft_data::{Batching, Examples, Masking};
 use engraft_models::Mode;
@@ -25,6 +26,8 @@ pub struct Evaluation<'a> {
     pub masking: Option<Masking>,
     /// How many batches are scored.
     pub limit: Amount,
+    /// Set from outside to stop at the next batch.
+    pub stop: Option<&'a AtomicBool>,
     /// Where progress shows.
     pub progress: &'a mut Progress,
 }
@@ -33,7 +36,7 @@ pub struct Evaluation<'a> {
 /// label or number too, as `test_f1_0`.
 ///
 /// # Errors
-/// The task has no loss, labels are missing or unknown, a row cannot be encoded.
+/// The task has no loss, labels are missing or unknown, a row cannot be encoded; [`Error::Interrupted`] if it was stopped.
 pub fn evaluate(model: &Model, evaluation: Evaluation<'_>) -> Result<Vec<(String, f64)>> {
     score(model, &model.network, evaluation)
 }
@@ -50,6 +53,7 @@ pub(crate) fn score(
         batching,
         masking,
         limit,
+        stop,
         progress,
     } = evaluation;
     let Some(mut metrics) = model.metrics() else {
@@ -66,6 +70,9 @@ pub(crate) fn score(
     progress.start(stage, 0, Some(plan.len() as u64));
     for batch in loader.batches(plan, Draws::Fixed) {
         let batch = batch?;
+        if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(Error::Interrupted);
+        }
         handled.add(&batch);
         if !batch.is_unscored() {
             let scored = model.loss(network, &batch, Mode::Evaluate)?;

@@ -5,29 +5,35 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burn::module::Module;
 use engraft_data::{Batching, Examples, Masking, Splits};
-use engraft_kernels::Key;
-use engraft_models::Mode;
-use engraft_tasks::metrics::{Mean, Metrics};
+use engraft_tasks::metrics::Mean;
 use engraft_tasks::{Batch, Draws, Model, Network};
 
 use crate::callback::{Callback, Moment};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, Handled, limited, score};
+use crate::evaluate::{Handled, limited};
 use crate::loader::Loader;
-use crate::optimizer::{GradientSum, OptimizerState};
-use crate::outset::{data_signature, first_rows, known_metrics, total_steps, warn_about_schedule};
+use crate::optimizer::OptimizerState;
 use crate::progress::Progress;
-use crate::run::{Present, Run};
+use crate::rate::Rates;
+use crate::rate_log::RateLog;
+use crate::run::Run;
 use crate::settings::Plan;
-use crate::snapshot::{Metric, Position, Signature, State};
+use crate::snapshot::{Position, Signature};
 use crate::training::Training;
+use crate::unfreezing::Unfreezing;
 
+mod conclude;
+mod keep;
+mod prepare;
 mod resume;
+mod step;
+mod unfreeze;
 
-/// The stream of random draws that dropout comes from.
-const DROPOUT: u64 = 0xd0;
+use step::Step;
+
+pub(crate) use step::GRADIENT_NORMS;
 
 /// What [`fit`] does, and with what.
 pub struct Fit<'a> {
@@ -101,105 +107,26 @@ struct Loop<'a> {
     run: Run,
     signature: Signature,
     position: Position,
-    /// Steps of the whole run, for schedules.
-    total_steps: Option<u64>,
+    rates: Rates<'a>,
+    /// Which parameters are trained from which epoch on, where that changes.
+    unfreezing: Option<Unfreezing>,
     validation_interval: u64,
     /// Of the present epoch.
     loss: Mean,
     accuracy: Mean,
     metrics: BTreeMap<String, f64>,
+    /// Why training is to end, if a callback has decided so.
     stopped: Option<String>,
     interrupted: bool,
+    clock: Clock,
+    /// Why training is to end, if its time is over.
+    out_of_time: Option<String>,
+    rate_log: RateLog,
+    /// Whether the validation that follows the latest step is yet to be done.
+    owes_validation: bool,
 }
 
-impl<'a> Loop<'a> {
-    fn prepare(mut model: Model, mut fit: Fit<'a>) -> Result<Self> {
-        fit.training.check()?;
-        if !model.task().is_trainable() {
-            return Err(Error::Argument(
-                "model: this task only predicts and cannot be fitted; use predict".into(),
-            ));
-        }
-        let train = fit.splits.train.take().filter(|train| !train.is_empty());
-        let train = Arc::new(
-            train.ok_or_else(|| Error::Argument("data: there are no training rows".into()))?,
-        );
-        let targets = model.targets(&train, fit.masking)?;
-        let valid = fit
-            .splits
-            .valid
-            .take()
-            .filter(|valid| !valid.is_empty())
-            .map(Arc::new);
-        let seed = fit.batching.shuffle.then_some(fit.seed);
-        let loader = Loader::new(&model, train, targets, fit.batching, seed)?;
-
-        loader.check_rows()?;
-        for examples in valid
-            .iter()
-            .cloned()
-            .chain(fit.splits.test.clone().map(Arc::new))
-        {
-            let targets = model.targets(&examples, fit.masking)?;
-            Loader::new(&model, examples, targets, fit.batching, None)?.check_rows()?;
-        }
-
-        let batches = loader.plan(0).len() as u64;
-        if fit.plan.limits.train.of(batches) == 0 {
-            return Err(Error::Argument(
-                "trainer.limit_train_batches: leaves no batch to train on".into(),
-            ));
-        }
-        let valid_batches = valid.as_ref().map_or(0, |valid| {
-            valid.len().div_ceil(fit.batching.batch_size.max(1)) as u64
-        });
-        let validation = fit.plan.validation(valid_batches);
-        let valid =
-            valid.filter(|_| valid_batches > 0 && fit.plan.limits.val.of(valid_batches) > 0);
-        let total_steps = total_steps(fit.plan, &loader);
-        let known = known_metrics(&model, valid.is_some());
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let mut run = Run::new(fit.plan, fit.callbacks, &known, validation, fit.config)?;
-        warn_about_schedule(&fit, batches, total_steps)?;
-        // The schedule is asked once before anything is written: an endless run has no end to decay to.
-        fit.training
-            .learning_rate(0, 0, total_steps, fit.plan.max_epochs)?;
-
-        let network = Some(model.take_network().train());
-        let signature = Signature {
-            data: data_signature(&model, &fit, &loader)?,
-            machine: Signature::machine(),
-        };
-        let mut trainer = Self {
-            validation_interval: fit.plan.validation_interval(batches)?,
-            fit,
-            model,
-            network,
-            optimizer: OptimizerState::default(),
-            loader,
-            valid,
-            run: Run::new_empty(),
-            signature,
-            position: Position::default(),
-            total_steps,
-            loss: Mean::default(),
-            accuracy: Mean::default(),
-            metrics: BTreeMap::new(),
-            stopped: None,
-            interrupted: false,
-        };
-        let resumed = match trainer.fit.resume {
-            Some(path) => trainer.restore(path)?,
-            None => None,
-        };
-        run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
-        trainer.run = run;
-        if let Some(moment) = resumed.and_then(|state| state.moment) {
-            trainer.catch_up(moment)?;
-        }
-        Ok(trainer)
-    }
-
+impl Loop<'_> {
     fn network(&self) -> Result<&Network> {
         // Out only inside `advance`, which puts it back.
         self.network
@@ -208,6 +135,10 @@ impl<'a> Loop<'a> {
     }
 
     fn train(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.owes_validation) {
+            self.catch_up_on_validation()?;
+        }
+        self.look_at_the_clock(self.position.epoch);
         while !self.finished() {
             self.epoch()?;
         }
@@ -218,6 +149,7 @@ impl<'a> Loop<'a> {
         let Position { epoch, step, .. } = self.position;
         self.stopped.is_some()
             || self.interrupted
+            || self.out_of_time.is_some()
             || self
                 .fit
                 .plan
@@ -226,9 +158,27 @@ impl<'a> Loop<'a> {
             || self.fit.plan.max_steps.is_some_and(|steps| step >= steps)
     }
 
+    /// Ends training in `epoch` if its time is over. A checkpoint does not remember it: with more time the run goes on.
+    fn look_at_the_clock(&mut self, epoch: u64) {
+        if self.has_done_enough(epoch) && self.out_of_time.is_none() {
+            self.out_of_time = self.clock.is_over();
+        }
+    }
+
+    /// Whether callbacks and the clock may end training in `epoch`.
+    fn has_done_enough(&self, epoch: u64) -> bool {
+        let Plan {
+            min_epochs,
+            min_steps,
+            ..
+        } = *self.fit.plan;
+        epoch + 1 >= min_epochs && self.position.step >= min_steps
+    }
+
     /// The rest of the present epoch.
     fn epoch(&mut self) -> Result<()> {
         let epoch = self.position.epoch;
+        self.release(epoch);
         let plan = limited(self.loader.plan(epoch), self.fit.plan.limits.train);
         let batches = plan.len() as u64;
         let label = match self.fit.plan.max_epochs {
@@ -272,7 +222,12 @@ impl<'a> Loop<'a> {
                 self.after_step(std::mem::take(&mut validates), last)?;
             }
             self.show(&batch);
-            if step.batches == 0 && self.finished() && !last {
+            let breaks_off = match step.batches {
+                0 => self.finished() && (!last || self.owes_validation),
+                _ => self.is_asked_to_stop(),
+            };
+            if breaks_off {
+                self.give_up(step);
                 self.fit.progress.finish(self.shown());
                 return Ok(());
             }
@@ -287,139 +242,30 @@ impl<'a> Loop<'a> {
         self.end_epoch()
     }
 
-    /// Adds a micro-batch's gradients to the step's.
-    fn backward(&mut self, batch: &Batch, step: &mut Step) -> Result<()> {
-        let Position {
-            epoch,
-            batch: number,
-            ..
-        } = self.position;
-        let key = Key::new(self.fit.seed)
-            .with(DROPOUT)
-            .with(epoch)
-            .with(number);
-        step.rows.extend(&batch.rows);
-        step.batches += 1;
-        self.position.batch += 1;
-        self.position.seen += 1;
-        if batch.is_unscored() {
-            return Ok(());
-        }
-        let loss = self.model.loss(self.network()?, batch, Mode::Train(key))?;
-        let sum = f64::from(loss.sum.clone().inner().into_scalar::<f32>());
-        if !sum.is_finite() {
-            return Err(Error::Diverged {
-                what: "loss",
-                value: sum,
-                step: self.position.step + 1,
-                epoch,
-                rows: first_rows(&batch.rows),
-            });
-        }
-        if step.metrics.is_none() {
-            step.metrics = self.model.metrics();
-        }
-        if let Some(metrics) = &mut step.metrics {
-            self.model.score(metrics, loss.outputs.inner(), batch)?;
-        }
-        step.gradients
-            .add(self.network()?, loss.sum.backward(), loss.weight);
-        step.loss.add(sum, loss.weight);
-        self.loss.add(sum, loss.weight);
-        Ok(())
-    }
-
-    /// One optimizer step.
-    fn advance(&mut self, step: Step) -> Result<()> {
-        let Position {
-            epoch,
-            step: number,
-            ..
-        } = self.position;
-        let rate = self.fit.training.learning_rate(
-            number,
-            epoch,
-            self.total_steps,
-            self.fit.plan.max_epochs,
-        )?;
-        let norm = step.gradients.norm();
-        // Rows of classes that weigh nothing teach nothing.
-        let teaches = step.loss.weight > 0.0;
-        if teaches && !norm.is_finite() {
-            return Err(Error::Diverged {
-                what: "gradient's norm",
-                value: norm,
-                step: number + 1,
-                epoch,
-                rows: first_rows(&step.rows),
-            });
-        }
-        let clip = self.fit.plan.clip_norm.map(|limit| (limit, norm));
-        if let Some(network) = self.network.take_if(|_| teaches) {
-            let optimizer = &self.fit.training.optimizer;
-            self.network =
-                Some(optimizer.step(network, step.gradients, &mut self.optimizer, rate, clip));
-        }
-        self.position.step += 1;
-
-        let scores = step
-            .metrics
-            .as_ref()
-            .map(Metrics::finish)
-            .unwrap_or_default();
-        let rows = step.metrics.as_ref().map_or(0, Metrics::rows) as f64;
-        if let Some((_, accuracy)) = scores.iter().find(|(name, _)| name == "accuracy") {
-            self.accuracy.add(accuracy * rows, rows);
-        }
-        let mut logged = vec![("train_loss".to_owned(), step.loss.value())];
-        logged.extend(
-            scores
-                .into_iter()
-                .map(|(name, value)| (format!("train_{name}"), value)),
-        );
-        logged.push(("lr".to_owned(), rate));
-        logged.push(("grad_norm".to_owned(), norm));
-        self.metrics.extend(logged.iter().cloned());
-        if self
-            .position
-            .step
-            .is_multiple_of(self.fit.plan.log_every_n_steps)
-        {
-            self.run.log(epoch, self.position.step, &logged)?;
-        }
-        Ok(())
-    }
-
     /// What follows an optimizer step: validation, early stopping, checkpoints, and a look at the outside.
     fn after_step(&mut self, validates: bool, last: bool) -> Result<()> {
         if validates {
-            self.validate()?;
+            match self.validate() {
+                Err(Error::Interrupted) => {
+                    (self.interrupted, self.owes_validation) = (true, true);
+                    return Ok(());
+                }
+                done => done?,
+            }
             self.at(Moment::ValidationEnd)?;
         }
         self.at(Moment::Step)?;
-        if self.fit.stop.load(Ordering::Relaxed) && !last {
-            self.interrupted = true;
+        if !last {
+            self.look_at_the_clock(self.position.epoch);
+            self.is_asked_to_stop();
         }
         Ok(())
     }
 
-    /// Scores the validation rows.
-    fn validate(&mut self) -> Result<()> {
-        let Some(valid) = self.valid.clone() else {
-            return Ok(());
-        };
-        let evaluation = Evaluation {
-            stage: "val",
-            examples: valid,
-            batching: self.fit.batching,
-            masking: self.fit.masking,
-            limit: self.fit.plan.limits.val,
-            progress: &mut Progress::new(crate::progress::Display::Silent),
-        };
-        let scores = score(&self.model, &self.network()?.valid(), evaluation)?;
-        self.metrics.extend(scores.iter().cloned());
-        self.run
-            .log(self.position.epoch, self.position.step, &scores)
+    /// Whether training is to stop here because it was asked to from outside.
+    fn is_asked_to_stop(&mut self) -> bool {
+        self.interrupted |= self.fit.stop.load(Ordering::Relaxed);
+        self.interrupted
     }
 
     fn end_epoch(&mut self) -> Result<()> {
@@ -445,106 +291,13 @@ impl<'a> Loop<'a> {
         };
         (self.loss, self.accuracy) = (Mean::default(), Mean::default());
         self.observe_and_keep(Moment::TrainEpochEnd, epoch)?;
-        if self.fit.stop.load(Ordering::Relaxed) {
-            self.interrupted = true;
-        }
+        self.look_at_the_clock(epoch);
+        self.is_asked_to_stop();
         Ok(())
     }
 
     fn at(&mut self, moment: Moment) -> Result<()> {
         self.observe_and_keep(moment, self.position.epoch)
-    }
-
-    fn observe_and_keep(&mut self, moment: Moment, epoch: u64) -> Result<()> {
-        let metrics: Vec<(String, f64)> = self.metrics.clone().into_iter().collect();
-        let reason = self.run.observe(moment, &metrics);
-        let enough =
-            epoch + 1 >= self.fit.plan.min_epochs && self.position.step >= self.fit.plan.min_steps;
-        if enough && self.stopped.is_none() {
-            self.stopped = reason;
-        }
-        self.keep(moment, epoch)
-    }
-
-    /// Lets the checkpoints' keepers decide and save.
-    fn keep(&mut self, moment: Moment, epoch: u64) -> Result<()> {
-        let metrics: Vec<(String, f64)> = self.metrics.clone().into_iter().collect();
-        let mut run = std::mem::replace(&mut self.run, Run::new_empty());
-        let trained = self.network()?;
-        let network = std::cell::OnceCell::new();
-        let kept = run.keep(moment, epoch, self.position.step, &metrics, || {
-            self.present(network.get_or_init(|| trained.valid()))
-        });
-        self.run = run;
-        kept
-    }
-
-    /// The present state for a checkpoint.
-    fn present<'b>(&'b self, network: &'b Network) -> Present<'b> {
-        let metrics = self.metrics.iter().map(|(name, &value)| Metric {
-            name: name.clone(),
-            value,
-        });
-        Present {
-            model: &self.model,
-            network,
-            optimizer: &self.optimizer,
-            state: State {
-                format: State::FORMAT,
-                position: self.position,
-                signature: self.signature.clone(),
-                loss: self.loss,
-                accuracy: self.accuracy,
-                metrics: metrics.collect(),
-                keepers: Vec::new(),
-                stoppers: Vec::new(),
-                stopped: self.stopped.clone(),
-                moment: None,
-                saves: 0,
-                log_rows: 0,
-                leaving: Vec::new(),
-            },
-        }
-    }
-
-    /// Saves what is not saved, and scores the test split.
-    fn conclude(mut self) -> Result<FitOutcome> {
-        let network = self.network()?.valid();
-        let mut run = std::mem::replace(&mut self.run, Run::new_empty());
-        run.keep_last(self.fit.plan.checkpoints, self.present(&network))?;
-        if !self.interrupted {
-            run.drop_stale_last();
-        }
-        (self.model.network, self.network) = (network, None);
-        let mut test = None;
-        if let (Some(examples), false) = (
-            self.fit.splits.test.take().filter(|test| !test.is_empty()),
-            self.interrupted,
-        ) {
-            let best = run.best().map(|(path, _)| open(&path)).transpose()?;
-            let evaluation = Evaluation {
-                stage: "test",
-                examples: Arc::new(examples),
-                batching: self.fit.batching,
-                masking: self.fit.masking,
-                limit: self.fit.plan.limits.test,
-                progress: self.fit.progress,
-            };
-            let scored = best.as_ref().unwrap_or(&self.model);
-            let scores = score(scored, &scored.network, evaluation)?;
-            run.log(self.position.epoch, self.position.step, &scores)?;
-            test = Some(scores);
-        }
-        Ok(FitOutcome {
-            folder: run.folder().map(Path::to_owned),
-            checkpoint: run.checkpoint(),
-            steps: self.position.step,
-            metrics: self.metrics.into_iter().collect(),
-            model: self.model,
-            test,
-            stopped: self.stopped,
-            interrupted: self.interrupted,
-        })
     }
 
     fn show(&mut self, batch: &Batch) {
@@ -564,22 +317,4 @@ impl<'a> Loop<'a> {
         shown.extend(latest);
         shown
     }
-}
-
-/// What one optimizer step gathers.
-#[derive(Default)]
-struct Step {
-    gradients: GradientSum,
-    loss: Mean,
-    metrics: Option<Metrics>,
-    /// Their numbers in the split.
-    rows: Vec<usize>,
-    /// Micro-batches gathered so far.
-    batches: u64,
-}
-
-/// Opens a checkpoint for scoring.
-fn open(path: &Path) -> Result<Model> {
-    let preset = engraft_hub::Preset::open(&engraft_hub::Handle::Folder(path.to_owned()))?;
-    Ok(Model::open(preset, &burn::tensor::Device::default())?)
 }

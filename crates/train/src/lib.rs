@@ -4,6 +4,7 @@
 //! A run can be killed at any moment and resumed from its newest checkpoint to the same final weights.
 
 pub mod callback;
+mod clock;
 mod error;
 mod evaluate;
 mod fit;
@@ -12,11 +13,14 @@ pub mod log;
 pub mod optimizer;
 mod outset;
 pub mod progress;
+mod rate;
+mod rate_log;
 mod run;
 pub mod schedule;
 pub mod settings;
 mod snapshot;
 mod training;
+mod unfreezing;
 
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};

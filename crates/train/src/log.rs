@@ -1,13 +1,21 @@
-//! The log of a run: `version_N/metrics.csv`.
+//! The logs of a run, all in its folder: a table always, JSON lines and TensorBoard's event files where they are asked for.
 //!
-//! One row a call, with the columns `epoch`, `step` and then the metrics in the order in which they
-//! first appeared; a cell is empty where the row has no such metric. A row is written in one piece.
-//! A new column means a new header, so the table is then written aside and renamed: whoever reads the
-//! file finds a complete one at any moment. Rows are never held in memory.
+//! Every log holds the same rows. Each is written in one piece as it comes, and a run that is resumed cuts every log back to the rows that the
+//! checkpoint knows of, so that a log never tells of steps that were lost.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+mod events;
+mod lines;
+mod table;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use events::EventLog;
+pub use lines::LineLog;
+pub use table::CsvLog;
 
 /// Why the log cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +30,12 @@ pub enum LogError {
         /// What the system said.
         source: io::Error,
     },
+    /// The version that is asked for exists.
+    #[error("trainer.logger.version: {} is not empty; name another version, leave it out for the next free one, or go on with that run by --ckpt_path last", folder.display())]
+    Taken {
+        /// The folder of the run.
+        folder: PathBuf,
+    },
     /// The file is not a log of a run.
     #[error("{}:{line}: {reason}; move the file away to log into a new one", path.display())]
     Damaged {
@@ -34,14 +48,130 @@ pub enum LogError {
     },
 }
 
-/// Makes the folder of a new run, `version_N` in `root`, one above the highest there is.
+/// A kind of log beside the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogFormat {
+    /// One JSON object a row.
+    Lines,
+    /// TensorBoard's event files.
+    Events,
+}
+
+/// What is logged at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// The epoch, from 0.
+    pub epoch: u64,
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Seconds since 1970.
+    pub time: f64,
+    /// Values by name; of two with one name the later counts.
+    pub metrics: &'a [(String, f64)],
+}
+
+/// A file, or several, that rows are written to.
+pub trait Sink {
+    /// What tells it from the other logs of a run.
+    fn name(&self) -> &'static str;
+
+    /// Rows written, those before a resume included.
+    fn rows(&self) -> u64;
+
+    /// Appends a row.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn append(&mut self, row: &Row<'_>) -> Result<(), LogError>;
+
+    /// Cuts all rows but the first `rows`, for a checkpoint that remembers how many there were.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn truncate_rows(&mut self, rows: u64) -> Result<(), LogError>;
+}
+
+/// All logs of a run.
+pub struct Logs(Vec<Box<dyn Sink>>);
+
+impl Logs {
+    /// Opens the logs in the folder of a run; `config` is the experiment, and `from` the first step that a resumed run will do.
+    ///
+    /// # Errors
+    /// A file cannot be opened, or is no such log.
+    pub fn open(
+        folder: &Path,
+        formats: &[LogFormat],
+        config: &str,
+        from: Option<u64>,
+    ) -> Result<Self, LogError> {
+        let mut logs: Vec<Box<dyn Sink>> = vec![Box::new(CsvLog::open(folder)?)];
+        for format in formats {
+            logs.push(match format {
+                LogFormat::Lines => Box::new(LineLog::open(folder)?),
+                LogFormat::Events => Box::new(EventLog::open(folder, config, from)?),
+            });
+        }
+        Ok(Self(logs))
+    }
+
+    /// Appends a row to each.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn append(
+        &mut self,
+        epoch: u64,
+        step: u64,
+        metrics: &[(String, f64)],
+    ) -> Result<(), LogError> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let row = Row {
+            epoch,
+            step,
+            time: since.unwrap_or_default().as_secs_f64(),
+            metrics,
+        };
+        self.0.iter_mut().try_for_each(|log| log.append(&row))
+    }
+
+    /// How many rows each has, to save with a checkpoint.
+    pub fn rows(&self) -> BTreeMap<String, u64> {
+        let rows = self.0.iter().map(|log| (log.name().to_owned(), log.rows()));
+        rows.collect()
+    }
+
+    /// Cuts each to the rows that a checkpoint knows of. One that it does not know was not written then, and what it holds is older.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn truncate(&mut self, rows: &BTreeMap<String, u64>) -> Result<(), LogError> {
+        for log in &mut self.0 {
+            if let Some(&rows) = rows.get(log.name()) {
+                log.truncate_rows(rows)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes the folder of a new run in `root`: the one named, or `version_N`, one above the highest there is.
 ///
 /// Making the folder is what claims the number, so two runs that start together get two folders.
 ///
 /// # Errors
-/// The folder cannot be made.
-pub fn new_version(root: &Path) -> Result<PathBuf, LogError> {
+/// The folder cannot be made, or the one named holds a run.
+pub fn new_version(root: &Path, named: Option<&str>) -> Result<PathBuf, LogError> {
     fs::create_dir_all(root).map_err(error("make the folder", root))?;
+    if let Some(named) = named {
+        let folder = root.join(named);
+        fs::create_dir_all(&folder).map_err(error("make the folder", &folder))?;
+        let mut entries = fs::read_dir(&folder).map_err(error("read the folder", &folder))?;
+        return match entries.next() {
+            None => Ok(folder),
+            Some(_) => Err(LogError::Taken { folder }),
+        };
+    }
     let entries = fs::read_dir(root).map_err(error("read the folder", root))?;
     let taken = entries.filter_map(|entry| {
         let name = entry.ok()?.file_name();
@@ -60,261 +190,9 @@ pub fn new_version(root: &Path) -> Result<PathBuf, LogError> {
     }
 }
 
-/// A table of metrics that grows by rows, and now and then by a column.
-#[derive(Debug)]
-pub struct CsvLog {
-    path: PathBuf,
-    /// The metrics in the header, without `epoch` and `step`.
-    metrics: Vec<String>,
-    rows: u64,
-    file: File,
-}
-
-impl CsvLog {
-    /// Name of the file in the folder of a run.
-    pub const FILE: &str = "metrics.csv";
-
-    /// Opens the log in the folder of a run, or starts one there.
-    ///
-    /// A last row that was cut off in the middle, as by a crash, is dropped.
-    ///
-    /// # Errors
-    /// The file cannot be opened, or is not such a log.
-    pub fn open(folder: &Path) -> Result<Self, LogError> {
-        let path = folder.join(Self::FILE);
-        let opening = || {
-            OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .open(&path)
-        };
-        let mut file = opening().map_err(error("open", &path))?;
-        let (metrics, rows) = match read_header(&mut file, &path)? {
-            Some(metrics) => (metrics, finish_last_row(&mut file, &path)?),
-            None => {
-                file.set_len(0).map_err(error("write", &path))?;
-                write(&mut file, &path, &header(&[]))?;
-                (Vec::new(), 0)
-            }
-        };
-        Ok(Self {
-            path,
-            metrics,
-            rows,
-            file,
-        })
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Number of rows, without the header.
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// Appends one row: the epoch, the number of optimizer steps done, and metrics by name.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn log(
-        &mut self,
-        epoch: u64,
-        step: u64,
-        metrics: &[(String, f64)],
-    ) -> Result<(), LogError> {
-        let mut columns = self.metrics.clone();
-        for (name, _) in metrics {
-            let name = column(name);
-            if !columns.contains(&name) {
-                columns.push(name);
-            }
-        }
-        if columns.len() > self.metrics.len() {
-            self.widen(columns)?;
-        }
-        let mut row = format!("{epoch},{step}");
-        for of in &self.metrics {
-            row.push(',');
-            // The later one of two values with one name.
-            let value = metrics.iter().rev().find(|(name, _)| column(name) == *of);
-            if let Some((_, value)) = value {
-                row.push_str(&number(*value));
-            }
-        }
-        row.push('\n');
-        write(&mut self.file, &self.path, &row)?;
-        self.rows += 1;
-        Ok(())
-    }
-
-    /// Cuts the rows of steps after `step`: what a run did after the checkpoint it resumes from.
-    ///
-    /// # Errors
-    /// The file cannot be written, or a row has no step.
-    pub fn truncate_after(&mut self, step: u64) -> Result<(), LogError> {
-        let path = self.path.clone();
-        let damaged = |line| LogError::Damaged {
-            path: path.clone(),
-            line,
-            reason: "the row has no step in its second column",
-        };
-        self.rewrite(self.metrics.clone(), |index, row| {
-            // Below the header, and lines are counted from 1.
-            let of = row
-                .split(',')
-                .nth(1)
-                .and_then(|cell| cell.parse::<u64>().ok());
-            of.map(|of| of <= step)
-                .ok_or_else(|| damaged(index as usize + 2))
-        })
-    }
-
-    /// Cuts all rows but the first `rows`, for a checkpoint that remembers how many there were.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn truncate_rows(&mut self, rows: u64) -> Result<(), LogError> {
-        self.rewrite(self.metrics.clone(), |index, _| Ok(index < rows))
-    }
-
-    fn widen(&mut self, columns: Vec<String>) -> Result<(), LogError> {
-        self.rewrite(columns, |_, _| Ok(true))
-    }
-
-    /// Writes the table aside with these columns and the rows that `keep` wants, then renames it over
-    /// the old one.
-    fn rewrite(
-        &mut self,
-        columns: Vec<String>,
-        keep: impl Fn(u64, &str) -> Result<bool, LogError>,
-    ) -> Result<(), LogError> {
-        let aside = self.path.with_extension("csv.partial");
-        let written = write_aside(&self.path, &aside, &columns, keep);
-        let rows = written.inspect_err(|_| drop(fs::remove_file(&aside)))?;
-        fs::rename(&aside, &self.path).map_err(error("write", &self.path))?;
-        self.file = OpenOptions::new()
-            .append(true)
-            .open(&self.path)
-            .map_err(error("open", &self.path))?;
-        self.metrics = columns;
-        self.rows = rows;
-        Ok(())
-    }
-}
-
-/// Copies the table to `aside`; returns the number of rows kept.
-fn write_aside(
-    path: &Path,
-    aside: &Path,
-    columns: &[String],
-    keep: impl Fn(u64, &str) -> Result<bool, LogError>,
-) -> Result<u64, LogError> {
-    let old = File::open(path).map_err(error("open", path))?;
-    let new = File::create(aside).map_err(error("write", aside))?;
-    let mut new = BufWriter::new(new);
-    let mut put = |line: &str| {
-        new.write_all(line.as_bytes())
-            .map_err(error("write", aside))
-    };
-    put(&header(columns))?;
-    let cells = columns.len() + 2;
-    let mut rows = 0;
-    for (index, row) in BufReader::new(old).lines().skip(1).enumerate() {
-        let row = row.map_err(error("read", path))?;
-        if keep(index as u64, &row)? {
-            let missing = cells.saturating_sub(row.split(',').count());
-            put(&row)?;
-            put(&",".repeat(missing))?;
-            put("\n")?;
-            rows += 1;
-        }
-    }
-    let new = new
-        .into_inner()
-        .map_err(|failed| error("write", aside)(failed.into_error()))?;
-    new.sync_all().map_err(error("write", aside))?;
-    Ok(rows)
-}
-
-/// The metrics in the first line; none if there is no complete line yet.
-fn read_header(file: &mut File, path: &Path) -> Result<Option<Vec<String>>, LogError> {
-    let mut line = Vec::new();
-    let mut start = BufReader::new(&mut *file).take(1 << 20);
-    start
-        .read_until(b'\n', &mut line)
-        .map_err(error("read", path))?;
-    if b"epoch,step".starts_with(&line) {
-        return Ok(None);
-    }
-    let line = String::from_utf8(line).ok();
-    let line = line.as_deref().and_then(|line| line.strip_suffix('\n'));
-    let columns = line.and_then(|line| line.strip_prefix("epoch,step"));
-    let metrics = match columns.map(|columns| columns.strip_prefix(',').ok_or(columns)) {
-        Some(Ok(metrics)) => metrics.split(',').map(str::to_owned).collect(),
-        Some(Err("")) => Vec::new(),
-        _ => {
-            return Err(LogError::Damaged {
-                path: path.to_owned(),
-                line: 1,
-                reason: "the header does not begin with \"epoch,step\", so this is not a log of a run",
-            });
-        }
-    };
-    Ok(Some(metrics))
-}
-
-/// Drops what follows the last line end and counts the rows before it.
-fn finish_last_row(file: &mut File, path: &Path) -> Result<u64, LogError> {
-    file.seek(SeekFrom::Start(0)).map_err(error("read", path))?;
-    let mut reader = BufReader::new(&mut *file);
-    let (mut lines, mut complete) = (0_u64, 0_u64);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let length = reader
-            .read_until(b'\n', &mut line)
-            .map_err(error("read", path))?;
-        if line.last() != Some(&b'\n') {
-            break;
-        }
-        lines += 1;
-        complete += length as u64;
-    }
-    file.set_len(complete).map_err(error("write", path))?;
-    Ok(lines.saturating_sub(1))
-}
-
-fn header(metrics: &[String]) -> String {
-    let mut line = "epoch,step".to_owned();
-    for metric in metrics {
-        line.push(',');
-        line.push_str(metric);
-    }
-    line.push('\n');
-    line
-}
-
-/// The column of a metric: its name, with the characters replaced that mean something in a table.
-fn column(metric: &str) -> String {
-    metric.replace([',', '"', '\n', '\r'], "_")
-}
-
-/// The shortest text that reads back as the same number, in the spelling that table readers know.
-fn number(value: f64) -> String {
-    if value.is_nan() {
-        "nan".to_owned()
-    } else {
-        format!("{value:?}")
-    }
-}
-
-fn write(file: &mut File, path: &Path, text: &str) -> Result<(), LogError> {
-    file.write_all(text.as_bytes())
-        .map_err(error("write", path))
+/// Writes to the end of a file in one piece.
+fn append(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    file.write_all(bytes).map_err(error("write", path))
 }
 
 fn error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {

@@ -3,15 +3,33 @@
 //! The step walks the module once. State is kept by the parameter's path, scalars are computed in double precision, and the gradient's norm is
 //! that of all parameters together, as PyTorch has it.
 
+mod adafactor;
+mod adam;
+mod adaptive;
+mod gradients;
+mod groups;
+mod rule;
+mod sgd;
+
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-use engraft_component::{Choice, Component};
-use engraft_kernels::{AdamWStep, adamw_step, sum_squares};
+use engraft_component::Choice;
 use engraft_models::ParameterPath;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use groups::LayerRates;
+use rule::{Rule, Update, from_zero, refuse};
+
+pub use adafactor::Adafactor;
+pub use adam::{Adam, AdamW};
+pub use adaptive::{Adagrad, RMSprop};
+pub use groups::ParameterGroups;
+pub use rule::Parts;
+pub use sgd::SGD;
+
+pub(crate) use gradients::{first_not_finite, first_weight_not_finite};
 
 /// What turns gradients into new weights.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -19,129 +37,90 @@ use crate::error::{Error, Result};
 pub enum Optimizer {
     /// Adam with decoupled weight decay.
     AdamW(AdamW),
-    /// Adam without weight decay.
+    /// Adam.
     Adam(Adam),
-}
-
-/// Adam with decoupled weight decay.
-///
-/// Loshchilov and Hutter, arXiv 1711.05101; definitions and defaults are PyTorch's.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "torch.optim.AdamW")]
-#[component(ignored(
-    foreach = "the step is always fused",
-    fused = "the step is always fused",
-    capturable = "there is no graph capture",
-    differentiable = "the step is not differentiated"
-))]
-pub struct AdamW {
-    /// Learning rate.
-    #[arg(default = 1e-3)]
-    pub lr: f64,
-    /// Decay rates of the two moments.
-    #[arg(default = [0.9, 0.999])]
-    pub betas: [f64; 2],
-    /// Added to the root of the second moment.
-    #[arg(default = 1e-8)]
-    pub eps: f64,
-    /// Share of the learning rate by which weights shrink in each step.
-    #[arg(default = 0.01)]
-    pub weight_decay: f64,
-    /// Only false.
-    #[arg(default = false)]
-    pub amsgrad: bool,
-    /// Only false.
-    #[arg(default = false)]
-    pub maximize: bool,
-}
-
-/// Adam without weight decay.
-///
-/// Kingma and Ba, arXiv 1412.6980.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "torch.optim.Adam")]
-#[component(ignored(
-    foreach = "the step is always fused",
-    fused = "the step is always fused"
-))]
-pub struct Adam {
-    /// Learning rate.
-    #[arg(default = 1e-3)]
-    pub lr: f64,
-    /// Decay rates of the two moments.
-    #[arg(default = [0.9, 0.999])]
-    pub betas: [f64; 2],
-    /// Added to the root of the second moment.
-    #[arg(default = 1e-8)]
-    pub eps: f64,
+    /// Gradient descent.
+    SGD(SGD),
+    /// Second moments by rows and columns.
+    Adafactor(Adafactor),
+    /// Gradients over the root of their mean square.
+    RMSprop(RMSprop),
+    /// Gradients over the root of their sum of squares.
+    Adagrad(Adagrad),
 }
 
 impl Optimizer {
-    /// The learning rate that schedules multiply.
+    /// The learning rate that schedules change.
     pub fn learning_rate(&self) -> f64 {
-        match self {
-            Self::AdamW(adamw) => adamw.lr,
-            Self::Adam(adam) => adam.lr,
-        }
+        self.rule().learning_rate()
     }
 
-    fn settings(&self) -> ([f64; 2], f64, f64) {
-        match self {
-            Self::AdamW(adamw) => (adamw.betas, adamw.eps, adamw.weight_decay),
-            Self::Adam(adam) => (adam.betas, adam.eps, 0.0),
+    /// The momentum, or the first of Adam's betas, if there is one.
+    pub fn momentum(&self) -> Option<f64> {
+        self.rule().momentum()
+    }
+
+    /// The weight decay, of whichever kind.
+    pub(crate) fn weight_decay(&self) -> f64 {
+        self.rule().weight_decay()
+    }
+
+    /// The same with another momentum, where there is one.
+    pub(crate) fn with_momentum(&self, momentum: f64) -> Self {
+        let mut optimizer = self.clone();
+        match &mut optimizer {
+            Self::AdamW(it) => it.betas[0] = momentum,
+            Self::Adam(it) => it.betas[0] = momentum,
+            Self::SGD(it) => it.momentum = momentum,
+            Self::RMSprop(it) => it.momentum = momentum,
+            Self::Adafactor(_) | Self::Adagrad(_) => {}
         }
+        optimizer
+    }
+
+    /// Names and sizes of what is kept of a parameter once it has taken a step.
+    pub(crate) fn parts(&self, shape: &[usize]) -> Vec<(&'static str, usize)> {
+        self.rule().parts(shape)
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        let refuse = |key: &str, problem: String| {
-            Err(Error::Argument(format!("model.optimizer.{key}: {problem}")))
-        };
-        let (betas, epsilon, decay) = self.settings();
-        let rate = self.learning_rate();
-        if !(rate.is_finite() && rate >= 0.0) {
-            return refuse(
-                "lr",
-                format!("expected a finite number of at least 0, found {rate}"),
-            );
+        let rule = self.rule();
+        from_zero("lr", rule.learning_rate())?;
+        match rule.groups().layer_decay {
+            Some(decay) if !(decay > 0.0 && decay <= 1.0) => Err(refuse(
+                "layer_decay",
+                format!("expected a number above 0 and up to 1, found {decay}"),
+            )),
+            _ => rule.check(),
         }
-        if let Some(beta) = betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
-            return refuse(
-                "betas",
-                format!("expected two numbers from 0 to below 1, found {beta}"),
-            );
-        }
-        // A weight that never had a gradient has moments of zero: without epsilon the step would be 0 / 0.
-        if !(epsilon.is_finite() && epsilon > 0.0) {
-            return refuse(
-                "eps",
-                format!("expected a finite number above 0, found {epsilon}"),
-            );
-        }
-        if !(decay.is_finite() && decay >= 0.0) {
-            return refuse(
-                "weight_decay",
-                format!("expected a finite number of at least 0, found {decay}"),
-            );
-        }
+    }
+
+    fn rule(&self) -> &dyn Rule {
         match self {
-            Self::AdamW(AdamW { amsgrad: true, .. }) => {
-                refuse("amsgrad", "not supported; remove it or give false".into())
-            }
-            Self::AdamW(AdamW { maximize: true, .. }) => {
-                refuse("maximize", "not supported; remove it or give false".into())
-            }
-            _ => Ok(()),
+            Self::AdamW(it) => it,
+            Self::Adam(it) => it,
+            Self::SGD(it) => it,
+            Self::Adafactor(it) => it,
+            Self::RMSprop(it) => it,
+            Self::Adagrad(it) => it,
         }
     }
 }
 
-/// The running moments of each parameter, by its path, flattened; and how many steps were taken.
+/// What is kept of each parameter that has taken a step, by its path.
 #[derive(Clone, Debug, Default)]
 pub struct OptimizerState {
-    /// Steps taken.
+    /// By the parameter's path.
+    pub parameters: BTreeMap<String, ParameterState>,
+}
+
+/// What is kept of one parameter.
+#[derive(Clone, Debug, Default)]
+pub struct ParameterState {
+    /// Steps it has taken, which are fewer where it was frozen at first.
     pub step: u64,
-    /// First and second moment.
-    pub moments: BTreeMap<String, [Tensor<1>; 2]>,
+    /// Its running averages and the like.
+    pub parts: Parts,
 }
 
 /// The sum of several backward passes, by parameter path, flattened.
@@ -191,12 +170,7 @@ impl GradientSum {
 
     /// The Euclidean norm of the mean gradient of all parameters together.
     pub fn norm(&self) -> f64 {
-        let squares: f64 = self
-            .gradients
-            .values()
-            .map(|gradient| sum_squares(gradient.clone()))
-            .sum();
-        squares.sqrt() / self.weight
+        self.norm_under("")
     }
 }
 
@@ -214,21 +188,17 @@ impl Optimizer {
     ) -> M {
         // PyTorch's definition, with its guard against division by zero.
         let clip = clip.map_or(1.0, |(limit, norm)| (limit / (norm + 1e-6)).min(1.0));
-        state.step += 1;
-        let (betas, epsilon, weight_decay) = self.settings();
-        let step = AdamWStep {
-            learning_rate,
-            betas,
-            epsilon,
-            weight_decay,
-            step: state.step,
-            gradient_scale: clip / sum.weight,
-        };
+        let rule = self.rule();
+        let sign = if rule.maximize() { -1.0 } else { 1.0 };
+        let layers = rule.groups().layer_decay;
         let mut updater = Updater {
             path: ParameterPath::default(),
             gradients: sum.gradients,
-            moments: &mut state.moments,
-            step,
+            parameters: &mut state.parameters,
+            rule,
+            layers: layers.map(|decay| LayerRates::new(&module, decay)),
+            learning_rate,
+            scale: sign * clip / sum.weight,
         };
         module.map(&mut updater)
     }
@@ -238,8 +208,11 @@ impl Optimizer {
 struct Updater<'a> {
     path: ParameterPath,
     gradients: BTreeMap<String, Tensor<1>>,
-    moments: &'a mut BTreeMap<String, [Tensor<1>; 2]>,
-    step: AdamWStep,
+    parameters: &'a mut BTreeMap<String, ParameterState>,
+    rule: &'a dyn Rule,
+    layers: Option<LayerRates>,
+    learning_rate: f64,
+    scale: f64,
 }
 
 impl ModuleMapper for Updater<'_> {
@@ -256,25 +229,31 @@ impl ModuleMapper for Updater<'_> {
         let Some(gradient) = self.gradients.remove(&path) else {
             return param;
         };
-        let moments = self
-            .moments
-            .remove(&path)
-            .unwrap_or_else(|| [gradient.zeros_like(), gradient.zeros_like()]);
-        let step = self.step;
-        let mut updated = None;
-        let param = param.map(|tensor| {
+        let share = self.layers.as_ref().map_or(1.0, |it| it.share(&path));
+        let rule = self.rule;
+        let is_excluded = rule.groups().excludes(&path);
+        let state = self.parameters.entry(path).or_default();
+        state.step += 1;
+        let mut update = Update {
+            shape: Vec::new(),
+            rate: self.learning_rate * share,
+            weight_decay: if is_excluded {
+                0.0
+            } else {
+                rule.weight_decay()
+            },
+            step: state.step,
+            scale: self.scale,
+        };
+        param.map(|tensor| {
             let shape = tensor.dims();
+            update.shape = shape.to_vec();
             let count = shape.iter().product::<usize>();
             // Out of the graph for the update, and back in as a fresh leaf.
             let flat = tensor.inner().reshape([count]);
-            let (flat, moments) = adamw_step(flat, gradient, moments, step);
-            updated = Some(moments);
+            let flat = rule.update(flat, gradient, &mut state.parts, &update);
             Tensor::from_inner(flat.reshape(shape)).require_grad()
-        });
-        if let Some(moments) = updated {
-            self.moments.insert(path, moments);
-        }
-        param
+        })
     }
 }
 

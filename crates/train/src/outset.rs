@@ -7,13 +7,14 @@ use engraft_models::parameters;
 use engraft_tasks::{Model, Network};
 
 use crate::error::Result;
-use crate::fit::Fit;
+use crate::fit::{Fit, GRADIENT_NORMS};
 use crate::loader::Loader;
+use crate::rate_log::RateLog;
 use crate::settings::Plan;
 use crate::training::Interval;
 
 /// The metrics that a run produces.
-pub(crate) fn known_metrics(model: &Model, validates: bool) -> Vec<String> {
+pub(crate) fn known_metrics(model: &Model, fit: &Fit<'_>, validates: bool) -> Vec<String> {
     let scores = model
         .metrics()
         .map_or_else(Vec::new, |metrics| metrics.finish());
@@ -25,7 +26,11 @@ pub(crate) fn known_metrics(model: &Model, validates: bool) -> Vec<String> {
     if names.iter().any(|name| name == "accuracy") {
         known.push("train_accuracy_epoch".to_owned());
     }
-    known.extend(["lr", "grad_norm"].map(str::to_owned));
+    known.extend(RateLog::new(fit.callbacks).names().map(str::to_owned));
+    known.push("grad_norm".to_owned());
+    if fit.training.log_grad_norm_step > 0 {
+        known.extend(GRADIENT_NORMS.map(str::to_owned));
+    }
     if validates {
         known.extend(names.iter().map(|name| format!("val_{name}")));
     }
@@ -82,11 +87,11 @@ pub(crate) fn data_signature(
         .collect())
 }
 
-/// Path and number of elements of every parameter that is trained.
-pub(crate) fn trained_parameters(network: &Network) -> Vec<(String, usize)> {
+/// Path and shape of every parameter that is trained.
+pub(crate) fn trained_parameters(network: &Network) -> Vec<(String, Vec<usize>)> {
     let all = parameters(network).into_iter();
     all.filter(|(_, _, tensor)| tensor.is_tracked())
-        .map(|(path, _, tensor)| (path, tensor.dims()[0]))
+        .map(|(path, shape, _)| (path, shape))
         .collect()
 }
 

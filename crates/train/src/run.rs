@@ -8,7 +8,7 @@ use engraft_tasks::{Model, Network};
 
 use crate::callback::{Callback, CheckpointKeeper, ModelCheckpoint, Moment, Stopper, Validation};
 use crate::error::Result;
-use crate::log::{CsvLog, new_version};
+use crate::log::{Logs, new_version};
 use crate::optimizer::OptimizerState;
 use crate::settings::Plan;
 use crate::snapshot::{self, State};
@@ -20,7 +20,7 @@ pub(crate) const LAST: &str = "last";
 pub(crate) struct Run {
     /// The run's folder; none for a rehearsal.
     folder: Option<PathBuf>,
-    log: Option<CsvLog>,
+    logs: Option<Logs>,
     keepers: Vec<CheckpointKeeper>,
     stoppers: Vec<Stopper>,
     validation: Validation,
@@ -67,7 +67,7 @@ impl Run {
         }
         Ok(Self {
             folder: None,
-            log: None,
+            logs: None,
             keepers,
             stoppers,
             validation,
@@ -82,7 +82,7 @@ impl Run {
     pub(crate) fn new_empty() -> Self {
         Self {
             folder: None,
-            log: None,
+            logs: None,
             keepers: Vec::new(),
             stoppers: Vec::new(),
             validation: Validation::Never,
@@ -107,20 +107,15 @@ impl Run {
         if !plan.checkpoints && !plan.log {
             return Ok(());
         }
-        let Some((checkpoint, state, folder)) = resumed
-            .and_then(|(checkpoint, state)| Some((checkpoint, state, run_of(checkpoint, state)?)))
-        else {
-            let folder = new_version(&plan.root)?;
-            if plan.log {
-                self.log = Some(CsvLog::open(&folder)?);
-            }
+        let Some((checkpoint, state, folder)) = resumed.and_then(|(checkpoint, state)| {
+            let folder = run_of(checkpoint, state, plan.version.as_deref())?;
+            Some((checkpoint, state, folder))
+        }) else {
+            let folder = new_version(&plan.root, plan.version.as_deref())?;
+            self.open_logs(plan, &folder, None)?;
             return self.settle(folder);
         };
-        if plan.log {
-            let mut log = CsvLog::open(&folder)?;
-            log.truncate_rows(state.log_rows)?;
-            self.log = Some(log);
-        }
+        self.open_logs(plan, &folder, Some(state))?;
         remove_unfinished(&folder.join("checkpoints"));
         // The run died between a save and the removal that follows it.
         state
@@ -138,6 +133,19 @@ impl Run {
         self.settle(folder)
     }
 
+    fn open_logs(&mut self, plan: &Plan, folder: &Path, resumed: Option<&State>) -> Result<()> {
+        if !plan.log {
+            return Ok(());
+        }
+        let from = resumed.map(|state| state.position.step + 1);
+        let mut logs = Logs::open(folder, &plan.log_formats, &self.config, from)?;
+        if let Some(state) = resumed {
+            logs.truncate(&state.log_rows)?;
+        }
+        self.logs = Some(logs);
+        Ok(())
+    }
+
     /// Saves the resolved experiment in the run's folder.
     fn settle(&mut self, folder: PathBuf) -> Result<()> {
         atomic::write(&folder.join("config.yaml"), self.config.as_bytes())?;
@@ -149,10 +157,10 @@ impl Run {
         self.folder.as_deref()
     }
 
-    /// Adds a row to the log.
+    /// Adds a row to the logs.
     pub(crate) fn log(&mut self, epoch: u64, step: u64, metrics: &[(String, f64)]) -> Result<()> {
-        if let Some(log) = &mut self.log {
-            log.log(epoch, step, metrics)?;
+        if let Some(logs) = &mut self.logs {
+            logs.append(epoch, step, metrics)?;
         }
         Ok(())
     }
@@ -245,7 +253,7 @@ impl Run {
             .collect();
         state.saves = self.saves;
         self.saves += 1;
-        state.log_rows = self.log.as_ref().map_or(0, CsvLog::rows);
+        state.log_rows = self.logs.as_ref().map(Logs::rows).unwrap_or_default();
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|error| crate::Error::Checkpoint {
                 checkpoint: path.display().to_string(),
@@ -291,12 +299,13 @@ fn key(settings: &impl FromNode) -> String {
 }
 
 /// The run that a checkpoint lies in, if it lies in one and is its newest: going on from an older one begins a new run, and keeps what came after.
-fn run_of(checkpoint: &Path, state: &State) -> Option<PathBuf> {
+fn run_of(checkpoint: &Path, state: &State, version: Option<&str>) -> Option<PathBuf> {
     let full = checkpoint.canonicalize().ok()?;
     let checkpoints = full.parent()?;
     let run = checkpoints.parent()?;
+    let name = run.file_name()?.to_str()?;
     let is_run = checkpoints.file_name()? == "checkpoints"
-        && run.file_name()?.to_str()?.starts_with("version_");
+        && (name.starts_with("version_") || version == Some(name));
     if !is_run || !run.join("config.yaml").exists() || snapshot::holds_later(checkpoints, state) {
         return None;
     }

@@ -1,12 +1,27 @@
-//! Learning-rate schedules: what the base rate is multiplied with at each optimizer step.
+//! Learning-rate schedules: the rate of each optimizer step.
 //!
 //! A schedule is a function of the step alone, so it has no state to save and a resumed run needs
 //! nothing but its step count. The torch schedules are their closed forms; the three with warm-up are
-//! ModelGenerator's.
+//! ModelGenerator's. [`ReduceLROnPlateau`] alone looks at a metric: its memory is a [`Plateau`].
 
-use std::f64::consts::PI;
+mod composed;
+mod cyclic;
+mod decay;
+mod foreign;
+mod plateau;
+mod warmup;
 
 use engraft_component::{Choice, Component};
+
+pub use composed::{ChainedScheduler, SequentialLR};
+pub use cyclic::{
+    AnnealStrategy, CosineAnnealingLR, CosineAnnealingWarmRestarts, CyclicLR, CyclicMode,
+    OneCycleLR,
+};
+pub use decay::{ConstantLR, ExponentialLR, LinearLR, MultiStepLR, PolynomialLR, StepLR};
+pub use foreign::{LambdaLR, MultiplicativeLR};
+pub use plateau::{Plateau, PlateauState, ReduceLROnPlateau, ThresholdMode};
+pub use warmup::{ConstantWithWarmup, CosineWithWarmup, LinearWithWarmup, Warmup};
 
 /// Why a schedule gives no rate.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -25,6 +40,16 @@ pub enum ScheduleError {
         /// The schedule's name.
         schedule: &'static str,
     },
+    /// The schedule has an end, and training goes on after it.
+    #[error(
+        "{schedule} ends after {steps} steps, but training goes on; give the number of all steps, or none, which means the whole run"
+    )]
+    Ended {
+        /// The schedule's name.
+        schedule: &'static str,
+        /// Its length.
+        steps: u64,
+    },
     /// An argument is outside its range.
     #[error("{schedule}: {argument} is {value}, but must be {range}")]
     Range {
@@ -36,6 +61,14 @@ pub enum ScheduleError {
         value: String,
         /// What is allowed.
         range: &'static str,
+    },
+    /// Arguments that do not go together, or cannot be had.
+    #[error("{schedule}: {reason}")]
+    Arguments {
+        /// The schedule's name.
+        schedule: &'static str,
+        /// Which, and what to do.
+        reason: String,
     },
 }
 
@@ -50,118 +83,102 @@ pub enum LrScheduler {
     CosineWithWarmup(CosineWithWarmup),
     /// A fall by a factor every few steps.
     StepLR(StepLR),
+    /// A fall by a factor at given steps.
+    MultiStepLR(MultiStepLR),
+    /// A smaller rate for some steps.
+    ConstantLR(ConstantLR),
     /// A straight line between two factors.
     LinearLR(LinearLR),
+    /// A fall by a factor at every step.
+    ExponentialLR(ExponentialLR),
+    /// A power of what is left.
+    PolynomialLR(PolynomialLR),
+    /// A cosine down, and up again.
+    CosineAnnealingLR(CosineAnnealingLR),
+    /// A cosine down, again and again.
+    CosineAnnealingWarmRestarts(CosineAnnealingWarmRestarts),
+    /// One rise and a long fall.
+    OneCycleLR(OneCycleLR),
+    /// Up and down, again and again.
+    CyclicLR(CyclicLR),
+    /// One schedule after another.
+    SequentialLR(SequentialLR),
+    /// Several factors at once.
+    ChainedScheduler(ChainedScheduler),
+    /// A fall when a metric stops improving.
+    ReduceLROnPlateau(ReduceLROnPlateau),
+    /// Not available: Python code.
+    LambdaLR(LambdaLR),
+    /// Not available: Python code.
+    MultiplicativeLR(MultiplicativeLR),
 }
 
-/// A rise of the rate from 0 to its full value at the start of training, in equal steps.
-#[derive(Clone, Debug, PartialEq, Component)]
-pub struct Warmup {
-    /// Share of all optimizer steps that is warm-up, from 0 to 1; rounded down to whole steps.
-    pub warmup_ratio: Option<f64>,
-    /// Number of warm-up steps; wins over `warmup_ratio`. One of the two is required.
-    pub num_warmup_steps: Option<u64>,
-    /// The step before the first one; -1 starts the schedule at its beginning.
-    #[arg(default = -1)]
-    pub last_epoch: i64,
+/// What a rate depends on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The optimizer step, or the epoch if the schedule counts epochs; from 0.
+    pub step: u64,
+    /// The number of all of them, when training has an end.
+    pub total: Option<u64>,
+    /// The optimizer's rate.
+    pub base: f64,
 }
 
-/// Warm-up from 0, then the full rate.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "modelgenerator.lr_schedulers.ConstantWithWarmup")]
-#[component(ignored(verbose = "the learning rate is in the log"))]
-pub struct ConstantWithWarmup {
-    /// The warm-up.
-    #[arg(flatten)]
-    pub warmup: Warmup,
-}
+/// What the classes of schedules have in common.
+trait Schedule {
+    /// Refuses arguments outside their range.
+    fn check(&self) -> Result<(), ScheduleError>;
 
-/// Warm-up from 0, then a straight line to 0 at the last step.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "modelgenerator.lr_schedulers.LinearWithWarmup")]
-#[component(ignored(verbose = "the learning rate is in the log"))]
-pub struct LinearWithWarmup {
-    /// The warm-up.
-    #[arg(flatten)]
-    pub warmup: Warmup,
-}
+    /// The rate; the arguments are checked.
+    fn rate(&self, at: Point) -> Result<f64, ScheduleError>;
 
-/// Warm-up from 0, then half a cosine to 0 at the last step.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "modelgenerator.lr_schedulers.CosineWithWarmup")]
-#[component(ignored(verbose = "the learning rate is in the log"))]
-pub struct CosineWithWarmup {
-    /// The warm-up.
-    #[arg(flatten)]
-    pub warmup: Warmup,
-}
+    /// The momentum, or the first of Adam's betas, where the schedule moves it.
+    fn momentum(&self, _: Point) -> Result<Option<f64>, ScheduleError> {
+        Ok(None)
+    }
 
-/// The rate falls by the factor `gamma` every `step_size` optimizer steps.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "torch.optim.lr_scheduler.StepLR")]
-#[component(ignored(verbose = "the learning rate is in the log"))]
-pub struct StepLR {
-    /// Number of steps between falls.
-    pub step_size: u64,
-    /// The factor.
-    #[arg(default = 0.1)]
-    pub gamma: f64,
-    /// The step before the first one; -1 starts the schedule at its beginning.
-    #[arg(default = -1)]
-    pub last_epoch: i64,
-}
+    /// Whether the schedule moves the momentum.
+    fn moves_momentum(&self) -> bool {
+        false
+    }
 
-/// The rate goes in a straight line from `start_factor` to `end_factor`, and stays there.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "torch.optim.lr_scheduler.LinearLR")]
-#[component(ignored(verbose = "the learning rate is in the log"))]
-pub struct LinearLR {
-    /// Factor at the first step, above 0 and up to 1.
-    #[arg(default = 1.0 / 3.0)]
-    pub start_factor: f64,
-    /// Factor after `total_iters` steps, from 0 to 1.
-    #[arg(default = 1.0)]
-    pub end_factor: f64,
-    /// Number of steps from one to the other.
-    #[arg(default = 5)]
-    pub total_iters: u64,
-    /// The step before the first one; -1 starts the schedule at its beginning.
-    #[arg(default = -1)]
-    pub last_epoch: i64,
+    /// Whether the rate is the optimizer's times a factor that the optimizer's does not decide.
+    fn is_factor(&self) -> bool {
+        false
+    }
+
+    /// Whether the rate all but vanishes because the user wants it to.
+    fn vanishes_by_design(&self) -> bool {
+        false
+    }
+
+    /// The step before the first.
+    fn last_epoch(&self) -> i64;
 }
 
 impl LrScheduler {
-    /// What the base rate is multiplied with at optimizer step `step`, counted from 0.
-    ///
-    /// `total` is the number of optimizer steps of the whole training, when it has an end.
+    /// The learning rate; of [`ReduceLROnPlateau`] that without any fall.
     ///
     /// # Errors
-    /// Those of [`check`](Self::check), and [`ScheduleError::Endless`] when `total` is needed and
-    /// missing.
-    pub fn multiplier(&self, step: u64, total: Option<u64>) -> Result<f64, ScheduleError> {
+    /// Those of [`check`](Self::check); [`ScheduleError::Endless`] when the number of steps is needed and missing;
+    /// [`ScheduleError::Ended`] when the schedule is over.
+    pub fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
         self.check()?;
-        let step = step.saturating_add_signed(self.last_epoch().saturating_add(1));
-        let schedule = self.label();
-        let endless = ScheduleError::Endless { schedule };
-        match self {
-            Self::ConstantWithWarmup(it) => it.warmup.then(schedule, step, total, |_| Ok(1.0)),
-            Self::LinearWithWarmup(it) => it.warmup.then(schedule, step, total, |warmup| {
-                let total = total.ok_or(endless)?;
-                let left = total.saturating_sub(step) as f64;
-                Ok(left / total.saturating_sub(warmup).max(1) as f64)
-            }),
-            Self::CosineWithWarmup(it) => it.warmup.then(schedule, step, total, |warmup| {
-                let total = total.ok_or(endless)?;
-                let past = step.saturating_sub(warmup) as f64;
-                let progress = past / total.saturating_sub(warmup).max(1) as f64;
-                Ok((0.5 * (1.0 + (PI * progress).cos())).max(0.0))
-            }),
-            Self::StepLR(it) => Ok(it.gamma.powf((step / it.step_size) as f64)),
-            Self::LinearLR(it) => {
-                let progress = step.min(it.total_iters) as f64 / it.total_iters as f64;
-                Ok(it.start_factor + (it.end_factor - it.start_factor) * progress)
-            }
-        }
+        self.rate_at(at)
+    }
+
+    /// The momentum, or the first of Adam's betas, where the schedule moves it.
+    ///
+    /// # Errors
+    /// As [`rate`](Self::rate).
+    pub fn momentum(&self, at: Point) -> Result<Option<f64>, ScheduleError> {
+        self.check()?;
+        self.momentum_at(at)
+    }
+
+    /// Whether the schedule moves the momentum, or the first of Adam's betas.
+    pub fn moves_momentum(&self) -> bool {
+        self.schedule().moves_momentum()
     }
 
     /// Checks the arguments, before anything is trained.
@@ -169,50 +186,16 @@ impl LrScheduler {
     /// # Errors
     /// Warm-up is not given, or an argument is outside its range.
     pub fn check(&self) -> Result<(), ScheduleError> {
-        let schedule = self.label();
-        let within = |fits: bool, argument, value: &dyn ToString, range| match fits {
-            true => Ok(()),
-            false => Err(ScheduleError::Range {
-                schedule,
-                argument,
-                value: value.to_string(),
-                range,
-            }),
-        };
-        let first = self.last_epoch();
-        within(first >= -1, "last_epoch", &first, "-1 or a step")?;
-        match self {
-            Self::ConstantWithWarmup(ConstantWithWarmup { warmup })
-            | Self::LinearWithWarmup(LinearWithWarmup { warmup })
-            | Self::CosineWithWarmup(CosineWithWarmup { warmup }) => {
-                match (warmup.num_warmup_steps, warmup.warmup_ratio) {
-                    (Some(_), _) => Ok(()),
-                    (None, Some(ratio)) => {
-                        let fits = (0.0..=1.0).contains(&ratio);
-                        within(fits, "warmup_ratio", &ratio, "from 0 to 1")
-                    }
-                    (None, None) => Err(ScheduleError::NoWarmup { schedule }),
-                }
-            }
-            Self::StepLR(it) => {
-                within(it.step_size > 0, "step_size", &it.step_size, "at least 1")?;
-                let fits = it.gamma.is_finite() && it.gamma >= 0.0;
-                within(fits, "gamma", &it.gamma, "a number from 0")
-            }
-            Self::LinearLR(it) => {
-                let (start, end) = (it.start_factor, it.end_factor);
-                let fits = start > 0.0 && start <= 1.0;
-                within(fits, "start_factor", &start, "above 0 and up to 1")?;
-                let fits = (0.0..=1.0).contains(&end);
-                within(fits, "end_factor", &end, "from 0 to 1")?;
-                within(
-                    it.total_iters > 0,
-                    "total_iters",
-                    &it.total_iters,
-                    "at least 1",
-                )
-            }
+        let first = self.schedule().last_epoch();
+        if first < -1 {
+            return Err(ScheduleError::Range {
+                schedule: self.name(),
+                argument: "last_epoch",
+                value: first.to_string(),
+                range: "-1 or a step",
+            });
         }
+        self.schedule().check()
     }
 
     /// The step within the first `steps` at which the rate has all but vanished: below a ten
@@ -222,71 +205,109 @@ impl LrScheduler {
     /// zero by design are not asked.
     ///
     /// # Errors
-    /// Those of [`multiplier`](Self::multiplier).
+    /// Those of [`rate`](Self::rate).
     pub fn vanishes_within(
         &self,
         steps: u64,
         total: Option<u64>,
     ) -> Result<Option<u64>, ScheduleError> {
-        if matches!(self, Self::LinearWithWarmup(_) | Self::CosineWithWarmup(_)) {
+        self.check()?;
+        if self.schedule().vanishes_by_design() {
             return Ok(None);
         }
         let mut highest = 0.0_f64;
         for step in 0..steps {
-            let multiplier = self.multiplier(step, total)?;
-            if multiplier < highest * 1e-4 {
+            let base = 1.0;
+            let rate = self.rate_at(Point { step, total, base })?;
+            if rate < highest * 1e-4 {
                 return Ok(Some(step));
             }
-            highest = highest.max(multiplier);
+            highest = highest.max(rate);
         }
         Ok(None)
     }
 
-    fn label(&self) -> &'static str {
-        match self {
-            Self::ConstantWithWarmup(_) => "ConstantWithWarmup",
-            Self::LinearWithWarmup(_) => "LinearWithWarmup",
-            Self::CosineWithWarmup(_) => "CosineWithWarmup",
-            Self::StepLR(_) => "StepLR",
-            Self::LinearLR(_) => "LinearLR",
+    fn rate_at(&self, at: Point) -> Result<f64, ScheduleError> {
+        self.schedule().rate(self.started(at))
+    }
+
+    fn momentum_at(&self, at: Point) -> Result<Option<f64>, ScheduleError> {
+        self.schedule().momentum(self.started(at))
+    }
+
+    /// A schedule that starts later is further on at every step.
+    fn started(&self, at: Point) -> Point {
+        let ahead = self.schedule().last_epoch().saturating_add(1);
+        Point {
+            step: at.step.saturating_add_signed(ahead),
+            ..at
         }
     }
 
-    fn last_epoch(&self) -> i64 {
+    fn schedule(&self) -> &dyn Schedule {
         match self {
-            Self::ConstantWithWarmup(it) => it.warmup.last_epoch,
-            Self::LinearWithWarmup(it) => it.warmup.last_epoch,
-            Self::CosineWithWarmup(it) => it.warmup.last_epoch,
-            Self::StepLR(it) => it.last_epoch,
-            Self::LinearLR(it) => it.last_epoch,
+            Self::ConstantWithWarmup(it) => it,
+            Self::LinearWithWarmup(it) => it,
+            Self::CosineWithWarmup(it) => it,
+            Self::StepLR(it) => it,
+            Self::MultiStepLR(it) => it,
+            Self::ConstantLR(it) => it,
+            Self::LinearLR(it) => it,
+            Self::ExponentialLR(it) => it,
+            Self::PolynomialLR(it) => it,
+            Self::CosineAnnealingLR(it) => it,
+            Self::CosineAnnealingWarmRestarts(it) => it,
+            Self::OneCycleLR(it) => it,
+            Self::CyclicLR(it) => it,
+            Self::SequentialLR(it) => it,
+            Self::ChainedScheduler(it) => it,
+            Self::ReduceLROnPlateau(it) => it,
+            Self::LambdaLR(it) => it,
+            Self::MultiplicativeLR(it) => it,
         }
     }
 }
 
-impl Warmup {
-    /// The warm-up's own multiplier while it lasts, then that of `after`, which gets the number of
-    /// warm-up steps.
-    fn then(
-        &self,
-        schedule: &'static str,
-        step: u64,
-        total: Option<u64>,
-        after: impl FnOnce(u64) -> Result<f64, ScheduleError>,
-    ) -> Result<f64, ScheduleError> {
-        let steps = match (self.num_warmup_steps, self.warmup_ratio) {
-            (Some(steps), _) => steps,
-            (None, Some(ratio)) => {
-                let total = total.ok_or(ScheduleError::Endless { schedule })?;
-                (ratio * total as f64) as u64
-            }
-            (None, None) => return Err(ScheduleError::NoWarmup { schedule }),
-        };
-        if step < steps {
-            Ok(step as f64 / steps as f64)
-        } else {
-            after(steps)
-        }
+/// Refuses an argument of `S` that is outside its range.
+fn within<S: Component>(
+    fits: bool,
+    argument: &'static str,
+    value: impl ToString,
+    range: &'static str,
+) -> Result<(), ScheduleError> {
+    match fits {
+        true => Ok(()),
+        false => Err(ScheduleError::Range {
+            schedule: S::NAME,
+            argument,
+            value: value.to_string(),
+            range,
+        }),
     }
+}
+
+/// Refuses a rate of `S` that is none.
+fn is_rate<S: Component>(argument: &'static str, rate: f64) -> Result<(), ScheduleError> {
+    let fits = rate.is_finite() && rate >= 0.0;
+    within::<S>(fits, argument, rate, "a number from 0")
+}
+
+/// Refuses a share of `S` that is none.
+fn is_share<S: Component>(argument: &'static str, share: f64) -> Result<(), ScheduleError> {
+    within::<S>((0.0..=1.0).contains(&share), argument, share, "from 0 to 1")
+}
+
+/// Refuses a count of `S` that is 0.
+fn is_count<S: Component>(argument: &'static str, count: u64) -> Result<(), ScheduleError> {
+    within::<S>(count > 0, argument, count, "at least 1")
+}
+
+/// Refuses a combination of arguments of `S`.
+fn refuse<S: Component>(reason: impl Into<String>) -> Result<(), ScheduleError> {
+    Err(ScheduleError::Arguments {
+        schedule: S::NAME,
+        reason: reason.into(),
+    })
 }
 
 #[cfg(test)]

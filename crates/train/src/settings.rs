@@ -7,6 +7,7 @@ mod amount;
 mod foreign;
 mod logger;
 mod plan;
+mod span;
 pub(crate) mod words;
 
 use std::path::PathBuf;
@@ -17,8 +18,9 @@ use crate::callback::Callback;
 
 pub use amount::{Amount, FastDevRun};
 pub use foreign::Foreign;
-pub use logger::{CSVLogger, Logger, Logging, TensorBoardLogger, WandbLogger};
-pub use plan::{Plan, SettingsError, Stages};
+pub use logger::{CSVLogger, JSONLinesLogger, Logger, Logging, TensorBoardLogger, WandbLogger};
+pub use plan::{Clip, Plan, SettingsError, Stages};
+pub use span::TimeSpan;
 
 /// How long to train, how often to validate, and what to keep.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -33,6 +35,8 @@ pub struct Trainer {
     pub max_steps: i64,
     /// Optimizer steps before a callback may end training.
     pub min_steps: Option<u64>,
+    /// Time after which training ends, saved: `DD:HH:MM:SS` or `{hours: 12}`; resumed runs go on counting.
+    pub max_time: Option<TimeSpan>,
     /// Validate every so many training batches, or this share of an epoch: 0.25 is four times.
     pub val_check_interval: Option<Amount>,
     /// Validate in every so many epochs; null lets `val_check_interval` count across epochs.
@@ -52,11 +56,14 @@ pub struct Trainer {
     /// Batches whose gradients make up one optimizer step.
     #[arg(default = 1)]
     pub accumulate_grad_batches: u64,
-    /// Largest global norm of the gradients; null or 0 leaves them as they are.
+    /// Largest global norm of the gradients, or largest element of theirs; null or 0 leaves them as they are.
     pub gradient_clip_val: Option<f64>,
-    /// What is clipped: the global `norm` of all gradients.
+    /// What is clipped: the global `norm` of all gradients, or each element's `value`.
     #[arg(default = Some(ClipAlgorithm::Norm))]
     pub gradient_clip_algorithm: Option<ClipAlgorithm>,
+    /// Look for the first value that is not finite, in every backward pass and behind a loss that is none, and end training with its place.
+    #[arg(default = false)]
+    pub detect_anomaly: bool,
     /// Optimizer steps between rows of the log, and between lines of progress without a terminal.
     #[arg(default = Some(50))]
     pub log_every_n_steps: Option<u64>,
@@ -71,7 +78,7 @@ pub struct Trainer {
     pub enable_checkpointing: Option<bool>,
     /// What is done beside training: one callback or a list.
     pub callbacks: Option<Vec<Callback>>,
-    /// Log metrics: true, false, or a logger.
+    /// Log metrics: true for a table, false, or loggers, which write theirs beside it.
     #[arg(default)]
     pub logger: Logging,
     /// Keys that are accepted and mean nothing here.
@@ -91,18 +98,17 @@ impl Trainer {
 pub enum ClipAlgorithm {
     /// The global norm of all of them.
     Norm,
+    /// Each element.
+    Value,
 }
 
-const CLIP_ALGORITHMS: [(&str, ClipAlgorithm); 1] = [("norm", ClipAlgorithm::Norm)];
+const CLIP_ALGORITHMS: [(&str, ClipAlgorithm); 2] = [
+    ("norm", ClipAlgorithm::Norm),
+    ("value", ClipAlgorithm::Value),
+];
 
 impl FromNode for ClipAlgorithm {
     fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
-        if node.as_text() == Some("value") {
-            let message = "clipping each gradient by value is not available";
-            return Err(cx
-                .error(&node.span, message)
-                .help("Use norm, which clips them all together"));
-        }
         words::read(node, cx, &CLIP_ALGORITHMS)
     }
 
@@ -169,7 +175,7 @@ callbacks:
         assert_eq!(
             notes,
             [
-                "experiment.yaml:17: logger: WandbLogger ignored, metrics go to metrics.csv in the folder of the run",
+                "experiment.yaml:17: logger: WandbLogger: Weights & Biases is not available here; metrics.jsonl in the folder of the run has what to sync",
                 "experiment.yaml:2: accelerator: ignored, this run computes on the CPU",
                 "experiment.yaml:7: strategy: ignored, one process trains the whole model",
                 "experiment.yaml:5: precision: ignored, everything is computed in 32-bit floats",
@@ -210,12 +216,11 @@ callbacks: {class_path: PredictionWriter, init_args: {output_dir: out, filetype:
     }
 
     #[test]
-    fn clipping_by_value_is_refused_by_name() {
-        let error = read("gradient_clip_algorithm: value").unwrap_err();
+    fn what_is_clipped_is_a_word() {
+        let error = read("gradient_clip_algorithm: vale").unwrap_err();
         assert_eq!(
             error,
-            "experiment.yaml:1: gradient_clip_algorithm: clipping each gradient by value is not available. \
-             Use norm, which clips them all together"
+            "experiment.yaml:1: gradient_clip_algorithm: expected norm or value, found \"vale\""
         );
     }
 }

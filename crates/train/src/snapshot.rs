@@ -1,11 +1,11 @@
 //! A checkpoint: a preset that predicts by itself, and in its folder `training/` what a run needs to go on as if nothing had happened.
 
-use std::borrow::Cow;
+mod optimizer;
+
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use burn::tensor::{Device, Tensor, TensorData as Values};
-use engraft_hub::{TensorData, TensorToWrite, Weights, atomic, write_safetensors};
+use engraft_hub::atomic;
 use engraft_tasks::metrics::{Mean, exact};
 use engraft_tasks::{Model, Network, PresetForm};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::callback::{KeeperState, Moment, StopperState};
 use crate::error::{Error, Result};
 use crate::optimizer::OptimizerState;
+use crate::schedule::PlateauState;
+
+pub(crate) use optimizer::read_optimizer;
 
 /// The folder beside the preset's files.
 const FOLDER: &str = "training";
@@ -30,18 +33,27 @@ pub(crate) struct State {
     pub(crate) accuracy: Mean,
     /// The latest value of every metric.
     pub(crate) metrics: Vec<Metric>,
+    /// Seconds that the run has taken, where they are limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) elapsed: Option<f64>,
+    /// Whether the validation after its latest step was broken off and is to be done.
+    #[serde(default)]
+    pub(crate) owes_validation: bool,
     /// What each ModelCheckpoint remembers, by its settings.
     pub(crate) keepers: Vec<(String, KeeperState)>,
     /// What each EarlyStopping remembers, by its settings.
     pub(crate) stoppers: Vec<(String, StopperState)>,
+    /// What ReduceLROnPlateau remembers, if that is the schedule.
+    #[serde(default)]
+    pub(crate) plateau: Option<PlateauState>,
     /// Why training is to end, if an EarlyStopping has decided so.
     pub(crate) stopped: Option<String>,
     /// The moment at which it was saved; callbacks due at the same moment may not have acted yet.
     pub(crate) moment: Option<Moment>,
     /// How many checkpoints the run had saved before: what orders those of one step.
     pub(crate) saves: u64,
-    /// Rows of the log when the checkpoint was made.
-    pub(crate) log_rows: u64,
+    /// Rows of each log when the checkpoint was made.
+    pub(crate) log_rows: BTreeMap<String, u64>,
     /// Names of the checkpoints beside it that are removed once this one is complete.
     pub(crate) leaving: Vec<String>,
 }
@@ -155,21 +167,7 @@ pub(crate) fn save(
     std::fs::create_dir(&training)
         .map_err(|error| refuse(path, format!("cannot create {FOLDER}: {error}")))?;
     if let Some(optimizer) = optimizer {
-        let tensors = optimizer.moments.iter().flat_map(|(name, moments)| {
-            ["first", "second"]
-                .into_iter()
-                .zip(moments)
-                .map(move |(moment, tensor)| {
-                    let values: Vec<f32> = tensor.clone().into_data().iter::<f32>().collect();
-                    TensorToWrite {
-                        name: Cow::Owned(format!("{moment}.{name}")),
-                        shape: vec![values.len()],
-                        data: TensorData::F32(Cow::Owned(values)),
-                    }
-                })
-        });
-        let notes = BTreeMap::from([("step".to_owned(), optimizer.step.to_string())]);
-        write_safetensors(&training.join("optimizer.safetensors"), tensors, &notes)?;
+        optimizer::write(&training, optimizer)?;
     }
     let json = serde_json::to_vec_pretty(state)
         .map_err(|error| refuse(path, format!("the state cannot be written: {error}")))?;
@@ -215,74 +213,6 @@ pub(crate) fn read_state(path: &Path) -> Result<State> {
     Ok(state)
 }
 
-/// Reads the optimizer's moments for every parameter of `paths` and its number of elements.
-///
-/// # Errors
-/// The file is missing or damaged, or a parameter's moments are missing or of another size.
-pub(crate) fn read_optimizer(
-    path: &Path,
-    parameters: &[(String, usize)],
-    device: &Device,
-) -> Result<OptimizerState> {
-    let file = path.join(FOLDER).join("optimizer.safetensors");
-    if !file.exists() {
-        return Err(refuse(
-            path,
-            "holds weights only (save_weights_only): training cannot be resumed from it",
-        ));
-    }
-    let weights = Weights::open_file(&file)?;
-    let step = weights
-        .notes()
-        .get("step")
-        .and_then(|step| step.parse().ok());
-    let mut state = OptimizerState {
-        step: step.ok_or_else(|| refuse(path, "the optimizer's step is missing"))?,
-        moments: BTreeMap::new(),
-    };
-    // Every trained parameter has moments once a step was taken, and every stored moment belongs to a parameter.
-    for (name, count) in parameters {
-        let moment = |which: &str| -> Result<Option<Tensor<1>>> {
-            let Some(tensor) = weights.get(&format!("{which}.{name}")) else {
-                return Ok(None);
-            };
-            let values = tensor.to_f32()?;
-            if values.len() != *count {
-                return Err(refuse(
-                    path,
-                    format!(
-                        "the optimizer's moments of {name} have {} elements, not {count}; model.reset_optimizer_states: true starts them anew",
-                        values.len()
-                    ),
-                ));
-            }
-            Ok(Some(Tensor::from_data(
-                Values::new(values, [*count]),
-                device,
-            )))
-        };
-        match (moment("first")?, moment("second")?) {
-            (Some(first), Some(second)) => {
-                state.moments.insert(name.clone(), [first, second]);
-            }
-            (None, None) if state.step == 0 => {}
-            _ => {
-                return Err(refuse(
-                    path,
-                    format!("the optimizer's moments of {name} are missing"),
-                ));
-            }
-        }
-    }
-    if weights.len() != 2 * state.moments.len() {
-        return Err(refuse(
-            path,
-            "the optimizer has moments of parameters that this model lacks: it is the checkpoint of another model",
-        ));
-    }
-    Ok(state)
-}
-
 impl State {
     pub(crate) const FORMAT: u64 = FORMAT;
 
@@ -295,7 +225,7 @@ impl State {
     }
 }
 
-/// The newest checkpoint of the newest run under `root`: the one with most steps.
+/// The newest checkpoint, the one with most steps, of the newest run under `root`, or of the run whose folder `root` is.
 ///
 /// # Errors
 /// There is none.
@@ -311,10 +241,10 @@ pub fn newest(root: &Path) -> Result<PathBuf> {
     });
     let mut runs: Vec<_> = runs.collect();
     runs.sort();
-    let newest = runs
-        .into_iter()
-        .rev()
-        .find_map(|(_, run)| in_run(&run.join("checkpoints")));
+    let newest = in_run(&root.join("checkpoints")).or_else(|| {
+        let mut newest_first = runs.into_iter().rev();
+        newest_first.find_map(|(_, run)| in_run(&run.join("checkpoints")))
+    });
     newest.ok_or_else(|| {
         refuse(
             root,
@@ -326,7 +256,7 @@ pub fn newest(root: &Path) -> Result<PathBuf> {
 /// The newest checkpoint of a run, one that can be resumed if there is any.
 fn in_run(checkpoints: &Path) -> Option<PathBuf> {
     let states = folders(checkpoints).into_iter().filter_map(|path| {
-        let resumable = path.join(FOLDER).join("optimizer.safetensors").exists();
+        let resumable = path.join(FOLDER).join(optimizer::FILE).exists();
         Some((resumable, read_state(&path).ok()?.age(), path))
     });
     states.max().map(|(_, _, path)| path)

@@ -1,8 +1,10 @@
 //! How a model is trained, as users write it beside the task.
 
-use engraft_component::{Component, Context, Error as ComponentError, FromNode, Kind, Node};
+use engraft_component::{
+    Choice, Component, Context, Error as ComponentError, FromNode, Kind, Node,
+};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::optimizer::Optimizer;
 use crate::schedule::LrScheduler;
 
@@ -25,6 +27,10 @@ pub struct Training {
     /// Resume with a fresh optimizer and schedule; epochs and steps are counted on.
     #[arg(default = false)]
     pub reset_optimizer_states: bool,
+    /// Log the norms of all gradients (`total_norm`), of the head's weights (`adaptor_param_norm`) and of their gradients
+    /// (`adaptor_grad_norm`) every so many optimizer steps; 0 for never.
+    #[arg(default = 0)]
+    pub log_grad_norm_step: u64,
 }
 
 /// What a schedule counts.
@@ -65,28 +71,17 @@ impl Training {
     /// The first of them.
     pub fn check(&self) -> Result<()> {
         self.optimizer.check()?;
-        if let Some(schedule) = &self.lr_scheduler {
-            schedule.check()?;
+        let Some(schedule) = &self.lr_scheduler else {
+            return Ok(());
+        };
+        schedule.check()?;
+        if schedule.moves_momentum() && self.optimizer.momentum().is_none() {
+            return Err(Error::Argument(format!(
+                "model.lr_scheduler: {} moves the momentum, which {} does not have; give cycle_momentum: false",
+                schedule.name(),
+                self.optimizer.name()
+            )));
         }
         Ok(())
-    }
-
-    /// The learning rate of optimizer step `step` (from 0) in `epoch` (from 0) of a run of `steps` and `epochs` in all.
-    ///
-    /// # Errors
-    /// The schedule needs to know the end of the run, and there is none.
-    pub fn learning_rate(
-        &self,
-        step: u64,
-        epoch: u64,
-        steps: Option<u64>,
-        epochs: Option<u64>,
-    ) -> Result<f64> {
-        let multiplier = match (&self.lr_scheduler, self.lr_scheduler_interval) {
-            (None, _) => 1.0,
-            (Some(schedule), Interval::Step) => schedule.multiplier(step, steps)?,
-            (Some(schedule), Interval::Epoch) => schedule.multiplier(epoch, epochs)?,
-        };
-        Ok(self.optimizer.learning_rate() * multiplier)
     }
 }

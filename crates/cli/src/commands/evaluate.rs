@@ -6,7 +6,10 @@ use engraft_component::Choice;
 use engraft_data::Stage;
 use engraft_train::Evaluation;
 
+use super::predict::predict_into;
 use crate::failure::{Failure, print};
+use crate::interrupt;
+use crate::output::{self, Writers};
 use crate::session::Session;
 use crate::text::scores;
 
@@ -16,6 +19,11 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         Stage::Validate => ("val", limits.val),
         _ => ("test", limits.test),
     };
+    let callbacks = match stage {
+        Stage::Test => session.experiment.trainer.callbacks(),
+        _ => &[],
+    };
+    let writers = Writers::plan(callbacks, output::Stage::Test)?;
     let data = session.data()?;
     let checkpoint = session.checkpoint()?;
     if checkpoint.is_none() {
@@ -45,18 +53,31 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         .targets(&examples, masking)
         .map_err(Failure::refused)?;
 
+    let stop = interrupt::watch(interrupt::STOPS);
+    let examples = Arc::new(examples);
+    let writers = match writers.is_empty() {
+        true => None,
+        false => Some(writers.open(&examples, &model, data.batching().batch_size)?),
+    };
     let mut progress = session.progress();
     let evaluation = Evaluation {
         stage: name,
-        examples: Arc::new(examples),
+        examples: Arc::clone(&examples),
         batching: data.batching(),
         masking,
         limit,
+        stop: Some(&stop),
         progress: &mut progress,
     };
     let found = engraft_train::evaluate(&model, evaluation);
     progress.clear();
-    print(&scores(
-        &found.map_err(|error| Failure::Broke(error.to_string()))?,
-    ))
+    print(&scores(&found?))?;
+    let Some(mut writers) = writers else {
+        return Ok(());
+    };
+    // A pass of its own: scoring sees only what is labelled or masked, and the file has every row whole.
+    predict_into(session, &model, examples, limit, &stop, |output| {
+        writers.add(output)
+    })?;
+    writers.finish()
 }

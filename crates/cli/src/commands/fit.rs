@@ -1,10 +1,12 @@
 //! `engraft fit`: trains, tests at the end, and says where everything is.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engraft_component::Choice;
 use engraft_config::Experiment;
 use engraft_data::Stage;
+use engraft_train::log::{CsvLog, EventLog, LineLog};
 use engraft_train::{Fit, FitOutcome};
 
 use crate::failure::{Failure, print, say};
@@ -20,6 +22,8 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
             "model: {name} only predicts, so there is nothing to fit. Use predict, or a model that learns: SequenceClassification, TokenClassification, SequenceRegression, MLM"
         )));
     }
+    let callbacks = session.experiment.trainer.callbacks();
+    engraft_train::callback::check(callbacks).map_err(Failure::refused)?;
     let data = session.data()?;
     let resume = session.checkpoint()?;
     let splits = session.rows(Stage::Fit)?;
@@ -37,22 +41,27 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
         ..session.experiment.clone()
     };
     let started = AtomicBool::new(false);
+    let stop = Arc::new(AtomicBool::new(false));
     let mut progress = session.progress();
     let result = engraft_train::fit(
         model,
         Fit {
             training: settings.training(),
             plan: &session.plan,
-            callbacks: session.experiment.trainer.callbacks(),
+            callbacks,
             splits,
             batching: data.batching(),
             masking: data.masking(),
             seed: session.experiment.seed_everything.number(),
             config: &whole.to_yaml(),
             resume: resume.as_deref(),
-            stop: interrupt::watch(interrupt::SAVES),
+            stop: Arc::clone(&stop),
             progress: &mut progress,
-            started: &mut || started.store(true, Ordering::Relaxed),
+            // Until then there is nothing to save, and a signal ends the program as it would any other.
+            started: &mut || {
+                started.store(true, Ordering::Relaxed);
+                interrupt::watch_with(Arc::clone(&stop), interrupt::SAVES);
+            },
         },
     );
     progress.clear();
@@ -76,7 +85,8 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
     }
     if let Some(folder) = &outcome.folder {
         for (title, file) in [
-            ("log        ", "metrics.csv"),
+            ("log        ", CsvLog::FILE),
+            ("log        ", LineLog::FILE),
             ("experiment ", "config.yaml"),
         ] {
             let path = folder.join(file);
@@ -84,6 +94,16 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
                 say(&format!("{title} {}", path.display()));
             }
         }
+    }
+    if let Some(folder) = outcome
+        .folder
+        .as_deref()
+        .filter(|folder| EventLog::is_in(folder))
+    {
+        say(&format!(
+            "events       {} (tensorboard --logdir)",
+            folder.display()
+        ));
     }
     if !outcome.interrupted {
         return Ok(());

@@ -1,10 +1,13 @@
 //! What each command does, once its experiment is read.
 
+pub(crate) mod components;
 mod evaluate;
 mod export;
 mod fit;
+pub(crate) mod init;
 mod predict;
 mod presets;
+pub(crate) mod schema;
 
 use engraft_data::Stage;
 
@@ -14,8 +17,12 @@ use crate::session::Session;
 
 /// Runs a command on the words after it.
 pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
-    if command == Command::Presets {
-        return presets::run(words);
+    match command {
+        Command::Presets => return presets::run(words),
+        Command::Components => return components::run(words),
+        Command::Schema => return schema::run(words),
+        Command::Init => return init::run(words),
+        _ => {}
     }
     let session = Session::open(command, words)?;
     match command {
@@ -24,6 +31,6 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
         Command::Test => evaluate::run(&session, Stage::Test),
         Command::Predict => predict::run(&session),
         Command::Export => export::run(&session),
-        Command::Presets => Ok(()),
+        Command::Presets | Command::Components | Command::Schema | Command::Init => Ok(()),
     }
 }

@@ -1,38 +1,28 @@
-//! `engraft predict`: every row's prediction into one file, in the order of the rows.
+//! `engraft predict`: every row's prediction into a file, in the order of the rows.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use engraft_data::Stage;
+use engraft_data::{Examples, Stage};
 use engraft_hub::Preset;
-use engraft_tasks::{EmbedPooling, Model, Task};
+use engraft_tasks::{EmbedPooling, Model, RowOutput, Task};
 use engraft_train::Prediction;
-use engraft_train::callback::{Callback, FileType, PredictionWriter};
+use engraft_train::settings::Amount;
 
 use crate::failure::{Failure, note, say};
 use crate::interrupt;
-use crate::output::{Form, PredictionFile, check_place};
+use crate::output::{self, AtWork, Form, PredictionFile, Writers, check_place};
 use crate::session::{Session, in_checkpoint, preset_in};
 
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {
-    let path = output(session)?;
-    let form = Form::of(&path)?;
     let data = session.data()?;
     let checkpoint = session.checkpoint()?;
     let task = task(session, checkpoint.as_deref())?;
-    if form == Form::Table && predicts_tokens(&task, checkpoint.is_some()) {
-        return Err(Failure::refused(format!(
-            "--output: {}: predictions for every token do not fit a table. Name a .safetensors file{}",
-            path.display(),
-            if matches!(task, Task::Embed(_)) {
-                ", or choose a model.pooling"
-            } else {
-                ""
-            }
-        )));
+    let place = Place::of(session)?;
+    if let Place::File(path, form) = &place {
+        check_form(path, *form, &task, checkpoint.is_some())?;
     }
-    check_place(&path)?;
     let examples = session.rows(Stage::Predict)?.test;
     let examples =
         Arc::new(examples.ok_or_else(|| Failure::refused("data: there are no rows to predict"))?);
@@ -42,82 +32,124 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
         None => session.build(None)?,
     };
 
+    let batching = data.batching();
+    let mut destination = match place {
+        Place::File(path, form) => {
+            let file = PredictionFile::new(&path, form, Arc::clone(&examples), &model)?;
+            Destination::File(path, Box::new(file), 0)
+        }
+        Place::Writers(writers) => {
+            Destination::Writers(writers.open(&examples, &model, batching.batch_size)?)
+        }
+    };
     let stop = interrupt::watch(interrupt::STOPS);
-    let mut file = PredictionFile::new(&path, form, Arc::clone(&examples), &model)?;
+    let limit = session.plan.limits.predict;
+    predict_into(session, &model, examples, limit, &stop, |output| {
+        destination.add(output)
+    })?;
+    destination.finish()
+}
+
+/// Runs `model` over rows, each of which is given to `sink` in its order, and says what was done to them.
+pub(crate) fn predict_into(
+    session: &Session,
+    model: &Model,
+    examples: Arc<Examples>,
+    limit: Amount,
+    stop: &AtomicBool,
+    mut sink: impl FnMut(RowOutput) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut progress = session.progress();
     let rows = examples.len();
     let prediction = Prediction {
         examples,
-        batching: data.batching(),
-        limit: session.plan.limits.predict,
+        batching: session.data()?.batching(),
+        limit,
         progress: &mut progress,
     };
-    let mut written = 0_usize;
-    let result = engraft_train::predict(&model, prediction, |output| {
-        if stop.load(Ordering::SeqCst) {
-            return Err(Failure::Interrupted);
+    let result = engraft_train::predict(model, prediction, |output| {
+        match stop.load(Ordering::SeqCst) {
+            true => Err(Failure::Interrupted),
+            false => sink(output),
         }
-        written += 1;
-        file.add(output)
     });
     progress.clear();
-    let handled = result?;
-    file.finish()?;
     let max_length = model.task().backbone().backbone().max_length;
     let policy = model.row_encoder().tokenizer().letter_policy();
-    let notes = handled.notes(rows, max_length, policy);
+    let notes = result?.notes(rows, max_length, policy);
     notes.iter().for_each(|text| note(text));
-    say(&format!("predictions  {} ({written} rows)", path.display()));
     Ok(())
 }
 
-impl From<engraft_train::Error> for Failure {
-    fn from(error: engraft_train::Error) -> Self {
-        Self::Broke(error.to_string())
+/// Where predictions go.
+enum Place {
+    /// The file that the command line names.
+    File(PathBuf, Form),
+    /// What the PredictionWriters among the callbacks say.
+    Writers(Writers),
+}
+
+impl Place {
+    fn of(session: &Session) -> Result<Self, Failure> {
+        if let Some(path) = &session.output {
+            return Ok(Self::File(path.clone(), Form::of(path)?));
+        }
+        let writers = Writers::plan(
+            session.experiment.trainer.callbacks(),
+            output::Stage::Predict,
+        )?;
+        match writers.is_empty() {
+            false => Ok(Self::Writers(writers)),
+            true => Err(Failure::refused(
+                "predict requires --output FILE, such as predictions.tsv, or a PredictionWriter among trainer.callbacks",
+            )),
+        }
     }
 }
 
-/// The file to write: `--output`, else what a PredictionWriter among the callbacks says.
-fn output(session: &Session) -> Result<PathBuf, Failure> {
-    if let Some(path) = &session.output {
-        return Ok(path.clone());
-    }
-    let callbacks = session.experiment.trainer.callbacks().iter();
-    let mut writers = callbacks.filter_map(|callback| match callback {
-        Callback::PredictionWriter(writer) => Some(writer),
-        _ => None,
-    });
-    let Some(writer) = writers.next_back() else {
-        return Err(Failure::refused(
-            "predict requires --output FILE, such as predictions.tsv",
-        ));
-    };
-    placed(writer)
+/// Files being written.
+enum Destination {
+    /// One, with the number of its rows so far.
+    File(PathBuf, Box<PredictionFile>, usize),
+    Writers(AtWork),
 }
 
-/// The one file that is written in place of ModelGenerator's many.
-fn placed(writer: &PredictionWriter) -> Result<PathBuf, Failure> {
-    let name = match writer.filetype {
-        FileType::Tsv => "predict_predictions.tsv",
-        FileType::Pt => "predict_predictions.safetensors",
-    };
-    std::fs::create_dir_all(&writer.output_dir).map_err(|error| {
-        let folder = writer.output_dir.display();
-        Failure::refused(format!(
-            "PredictionWriter: output_dir: cannot make the folder {folder}: {error}"
-        ))
-    })?;
-    if writer.write_cols.is_some() {
-        note(
-            "PredictionWriter: write_cols: every column of the predictions is written, and those of data.extra_cols",
-        );
+impl Destination {
+    fn add(&mut self, output: RowOutput) -> Result<(), Failure> {
+        match self {
+            Self::File(_, file, rows) => {
+                *rows += 1;
+                file.add(output)
+            }
+            Self::Writers(writers) => writers.add(output),
+        }
     }
-    if writer.argmax_predictions || writer.drop_special_tokens {
-        note(
-            "PredictionWriter: argmax_predictions and drop_special_tokens are not supported yet; predictions are written as they are computed",
-        );
+
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::File(path, file, rows) => {
+                file.finish()?;
+                say(&format!("predictions  {} ({rows} rows)", path.display()));
+                Ok(())
+            }
+            Self::Writers(writers) => writers.finish(),
+        }
     }
-    Ok(writer.output_dir.join(name))
+}
+
+/// Refuses a file that cannot hold what the task predicts, or cannot be written.
+fn check_form(path: &Path, form: Form, task: &Task, is_saved: bool) -> Result<(), Failure> {
+    if form == Form::Table && predicts_tokens(task, is_saved) {
+        let or_pooled = match task {
+            Task::Embed(_) => ", or choose a model.pooling",
+            _ => "",
+        };
+        return Err(Failure::refused(format!(
+            "--output: {}: predictions for every token do not fit a table. Name a .safetensors file{or_pooled}",
+            path.display()
+        )));
+    }
+    check_place(path, "--output")
 }
 
 /// What is computed: what the checkpoint says of itself, else what the experiment says.

@@ -4,13 +4,19 @@
 
 mod configuration;
 mod documentation;
+mod explaining;
 mod formats;
 mod help;
+mod logs;
 mod lora;
 mod refusals;
 mod resume;
+mod signals;
 mod tasks;
+mod trainer;
+mod training;
 mod walk;
+mod writers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

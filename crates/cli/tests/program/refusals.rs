@@ -6,7 +6,7 @@ use crate::Workplace;
 const REFUSED: &[(&str, &str)] = &[
     (
         "--frobnicate",
-        "\"--frobnicate\" comes before a command. Options follow one of: fit, validate, test, predict, export, presets",
+        "\"--frobnicate\" comes before a command. Options follow one of: init, fit, validate, test, predict, export, presets, components, schema",
     ),
     ("fti", "unknown command \"fti\". Did you mean \"fit\"?"),
     (
@@ -16,11 +16,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("fit --config", "command line: --config needs a file"),
     (
         "fit --config nowhere.yaml",
-        "nowhere.yaml: cannot be read: No such file or directory (os error 2)",
+        "nowhere.yaml: there is no such file",
     ),
     (
         "fit -c broken.yaml",
-        "broken.yaml:2: not valid YAML, while parsing a flow sequence, expected ',' or ']'",
+        "broken.yaml:2: not valid YAML, a list that begins with [ has no end, or an item no comma after it. Close it with ]",
     ),
     (
         "fit -c list.yaml",
@@ -40,11 +40,11 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --max_epochs 3",
-        "--max_epochs: belongs under trainer",
+        "--max_epochs: belongs under trainer. Write --trainer.max_epochs",
     ),
     (
         "fit -c fit.yaml --lr_scheduler StepLR",
-        "--lr_scheduler: belongs under model",
+        "--lr_scheduler: belongs under model. Write --model.lr_scheduler",
     ),
     (
         "fit -c fit.yaml --modle Embed",
@@ -64,11 +64,11 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --model.optimizer SGDD",
-        "--model.optimizer: unknown optimizer \"SGDD\". There are: AdamW, Adam",
+        "--model.optimizer: unknown optimizer \"SGDD\". Did you mean \"SGD\"?",
     ),
     (
         "fit -c fit.yaml --model.optimizer.learning_rate 3",
-        "--model.optimizer.learning_rate: unknown key. AdamW takes: lr, betas, eps, weight_decay, amsgrad, maximize",
+        "--model.optimizer.learning_rate: unknown key. Did you mean \"lr\"?",
     ),
     (
         "fit -c fit.yaml --model.optimizer.lr fast",
@@ -97,6 +97,38 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "fit -c fit.yaml --model.lr_scheduler CosineWithWarmup",
         "--model.lr_scheduler: CosineWithWarmup needs warmup_ratio or num_warmup_steps; 0 means no warm-up",
+    ),
+    (
+        "fit -c fit.yaml --model.optimizer SGD --model.optimizer.nesterov true",
+        "--model.optimizer.nesterov: needs a momentum above 0 and no dampening",
+    ),
+    (
+        "fit -c fit.yaml --model.optimizer.layer_decay 2",
+        "--model.optimizer.layer_decay: expected a number above 0 and up to 1, found 2",
+    ),
+    (
+        "fit -c fit.yaml --model.lr_scheduler LambdaLR",
+        "--model.lr_scheduler: LambdaLR: its factor is a Python function, which an experiment cannot hold; SequentialLR puts other schedules together",
+    ),
+    (
+        "fit -c fit.yaml --model.lr_scheduler ReduceLROnPlateau --model.lr_scheduler.monitor val_f2",
+        "model.lr_scheduler: ReduceLROnPlateau: there is no metric \"val_f2\" to monitor; this run has train_loss, train_accuracy, train_f1, train_mcc, train_auroc, train_loss_epoch, train_accuracy_epoch, lr, grad_norm, val_loss, val_accuracy, val_f1, val_mcc, val_auroc",
+    ),
+    (
+        "fit -c fit.yaml --model.lr_scheduler OneCycleLR --model.lr_scheduler.max_lr 1 --model.lr_scheduler.total_steps 3",
+        "model.lr_scheduler: OneCycleLR ends after 3 steps, but training goes on; give the number of all steps, or none, which means the whole run",
+    ),
+    (
+        "fit -c fit.yaml --model.optimizer Adafactor --model.lr_scheduler OneCycleLR --model.lr_scheduler.max_lr 1",
+        "--model.lr_scheduler: OneCycleLR moves the momentum, which Adafactor does not have; give cycle_momentum: false",
+    ),
+    (
+        "fit -c fit.yaml --trainer.callbacks FTScheduler",
+        "FTScheduler: ft_schedule_path is missing: name the YAML file that says what is trained from which epoch on, or remove the callback",
+    ),
+    (
+        "fit -c fit.yaml --trainer.callbacks FTScheduler --trainer.callbacks.ft_schedule_path nowhere.yaml",
+        "FTScheduler: ft_schedule_path: there is no file nowhere.yaml",
     ),
     (
         "fit -c fit.yaml --model.backbone.use_peft true --model.backbone.lora_r 0",
@@ -147,12 +179,12 @@ const REFUSED: &[(&str, &str)] = &[
         "--trainer.accumulate_grad_batches: 0 is too small; it must be at least 1",
     ),
     (
-        "fit -c fit.yaml --trainer.gradient_clip_algorithm value",
-        "--trainer.gradient_clip_algorithm: clipping each gradient by value is not available. Use norm, which clips them all together",
+        "fit -c fit.yaml --trainer.gradient_clip_algorithm vale",
+        "--trainer.gradient_clip_algorithm: expected norm or value, found \"vale\"",
     ),
     (
         "fit -c fit.yaml --trainer.callbacks EarlyStopping",
-        "--trainer.callbacks: trainer.callbacks[0].monitor: missing, EarlyStopping requires it",
+        "--trainer.callbacks: trainer.callbacks[0].monitor: missing, EarlyStopping requires it: the metric to watch, such as `val_loss`",
     ),
     (
         "fit -c fit.yaml --trainer.callbacks EarlyStopping --trainer.callbacks.monitor val_lss",
@@ -260,7 +292,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit --model SequenceClassification --data SequencesDataModule --data.path unlabelled.csv",
-        "--model: model.backbone: missing, SequenceClassification requires it",
+        "--model: model.backbone: missing, SequenceClassification requires it: the pretrained encoder",
     ),
     (
         "fit --model SequenceClassification --model.backbone ./tiny --data SequencesDataModule --data.path unlabelled.csv",

@@ -15,6 +15,7 @@ use super::text::{line_number, syntax_error, text};
 
 use crate::error::{Error, Span};
 use crate::node::{Entry, Mapping, Node, Scalar, Style, Value, quote};
+use crate::suggest::nearest;
 
 /// Values in one document, those repeated by aliases included.
 const MOST_NODES: usize = 1_000_000;
@@ -33,7 +34,12 @@ pub fn read_yaml_file(path: &Path) -> Result<Node, Error> {
     let source = path.to_string_lossy();
     let unreadable = |error: std::io::Error| {
         let span = Span::source(source.as_ref());
-        Error::new(&span, "", format!("cannot be read: {error}"))
+        if error.kind() != std::io::ErrorKind::NotFound {
+            return Error::new(&span, "", format!("cannot be read: {error}"));
+        }
+        let mut error = Error::new(&span, "", "there is no such file");
+        error.help = nearest_file(path).map(|near| format!("Did you mean \"{near}\"?"));
+        error
     };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
@@ -52,6 +58,22 @@ pub fn read_yaml_file(path: &Path) -> Result<Node, Error> {
         ));
     }
     read_yaml(&bytes, &source)
+}
+
+/// The YAML file beside a path that is not there whose name is nearest to it.
+fn nearest_file(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
+        .collect();
+    let near = nearest(name, names.iter().map(String::as_str))?;
+    let near = folder.map_or_else(|| near.into(), |folder| folder.join(near));
+    Some(near.display().to_string())
 }
 
 /// Reads the one YAML document in `bytes`; `source` is what errors call it.
@@ -156,7 +178,7 @@ impl Reader {
                 None => Err(Error::new(
                     &span,
                     "",
-                    "an alias refers to the value it is part of",
+                    "an alias refers to the value it is part of. Write the value out",
                 )),
             },
             Event::DocumentStart(_) if self.root.is_some() => Err(Error::new(
@@ -304,7 +326,7 @@ impl Reader {
                             ),
                             None => format!("key {} given twice", quote(&key.text)),
                         };
-                        return Err(Error::new(&key.span, "", message));
+                        return Err(Error::new(&key.span, "", message).help("Keep one of them"));
                     }
                     room(mapping, &key.span)?;
                     mapping.push(Entry {

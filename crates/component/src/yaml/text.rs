@@ -25,7 +25,7 @@ pub(super) fn text<'a>(bytes: &'a [u8], source: &Arc<str>) -> Result<&'a str, Er
         Err(error) => {
             return refuse(
                 error.valid_up_to(),
-                "not UTF-8 text. Is it a binary file?".to_owned(),
+                "not UTF-8 text. Save the file as UTF-8, if it is a text".to_owned(),
             );
         }
     };
@@ -72,7 +72,63 @@ pub(super) fn syntax_error(text: &str, error: &ScanError, source: &Arc<str>) -> 
         None => Error::new(
             &Span::line(source, line_number(line)),
             "",
-            format!("not valid YAML, {}", error.info()),
+            format!("not valid YAML, {}", in_plain_words(error.info())),
         ),
     }
+}
+
+/// What the scanner says, in words of those who write the file rather than of those who read YAML.
+fn in_plain_words(info: &str) -> String {
+    const WORDS: &[(&str, &str)] = &[
+        (
+            "mapping values are not allowed",
+            "a key stands where none can be. Is its line indented too far, or does the line above lack its colon?",
+        ),
+        (
+            "did not find expected key",
+            "a line does not fit the lines above it. Give keys of one group the same indentation",
+        ),
+        (
+            "simple key expected",
+            "a line is no key. Give each key a colon and a space after it",
+        ),
+        (
+            "did not find expected '-' indicator",
+            "an item of a list does not begin with a dash. Give all items the same indentation",
+        ),
+        (
+            "block sequence entries are not allowed",
+            "an item of a list stands where none can be. Put the first dash on a line of its own",
+        ),
+        (
+            "parsing a flow sequence",
+            "a list that begins with [ has no end, or an item no comma after it. Close it with ]",
+        ),
+        (
+            "parsing a flow mapping",
+            "a mapping that begins with { has no end, or a value no comma after it. Close it with }",
+        ),
+        (
+            "quoted scalar, found unexpected end",
+            "a text that begins with a quote has no end. Close it with the same quote",
+        ),
+        (
+            "after double-quoted scalar",
+            "something follows a text in quotes. Close the quotes where the text ends",
+        ),
+        (
+            "unknown escape character",
+            "a backslash in double quotes begins no known character. Use single quotes, in which it means itself",
+        ),
+        (
+            "unknown anchor",
+            "an alias (*name) refers to what no anchor (&name) above it names. Write the value out",
+        ),
+        (
+            "invalid indentation",
+            "a line is indented less than what it belongs to. Give keys of one group the same indentation",
+        ),
+    ];
+    let known = WORDS.iter().find(|(said, _)| info.contains(said));
+    known.map_or_else(|| info.to_owned(), |(_, words)| (*words).to_owned())
 }

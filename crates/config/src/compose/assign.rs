@@ -59,10 +59,7 @@ pub(super) fn assign(
     match words.as_slice() {
         ["trainer", rest @ ..] if !rest.is_empty() => {
             let empty = Node::at(&span, Value::Map(Mapping::default()));
-            if root
-                .get("trainer")
-                .is_none_or(|trainer| trainer.as_map().is_none())
-            {
+            if root.get("trainer").is_none_or(Node::is_null) {
                 root.set("trainer", empty);
             }
             match root.get_mut("trainer").map(|trainer| &mut trainer.value) {

@@ -65,7 +65,10 @@ pub fn compose(sources: &[Source]) -> Result<Composed, Error> {
     for source in sources {
         match source {
             Source::File(path) => {
-                let node = read_yaml_file(path)?;
+                let node = read_yaml_file(path).map_err(|error| match error.message.starts_with("empty") {
+                    true => error.help("Give it keys such as model, data and trainer; `engraft init` writes an experiment for a table"),
+                    false => error,
+                })?;
                 span = node.span.clone();
                 let found = node.describe();
                 let Value::Map(file) = node.value else {

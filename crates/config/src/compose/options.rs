@@ -19,9 +19,7 @@ pub fn parse_overrides(args: &[String]) -> Result<Vec<Source>, Error> {
     while let Some(word) = words.next() {
         let Some((key, attached)) = option(word) else {
             let error = refusal(format!("unexpected \"{}\"", shown(word)));
-            return Err(
-                error.help("Options are written --key value, and a value with spaces needs quotes")
-            );
+            return Err(error.help(remedy(word)));
         };
         let value = match attached {
             Some(value) => Some(value),
@@ -40,6 +38,20 @@ pub fn parse_overrides(args: &[String]) -> Result<Vec<Source>, Error> {
         }
     }
     Ok(sources)
+}
+
+/// What to do about a word that belongs to no option.
+fn remedy(word: &str) -> String {
+    if word.ends_with(".yaml") || word.ends_with(".yml") {
+        return format!("An experiment file is given as --config {}", shown(word));
+    }
+    let key = word
+        .strip_prefix('-')
+        .filter(|key| option(&format!("--{key}")).is_some());
+    match key {
+        Some(key) => format!("Options begin with two dashes: --{}", shown(key)),
+        None => "Options are written --key value, and a value with spaces needs quotes".to_owned(),
+    }
 }
 
 fn refusal(message: String) -> Error {

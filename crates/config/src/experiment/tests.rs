@@ -117,7 +117,7 @@ fn a_key_of_a_group_at_the_top_is_sent_where_it_belongs() {
             "lr_scheduler: {class_path: StepLR}",
             "a.yaml:1: lr_scheduler: belongs under model",
         ),
-        ("batch_size: 3", "a.yaml:1: batch_size: belongs under model"),
+        ("batch_size: 3", "a.yaml:1: batch_size: belongs under data"),
         ("x_col: text", "a.yaml:1: x_col: belongs under data"),
         (
             "max_epochs: 3",
@@ -130,7 +130,7 @@ fn a_key_of_a_group_at_the_top_is_sent_where_it_belongs() {
     }
     assert_eq!(
         refusal("", "--optimizer.lr 3"),
-        "--optimizer.lr: optimizer: belongs under model"
+        "--optimizer.lr: belongs under model. Write --model.optimizer.lr"
     );
 }
 

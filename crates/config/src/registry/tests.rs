@@ -26,10 +26,7 @@ fn arguments(key: &str, class: Option<&str>, options: &str) -> Vec<&'static str>
 #[test]
 fn every_kind_of_component_is_in_the_registry_once() {
     let sections = registry();
-    let kinds: Vec<(&str, &str)> = sections
-        .iter()
-        .map(|it| (it.kind, it.key.as_str()))
-        .collect();
+    let kinds: Vec<(&str, &str)> = sections.iter().map(|it| (it.kind, it.key())).collect();
     for expected in [
         ("model", "model"),
         ("backbone", "model.backbone"),

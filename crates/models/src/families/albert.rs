@@ -4,8 +4,7 @@
 use super::{Family, LoraDefaults, bert};
 use crate::adapters::Pooling;
 use crate::config::{
-    Activation, ClassifierConfig, DenseConfig, EmbeddingProjection, MaskedLmConfig, Sharing,
-    TransformerConfig,
+    Activation, ClassifierConfig, DenseConfig, EmbeddingProjection, Sharing, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -17,7 +16,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    masked_lm_config,
+    masked_lm_config: bert::narrow_masked_lm_config,
     encoder: &[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
@@ -109,10 +108,4 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
 fn token_classifier(c: &ConfigReader<'_>, _: &TransformerConfig) -> Result<ClassifierConfig> {
     let dropout = c.dropout_or("classifier_dropout_prob", 0.1)?;
     Ok(ClassifierConfig::tokens(dropout))
-}
-
-fn masked_lm_config(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<MaskedLmConfig> {
-    let mut head = bert::masked_lm_config(c, encoder)?;
-    head.dense.width = encoder.embedding.width;
-    Ok(head)
 }

@@ -159,3 +159,13 @@ pub(super) fn masked_lm_config(
         tied: c.flag_or("tie_word_embeddings", true)?,
     })
 }
+
+/// BERT's head on the width of the embedding, where that is narrower than the hidden states.
+pub(super) fn narrow_masked_lm_config(
+    c: &ConfigReader<'_>,
+    encoder: &TransformerConfig,
+) -> Result<MaskedLmConfig> {
+    let mut head = masked_lm_config(c, encoder)?;
+    head.dense.width = encoder.embedding.width;
+    Ok(head)
+}

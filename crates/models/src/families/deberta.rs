@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{Family, LoraDefaults, bert};
 use crate::adapters::Pooling;
 use crate::config::{
-    Activation, ClassifierConfig, Convolution, DenseConfig, EmbeddingProjection, MaskedLmConfig,
-    PositionTable, Relative, TransformerConfig,
+    Activation, ClassifierConfig, Convolution, DenseConfig, EmbeddingProjection, PositionTable,
+    Relative, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -20,7 +20,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    masked_lm_config,
+    masked_lm_config: bert::narrow_masked_lm_config,
     encoder: &[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
@@ -245,10 +245,4 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
 fn token_classifier(c: &ConfigReader<'_>, _: &TransformerConfig) -> Result<ClassifierConfig> {
     let dropout = c.dropout_or("hidden_dropout_prob", 0.1)?;
     Ok(ClassifierConfig::tokens(dropout))
-}
-
-fn masked_lm_config(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<MaskedLmConfig> {
-    let mut head = bert::masked_lm_config(c, encoder)?;
-    head.dense.width = encoder.embedding.width;
-    Ok(head)
 }

@@ -66,8 +66,7 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
 }
 
 fn masked_lm_config(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<MaskedLmConfig> {
-    let mut head = bert::masked_lm_config(c, encoder)?;
-    head.dense.width = encoder.embedding.width;
+    let mut head = bert::narrow_masked_lm_config(c, encoder)?;
     head.dense.activation = Activation::Gelu;
     Ok(head)
 }

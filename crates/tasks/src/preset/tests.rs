@@ -1,15 +1,17 @@
 //! What is saved comes back, and says what it is.
 
+use burn::module::Module;
 use burn::tensor::Device;
 use engraft_data::Examples;
-use engraft_hub::{Handle, Preset};
+use engraft_hub::{Handle, Preset, Weights};
 use engraft_models::{Backbone, BackboneSlot, Mode};
 
 use super::*;
 use crate::batch::Batch;
+use crate::building::TrainingRows;
+use crate::model::Model;
+use crate::network::Network;
 use crate::targets::Draws;
-use burn::module::Module;
-
 use crate::task::{SequenceClassification, SequenceRegression};
 
 fn rows(examples: &Examples) -> TrainingRows<'_> {

@@ -5,14 +5,12 @@ use std::path::PathBuf;
 use engraft_component::{Component, Context, Error, FromNode, Kind, Node};
 
 use super::Mode;
+use crate::settings::TimeSpan;
 
 /// Keeps the best checkpoints by a metric, or the latest, or all.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "lightning.pytorch.callbacks.ModelCheckpoint")]
-#[component(ignored(
-    save_on_exception = "an interrupted run saves itself",
-    train_time_interval = "checkpoints are made by steps and epochs, not by the clock",
-))]
+#[component(ignored(save_on_exception = "an interrupted run saves itself"))]
 pub struct ModelCheckpoint {
     /// Folder of the checkpoints; by default `checkpoints` in the folder of the run.
     pub dirpath: Option<PathBuf>,
@@ -43,6 +41,8 @@ pub struct ModelCheckpoint {
     pub every_n_train_steps: Option<u64>,
     /// Make one every so many epochs; 1 when neither rhythm is given.
     pub every_n_epochs: Option<u64>,
+    /// Make one whenever so much time has passed: `DD:HH:MM:SS` or `{minutes: 30}`; a resumed run begins to count anew.
+    pub train_time_interval: Option<TimeSpan>,
     /// Make it at the end of training epochs (true) or of validation (false); by default where the
     /// metric is fresh.
     pub save_on_train_epoch_end: Option<bool>,

@@ -1,11 +1,14 @@
 //! Which checkpoints are kept: the best, the latest, or all.
 
+use std::time::Instant;
+
 use engraft_tasks::metrics::exact;
 use serde::{Deserialize, Serialize};
 
 use super::{
     CallbackError, ModelCheckpoint, Moment, Template, Validation, is_counter, unknown, value_of,
 };
+use crate::settings::TimeSpan;
 
 /// A checkpoint that is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,8 @@ pub struct CheckpointKeeper {
     settings: ModelCheckpoint,
     template: Template,
     state: KeeperState,
+    /// When it last decided, or began.
+    since: Instant,
 }
 
 const NAME: &str = "ModelCheckpoint";
@@ -76,6 +81,12 @@ impl CheckpointKeeper {
                 "every_n_train_steps and every_n_epochs exclude each other; use one ModelCheckpoint for each",
             ));
         }
+        let counts = settings.every_n_train_steps.is_some() || settings.every_n_epochs.is_some();
+        if settings.train_time_interval.is_some() && counts {
+            return Err(refuse(
+                "train_time_interval excludes every_n_train_steps and every_n_epochs; use one ModelCheckpoint for each",
+            ));
+        }
         let check = |metric: &str, purpose| match known.contains(&metric) {
             true => Ok(()),
             false => Err(unknown(NAME, metric, purpose, known.iter().copied())),
@@ -94,6 +105,7 @@ impl CheckpointKeeper {
             settings: settings.clone(),
             template,
             state: KeeperState::default(),
+            since: Instant::now(),
         })
     }
 
@@ -135,8 +147,12 @@ impl CheckpointKeeper {
             every_n_train_steps,
             every_n_epochs,
             save_on_train_epoch_end,
+            train_time_interval,
             ..
         } = self.settings;
+        if let Some(TimeSpan(interval)) = train_time_interval {
+            return moment == Moment::Step && self.since.elapsed() >= interval;
+        }
         let (steps, epochs) = match (every_n_train_steps, every_n_epochs) {
             (None, None) => (0, 1),
             (steps, epochs) => (steps.unwrap_or(0), epochs.unwrap_or(0)),
@@ -162,6 +178,7 @@ impl CheckpointKeeper {
         step: u64,
         taken: impl Fn(&str) -> bool,
     ) -> Decision {
+        self.since = Instant::now();
         if self.state.decided == Some(step) {
             return Decision::default();
         }

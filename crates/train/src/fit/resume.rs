@@ -7,6 +7,7 @@ use burn::module::Module;
 use super::Loop;
 use crate::callback::Moment;
 use crate::error::Result;
+use crate::evaluate::limited;
 use crate::outset::trained_parameters;
 use crate::snapshot::{self, Position, State};
 
@@ -28,6 +29,13 @@ impl Loop<'_> {
             self.fit.progress.note(&note);
         }
         if !self.fit.training.reset_optimizer_states {
+            self.rates.restore(state.plateau.clone());
+            // What has taken a step is what was trained when the last one was taken.
+            let Position { epoch, batch, .. } = state.position;
+            self.unfreeze(match batch {
+                0 => epoch.saturating_sub(1),
+                _ => epoch,
+            });
             let trained = trained_parameters(self.network()?);
             let device = self
                 .network()?
@@ -36,17 +44,34 @@ impl Loop<'_> {
                 .next()
                 .unwrap_or_default()
                 .inner();
-            self.optimizer = snapshot::read_optimizer(path, &trained, &device)?;
+            self.optimizer =
+                snapshot::read_optimizer(path, &self.fit.training.optimizer, &trained, &device)?;
         }
         self.position = state.position;
         (self.loss, self.accuracy) = (state.loss, state.accuracy);
         self.stopped.clone_from(&state.stopped);
+        self.owes_validation = state.owes_validation;
+        self.clock.resume(state.elapsed);
         self.metrics = state
             .metrics
             .iter()
             .map(|metric| (metric.name.clone(), metric.value))
             .collect();
         Ok(Some(state))
+    }
+
+    /// Does the validation that was broken off after the latest step, and all that follows it.
+    pub(super) fn catch_up_on_validation(&mut self) -> Result<()> {
+        let plan = limited(
+            self.loader.plan(self.position.epoch),
+            self.fit.plan.limits.train,
+        );
+        let last = self.position.batch == plan.len() as u64;
+        self.after_step(true, last)?;
+        match last && !self.owes_validation {
+            true => self.end_epoch(),
+            false => Ok(()),
+        }
     }
 
     /// Lets callbacks act that were due at the moment of the checkpoint, but after it; the others know that they have acted.

@@ -1,4 +1,4 @@
-//! AdamW and clipping against PyTorch, step by step, and the rules for frozen and shared weights.
+//! Optimizers and clipping against PyTorch, step by step, and the rules for frozen weights and for groups of parameters.
 
 use std::path::Path;
 
@@ -123,8 +123,8 @@ fn twenty_steps_agree_with_pytorch_with_and_without_clipping() {
                 "{name}, step {step}: {errors:?}"
             );
         }
-        assert_eq!(state.step, 20);
-        assert_eq!(state.moments.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(state.parameters.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert!(state.parameters.values().all(|it| it.step == 20));
     }
 }
 
@@ -164,13 +164,13 @@ fn a_frozen_parameter_does_not_move_and_keeps_no_state() {
             .iter::<f32>()
             .all(|value| value < 1.0)
     );
-    assert_eq!(state.moments.keys().collect::<Vec<_>>(), ["trained"]);
+    assert_eq!(state.parameters.keys().collect::<Vec<_>>(), ["trained"]);
     assert!(!module.frozen.is_require_grad() && module.trained.is_require_grad());
 }
 
 #[test]
 fn settings_that_cannot_be_are_refused_by_name() {
-    let refused = |adamw: AdamW| Optimizer::from(adamw).check().unwrap_err().to_string();
+    let refused = |adamw: AdamW| refusal(Optimizer::from(adamw));
     assert!(
         refused(AdamW {
             lr: -1.0,
@@ -194,9 +194,187 @@ fn settings_that_cannot_be_are_refused_by_name() {
     );
     assert!(
         refused(AdamW {
-            amsgrad: true,
+            groups: ParameterGroups {
+                layer_decay: Some(1.5),
+                ..ParameterGroups::default()
+            },
             ..AdamW::default()
         })
-        .starts_with("model.optimizer.amsgrad: ")
+        .starts_with("model.optimizer.layer_decay: ")
     );
+    for (text, key) in [
+        ("{class_path: SGD, init_args: {momentum: 1}}", "momentum"),
+        ("{class_path: SGD, init_args: {dampening: -1}}", "dampening"),
+        ("{class_path: SGD, init_args: {nesterov: true}}", "nesterov"),
+        ("{class_path: Adafactor, init_args: {d: 0.5}}", "d"),
+        ("{class_path: Adafactor, init_args: {eps: [0, 0.1]}}", "eps"),
+        (
+            "{class_path: Adafactor, init_args: {beta2_decay: 0.8}}",
+            "beta2_decay",
+        ),
+        ("{class_path: RMSprop, init_args: {alpha: 1}}", "alpha"),
+        (
+            "{class_path: Adagrad, init_args: {lr_decay: -1}}",
+            "lr_decay",
+        ),
+        (
+            "{class_path: Adam, init_args: {weight_decay: -1}}",
+            "weight_decay",
+        ),
+    ] {
+        let refused = refusal(read(text));
+        assert!(
+            refused.starts_with(&format!("model.optimizer.{key}: ")),
+            "{refused}"
+        );
+    }
+}
+
+fn refusal(optimizer: Optimizer) -> String {
+    optimizer.check().unwrap_err().to_string()
+}
+
+fn read(text: &str) -> Optimizer {
+    let node = engraft_component::read_yaml(text.as_bytes(), "a.yaml").unwrap();
+    engraft_component::decode(&node).unwrap().0
+}
+
+#[test]
+fn every_optimizer_steps_as_pytorch_does() {
+    let about: Value =
+        serde_json::from_slice(&std::fs::read(folder().join("optimizers.json")).unwrap()).unwrap();
+    let given = Weights::open_file(&folder().join("adamw.safetensors")).unwrap();
+    let wanted = Weights::open_file(&folder().join("optimizers.safetensors")).unwrap();
+    let rates = about["learning_rates"].as_array().unwrap();
+    let device = Device::flex().autodiff();
+    let mut classes = std::collections::BTreeSet::new();
+    for (name, case) in about["cases"].as_object().unwrap() {
+        let optimizer = read(&case.to_string());
+        optimizer.check().unwrap();
+        classes.insert(optimizer.name());
+        let mut module = Three {
+            a: param(tensor(&given, "initial.0", None, &device)),
+            b: param(tensor(&given, "initial.1", None, &device)),
+            c: param(tensor(&given, "initial.2", None, &device)),
+        };
+        let mut state = OptimizerState::default();
+        for (step, rate) in rates.iter().enumerate() {
+            let mut sum = GradientSum::default();
+            // A loss that is a sum over two.
+            sum.add(&module, gradients(&module, &given, step, &device), 0.5);
+            sum.add(&module, gradients(&module, &given, step, &device), 1.5);
+            let rate = rate.as_f64().unwrap();
+            module = optimizer.step(module, sum, &mut state, rate, None);
+            let after = |index: usize| format!("{name}.after.{index}");
+            let errors = [
+                difference(
+                    module.a.val(),
+                    tensor(&wanted, &after(0), Some(step), &device),
+                ),
+                difference(
+                    module.b.val(),
+                    tensor(&wanted, &after(1), Some(step), &device),
+                ),
+                difference(
+                    module.c.val(),
+                    tensor(&wanted, &after(2), Some(step), &device),
+                ),
+            ];
+            assert!(
+                errors.iter().all(|&error| error < 2e-6),
+                "{name}, step {step}: {errors:?}"
+            );
+        }
+        // What is kept of a parameter is what is said to be kept.
+        for (path, shape) in [("a", &[7, 5][..]), ("b", &[11]), ("c", &[3, 2, 4])] {
+            let kept = state.parameters[path].parts.iter();
+            let kept: Vec<(&str, usize)> = kept.map(|(name, it)| (*name, it.dims()[0])).collect();
+            let mut said = optimizer.parts(shape);
+            said.sort_unstable();
+            assert_eq!(kept, said, "{name}");
+        }
+    }
+    assert_eq!(classes.len(), Optimizer::variants().len());
+}
+
+#[derive(Module, Debug)]
+struct Norms {
+    weight: Param<Tensor<1>>,
+    bias: Param<Tensor<1>>,
+}
+
+#[derive(Module, Debug)]
+struct Layered {
+    layers: Vec<Norms>,
+    norm: Norms,
+}
+
+#[derive(Module, Debug)]
+struct Headed {
+    encoder: Layered,
+    head: Norms,
+}
+
+/// A network of ones, one step of `optimizer` on gradients of ones at rate 1, and how far each parameter has come.
+fn moves(optimizer: &Optimizer) -> BTreeMap<String, f32> {
+    let device = Device::flex().autodiff();
+    let norms = || Norms {
+        weight: param(Tensor::ones([3], &device)),
+        bias: param(Tensor::ones([3], &device)),
+    };
+    let network = Headed {
+        encoder: Layered {
+            layers: vec![norms(), norms()],
+            norm: norms(),
+        },
+        head: norms(),
+    };
+    let of = |it: &Norms| it.weight.val().sum() + it.bias.val().sum();
+    let layers = network.encoder.layers.iter().map(of);
+    let loss = layers.fold(of(&network.head) + of(&network.encoder.norm), |sum, it| {
+        sum + it
+    });
+    let mut sum = GradientSum::default();
+    sum.add(&network, loss.backward(), 1.0);
+    let network = optimizer.step(network, sum, &mut OptimizerState::default(), 1.0, None);
+    let parameters = engraft_models::parameters(&network).into_iter();
+    parameters
+        .map(|(path, _, values)| {
+            (
+                path,
+                1.0 - values.inner().into_data().iter::<f32>().next().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn lower_layers_take_smaller_steps_where_the_rate_decays() {
+    let found = moves(&read("{class_path: SGD, init_args: {layer_decay: 0.5}}"));
+    for (path, wanted) in [
+        ("head.weight", 1.0),
+        ("encoder.norm.bias", 1.0),
+        ("encoder.layers.1.weight", 0.5),
+        ("encoder.layers.0.bias", 0.25),
+    ] {
+        assert_eq!(found[path], wanted, "{path}");
+    }
+}
+
+#[test]
+fn norms_and_biases_do_not_decay_where_they_are_excluded() {
+    let found = moves(&read(
+        "{class_path: SGD, init_args: {weight_decay: 0.5, exclude_norm_and_bias: true}}",
+    ));
+    for (path, wanted) in [
+        ("head.weight", 1.5),
+        ("head.bias", 1.0),
+        ("encoder.norm.weight", 1.0),
+        ("encoder.layers.0.weight", 1.5),
+        ("encoder.layers.0.bias", 1.0),
+    ] {
+        assert_eq!(found[path], wanted, "{path}");
+    }
+    let found = moves(&read("{class_path: SGD, init_args: {weight_decay: 0.5}}"));
+    assert!(found.values().all(|&moved| moved == 1.5));
 }

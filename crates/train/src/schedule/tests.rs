@@ -1,6 +1,7 @@
 //! Schedules against the references.
 
 use super::*;
+use crate::callback::{Moment, Validation};
 
 fn warmup(steps: Option<u64>, ratio: Option<f64>) -> Warmup {
     Warmup {
@@ -18,59 +19,203 @@ fn step_lr(step_size: u64) -> LrScheduler {
     })
 }
 
-/// The schedule of a golden case; none for the constant rate, which needs no schedule.
-fn of_case(case: &serde_json::Value) -> Option<LrScheduler> {
-    let settings = &case["settings"];
-    let number = |key: &str, default: f64| settings[key].as_f64().unwrap_or(default);
-    let warmup = warmup(
-        settings["num_warmup_steps"].as_u64(),
-        settings["warmup_ratio"].as_f64(),
-    );
-    Some(match case["scheduler"].as_str()? {
-        "ConstantWithWarmup" => LrScheduler::ConstantWithWarmup(ConstantWithWarmup { warmup }),
-        "LinearWithWarmup" => LrScheduler::LinearWithWarmup(LinearWithWarmup { warmup }),
-        "CosineWithWarmup" => LrScheduler::CosineWithWarmup(CosineWithWarmup { warmup }),
-        "StepLR" => LrScheduler::StepLR(StepLR {
-            step_size: settings["step_size"].as_u64().unwrap(),
-            gamma: number("gamma", 0.1),
-            last_epoch: -1,
-        }),
-        "LinearLR" => {
-            let default = LinearLR::default();
-            LrScheduler::LinearLR(LinearLR {
-                start_factor: number("start_factor", default.start_factor),
-                end_factor: number("end_factor", default.end_factor),
-                total_iters: settings["total_iters"]
-                    .as_u64()
-                    .unwrap_or(default.total_iters),
-                last_epoch: default.last_epoch,
-            })
-        }
-        other => panic!("{other}"),
-    })
+fn golden(file: &str) -> serde_json::Map<String, serde_json::Value> {
+    let file: serde_json::Value = serde_json::from_str(file).unwrap();
+    file["cases"].as_object().unwrap().clone()
+}
+
+/// JSON as an experiment file would have it.
+fn read<T: engraft_component::FromNode>(json: &serde_json::Value) -> T {
+    let text = json.to_string();
+    let node = engraft_component::read_yaml(text.as_bytes(), "golden.json").unwrap();
+    engraft_component::decode(&node).unwrap().0
+}
+
+fn numbers(json: &serde_json::Value) -> impl Iterator<Item = f64> {
+    let numbers = json.as_array().unwrap().iter();
+    numbers.map(|number| number.as_f64().unwrap())
+}
+
+/// The factor of a schedule.
+fn factor(schedule: &LrScheduler, step: u64, total: Option<u64>) -> Result<f64, ScheduleError> {
+    let base = 1.0;
+    schedule.rate(Point { step, total, base })
 }
 
 #[test]
 fn every_step_of_every_schedule_is_the_references() {
-    let golden = include_str!("../../../../tests/golden/training/schedules.json");
-    let golden: serde_json::Value = serde_json::from_str(golden).unwrap();
     let mut compared = 0;
-    for (name, case) in golden["cases"].as_object().unwrap() {
-        let Some(schedule) = of_case(case) else {
-            continue;
-        };
-        let total = case["total_steps"].as_u64();
-        for (step, expected) in case["multipliers"].as_array().unwrap().iter().enumerate() {
-            let found = schedule.multiplier(step as u64, total).unwrap();
-            let expected = expected.as_f64().unwrap();
+    let mut classes = std::collections::BTreeSet::new();
+    let cases = golden(include_str!(
+        "../../../../tests/golden/training/schedules.json"
+    ));
+    for (name, case) in &cases {
+        let schedule: LrScheduler = read(&case["schedule"]);
+        classes.insert(schedule.name());
+        let base = case["base"].as_f64().unwrap();
+        let total = case["total"].as_u64();
+        for (step, expected) in (0..).zip(numbers(&case["rates"])) {
+            let found = schedule.rate(Point { step, total, base }).unwrap();
+            // The reference goes from step to step, and its rounding errors add up.
             assert!(
-                (found - expected).abs() < 1e-12,
+                (found - expected).abs() <= 1e-12 * expected.max(base * 1e-3),
                 "{name} at {step}: {found}, not {expected}"
             );
             compared += 1;
         }
+        let momenta = case.get("momenta");
+        assert_eq!(schedule.moves_momentum(), momenta.is_some(), "{name}");
+        for (step, expected) in (0..).zip(momenta.into_iter().flat_map(numbers)) {
+            let found = schedule.momentum(Point { step, total, base }).unwrap();
+            let found = found.unwrap();
+            assert!(
+                (found - expected).abs() <= 1e-12,
+                "{name} at {step}: the momentum is {found}, not {expected}"
+            );
+        }
     }
-    assert!(compared >= 500);
+    assert!(compared >= 1500);
+    // All but the one that follows a metric and the two that are refused.
+    assert_eq!(classes.len(), LrScheduler::variants().len() - 3);
+}
+
+#[test]
+fn a_plateau_lowers_the_rate_when_the_reference_does() {
+    let cases = golden(include_str!(
+        "../../../../tests/golden/training/plateaus.json"
+    ));
+    assert!(cases.len() >= 10);
+    for (name, case) in &cases {
+        let settings: ReduceLROnPlateau = read(&case["settings"]);
+        let base = case["base"].as_f64().unwrap();
+        let mut plateau = Plateau::new(&settings, base, &["val_loss"]).unwrap();
+        for (look, (value, expected)) in numbers(&case["values"])
+            .zip(numbers(&case["rates"]))
+            .enumerate()
+        {
+            // A checkpoint between any two looks changes nothing.
+            let saved = serde_json::to_string(plateau.state()).unwrap();
+            plateau = Plateau::new(&settings, base, &["val_loss"]).unwrap();
+            plateau.restore(serde_json::from_str(&saved).unwrap());
+            plateau.observe(&[("val_loss".to_owned(), value)]);
+            let found = plateau.rate();
+            assert!(
+                (found - expected).abs() <= 1e-12 * expected,
+                "{name} at {look}: {found}, not {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_plateau_looks_at_its_metric_where_that_is_fresh() {
+    let of = |monitor: Option<&str>, known: &[&str]| {
+        let settings = ReduceLROnPlateau {
+            monitor: monitor.map(str::to_owned),
+            ..ReduceLROnPlateau::default()
+        };
+        Plateau::new(&settings, 1.0, known)
+    };
+    let known = ["train_loss_epoch", "val_loss"];
+    let validated = of(None, &known).unwrap();
+    assert!(validated.due(Moment::TrainEpochEnd, Validation::EveryEpoch));
+    assert!(validated.due(Moment::ValidationEnd, Validation::Otherwise));
+    assert!(!validated.due(Moment::TrainEpochEnd, Validation::Otherwise));
+    let trained = of(Some("train_loss_epoch"), &known).unwrap();
+    assert!(trained.due(Moment::TrainEpochEnd, Validation::Otherwise));
+    let untested = of(None, &known[..1]).unwrap();
+    assert!(untested.due(Moment::TrainEpochEnd, Validation::Otherwise));
+    assert_eq!(
+        of(Some("val_f1"), &known).unwrap_err().to_string(),
+        "ReduceLROnPlateau: there is no metric \"val_f1\" to monitor; this run has train_loss_epoch, val_loss"
+    );
+}
+
+#[test]
+fn a_part_of_a_sequence_is_relative_to_its_own_length() {
+    let schedule: LrScheduler = read(&serde_json::json!({
+        "class_path": "SequentialLR",
+        "init_args": {
+            "schedulers": [
+                {"class_path": "ConstantLR", "init_args": {"factor": 0.5, "total_iters": 100}},
+                {"class_path": "LinearWithWarmup", "init_args": {"warmup_ratio": 0.5}},
+            ],
+            "milestones": [4],
+        }
+    }));
+    let rates: Vec<f64> = (0..12)
+        .map(|step| factor(&schedule, step, Some(12)).unwrap())
+        .collect();
+    assert_eq!(
+        rates,
+        [
+            0.5, 0.5, 0.5, 0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25
+        ]
+    );
+}
+
+#[test]
+fn a_cycle_is_as_long_as_the_run_unless_it_says_otherwise() {
+    let one = |total_steps| {
+        LrScheduler::OneCycleLR(OneCycleLR {
+            total_steps,
+            ..read(&serde_json::json!({"max_lr": 0.1}))
+        })
+    };
+    for step in [0, 7, 19] {
+        assert_eq!(
+            factor(&one(None), step, Some(20)),
+            factor(&one(Some(20)), step, None)
+        );
+    }
+    assert!(factor(&one(None), 0, None).is_err());
+    let error = factor(&one(Some(20)), 30, Some(31)).unwrap_err();
+    assert!(error.to_string().contains("ends after 20 steps"), "{error}");
+}
+
+#[test]
+fn compositions_that_cannot_be_are_refused() {
+    for (schedule, problem) in [
+        (
+            serde_json::json!({"class_path": "SequentialLR", "init_args": {"schedulers": ["LinearLR"], "milestones": [3]}}),
+            "one milestone less",
+        ),
+        (
+            serde_json::json!({"class_path": "SequentialLR", "init_args": {"schedulers": ["LinearLR", "LinearLR", "LinearLR"], "milestones": [3, 3]}}),
+            "milestones must rise",
+        ),
+        (
+            serde_json::json!({"class_path": "SequentialLR", "init_args": {"schedulers": [], "milestones": []}}),
+            "one milestone less",
+        ),
+        (
+            serde_json::json!({"class_path": "SequentialLR", "init_args": {"schedulers": ["LinearLR", "ReduceLROnPlateau"], "milestones": [3]}}),
+            "stands alone",
+        ),
+        (
+            serde_json::json!({"class_path": "ChainedScheduler", "init_args": {"schedulers": [{"class_path": "OneCycleLR", "init_args": {"max_lr": 1}}]}}),
+            "OneCycleLR is no factor",
+        ),
+        (
+            serde_json::json!({"class_path": "ChainedScheduler", "init_args": {"schedulers": []}}),
+            "schedulers is empty",
+        ),
+        (
+            serde_json::json!({"class_path": "LambdaLR", "init_args": {"lr_lambda": "lambda step: 1"}}),
+            "Python function",
+        ),
+        (
+            serde_json::json!({"class_path": "CyclicLR", "init_args": {"base_lr": 0, "max_lr": 1, "scale_fn": "f"}}),
+            "scale_fn is Python code",
+        ),
+        (
+            serde_json::json!({"class_path": "OneCycleLR", "init_args": {"max_lr": 1, "epochs": 3}}),
+            "epochs and steps_per_epoch go together",
+        ),
+    ] {
+        let error = read::<LrScheduler>(&schedule).check().unwrap_err();
+        assert!(error.to_string().contains(problem), "{error}");
+    }
 }
 
 #[test]
@@ -80,8 +225,8 @@ fn a_last_epoch_starts_the_schedule_later() {
         gamma: 0.5,
         last_epoch: 4,
     });
-    assert_eq!(late.multiplier(0, None), Ok(0.5));
-    assert_eq!(late.multiplier(1, None), Ok(0.25));
+    assert_eq!(factor(&late, 0, None), Ok(0.5));
+    assert_eq!(factor(&late, 1, None), Ok(0.25));
 }
 
 #[test]
@@ -98,26 +243,20 @@ fn warm_up_needs_a_length_and_a_share_of_it_needs_an_end() {
     let share = ConstantWithWarmup {
         warmup: warmup(None, Some(0.1)),
     };
-    let error = LrScheduler::ConstantWithWarmup(share)
-        .multiplier(0, None)
-        .unwrap_err();
+    let error = factor(&LrScheduler::ConstantWithWarmup(share), 0, None).unwrap_err();
     assert!(error.to_string().contains("max_epochs"), "{error}");
 
     let steps = ConstantWithWarmup {
         warmup: warmup(Some(2), None),
     };
     assert_eq!(
-        LrScheduler::ConstantWithWarmup(steps).multiplier(1, None),
+        factor(&LrScheduler::ConstantWithWarmup(steps), 1, None),
         Ok(0.5)
     );
     let linear = LinearWithWarmup {
         warmup: warmup(Some(2), None),
     };
-    assert!(
-        LrScheduler::LinearWithWarmup(linear)
-            .multiplier(5, None)
-            .is_err()
-    );
+    assert!(factor(&LrScheduler::LinearWithWarmup(linear), 5, None).is_err());
 }
 
 #[test]
@@ -146,7 +285,7 @@ fn arguments_out_of_range_are_named() {
         (LrScheduler::CosineWithWarmup(ratio), "warmup_ratio"),
         (LrScheduler::StepLR(early), "last_epoch"),
     ] {
-        let error = schedule.multiplier(1, Some(10)).unwrap_err().to_string();
+        let error = factor(&schedule, 1, Some(10)).unwrap_err().to_string();
         assert!(error.contains(argument), "{error}");
     }
 }

@@ -74,11 +74,6 @@ const KEYS: &[Key] = &[
     key("benchmark", EITHER, "there are no kernels to choose from"),
     key("inference_mode", EITHER, "evaluation never keeps gradients"),
     key(
-        "detect_anomaly",
-        &["false"],
-        "a loss that is not finite ends the run",
-    ),
-    key(
         "barebones",
         &["false"],
         "what it turns off has keys of its own",
@@ -88,7 +83,6 @@ const KEYS: &[Key] = &[
         &["0", "0.0"],
         "limit_train_batches trains on part of the rows",
     ),
-    key("max_time", &[], "training ends by max_epochs and max_steps"),
     key(
         "enable_model_summary",
         EITHER,

@@ -1,9 +1,11 @@
 //! What a trainer's settings mean, with every default filled in.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::{Amount, FastDevRun, Logging, Trainer};
+use super::{Amount, ClipAlgorithm, FastDevRun, Logging, TimeSpan, Trainer};
 use crate::callback::Validation;
+use crate::log::LogFormat;
 
 /// Settings that make no run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +30,16 @@ pub struct Stages<T> {
     pub predict: T,
 }
 
-/// What a run does, when and how long. At least one of `max_epochs` and `max_steps` is set.
+/// What gradients are held in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Clip {
+    /// The global norm of all of them is at most this.
+    Norm(f64),
+    /// Each element is at most this in size.
+    Value(f64),
+}
+
+/// What a run does, when and how long. At least one of `max_epochs`, `max_steps` and `max_time` is set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Passes over the training rows.
@@ -39,6 +50,8 @@ pub struct Plan {
     pub min_epochs: u64,
     /// Optimizer steps before a callback may end training.
     pub min_steps: u64,
+    /// Time after which training ends, over all its resumed parts.
+    pub max_time: Option<Duration>,
     /// How many batches of each stage are used.
     pub limits: Stages<Amount>,
     /// How many training batches lie between validations.
@@ -47,8 +60,10 @@ pub struct Plan {
     pub check_val_every_n_epoch: Option<u64>,
     /// Batches of one optimizer step, at least 1.
     pub accumulate: u64,
-    /// Largest global norm of the gradients.
-    pub clip_norm: Option<f64>,
+    /// What gradients are held in.
+    pub clip: Option<Clip>,
+    /// Whether to look for the first value that is not finite.
+    pub detect_anomaly: bool,
     /// Optimizer steps between rows of the log, at least 1.
     pub log_every_n_steps: u64,
     /// Folder that holds the folders of runs.
@@ -57,8 +72,12 @@ pub struct Plan {
     pub progress: bool,
     /// Whether to keep checkpoints.
     pub checkpoints: bool,
-    /// Whether to write the log.
+    /// Whether to write logs.
     pub log: bool,
+    /// The logs beside the table, each once.
+    pub log_formats: Vec<LogFormat>,
+    /// The name of the run's folder, if it has one of its own.
+    pub version: Option<String>,
     /// Whether this is only a rehearsal, which leaves no files.
     pub rehearsal: bool,
 }
@@ -73,7 +92,8 @@ impl Trainer {
         let max_steps = limit("max_steps", self.max_steps)?;
         let mut max_epochs = limit("max_epochs", self.max_epochs.unwrap_or(-1))?;
         let FastDevRun(batches) = self.fast_dev_run;
-        if max_epochs.is_none() && max_steps.is_none() && batches == 0 {
+        let endless = max_epochs.is_none() && max_steps.is_none() && self.max_time.is_none();
+        if endless && batches == 0 {
             max_epochs = Some(1);
             let unset = match self.max_epochs {
                 None => "neither trainer.max_epochs nor trainer.max_steps is set",
@@ -103,6 +123,7 @@ impl Trainer {
             max_steps,
             min_epochs: self.min_epochs.unwrap_or(0),
             min_steps: self.min_steps.unwrap_or(0),
+            max_time: self.max_time.map(|TimeSpan(limit)| limit),
             limits: Stages {
                 train: self.limit_train_batches.unwrap_or(Amount::ALL),
                 val: self.limit_val_batches.unwrap_or(Amount::ALL),
@@ -112,12 +133,15 @@ impl Trainer {
             val_check_interval,
             check_val_every_n_epoch: self.check_val_every_n_epoch,
             accumulate: self.accumulate_grad_batches,
-            clip_norm: clip_norm(self.gradient_clip_val)?,
+            clip: clip(self.gradient_clip_val, self.gradient_clip_algorithm)?,
+            detect_anomaly: self.detect_anomaly,
             log_every_n_steps,
             root: self.root(),
             progress: self.enable_progress_bar.unwrap_or(true),
             checkpoints: self.enable_checkpointing.unwrap_or(true),
             log: self.logger != Logging::Off,
+            log_formats: self.logger.formats(),
+            version: self.logger.version()?,
             rehearsal: false,
         };
         if batches > 0 {
@@ -135,13 +159,9 @@ impl Trainer {
                 .clone()
                 .unwrap_or_else(|| PathBuf::from("logs"))
         };
-        match self.logger.table() {
-            None => default(),
-            Some(table) => {
-                let root = table.save_dir.clone().unwrap_or_else(default);
-                table.name.iter().fold(root, |root, name| root.join(name))
-            }
-        }
+        let place = self.logger.place();
+        let root = place.save_dir.cloned().unwrap_or_else(default);
+        place.name.iter().fold(root, |root, name| root.join(name))
     }
 }
 
@@ -152,6 +172,7 @@ impl Plan {
         self.max_steps = Some(batches);
         self.min_epochs = 0;
         self.min_steps = 0;
+        self.max_time = None;
         self.limits = Stages {
             train: few,
             val: few,
@@ -251,19 +272,25 @@ fn at_least_one(key: &'static str, value: u64) -> Result<(), SettingsError> {
     }
 }
 
-fn clip_norm(value: Option<f64>) -> Result<Option<f64>, SettingsError> {
+fn clip(
+    value: Option<f64>,
+    algorithm: Option<ClipAlgorithm>,
+) -> Result<Option<Clip>, SettingsError> {
     match value {
         None | Some(0.0) => Ok(None),
-        Some(norm) if norm > 0.0 => Ok(Some(norm)),
+        Some(limit) if limit > 0.0 => Ok(Some(match algorithm {
+            None | Some(ClipAlgorithm::Norm) => Clip::Norm(limit),
+            Some(ClipAlgorithm::Value) => Clip::Value(limit),
+        })),
         Some(other) => {
             let reason =
-                format!("{other} is no norm; use a number above 0, or null to clip nothing");
+                format!("{other} is no limit; use a number above 0, or null to clip nothing");
             Err(refuse("gradient_clip_val", &reason))
         }
     }
 }
 
-fn refuse(key: &'static str, reason: &str) -> SettingsError {
+pub(super) fn refuse(key: &'static str, reason: &str) -> SettingsError {
     SettingsError {
         key,
         reason: reason.to_owned(),

@@ -75,7 +75,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "data:\n  init_args:\n    batch_size:",
         "",
-        "b.yaml:3: data.init_args.batch_size: expected a whole number, zero or more, found null",
+        "b.yaml:3: data.init_args.batch_size: expected a whole number, zero or more, found null. Leave the key out for its default",
     ),
     (
         "data: {init_args: {shuffle: maybe}}",
@@ -159,11 +159,15 @@ const CASES: &[(&str, &str, &str)] = &[
         "",
         "b.yaml:1: expected keys such as model, data and trainer, found \"just words\"",
     ),
-    ("", "", "b.yaml: empty, there is no YAML in it"),
+    (
+        "",
+        "",
+        "b.yaml: empty, there is no YAML in it. Give it keys such as model, data and trainer; `engraft init` writes an experiment for a table",
+    ),
     (
         "trainer:\n  devices: 1\n  devices: 2",
         "",
-        "b.yaml:3: key \"devices\" given twice, first on line 2",
+        "b.yaml:3: key \"devices\" given twice, first on line 2. Keep one of them",
     ),
     (
         "trainer:\n\tdevices: 1",
@@ -189,7 +193,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "seed_everything: 1",
         "--modle.adapter x",
-        "--modle.adapter: modle: unknown key. Did you mean \"model\"?",
+        "--modle.adapter: unknown key \"modle\". Did you mean \"model\"?",
     ),
     (
         "seed_everything: 1",
@@ -229,7 +233,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "seed_everything: 1",
         "--data.path.x 1",
-        "--data.path.x: data.path: expected a path, found a mapping",
+        "--data.path.x: expected a path, found a mapping",
     ),
     (
         "seed_everything: 1",
@@ -259,7 +263,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "seed_everything: 1",
         "fit.yaml",
-        "command line: unexpected \"fit.yaml\". Options are written --key value, and a value with spaces needs quotes",
+        "command line: unexpected \"fit.yaml\". An experiment file is given as --config fit.yaml",
     ),
     (
         "seed_everything: 1",
@@ -293,7 +297,7 @@ fn a_missing_file_is_named() {
     assert!(
         error
             .to_string()
-            .starts_with("/no/such/fit.yaml: cannot be read: "),
+            .starts_with("/no/such/fit.yaml: there is no such file"),
         "{error}"
     );
 }

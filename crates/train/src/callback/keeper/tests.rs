@@ -241,3 +241,25 @@ fn arguments_that_exclude_each_other_are_refused() {
         assert!(error.contains(part), "{error}");
     }
 }
+
+#[test]
+fn a_checkpoint_by_the_clock_is_due_at_steps_once_its_time_has_passed() {
+    let by = |interval: std::time::Duration| ModelCheckpoint {
+        train_time_interval: Some(TimeSpan(interval)),
+        ..ModelCheckpoint::default()
+    };
+    let due = |settings: &ModelCheckpoint, moment| {
+        let keeper = CheckpointKeeper::new(settings, &[]).unwrap();
+        keeper.due(moment, 0, 1, Validation::EveryEpoch)
+    };
+    let now = by(std::time::Duration::ZERO);
+    assert!(due(&now, Moment::Step) && !due(&now, Moment::TrainEpochEnd));
+    let in_a_day = by(std::time::Duration::from_secs(86_400));
+    assert!(!due(&in_a_day, Moment::Step));
+    let both = ModelCheckpoint {
+        every_n_epochs: Some(1),
+        ..now
+    };
+    let error = CheckpointKeeper::new(&both, &[]).unwrap_err().to_string();
+    assert!(error.contains("train_time_interval excludes"), "{error}");
+}

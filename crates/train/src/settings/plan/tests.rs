@@ -142,11 +142,11 @@ fn a_clip_of_zero_clips_nothing() {
             gradient_clip_val: value,
             ..Trainer::default()
         })
-        .clip_norm
+        .clip
     };
     assert_eq!(
         [clip(None), clip(Some(0.0)), clip(Some(0.1))],
-        [None, None, Some(0.1)]
+        [None, None, Some(Clip::Norm(0.1))]
     );
 }
 
@@ -156,6 +156,7 @@ fn a_table_with_a_place_of_its_own_moves_the_runs_there() {
         let table = CSVLogger {
             save_dir: save_dir.map(PathBuf::from),
             name: name.map(str::to_owned),
+            version: None,
         };
         plan(Trainer {
             logger: Logging::By(vec![table.into()]),

@@ -1,19 +1,22 @@
 //! Every family against its reference implementation, on the seeded checkpoints of `tests/golden/models`.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::module::Module;
+use burn::tensor::{Device, Gradients};
 use engraft_hub::{Handle, Preset, Weights};
 use engraft_kernels::{ClassTargets, Key, cross_entropy};
-use engraft_models::{Checkpoint, HeadKind, Initial, Mode, PackedTokens, TokenBatch};
-use serde_json::{Map, Value, json};
+use engraft_models::{Checkpoint, HeadKind, Mode, PackedTokens, TokenBatch};
+use serde_json::{Map, Value};
+
+use crate::reference::{
+    check_gradient, golden, gradients_in_order, head_kind, initial, largest_difference, no_dropout,
+    sequences, values, whole,
+};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models")
+    golden("models")
 }
 
 /// One case: the checkpoint, the inputs and the reference's outputs.
@@ -32,29 +35,12 @@ fn open(name: &str, overwrites: &Map<String, Value>) -> Case {
     let about: Value =
         serde_json::from_slice(&std::fs::read(path.join("case.json")).unwrap()).unwrap();
     let tensors = Weights::open_file(&path.join("case.safetensors")).unwrap();
-    let [ids, types, lengths] = ["ids", "type_ids", "lengths"].map(|name| whole(&tensors, name));
-    let mut sequences = Vec::new();
-    let mut start = 0;
-    for length in lengths {
-        let end = start + length as usize;
-        sequences.push((ids[start..end].to_vec(), types[start..end].to_vec()));
-        start = end;
-    }
     Case {
         checkpoint,
         head: about["head"].as_str().unwrap().to_owned(),
+        sequences: sequences(&tensors),
         tensors,
-        sequences,
     }
-}
-
-/// A tensor of 32-bit integers.
-fn whole(tensors: &Weights, name: &str) -> Vec<u32> {
-    let bytes = tensors.require(name).unwrap().bytes();
-    bytes
-        .chunks_exact(4)
-        .map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as u32)
-        .collect()
 }
 
 fn pack(sequences: &[(Vec<u32>, Vec<u32>)]) -> PackedTokens {
@@ -63,25 +49,6 @@ fn pack(sequences: &[(Vec<u32>, Vec<u32>)]) -> PackedTokens {
         packed.push(ids, types);
     }
     packed
-}
-
-fn initial(device: &Device) -> Initial {
-    Initial {
-        device: device.clone(),
-        key: Key::new(0),
-    }
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
-fn largest_difference(left: &[f32], right: &[f32]) -> f32 {
-    assert_eq!(left.len(), right.len());
-    left.iter()
-        .zip(right)
-        .map(|(left, right)| (left - right).abs())
-        .fold(0.0, f32::max)
 }
 
 /// The hidden states, and the output of the head that the case is about.
@@ -118,30 +85,13 @@ fn run(case: &Case, sequences: &[(Vec<u32>, Vec<u32>)]) -> (Vec<f32>, Option<Vec
     (values(hidden), output.map(values))
 }
 
-fn head_kind(head: &str) -> HeadKind {
-    match head {
-        "masked_lm" => HeadKind::MaskedLm,
-        "classification" => HeadKind::Classification,
-        "token_classification" => HeadKind::TokenClassification,
-        _ => HeadKind::None,
-    }
-}
-
 fn cases() -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder())
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-        .filter(|name| folder().join(name).join("case.json").exists())
-        .collect();
-    names.sort();
-    names
+    crate::reference::cases(&folder(), 59)
 }
 
 #[test]
 fn hidden_states_and_logits_agree_with_the_reference_library() {
-    let names = cases();
-    assert!(names.len() >= 59, "golden cases are missing: {names:?}");
-    for name in names {
+    for name in cases() {
         let case = open(&name, &Map::new());
         let (hidden, output) = run(&case, &case.sequences);
         let expected = case.tensors.require("hidden").unwrap().to_f32().unwrap();
@@ -178,6 +128,11 @@ fn a_batch_equals_its_sequences_one_by_one() {
     }
 }
 
+fn config_of(name: &str) -> Map<String, Value> {
+    let json = std::fs::read(folder().join(name).join("config.json")).unwrap();
+    serde_json::from_slice(&json).unwrap()
+}
+
 /// The gradients of a module's parameters under the checkpoint's names.
 fn gradients(
     checkpoint: &Checkpoint,
@@ -186,30 +141,16 @@ fn gradients(
     beside: HeadKind,
     grads: &Gradients,
 ) -> BTreeMap<String, Vec<f32>> {
-    struct Collector<'a> {
-        grads: &'a Gradients,
-        found: Vec<Option<Vec<f32>>>,
-    }
-    impl ModuleVisitor for Collector<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.found.push(param.val().grad(self.grads).map(values));
-        }
-    }
-    let mut collector = Collector {
-        grads,
-        found: Vec::new(),
-    };
-    module.visit(&mut collector);
+    let found = gradients_in_order(module, grads);
     let names = checkpoint.named(module, part, beside);
-    assert_eq!(names.len(), collector.found.len());
+    assert_eq!(names.len(), found.len());
     names
         .into_iter()
-        .zip(collector.found)
+        .zip(found)
         .filter_map(|(tensor, gradient)| Some((tensor.name, gradient?)))
         .collect()
 }
 
-/// Every gradient within `1e-3` of the largest of its tensor; tiny ones within `1e-6`.
 fn check_gradients(name: &str, ours: &BTreeMap<String, Vec<f32>>) {
     let expected = Weights::open_file(&folder().join(name).join("gradients.safetensors")).unwrap();
     for tensor in expected.iter() {
@@ -217,27 +158,9 @@ fn check_gradients(name: &str, ours: &BTreeMap<String, Vec<f32>>) {
         let ours = ours
             .get(tensor.name())
             .unwrap_or_else(|| panic!("{name}: no gradient for {}", tensor.name()));
-        let scale = theirs
-            .iter()
-            .fold(0.0f32, |largest, value| largest.max(value.abs()));
-        let error = largest_difference(ours, &theirs);
-        assert!(
-            error <= 1e-3 * scale + 1e-6,
-            "{name}: the gradient of {} differs by {error} of {scale}",
-            tensor.name()
-        );
+        check_gradient(name, tensor.name(), ours, &theirs);
     }
     assert_eq!(ours.len(), expected.len());
-}
-
-/// The dropout rates of a case, all to be 0.
-fn no_dropout(name: &str) -> Map<String, Value> {
-    let json = std::fs::read(folder().join(name).join("config.json")).unwrap();
-    let config: Map<String, Value> = serde_json::from_slice(&json).unwrap();
-    let rates = config
-        .iter()
-        .filter(|(key, value)| key.contains("dropout") && value.is_f64());
-    rates.map(|(key, _)| (key.clone(), json!(0.0))).collect()
 }
 
 #[test]
@@ -248,7 +171,7 @@ fn the_gradient_of_every_parameter_agrees_with_the_reference_library() {
         .collect();
     assert!(names.len() >= 7, "golden gradients are missing: {names:?}");
     for name in names {
-        let case = open(&name, &no_dropout(&name));
+        let case = open(&name, &no_dropout(&config_of(&name)));
         let device = Device::flex().autodiff();
         let encoder = case.checkpoint.encoder(&initial(&device)).unwrap();
         let config = case.checkpoint.config();

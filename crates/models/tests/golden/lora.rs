@@ -1,23 +1,26 @@
 //! LoRA against PEFT, on the adapters of `tests/golden/lora`: outputs, gradients, files and merged weights.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor};
 use engraft_hub::{Handle, Preset, Weights};
-use engraft_kernels::{ClassTargets, Key, cross_entropy};
+use engraft_kernels::{ClassTargets, cross_entropy};
 use engraft_models::{
-    Checkpoint, HeadKind, Initial, LoraOrigin, LoraRule, LoraSettings, Mode, NamedTensor,
-    PackedTokens, PeftFolder, TokenBatch, Transformer, parameters,
+    Checkpoint, HeadKind, LoraOrigin, LoraRule, LoraSettings, Mode, NamedTensor, PackedTokens,
+    PeftFolder, TokenBatch, Transformer, parameters,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+use crate::reference::{
+    check_gradient, golden, gradients_in_order, head_kind, initial, largest_difference, no_dropout,
+    sequences, values, whole,
+};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/lora")
+    golden("lora")
 }
 
 fn preset(path: &Path) -> Preset {
@@ -25,14 +28,7 @@ fn preset(path: &Path) -> Preset {
 }
 
 fn cases() -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder())
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-        .filter(|name| folder().join(name).join("case.json").exists())
-        .collect();
-    names.sort();
-    assert!(names.len() >= 15, "golden cases are missing: {names:?}");
-    names
+    crate::reference::cases(&folder(), 15)
 }
 
 /// A base with its adapter, the inputs and PEFT's outputs.
@@ -49,76 +45,26 @@ fn open(name: &str) -> Case {
     let path = folder().join(name);
     let base = preset(&path.join("base"));
     let config = base.config().unwrap();
-    let overwrites: Map<String, Value> = config
-        .iter()
-        .filter(|(key, value)| key.contains("dropout") && value.is_number())
-        .filter(|(key, _)| *key != "token_dropout")
-        .map(|(key, _)| (key.clone(), json!(0.0)))
-        .collect();
+    let overwrites = no_dropout(&config);
     let about: Value =
         serde_json::from_slice(&std::fs::read(path.join("case.json")).unwrap()).unwrap();
     let adapter = PeftFolder::open(preset(&path.join("adapter"))).unwrap();
-    let known = |overwrites: &Map<String, Value>| {
-        Checkpoint::open(base.clone(), overwrites, false)
-            .unwrap_or_else(|_| Checkpoint::open(base.clone(), &Map::new(), false).unwrap())
-    };
-    let checkpoint = known(&overwrites)
+    let checkpoint = Checkpoint::open(base, &overwrites, false)
+        .unwrap()
         .with_lora(LoraOrigin::Saved(Arc::new(adapter)))
         .unwrap();
     let tensors = Weights::open_file(&path.join("case.safetensors")).unwrap();
-    let ids = whole(&tensors, "ids");
-    let types = match tensors.get("type_ids") {
-        Some(_) => whole(&tensors, "type_ids"),
-        None => vec![0; ids.len()],
-    };
     let mut packed = PackedTokens::default();
-    let mut start = 0;
-    for length in whole(&tensors, "lengths") {
-        let end = start + length as usize;
-        packed.push(&ids[start..end], &types[start..end]);
-        start = end;
+    for (ids, types) in sequences(&tensors) {
+        packed.push(&ids, &types);
     }
-    let head = match about["head"].as_str().unwrap() {
-        "classification" => HeadKind::Classification,
-        "token_classification" => HeadKind::TokenClassification,
-        "masked_lm" => HeadKind::MaskedLm,
-        "none" => HeadKind::None,
-        other => panic!("unknown head {other}"),
-    };
     Case {
         name: name.to_owned(),
         checkpoint,
-        head,
+        head: head_kind(about["head"].as_str().unwrap()),
         tensors,
         packed,
     }
-}
-
-fn whole(tensors: &Weights, name: &str) -> Vec<u32> {
-    let bytes = tensors.require(name).unwrap().bytes();
-    bytes
-        .chunks_exact(4)
-        .map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as u32)
-        .collect()
-}
-
-fn initial(device: &Device) -> Initial {
-    Initial {
-        device: device.clone(),
-        key: Key::new(0),
-    }
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
-fn largest_difference(left: &[f32], right: &[f32]) -> f32 {
-    assert_eq!(left.len(), right.len());
-    left.iter()
-        .zip(right)
-        .map(|(left, right)| (left - right).abs())
-        .fold(0.0, f32::max)
 }
 
 /// The hidden states and logits that an encoder gives.
@@ -212,23 +158,9 @@ fn merged_weights_are_those_that_peft_writes() {
 
 /// Gradients of a module's parameters by their paths.
 fn gradients(module: &impl Module, grads: &Gradients) -> BTreeMap<String, Vec<f32>> {
-    struct Collector<'a> {
-        grads: &'a Gradients,
-        found: Vec<Option<Vec<f32>>>,
-    }
-    impl ModuleVisitor for Collector<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.found.push(param.val().grad(self.grads).map(values));
-        }
-    }
-    let mut collector = Collector {
-        grads,
-        found: Vec::new(),
-    };
-    module.visit(&mut collector);
     parameters(module)
         .into_iter()
-        .zip(collector.found)
+        .zip(gradients_in_order(module, grads))
         .filter_map(|((path, _, _), gradient)| Some((path, gradient?)))
         .collect()
 }
@@ -282,15 +214,7 @@ fn only_updates_and_heads_have_gradients_and_they_are_those_of_peft() {
                 continue;
             };
             let theirs = tensor.to_f32().unwrap();
-            let scale = theirs
-                .iter()
-                .fold(0f32, |most, value| most.max(value.abs()));
-            let error = largest_difference(ours, &theirs);
-            assert!(
-                error <= 1e-3 * scale + 1e-6,
-                "{name}: the gradient of {} differs by {error} of {scale}",
-                tensor.name()
-            );
+            check_gradient(&name, tensor.name(), ours, &theirs);
             checked += 1;
         }
         assert_eq!(checked, found.len(), "{name}");

@@ -1,0 +1,63 @@
+//! `engraft init`: from a table to an experiment that runs.
+
+use std::path::{Path, PathBuf};
+
+use engraft_config::{Wishes, propose};
+use engraft_hub::atomic;
+
+use crate::arguments::Command;
+use crate::failure::{Failure, note, print};
+use crate::given::{Given, Known};
+use crate::help;
+use crate::text::columns;
+
+/// The options of the command.
+pub(crate) const OPTIONS: &[Known] = &[
+    Known {
+        name: "--output",
+        value: Some("FILE"),
+        about: "The experiment to write; experiment.yaml without it",
+    },
+    Known {
+        name: "--model.backbone",
+        value: Some("NAME"),
+        about: "The backbone: a preset's name, a folder, or hf://org/repo; chosen by the letters of the sequences without it",
+    },
+    Known {
+        name: "--force",
+        value: None,
+        about: "Write over a file that is there",
+    },
+];
+
+pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
+    let given = Given::read(Command::Init, words, OPTIONS)?;
+    if given.help {
+        return print(&help::command(Command::Init));
+    }
+    let Some(table) = given.word(Command::Init)? else {
+        return Err(Failure::refused(
+            "init: which table? Give a file, or a folder of split files: engraft init rows.tsv",
+        ));
+    };
+    let output = PathBuf::from(given.value("--output").unwrap_or("experiment.yaml"));
+    if output.exists() && !given.has("--force") {
+        return Err(Failure::refused(format!(
+            "{}: is there already. Choose another name with --output, or write over it with --force",
+            output.display()
+        )));
+    }
+    let wishes = Wishes {
+        backbone: given.value("--model.backbone").map(str::to_owned),
+        file: output.display().to_string(),
+    };
+    let proposal = propose(Path::new(table), &wishes).map_err(Failure::refused)?;
+    atomic::write(&output, proposal.yaml.as_bytes()).map_err(Failure::refused)?;
+    let mut page = format!("{}\n", proposal.table);
+    columns(&mut page, &proposal.findings, 2);
+    let (file, command) = (output.display(), wishes.command());
+    page.push_str(&format!("{file} is written. To run it:\n  {command}\n"));
+    print(&page)?;
+    proposal.notes.iter().for_each(|text| note(text));
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! What can be said of a mistake where all components are known: where a key belongs, what a class is, what a missing argument
+//! stands for.
+
+use engraft_component::{ComponentInfo, Error, Problem, class_word};
+
+use crate::registry::{Section, registry};
+
+/// Most places that are named for a key.
+const SHOWN: usize = 3;
+
+/// Adds what the registry knows.
+pub(crate) fn explain(mut error: Error) -> Error {
+    match &error.problem {
+        Problem::UnknownKey { owner } => {
+            if let Some(home) = home_of(error.key(), owner) {
+                error.help = Some(home);
+            }
+        }
+        Problem::UnknownClass { name } => {
+            let near = |help: &String| help.starts_with("Did you mean");
+            if let (false, Some(kind)) = (error.help.as_ref().is_some_and(near), kind_of(name)) {
+                let help = error.help.take().unwrap_or_default();
+                error.help = Some(format!("{kind}. {help}"));
+            }
+        }
+        Problem::Missing { owner } => {
+            if let Some(doc) = doc_of(error.key(), owner) {
+                error.message = format!("{}: {doc}", error.message);
+            }
+        }
+        Problem::Other => {}
+    }
+    error
+}
+
+/// Where a key belongs that the component `owner` does not know.
+fn home_of(key: &str, owner: &str) -> Option<String> {
+    let sections = registry();
+    let having = |section: &Section| -> Vec<&'static str> {
+        let has = |info: &&ComponentInfo| info.arguments().iter().any(|it| it.is_called(key));
+        let components = section.components.iter().filter(has);
+        components.map(|info| info.name).collect()
+    };
+    let is_own = |section: &&Section| section.components.iter().any(|info| info.name == owner);
+    let own: Vec<&str> = sections.iter().filter(is_own).flat_map(having).collect();
+    if !own.is_empty() {
+        return Some(format!("It is an argument of {}", own.join(", ")));
+    }
+    let mut places: Vec<&str> = Vec::new();
+    for section in sections
+        .iter()
+        .filter(|section| !having(section).is_empty())
+    {
+        if !places.contains(&section.key()) {
+            places.push(section.key());
+        }
+    }
+    match places.len() {
+        0 => None,
+        1..=SHOWN => Some(format!("It belongs under {}", places.join(" or "))),
+        _ => None,
+    }
+}
+
+/// `AdamW is an optimizer, for model.optimizer`, for a class that stands in the wrong place.
+fn kind_of(name: &str) -> Option<String> {
+    let word = class_word(name)?;
+    let sections = registry();
+    let section = sections
+        .iter()
+        .find(|section| section.components.iter().any(|info| info.name == word))?;
+    let article = match section.kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        true => "an",
+        false => "a",
+    };
+    Some(format!(
+        "{word} is {article} {}, for {}",
+        section.kind,
+        section.key()
+    ))
+}
+
+/// The first sentence of an argument's documentation, to stand after a colon.
+fn doc_of(key: &str, owner: &str) -> Option<String> {
+    let sections = registry();
+    let mut infos = sections.iter().flat_map(|section| &section.components);
+    let info = infos.find(|info| info.name == owner)?;
+    let arguments = info.arguments();
+    let doc = arguments.iter().find(|it| it.is_called(key))?.doc;
+    let sentence = doc.split(". ").next()?.trim_end_matches('.');
+    let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut letters = sentence.chars();
+    let first = letters.next()?;
+    Some(format!("{}{}", first.to_lowercase(), letters.as_str()))
+}

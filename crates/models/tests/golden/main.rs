@@ -1,0 +1,7 @@
+//! Models against their reference libraries, on the seeded checkpoints and adapters of `tests/golden`.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod families;
+mod lora;
+mod reference;

@@ -1,0 +1,160 @@
+//! Opening a preset, as the model it was saved as or as what another task starts from.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use engraft_hub::{Preset, Weights};
+use engraft_models::{Backbone, Checkpoint};
+
+use super::{DESCRIPTION, HERE, WEIGHTS, read_description};
+use crate::building::{Building, TrainingRows, initial};
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::task::Task;
+
+impl Model {
+    /// The task that a preset was saved with, if it was saved by this library.
+    ///
+    /// # Errors
+    /// The description is damaged or of a later version.
+    pub fn saved_task(preset: &Preset) -> Result<Option<Task>> {
+        Ok(read_description(preset)?.map(|description| description.task))
+    }
+
+    /// Opens a preset that [`Self::write_preset`] wrote.
+    ///
+    /// # Errors
+    /// It was not written by this library, a file is missing or damaged, or the weights do not fit.
+    pub fn open(preset: Preset, device: &Device) -> Result<Self> {
+        Self::open_with(preset, device, |_| {})
+    }
+
+    /// As [`Self::open`], with the saved task adjusted before it is built.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        preset: Preset,
+        device: &Device,
+        adjust: impl FnOnce(&mut Task),
+    ) -> Result<Self> {
+        let Some(description) = read_description(&preset)? else {
+            return Err(Error::Argument(format!(
+                "{} holds no {DESCRIPTION}: it is not a model saved by engraft; name it as model.backbone instead",
+                preset.name()
+            )));
+        };
+        let told = description.told().map_err(|problem| {
+            Error::Argument(format!("{}: {problem}", preset.locate(DESCRIPTION)))
+        })?;
+        let mut task = description.task;
+        let backbone = task.backbone_mut().backbone_mut();
+        let is_whole = backbone.preset == HERE;
+        if is_whole {
+            backbone.preset = preset.name().to_owned();
+        }
+        if backbone.peft_path.is_some() {
+            backbone.peft_path = Some(preset.name().to_owned());
+        }
+        adjust(&mut task);
+        task.check()?;
+        let backbone = task.backbone().backbone();
+        let checkpoint = if is_whole {
+            backbone.open_preset(preset)?
+        } else {
+            open_base(backbone, &preset, has_adapter_head(&task))?
+        };
+        let weights = description.class_weights.unwrap_or_default();
+        let building = Building {
+            told: Some(told),
+            class_weights: weights.into_iter().map(|weight| weight as f32).collect(),
+            train: None,
+            require_head: true,
+            initial: initial(device, 0),
+        };
+        Self::on(task, checkpoint, building)
+    }
+
+    /// Puts `task` on the backbone of a checkpoint that may be another task's: its encoder, with its LoRA updates, and what fits of its
+    /// head. The second part are notes on what does not.
+    ///
+    /// # Errors
+    /// The encoder does not fit, or whatever [`Self::build`] refuses.
+    pub fn adopt(
+        task: &Task,
+        preset: Preset,
+        train: Option<TrainingRows<'_>>,
+        device: &Device,
+        seed: u64,
+    ) -> Result<(Self, Vec<String>)> {
+        task.check()?;
+        let saved = read_description(&preset)?.map(|description| description.task);
+        let mut task = task.clone();
+        let backbone = task.backbone_mut().backbone_mut();
+        let described = saved.as_ref().map(|saved| saved.backbone().backbone());
+        if described.is_some_and(|described| described.peft_path.is_some()) {
+            backbone.peft_path = Some(preset.name().to_owned());
+        }
+        let checkpoint = if Self::lies_elsewhere(saved.as_ref()) {
+            let saved = saved.as_ref();
+            open_base(backbone, &preset, saved.is_some_and(has_adapter_head))?
+        } else {
+            backbone.preset = preset.name().to_owned();
+            backbone.from_scratch = false;
+            // What goes on from this folder cannot rely on it to stay.
+            backbone.save_peft_only = false;
+            backbone.open_preset(preset.clone())?
+        };
+        let building = |require_head| Building {
+            told: None,
+            class_weights: Vec::new(),
+            train,
+            require_head,
+            initial: initial(device, seed),
+        };
+        match Self::on(task.clone(), checkpoint.clone(), building(true)) {
+            Ok(model) => Ok((model, Vec::new())),
+            // What else is wrong is wrong again.
+            Err(error) => {
+                let model = Self::on(task, checkpoint, building(false))?;
+                let note = format!(
+                    "strict_loading: false: the head starts anew, as that of {} does not fit: {error}",
+                    preset.name()
+                );
+                Ok((model, vec![note]))
+            }
+        }
+    }
+
+    /// Whether a saved task's backbone is another preset than the folder it was saved in.
+    pub fn lies_elsewhere(saved: Option<&Task>) -> bool {
+        saved.is_some_and(|saved| saved.backbone().backbone().preset != HERE)
+    }
+}
+
+/// Whether a task's head is one of ours.
+fn has_adapter_head(task: &Task) -> bool {
+    task.is_trainable() && !task.uses_legacy_adapter()
+}
+
+/// Opens the backbone that the weights in `preset` were trained on, with their heads; heads of our own kind have a file of their own.
+fn open_base(backbone: &Backbone, preset: &Preset, has_adapter_head: bool) -> Result<Checkpoint> {
+    let base = Preset::from_name(backbone.preset_name()).map_err(|error| {
+        Error::Argument(format!(
+            "the backbone that {} was trained on cannot be opened: {error}. If it is elsewhere, name it as model.backbone",
+            preset.name()
+        ))
+    })?;
+    let checkpoint = backbone.open_preset(base)?;
+    match preset.dir().map(|folder| folder.join(WEIGHTS)) {
+        Some(file) if file.exists() => {
+            let weights = Arc::new(Weights::open_file(&file)?);
+            Ok(checkpoint.with_heads(weights, preset.name())?)
+        }
+        _ if has_adapter_head => Err(Error::Argument(format!(
+            "{} is missing: it holds the head",
+            preset.locate(WEIGHTS)
+        ))),
+        _ => Ok(checkpoint),
+    }
+}

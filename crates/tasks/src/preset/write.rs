@@ -1,0 +1,226 @@
+//! Writing a preset.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use engraft_component::{FromNode, to_yaml};
+use engraft_data::TokenUnit;
+use engraft_hub::{TensorData, TensorToWrite, atomic, write_safetensors};
+use engraft_models::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, HeadKind, NamedTensor, Problem, base_notes,
+};
+
+use super::{DESCRIPTION, Description, FORMAT, HERE, PresetForm, WEIGHTS};
+use crate::error::{Error, Result};
+use crate::labels::LabelSpace;
+use crate::model::Model;
+use crate::network::{Network, TaskHead};
+use crate::task::Task;
+use crate::told::Told;
+
+impl Model {
+    /// Writes the preset's files into `folder`, which exists: `config.json`, the weights, the tokenizer's files, `engraft.yaml`.
+    ///
+    /// Weights are in `model.safetensors`; the encoder opens in the reference library, and the head too where it is of the checkpoint's own
+    /// kind. With LoRA there is a PEFT adapter beside them.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn write_preset(&self, network: &Network, form: PresetForm, folder: &Path) -> Result<()> {
+        let kind = network.head_kind();
+        let is_small = self.leaves_encoder(network, form);
+        let head = self.named_head(network);
+        let notes = match self.checkpoint.fingerprint() {
+            Some(fingerprint) if is_small => {
+                BTreeMap::from(base_notes(&self.base_name(), &fingerprint))
+            }
+            _ => BTreeMap::new(),
+        };
+        let is_adapted = network.encoder.is_adapted();
+        if is_adapted {
+            self.write_adapter(network, is_small, &head, &notes, folder)?;
+        }
+        let mut tensors = Vec::new();
+        if !is_small {
+            let encoder = &network.encoder;
+            tensors.extend(self.checkpoint.named(encoder, HeadKind::None, kind));
+            tensors.extend(self.checkpoint.named_constants(kind)?);
+        }
+        // PEFT keeps heads of the family's own kind beside its updates.
+        if !(is_small && is_adapted && kind.is_familys()) {
+            tensors.extend(head);
+        }
+        if !tensors.is_empty() {
+            write_safetensors(
+                &folder.join(WEIGHTS),
+                tensors.into_iter().map(whole),
+                &notes,
+            )?;
+        }
+
+        let (problem, names) = self.own_labels(kind);
+        let config = self.checkpoint.config_json(kind, problem, names.as_deref());
+        write_json(&folder.join("config.json"), &config)?;
+        if !is_small {
+            for (name, bytes) in self.tokenizer.files() {
+                atomic::write(&folder.join(name), &bytes)?;
+            }
+        }
+        let description = self.description(is_small, is_adapted);
+        atomic::write(
+            &folder.join(DESCRIPTION),
+            to_yaml(&description.to_node()).as_bytes(),
+        )?;
+        Ok(())
+    }
+
+    /// Writes PEFT's two files; a head of the family's own kind goes with the updates.
+    fn write_adapter(
+        &self,
+        network: &Network,
+        is_small: bool,
+        head: &[NamedTensor],
+        notes: &BTreeMap<String, String>,
+        folder: &Path,
+    ) -> Result<()> {
+        let kind = network.head_kind();
+        let heads = match kind {
+            HeadKind::MaskedLm => self
+                .checkpoint
+                .whole_masked_lm(head.to_vec(), &network.encoder),
+            kind if kind.is_familys() => head.to_vec(),
+            _ => Vec::new(),
+        };
+        let base = match is_small {
+            true => self.base_name(),
+            false => HERE.to_owned(),
+        };
+        // PEFT knows repositories by their bare names.
+        let base = base.strip_prefix("hf://").unwrap_or(&base);
+        if let Some(config) = self.checkpoint.adapter_config(kind, base, &heads) {
+            write_json(&folder.join(ADAPTER_CONFIG), &config)?;
+        }
+        let updates = self.checkpoint.named_lora(&network.encoder, kind);
+        let heads = heads.into_iter().map(Checkpoint::beside_lora);
+        let tensors = updates.into_iter().chain(heads).map(whole);
+        write_safetensors(&folder.join(ADAPTER_WEIGHTS), tensors, notes)?;
+        Ok(())
+    }
+
+    /// The head's tensors under the reference library's names, or ours.
+    fn named_head(&self, network: &Network) -> Vec<NamedTensor> {
+        let kind = network.head_kind();
+        match &network.head {
+            Some(TaskHead::Adapter(head)) => self.checkpoint.named(head, kind, kind),
+            Some(TaskHead::Classifier(head) | TaskHead::TokenClassifier(head)) => {
+                self.checkpoint.named(head, kind, kind)
+            }
+            Some(TaskHead::MaskedLm(head)) => self.checkpoint.named(head, kind, kind),
+            None => Vec::new(),
+        }
+    }
+
+    /// Whether the encoder's weights are left out, being those of its preset.
+    fn leaves_encoder(&self, network: &Network, form: PresetForm) -> bool {
+        let backbone = self.task.backbone().backbone();
+        // An adapter that was added to the weights made them others.
+        let is_same = network.encoder.is_adapted() || !self.checkpoint.has_lora();
+        let can = backbone.keeps_weights() && self.checkpoint.has_weights() && is_same;
+        match form {
+            PresetForm::AsTrained => can && backbone.save_peft_only,
+            PresetForm::Adapter => can,
+            PresetForm::Whole => false,
+        }
+    }
+
+    /// The name under which the backbone's preset is found again, from wherever the program runs.
+    fn base_name(&self) -> String {
+        let preset = self.checkpoint.preset();
+        let folder = preset.dir().filter(|_| !preset.name().starts_with("hf://"));
+        let whole = folder.and_then(|folder| std::fs::canonicalize(folder).ok());
+        whole.map_or_else(
+            || preset.name().to_owned(),
+            |folder| folder.display().to_string(),
+        )
+    }
+
+    /// What the head of the family's own kind is for, and the names it has in `config.json`.
+    fn own_labels(&self, kind: HeadKind) -> (Problem, Option<Vec<String>>) {
+        let is_classifier = matches!(
+            kind,
+            HeadKind::Classification | HeadKind::TokenClassification
+        );
+        let (problem, names) = match &self.told {
+            Told::Classes(space) | Told::TokenClasses(space, _) => {
+                (Problem::SingleLabel, Some(space.names_or_numbers()))
+            }
+            Told::Flags(space) => (Problem::MultiLabel, Some(space.names_or_numbers())),
+            Told::Numbers { names, .. } => (Problem::Regression, Some(names.clone())),
+            Told::Nothing | Told::Tokens => (Problem::SingleLabel, None),
+        };
+        (problem, names.filter(|_| is_classifier))
+    }
+
+    fn description(&self, is_small: bool, is_adapted: bool) -> Description {
+        let mut task = self.task.clone();
+        let base = self.base_name();
+        let backbone = task.backbone_mut().backbone_mut();
+        if is_small {
+            backbone.preset = base;
+        } else {
+            backbone.preset = HERE.into();
+            // The overwrites are in the saved config.json.
+            backbone.config_overwrites = None;
+            // What goes on from this folder cannot rely on it to stay.
+            backbone.save_peft_only = false;
+        }
+        backbone.use_peft &= is_adapted;
+        backbone.peft_path = is_adapted.then(|| HERE.to_owned());
+        backbone.from_scratch = false;
+        if let Task::Embed(embed) = &mut task {
+            (embed.pooling, embed.normalize) = (Some(self.pooling), Some(self.normalize));
+        }
+        let weights = self.class_weights.iter().map(|&weight| f64::from(weight));
+        let (names, scaling) = match &self.told {
+            Told::Numbers { names, scaling } => (Some(names.clone()), Some(scaling.clone())),
+            told => {
+                let names = told.labels().and_then(LabelSpace::names);
+                (names.map(<[String]>::to_vec), None)
+            }
+        };
+        let (means, deviations) = scaling
+            .map(|scaling| (scaling.means, scaling.deviations))
+            .unzip();
+        Description {
+            format: FORMAT,
+            engraft: env!("CARGO_PKG_VERSION").into(),
+            task,
+            classes: self.told.labels().map(LabelSpace::count),
+            labels: names,
+            class_weights: (!self.class_weights.is_empty()).then(|| weights.collect()),
+            words: match &self.told {
+                Told::TokenClasses(_, unit) => unit.map(|unit| unit == TokenUnit::Word),
+                _ => None,
+            },
+            means,
+            deviations,
+        }
+    }
+}
+
+/// A tensor as a file holds it.
+fn whole(tensor: NamedTensor) -> TensorToWrite<'static> {
+    TensorToWrite {
+        name: Cow::Owned(tensor.name),
+        shape: tensor.shape,
+        data: TensorData::F32(Cow::Owned(tensor.values)),
+    }
+}
+
+fn write_json(path: &Path, object: &serde_json::Map<String, serde_json::Value>) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(object)
+        .map_err(|error| Error::Argument(format!("{}: {error}", path.display())))?;
+    atomic::write(path, &bytes)?;
+    Ok(())
+}

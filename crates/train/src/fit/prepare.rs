@@ -1,0 +1,117 @@
+//! What is settled before the first step: that everything fits together, and where a resumed run goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::module::Module;
+use engraft_tasks::Model;
+use engraft_tasks::metrics::Mean;
+
+use super::{Fit, Loop};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::loader::Loader;
+use crate::optimizer::OptimizerState;
+use crate::outset::{data_signature, known_metrics, total_steps, warn_about_schedule};
+use crate::rate::Rates;
+use crate::rate_log::RateLog;
+use crate::run::Run;
+use crate::snapshot::{Position, Signature};
+use crate::unfreezing::Unfreezing;
+
+impl<'a> Loop<'a> {
+    pub(super) fn prepare(mut model: Model, mut fit: Fit<'a>) -> Result<Self> {
+        fit.training.check()?;
+        if !model.task().is_trainable() {
+            return Err(Error::Argument(
+                "model: this task only predicts and cannot be fitted; use predict".into(),
+            ));
+        }
+        let train = fit.splits.train.take().filter(|train| !train.is_empty());
+        let train = Arc::new(
+            train.ok_or_else(|| Error::Argument("data: there are no training rows".into()))?,
+        );
+        let targets = model.targets(&train, fit.masking)?;
+        let valid = fit
+            .splits
+            .valid
+            .take()
+            .filter(|valid| !valid.is_empty())
+            .map(Arc::new);
+        let seed = fit.batching.shuffle.then_some(fit.seed);
+        let loader = Loader::new(&model, train, targets, fit.batching, seed)?;
+
+        loader.check_rows()?;
+        for examples in valid
+            .iter()
+            .cloned()
+            .chain(fit.splits.test.clone().map(Arc::new))
+        {
+            let targets = model.targets(&examples, fit.masking)?;
+            Loader::new(&model, examples, targets, fit.batching, None)?.check_rows()?;
+        }
+
+        let batches = loader.plan(0).len() as u64;
+        if fit.plan.limits.train.of(batches) == 0 {
+            return Err(Error::Argument(
+                "trainer.limit_train_batches: leaves no batch to train on".into(),
+            ));
+        }
+        let valid_batches = valid.as_ref().map_or(0, |valid| {
+            valid.len().div_ceil(fit.batching.batch_size.max(1)) as u64
+        });
+        let validation = fit.plan.validation(valid_batches);
+        let valid =
+            valid.filter(|_| valid_batches > 0 && fit.plan.limits.val.of(valid_batches) > 0);
+        let total_steps = total_steps(fit.plan, &loader);
+        let known = known_metrics(&model, &fit, valid.is_some());
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let mut run = Run::new(fit.plan, fit.callbacks, &known, validation, fit.config)?;
+        warn_about_schedule(&fit, batches, total_steps)?;
+        let whole = [total_steps, fit.plan.max_epochs];
+        let rates = Rates::new(fit.training, whole, &known, validation)?;
+
+        let clock = Clock::start(fit.plan.max_time);
+        let rate_log = RateLog::new(fit.callbacks);
+        let network = model.take_network().train();
+        let unfreezing = Unfreezing::of(fit.callbacks, &model, &network)?;
+        let network = Some(network);
+        let signature = Signature {
+            data: data_signature(&model, &fit, &loader)?,
+            machine: Signature::machine(),
+        };
+        let mut trainer = Self {
+            validation_interval: fit.plan.validation_interval(batches)?,
+            fit,
+            model,
+            network,
+            optimizer: OptimizerState::default(),
+            loader,
+            valid,
+            run: Run::new_empty(),
+            signature,
+            position: Position::default(),
+            rates,
+            unfreezing,
+            loss: Mean::default(),
+            accuracy: Mean::default(),
+            metrics: BTreeMap::new(),
+            stopped: None,
+            clock,
+            out_of_time: None,
+            rate_log,
+            owes_validation: false,
+            interrupted: false,
+        };
+        let resumed = match trainer.fit.resume {
+            Some(path) => trainer.restore(path)?,
+            None => None,
+        };
+        run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
+        trainer.run = run;
+        if let Some(moment) = resumed.and_then(|state| state.moment) {
+            trainer.catch_up(moment)?;
+        }
+        Ok(trainer)
+    }
+}

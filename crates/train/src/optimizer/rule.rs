@@ -1,0 +1,114 @@
+//! What the classes of optimizers have in common.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+
+use super::ParameterGroups;
+use crate::error::{Error, Result};
+
+/// The running averages and the like of one parameter, each flattened, by name.
+pub type Parts = BTreeMap<&'static str, Tensor<1>>;
+
+/// One step of one parameter.
+#[derive(Clone, Debug)]
+pub(crate) struct Update {
+    /// The parameter's shape.
+    pub(crate) shape: Vec<usize>,
+    /// Its learning rate.
+    pub(crate) rate: f64,
+    /// Its weight decay.
+    pub(crate) weight_decay: f64,
+    /// How many steps it has taken with this one.
+    pub(crate) step: u64,
+    /// What the gradient is multiplied with: clipping, averaging over micro-batches, and -1 to climb.
+    pub(crate) scale: f64,
+}
+
+/// How an optimizer changes a parameter.
+pub(crate) trait Rule {
+    /// The learning rate that schedules change.
+    fn learning_rate(&self) -> f64;
+
+    /// The share of the weights that each step takes away, before the learning rate.
+    fn weight_decay(&self) -> f64;
+
+    /// Whether the objective is to rise.
+    fn maximize(&self) -> bool;
+
+    /// Which parameters differ from the rest.
+    fn groups(&self) -> &ParameterGroups;
+
+    /// The momentum, or the first of Adam's betas, if there is one.
+    fn momentum(&self) -> Option<f64> {
+        None
+    }
+
+    /// Refuses arguments that no run can have.
+    fn check(&self) -> Result<()>;
+
+    /// Names and sizes of what is kept of a parameter once it has taken a step.
+    fn parts(&self, shape: &[usize]) -> Vec<(&'static str, usize)>;
+
+    /// The new parameter, flattened as its gradient; `parts` are empty before the first step.
+    fn update(
+        &self,
+        parameter: Tensor<1>,
+        gradient: Tensor<1>,
+        parts: &mut Parts,
+        update: &Update,
+    ) -> Tensor<1>;
+}
+
+/// The gradient with what scales it, and the penalty of the weights' squares added.
+pub(crate) fn penalised(parameter: &Tensor<1>, gradient: Tensor<1>, update: &Update) -> Tensor<1> {
+    let gradient = gradient.mul_scalar(update.scale);
+    match update.weight_decay {
+        0.0 => gradient,
+        decay => gradient + parameter.clone().mul_scalar(decay),
+    }
+}
+
+/// A part, zeros before the first step.
+pub(crate) fn part(parts: &mut Parts, name: &'static str, like: &Tensor<1>) -> Tensor<1> {
+    let found = parts.remove(name);
+    found.unwrap_or_else(|| like.zeros_like())
+}
+
+/// The error that an argument is wrong.
+pub(crate) fn refuse(key: &str, problem: impl std::fmt::Display) -> Error {
+    Error::Argument(format!("model.optimizer.{key}: {problem}"))
+}
+
+/// Refuses what is no number from 0.
+pub(crate) fn from_zero(key: &str, value: f64) -> Result<()> {
+    match value.is_finite() && value >= 0.0 {
+        true => Ok(()),
+        false => Err(refuse(
+            key,
+            format!("expected a finite number of at least 0, found {value}"),
+        )),
+    }
+}
+
+/// Refuses what is no number above 0.
+pub(crate) fn above_zero(key: &str, value: f64) -> Result<()> {
+    match value.is_finite() && value > 0.0 {
+        true => Ok(()),
+        false => Err(refuse(
+            key,
+            format!("expected a finite number above 0, found {value}"),
+        )),
+    }
+}
+
+/// Refuses what is no number from 0 to below 1.
+pub(crate) fn below_one(key: &str, value: f64) -> Result<()> {
+    match (0.0..1.0).contains(&value) {
+        true => Ok(()),
+        false => Err(refuse(
+            key,
+            format!("expected a number from 0 to below 1, found {value}"),
+        )),
+    }
+}
