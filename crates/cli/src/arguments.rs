@@ -72,7 +72,7 @@ impl Command {
 
     /// Whether it writes the file or folder that `--output` names.
     pub(crate) fn writes_output(self) -> bool {
-        matches!(self, Self::Predict | Self::Export)
+        matches!(self, Self::Predict | Self::Export | Self::Test)
     }
 }
 
@@ -399,6 +399,7 @@ mod tests {
     #[test]
     fn a_command_that_writes_nothing_takes_no_output() {
         assert!(read(Command::Fit, "--output a.tsv").is_err());
+        assert!(read(Command::Validate, "--output a").is_err());
         assert!(read(Command::Export, "--output a").is_ok());
         assert!(read(Command::Predict, "--output").is_err());
     }

@@ -107,6 +107,10 @@ fn options(command: Command) -> Vec<(String, String)> {
             "--output FILE",
             "The file to write: .tsv, .csv or .jsonl for a table, .safetensors for raw values",
         )),
+        Command::Test => options.push((
+            "--output DIR",
+            "The folder of the report; by default test/CHECKPOINT in the folder of the run",
+        )),
         Command::Export => options.extend([
             (
                 "--output DIR",

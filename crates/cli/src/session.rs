@@ -6,7 +6,7 @@ use engraft_component::{FromNode, Node, Value, class_word, did_you_mean, to_yaml
 use engraft_config::{Composed, Experiment, Model as ModelSettings, Seed, Source, compose};
 use engraft_data::{DataModule, Error as DataError, Examples, Splits, Stage};
 use engraft_hub::Preset;
-use engraft_tasks::{Model, Task, TrainingRows};
+use engraft_tasks::{CacheSettings, Model, Task, TrainingRows};
 use engraft_train::Plan;
 use engraft_train::progress::{Display, Progress};
 
@@ -49,6 +49,12 @@ impl Session {
                 "seed_everything: false: this run has the seed {seed}"
             ));
             experiment.seed_everything = Seed::Fixed(seed);
+        }
+        if let (Command::Fit, Some(model)) = (command, &experiment.model) {
+            let checked = model.task().check_training();
+            checked.map_err(|error| {
+                Failure::refused(Experiment::locate(&composed, &error.to_string()))
+            })?;
         }
         use_threads(tail.threads)?;
         let (plan, notes) = experiment.trainer.plan().map_err(Failure::refused)?;
@@ -187,7 +193,7 @@ impl Session {
         };
         loaded(&model, &folder.display().to_string());
         Ok(Opened {
-            model,
+            model: self.with_cache(model)?,
             goes_on: adopting.is_none(),
         })
     }
@@ -210,6 +216,21 @@ impl Session {
             Failure::refused(Experiment::locate(&self.composed, &error.to_string()))
         })?;
         loaded(&model, &task.backbone().backbone().preset);
+        self.with_cache(model)
+    }
+
+    /// The model with the cache of hidden states that the experiment asks for.
+    fn with_cache(&self, mut model: Model) -> Result<Model, Failure> {
+        let task = self.experiment.model.as_ref().map(ModelSettings::task);
+        let settings = task.as_ref().map(|task| &task.backbone().backbone().cache);
+        let settings = settings.filter(|settings| settings.enable_cache);
+        let Some(settings) = settings.filter(|_| self.command != Command::Export) else {
+            return Ok(model);
+        };
+        model.open_cache(settings).map_err(|error| {
+            Failure::refused(Experiment::locate(&self.composed, &error.to_string()))
+        })?;
+        model.cache_notes().iter().for_each(|text| note(text));
         Ok(model)
     }
 
@@ -277,6 +298,13 @@ pub(crate) struct Opened {
     pub(crate) goes_on: bool,
 }
 
+/// Closes the cache of hidden states, if there is one, and says what it was good for.
+pub(crate) fn close_cache(model: &Model) {
+    let report = model.close_cache();
+    let notes = model.cache_notes().into_iter();
+    notes.chain(report).for_each(|text| note(&text));
+}
+
 /// What is wrong with a checkpoint.
 pub(crate) fn in_checkpoint(error: engraft_tasks::Error) -> Failure {
     Failure::refused(format!("ckpt_path: {error}"))
@@ -309,7 +337,13 @@ fn agree(command: Command, saved: &Task, wanted: &Task, folder: &Path) -> Result
             wanted.name()
         )));
     }
-    if settled(wanted, saved) != *saved {
+    let mut same = settled(wanted, saved);
+    if command != Command::Fit {
+        // A model is the same with its hidden states kept or not, but is not trained to the same.
+        let cache = &saved.backbone().backbone().cache;
+        same.backbone_mut().backbone_mut().cache.clone_from(cache);
+    }
+    if same != *saved {
         if command == Command::Fit {
             let (wanted, saved) = (settled(wanted, saved).to_node(), saved.to_node());
             let difference = difference(&wanted, &saved, "model").unwrap_or_default();
@@ -352,6 +386,10 @@ fn settled(wanted: &Task, saved: &Task) -> Task {
     backbone.preset.clone_from(&described.preset);
     backbone.peft_path.clone_from(&described.peft_path);
     backbone.from_scratch = false;
+    backbone.cache = CacheSettings {
+        enable_cache: backbone.cache.enable_cache,
+        ..described.cache.clone()
+    };
     if !Model::lies_elsewhere(Some(saved)) {
         backbone.config_overwrites = None;
         backbone.save_peft_only = described.save_peft_only;

@@ -217,6 +217,7 @@ impl TextClassifier {
         let trainer = Trainer {
             max_epochs: Some(i64::try_from(fit.epochs).unwrap_or(i64::MAX)),
             gradient_clip_val: fit.clip_norm,
+            enable_report: Some(false),
             ..RustDefaults::default().trainer
         };
         let (mut plan, _) = trainer.plan().map_err(engraft_train::Error::from)?;

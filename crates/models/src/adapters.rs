@@ -302,10 +302,20 @@ impl AdapterHead {
 
     /// `[tokens, hidden]` to `[sequences, outputs]`, or `[tokens, outputs]` for a head on every token.
     pub fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        let mut states = match self.pooling {
+        let states = match self.pooling {
             Some(pooling) => pooling.apply(hidden, batch),
             None => hidden,
         };
+        self.after_pooling(states, mode)
+    }
+
+    /// What comes before anything that is trained; none for a head on every token.
+    pub fn pooling(&self) -> Option<Pooling> {
+        self.pooling
+    }
+
+    /// `[rows, hidden]` to `[rows, outputs]`, the rows being pooled if they are to be.
+    pub fn after_pooling(&self, mut states: Tensor<2>, mode: Mode) -> Tensor<2> {
         let Some(mlp) = &self.mlp else {
             let layers = self.layers.iter();
             return layers.fold(states, |states, layer| layer.forward(states, mode));

@@ -8,6 +8,7 @@ use engraft_hub::{Preset, Weights};
 use serde_json::{Map, Value};
 
 use crate::adapted::LoraOrigin;
+use crate::cache_settings::CacheSettings;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::letters::LetterPolicy;
@@ -25,14 +26,7 @@ pub enum BackboneSlot {
 /// A pretrained encoder.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(name = "Pretrained")]
-#[component(ignored(
-    model_init_args = "weights are always loaded in single precision",
-    enable_cache = "hidden states are always computed",
-    file_cache_dir = "hidden states are always computed",
-    overwrite_file_cache = "hidden states are always computed",
-    cache_write_buffer_size = "hidden states are always computed",
-    cache_storage_backend = "hidden states are always computed"
-))]
+#[component(ignored(model_init_args = "weights are always loaded in single precision"))]
 pub struct Backbone {
     /// The preset: a built-in name, `hf://org/repo[@revision]` in the local cache, or a folder; a folder of a PEFT adapter stands for the
     /// preset that it adapts.
@@ -46,7 +40,7 @@ pub struct Backbone {
     /// Start from fresh weights in the shape that the preset's config.json gives; built-in shapes without weights always do.
     #[arg(default = false)]
     pub from_scratch: bool,
-    /// Train the head only; the encoder's dropout stays on. With `use_peft` the LoRA updates are trained too.
+    /// Train the head only; the encoder's dropout stays on, unless its hidden states are cached. With `use_peft` the LoRA updates are trained too.
     #[arg(default = false)]
     pub frozen: bool,
     /// Keys of config.json to replace, such as `hidden_dropout_prob`.
@@ -76,6 +70,9 @@ pub struct Backbone {
     /// With `use_peft` or `frozen`: checkpoints leave out the encoder's weights, which are those of the preset.
     #[arg(default = true)]
     pub save_peft_only: bool,
+    /// Where hidden states are kept between runs.
+    #[arg(flatten)]
+    pub cache: CacheSettings,
 }
 
 impl BackboneSlot {
@@ -113,6 +110,7 @@ impl Backbone {
             lora_modules_to_save: None,
             peft_path: None,
             save_peft_only: true,
+            cache: CacheSettings::default(),
         }
     }
 
@@ -210,6 +208,23 @@ impl Backbone {
         self.use_peft || self.frozen
     }
 
+    /// Refuses to train an encoder whose hidden states are to be cached, before anything is read.
+    ///
+    /// # Errors
+    /// They would change with every step.
+    pub fn check_training(&self) -> Result<()> {
+        let problem = match (self.cache.enable_cache, self.use_peft, self.frozen) {
+            (false, ..) | (true, false, true) => return Ok(()),
+            (true, true, _) => {
+                "LoRA's updates change the hidden states at every step, so none can be kept; remove it, or use_peft"
+            }
+            (true, false, false) => {
+                "training changes the encoder, and with it the hidden states, at every step, so none can be kept; remove it, or add frozen: true to train the head only"
+            }
+        };
+        Err(Error::Argument(format!("backbone.enable_cache: {problem}")))
+    }
+
     /// Refuses arguments that no model can have, before anything is read.
     ///
     /// # Errors
@@ -228,6 +243,7 @@ impl Backbone {
         if self.lora_target_modules.as_ref().is_some_and(Vec::is_empty) {
             return Err(Error::Argument("backbone.lora_target_modules: an empty list adapts nothing; name layers or leave it out".into()));
         }
+        self.cache.check()?;
         match self.use_peft {
             true => self.lora_rule(1.0).check(),
             false => Ok(()),

@@ -198,8 +198,8 @@ pub enum NormOrder {
     },
 }
 
-/// Where training drops activations out, each a rate in `[0, 1)`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Where training drops activations out, each a rate in `[0, 1)`; nowhere by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DropoutConfig {
     /// The embeddings.
     pub embedding: f64,

@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use engraft_kernels::{gather_rows, linear};
 
+use crate::adapters::Pooling;
 use crate::batch::TokenBatch;
 use crate::config::{ClassifierConfig, DenseConfig, MaskedLmConfig, TransformerConfig};
 use crate::initial::Initial;
@@ -118,10 +119,20 @@ impl ClassifierHead {
 
     /// `[tokens, hidden]` to `[sequences, classes]`, or `[tokens, classes]` for a head on every token.
     pub fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        let mut states = match self.config.pooling {
+        let states = match self.config.pooling {
             Some(pooling) => pooling.apply(hidden, batch),
             None => hidden,
         };
+        self.after_pooling(states, mode)
+    }
+
+    /// What comes before anything that is trained; none for a head on every token.
+    pub fn pooling(&self) -> Option<Pooling> {
+        self.config.pooling
+    }
+
+    /// `[rows, hidden]` to `[rows, classes]`, the rows being pooled if they are to be.
+    pub fn after_pooling(&self, mut states: Tensor<2>, mode: Mode) -> Tensor<2> {
         states = mode.at(0).dropout(states, self.config.input_dropout);
         if let Some(dense) = &self.dense {
             states = dense.forward(states);

@@ -9,12 +9,14 @@ mod adapters;
 mod attention;
 mod backbone;
 mod batch;
+mod cache_settings;
 mod checkpoint;
 mod config;
 mod convolution;
 mod embeddings;
 mod error;
 mod families;
+mod fingerprint;
 mod heads;
 mod initial;
 mod json;
@@ -37,6 +39,7 @@ pub use adapters::{
 pub use attention::{DistanceProjections, QueryKeyValue, SelfAttention, Separate};
 pub use backbone::{Backbone, BackboneSlot};
 pub use batch::{PackedTokens, TokenBatch};
+pub use cache_settings::{ByteSize, CacheSettings};
 pub use checkpoint::Checkpoint;
 pub use config::{
     Activation, ClassifierConfig, Convolution, DenseConfig, DropoutConfig, EmbeddingConfig,

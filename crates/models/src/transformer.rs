@@ -104,6 +104,10 @@ impl Transformer {
         self.frequencies = frequencies;
     }
 
+    pub(crate) fn frequencies(&self) -> Option<&[f32]> {
+        self.frequencies.as_deref()
+    }
+
     /// Its shape.
     pub fn config(&self) -> &TransformerConfig {
         &self.config

@@ -137,6 +137,7 @@ impl Model {
             class_weights,
             pooling,
             normalize,
+            cached: None,
             network,
         })
     }

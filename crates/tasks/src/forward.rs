@@ -11,6 +11,7 @@ use crate::loss::{binary_cross_entropy, matrix};
 use crate::metrics::{MetricError, Metrics};
 use crate::model::Model;
 use crate::network::{Network, TaskHead};
+use crate::observer::Observer;
 use crate::output::{OutputKind, RowOutput};
 use crate::targets::BatchTargets;
 use crate::task::{EmbedPooling, Task};
@@ -73,6 +74,20 @@ impl Model {
     /// # Errors
     /// The metrics are another model's.
     pub fn score(&self, metrics: &mut Metrics, outputs: Tensor<2>, batch: &Batch) -> Result<()> {
+        self.score_seen(metrics, outputs, batch, &mut ())
+    }
+
+    /// [`score`](Self::score) with somebody who looks at each row; masked tokens are not shown, being as wide as the vocabulary.
+    ///
+    /// # Errors
+    /// The metrics are another model's.
+    pub fn score_seen(
+        &self,
+        metrics: &mut Metrics,
+        outputs: Tensor<2>,
+        batch: &Batch,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         let width = outputs.dims()[1].max(1);
         if let (Metrics::MaskedTokens(metrics), BatchTargets::Classes(classes)) =
             (&mut *metrics, &batch.targets)
@@ -86,19 +101,28 @@ impl Model {
         let values: Vec<f32> = outputs.into_data().iter::<f32>().collect();
         let rows = values.chunks_exact(width);
         let scored: std::result::Result<(), MetricError> = match (metrics, &batch.targets) {
-            (Metrics::Classification(metrics), BatchTargets::Classes(classes)) => rows
-                .zip(classes)
-                .try_for_each(|(row, &class)| metrics.update(row, class as usize)),
+            (Metrics::Classification(metrics), BatchTargets::Classes(classes)) => {
+                rows.zip(classes).try_for_each(|(row, &class)| {
+                    observer.class(row, class as usize);
+                    metrics.update(row, class as usize)
+                })
+            }
             (Metrics::MultiLabel(metrics), BatchTargets::Flags(flags)) => rows
                 .zip(flags.chunks_exact(width))
-                .try_for_each(|(row, flags)| metrics.update(row, flags)),
+                .try_for_each(|(row, flags)| {
+                    observer.flags(row, flags);
+                    metrics.update(row, flags)
+                }),
             (Metrics::Regression(metrics), BatchTargets::Numbers(numbers)) => {
                 let restored = self.restored(&values);
                 let numbers: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
                 restored
                     .chunks_exact(width)
                     .zip(numbers.chunks_exact(width))
-                    .try_for_each(|(row, numbers)| metrics.update(row, numbers))
+                    .try_for_each(|(row, numbers)| {
+                        observer.numbers(row, numbers);
+                        metrics.update(row, numbers)
+                    })
             }
             _ => return Err(no_loss()),
         };
@@ -177,7 +201,13 @@ impl Model {
             &self.checkpoint.config().transformer,
             &device,
         );
-        let mut hidden = network.encoder.forward(&tokens, mode.at(0));
+        let (mut hidden, pooled) = match &self.cached {
+            Some(cached) => (
+                cached.forward(&batch.tokens, &device),
+                cached.pooling().is_some(),
+            ),
+            None => (network.encoder.forward(&tokens, mode.at(0)), false),
+        };
         if let Some(heads) = &batch.heads {
             let rows: Vec<i32> = heads.iter().map(|&row| row as i32).collect();
             let count = rows.len();
@@ -186,20 +216,24 @@ impl Model {
         }
         let mode = mode.at(1);
         match &network.head {
+            Some(TaskHead::Adapter(head)) if pooled => head.after_pooling(hidden, mode),
             Some(TaskHead::Adapter(head)) => head.forward(hidden, &tokens, mode),
+            Some(TaskHead::Classifier(head)) if pooled => head.after_pooling(hidden, mode),
             Some(TaskHead::Classifier(head) | TaskHead::TokenClassifier(head)) => {
                 head.forward(hidden, &tokens, mode)
             }
             Some(TaskHead::MaskedLm(head)) => head.forward(hidden, &network.encoder),
-            None => self.pool(hidden, &tokens),
+            None => match self.pooling {
+                EmbedPooling::By(pooling) if !pooled => {
+                    self.normalized(pooling.apply(hidden, &tokens))
+                }
+                _ => self.normalized(hidden),
+            },
         }
     }
 
-    fn pool(&self, hidden: Tensor<2>, tokens: &TokenBatch) -> Tensor<2> {
-        let pooled = match self.pooling {
-            EmbedPooling::None => hidden,
-            EmbedPooling::By(pooling) => pooling.apply(hidden, tokens),
-        };
+    /// Vectors of length 1, if they are to be.
+    fn normalized(&self, pooled: Tensor<2>) -> Tensor<2> {
         if !self.normalize {
             return pooled;
         }

@@ -5,6 +5,7 @@
 
 mod batch;
 mod building;
+mod cached;
 mod error;
 mod forward;
 mod labels;
@@ -13,6 +14,7 @@ mod masking;
 pub mod metrics;
 mod model;
 mod network;
+mod observer;
 pub mod output;
 mod preset;
 mod scaling;
@@ -23,12 +25,14 @@ mod units;
 
 pub use batch::{Batch, EncodedRow, RowEncoder};
 pub use building::TrainingRows;
+pub use engraft_models::CacheSettings;
 pub use error::{Error, Result};
 pub use forward::Loss;
 pub use labels::LabelSpace;
 pub use masking::Masker;
 pub use model::Model;
 pub use network::{Network, TaskHead};
+pub use observer::Observer;
 pub use output::{OutputKind, RowOutput};
 pub use preset::{PresetForm, may_replace};
 pub use scaling::Scaling;

@@ -1,5 +1,7 @@
 //! A task on its backbone, ready to train or predict.
 
+use std::sync::Arc;
+
 use burn::tensor::Device;
 use engraft_data::{Examples, Masking, TokenUnit};
 use engraft_hub::LoadReport;
@@ -8,6 +10,7 @@ use engraft_models::{Checkpoint, HeadKind, Initial, Transformer};
 use engraft_text::Tokenizer;
 
 use crate::batch::RowEncoder;
+use crate::cached::CachedEncoder;
 use crate::error::Result;
 use crate::labels::LabelSpace;
 use crate::masking::Masker;
@@ -30,6 +33,8 @@ pub struct Model {
     pub(crate) class_weights: Vec<f32>,
     pub(crate) pooling: EmbedPooling,
     pub(crate) normalize: bool,
+    /// The encoder with what it has computed before, where that is kept.
+    pub(crate) cached: Option<Arc<CachedEncoder>>,
     /// The parameters. Training replaces them.
     pub network: Network,
 }

@@ -221,6 +221,21 @@ impl Task {
         }
     }
 
+    /// Refuses arguments with which no model can be trained, before anything is read.
+    ///
+    /// # Errors
+    /// Hidden states are to be cached that change at every step, or from epoch to epoch.
+    pub fn check_training(&self) -> Result<()> {
+        let backbone = self.backbone().backbone();
+        backbone.check_training()?;
+        match self {
+            Self::MLM(_) if backbone.cache.enable_cache => Err(Error::Argument(
+                "backbone.enable_cache: other tokens are masked in each epoch, so no hidden state could be used twice; remove it".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses arguments that no model can have, before anything is read.
     ///
     /// # Errors

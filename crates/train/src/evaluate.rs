@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use engraft_data::{Batching, Examples, Masking};
 use engraft_models::Mode;
 use engraft_tasks::metrics::Mean;
-use engraft_tasks::{Draws, Model, Network, RowOutput, Targets};
+use engraft_tasks::{Draws, Model, Network, Observer, RowOutput, Targets};
 use engraft_text::LetterPolicy;
 
 use crate::error::{Error, Result};
@@ -38,15 +39,25 @@ pub struct Evaluation<'a> {
 /// # Errors
 /// The task has no loss, labels are missing or unknown, a row cannot be encoded; [`Error::Interrupted`] if it was stopped.
 pub fn evaluate(model: &Model, evaluation: Evaluation<'_>) -> Result<Vec<(String, f64)>> {
-    score(model, &model.network, evaluation)
+    Ok(score(model, &model.network, evaluation, &mut ())?.scores)
 }
 
-/// [`evaluate`] with other weights than the model's own.
+/// What [`evaluate`] gives, and of what.
+#[derive(Debug)]
+pub(crate) struct Scoring {
+    pub(crate) scores: Vec<(String, f64)>,
+    /// Rows that were run, which a limit may make fewer than there are.
+    pub(crate) rows: usize,
+    pub(crate) took: Duration,
+}
+
+/// [`evaluate`] with other weights than the model's own, and somebody who looks at each row.
 pub(crate) fn score(
     model: &Model,
     network: &Network,
     evaluation: Evaluation<'_>,
-) -> Result<Vec<(String, f64)>> {
+    observer: &mut dyn Observer,
+) -> Result<Scoring> {
     let Evaluation {
         stage,
         examples,
@@ -56,6 +67,7 @@ pub(crate) fn score(
         stop,
         progress,
     } = evaluation;
+    let began = Instant::now();
     let Some(mut metrics) = model.metrics() else {
         return Err(Error::Argument(format!(
             "this task only predicts: there is nothing to {stage}"
@@ -67,6 +79,7 @@ pub(crate) fn score(
     let mut loss = Mean::default();
     let mut handled = Handled::default();
     let rows = loader.rows();
+    let run = plan.iter().map(Vec::len).sum();
     progress.start(stage, 0, Some(plan.len() as u64));
     for batch in loader.batches(plan, Draws::Fixed) {
         let batch = batch?;
@@ -77,7 +90,7 @@ pub(crate) fn score(
         if !batch.is_unscored() {
             let scored = model.loss(network, &batch, Mode::Evaluate)?;
             loss.add(f64::from(scored.sum.into_scalar::<f32>()), scored.weight);
-            model.score(&mut metrics, scored.outputs, &batch)?;
+            model.score_seen(&mut metrics, scored.outputs, &batch, observer)?;
         }
         progress.advance(batch.len() as u64, || {
             vec![(format!("{stage}_loss"), loss.value())]
@@ -95,7 +108,11 @@ pub(crate) fn score(
     if stage == "test" {
         scores.extend(metrics.details().into_iter().map(staged));
     }
-    Ok(scores)
+    Ok(Scoring {
+        scores,
+        rows: run,
+        took: began.elapsed(),
+    })
 }
 
 /// What [`predict`] runs over.

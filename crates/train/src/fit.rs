@@ -18,6 +18,7 @@ use crate::optimizer::OptimizerState;
 use crate::progress::Progress;
 use crate::rate::Rates;
 use crate::rate_log::RateLog;
+use crate::record::Record;
 use crate::run::Run;
 use crate::settings::Plan;
 use crate::snapshot::{Position, Signature};
@@ -27,6 +28,7 @@ use crate::unfreezing::Unfreezing;
 mod conclude;
 mod keep;
 mod prepare;
+mod report;
 mod resume;
 mod step;
 mod unfreeze;
@@ -77,6 +79,8 @@ pub struct FitOutcome {
     pub metrics: Vec<(String, f64)>,
     /// The test split's scores, by the checkpoint above; none without a test split or after an interruption.
     pub test: Option<Vec<(String, f64)>>,
+    /// The report; none where none was asked for or it could not be written, which is said.
+    pub report: Option<PathBuf>,
     /// Why training ended early, if it did.
     pub stopped: Option<String>,
     /// Whether it was stopped from outside.
@@ -115,6 +119,7 @@ struct Loop<'a> {
     loss: Mean,
     accuracy: Mean,
     metrics: BTreeMap<String, f64>,
+    record: Record,
     /// Why training is to end, if a callback has decided so.
     stopped: Option<String>,
     interrupted: bool,
@@ -280,6 +285,7 @@ impl Loop<'_> {
             logged.push(("train_accuracy_epoch".to_owned(), self.accuracy.value()));
         }
         self.metrics.extend(logged.iter().cloned());
+        self.record.step(step, &logged);
         self.run.log(epoch, step, &logged)?;
         self.fit.progress.finish(self.shown());
         // A checkpoint of this moment goes on with the next epoch.

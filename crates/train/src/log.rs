@@ -5,6 +5,7 @@
 
 mod events;
 mod lines;
+mod reading;
 mod table;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use events::EventLog;
 pub use lines::LineLog;
 pub use table::CsvLog;
+
+pub(crate) use reading::read_log;
 
 /// Why the log cannot be written or read.
 #[derive(Debug, thiserror::Error)]

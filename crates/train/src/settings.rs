@@ -76,6 +76,9 @@ pub struct Trainer {
     /// Keep checkpoints, by a ModelCheckpoint of its own when none is among the callbacks.
     #[arg(default = Some(true))]
     pub enable_checkpointing: Option<bool>,
+    /// End `fit` and `test` with a report: one HTML file with plots, scores and what was run.
+    #[arg(default = Some(true))]
+    pub enable_report: Option<bool>,
     /// What is done beside training: one callback or a list.
     pub callbacks: Option<Vec<Callback>>,
     /// Log metrics: true for a table, false, or loggers, which write theirs beside it.

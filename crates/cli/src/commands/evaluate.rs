@@ -1,16 +1,18 @@
 //! `engraft validate` and `engraft test`: scores on the rows of one split.
 
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use engraft_component::Choice;
 use engraft_data::Stage;
-use engraft_train::Evaluation;
+use engraft_tasks::Model;
+use engraft_train::{Evaluation, Test};
 
 use super::predict::predict_into;
-use crate::failure::{Failure, print};
+use crate::failure::{Failure, note, print, say};
 use crate::interrupt;
 use crate::output::{self, Writers};
-use crate::session::Session;
+use crate::session::{Session, close_cache};
 use crate::text::scores;
 
 pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
@@ -59,6 +61,10 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         true => None,
         false => Some(writers.open(&examples, &model, data.batching().batch_size)?),
     };
+    let folder = match stage {
+        Stage::Test => report_folder(session, &model, checkpoint.as_deref())?,
+        _ => None,
+    };
     let mut progress = session.progress();
     let evaluation = Evaluation {
         stage: name,
@@ -69,9 +75,27 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         stop: Some(&stop),
         progress: &mut progress,
     };
-    let found = engraft_train::evaluate(&model, evaluation);
+    let tested = engraft_train::test(
+        &model,
+        Test {
+            evaluation,
+            folder: folder.as_deref(),
+            checkpoint: checkpoint.as_deref(),
+            config: &session.experiment.to_yaml(),
+            seed: session.experiment.seed_everything.number(),
+        },
+    );
     progress.clear();
-    print(&scores(&found?))?;
+    if writers.is_none() {
+        close_cache(&model);
+    }
+    let tested = tested?;
+    print(&scores(&tested.scores))?;
+    match tested.report {
+        Some(Ok(report)) => say(&format!("report  {}", report.display())),
+        Some(Err(error)) => note(&format!("no report was written: {error}")),
+        None => {}
+    }
     let Some(mut writers) = writers else {
         return Ok(());
     };
@@ -80,4 +104,39 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         writers.add(output)
     })?;
     writers.finish()
+}
+
+/// Where the report of a test goes: `--output`, else `test/CHECKPOINT` in the folder of the checkpoint's run, or in that of all runs.
+fn report_folder(
+    session: &Session,
+    model: &Model,
+    checkpoint: Option<&Path>,
+) -> Result<Option<PathBuf>, Failure> {
+    if let Some(output) = &session.output {
+        if output.exists() && !output.is_dir() {
+            return Err(Failure::refused(format!(
+                "--output: {} is a file, but the report is a folder. Name another",
+                output.display()
+            )));
+        }
+        return Ok(Some(output.clone()));
+    }
+    if !session.plan.report {
+        return Ok(None);
+    }
+    let of = match checkpoint {
+        Some(checkpoint) => checkpoint.to_owned(),
+        None => PathBuf::from(model.task().backbone().backbone().preset_name()),
+    };
+    let name = of.components().next_back();
+    let name = match name {
+        Some(Component::Normal(name)) => name.to_owned(),
+        _ => "model".into(),
+    };
+    let run = of
+        .parent()
+        .filter(|parent| checkpoint.is_some() && parent.ends_with("checkpoints"))
+        .and_then(Path::parent);
+    let place = run.unwrap_or(&session.plan.root);
+    Ok(Some(place.join("test").join(name)))
 }

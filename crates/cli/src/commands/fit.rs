@@ -11,7 +11,7 @@ use engraft_train::{Fit, FitOutcome};
 
 use crate::failure::{Failure, print, say};
 use crate::interrupt;
-use crate::session::Session;
+use crate::session::{Session, close_cache};
 use crate::text::scores;
 
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {
@@ -77,6 +77,7 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
     if let Some(reason) = &outcome.stopped {
         say(&format!("stopped after {} steps: {reason}", outcome.steps));
     }
+    close_cache(&outcome.model);
     if let Some(test) = &outcome.test {
         print(&scores(test))?;
     }
@@ -104,6 +105,9 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
             "events       {} (tensorboard --logdir)",
             folder.display()
         ));
+    }
+    if let Some(report) = &outcome.report {
+        say(&format!("report      {}", report.display()));
     }
     if !outcome.interrupted {
         return Ok(());

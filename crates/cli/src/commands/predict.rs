@@ -13,7 +13,7 @@ use engraft_train::settings::Amount;
 use crate::failure::{Failure, note, say};
 use crate::interrupt;
 use crate::output::{self, AtWork, Form, PredictionFile, Writers, check_place};
-use crate::session::{Session, in_checkpoint, preset_in};
+use crate::session::{Session, close_cache, in_checkpoint, preset_in};
 
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let data = session.data()?;
@@ -74,6 +74,7 @@ pub(crate) fn predict_into(
         }
     });
     progress.clear();
+    close_cache(model);
     let max_length = model.task().backbone().backbone().max_length;
     let policy = model.row_encoder().tokenizer().letter_policy();
     let notes = result?.notes(rows, max_length, policy);

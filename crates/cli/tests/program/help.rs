@@ -37,7 +37,7 @@ fn help_on_a_command_lists_its_options_and_all_classes() {
         }
         assert_eq!(
             help.contains("--output"),
-            matches!(command, "predict" | "export"),
+            matches!(command, "test" | "predict" | "export"),
             "{command}"
         );
         assert_eq!(place.succeed(&format!("{command} -h")), help);

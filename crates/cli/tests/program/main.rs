@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod cache;
 mod configuration;
 mod documentation;
 mod explaining;
@@ -10,6 +11,7 @@ mod help;
 mod logs;
 mod lora;
 mod refusals;
+mod report;
 mod resume;
 mod signals;
 mod tasks;
@@ -109,7 +111,8 @@ impl Workplace {
         command
             .current_dir(self.folder.path())
             .env_remove("ENGRAFT_THREADS")
-            .env("HF_HOME", self.path("hf"));
+            .env("HF_HOME", self.path("hf"))
+            .env("ENGRAFT_CACHE", self.path("engraft-cache"));
         command
     }
 

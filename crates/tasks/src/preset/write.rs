@@ -8,7 +8,8 @@ use engraft_component::{FromNode, to_yaml};
 use engraft_data::TokenUnit;
 use engraft_hub::{TensorData, TensorToWrite, atomic, write_safetensors};
 use engraft_models::{
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, HeadKind, NamedTensor, Problem, base_notes,
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, CacheSettings, Checkpoint, HeadKind, NamedTensor, Problem,
+    base_notes,
 };
 
 use super::{DESCRIPTION, Description, FORMAT, HERE, PresetForm, WEIGHTS};
@@ -175,6 +176,11 @@ impl Model {
             // What goes on from this folder cannot rely on it to stay.
             backbone.save_peft_only = false;
         }
+        // Where hidden states are kept is no part of a model; that it was trained on such, without dropout, is.
+        backbone.cache = CacheSettings {
+            enable_cache: backbone.cache.enable_cache,
+            ..CacheSettings::default()
+        };
         backbone.use_peft &= is_adapted;
         backbone.peft_path = is_adapted.then(|| HERE.to_owned());
         backbone.from_scratch = false;

@@ -10,6 +10,7 @@ use super::{FitOutcome, Loop};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, score};
 use crate::progress::{Display, Progress};
+use crate::report::Testing;
 use crate::run::Run;
 
 impl Loop<'_> {
@@ -18,6 +19,7 @@ impl Loop<'_> {
         let Some(valid) = self.valid.clone() else {
             return Ok(());
         };
+        let mut sight = self.record.validation_sight(&self.model);
         let evaluation = Evaluation {
             stage: "val",
             examples: valid,
@@ -27,7 +29,10 @@ impl Loop<'_> {
             stop: Some(&self.fit.stop),
             progress: &mut Progress::new(Display::Silent),
         };
-        let scores = score(&self.model, &self.network()?.valid(), evaluation)?;
+        let network = self.network()?.valid();
+        let scoring = score(&self.model, &network, evaluation, &mut sight)?;
+        self.record.validated(self.position.step, &scoring, sight);
+        let scores = scoring.scores;
         self.metrics.extend(scores.iter().cloned());
         self.run
             .log(self.position.epoch, self.position.step, &scores)
@@ -35,6 +40,7 @@ impl Loop<'_> {
 
     /// Saves what is not saved, and scores the test split.
     pub(super) fn conclude(mut self) -> Result<FitOutcome> {
+        self.record.trained();
         let network = self.network()?.valid();
         let mut run = std::mem::replace(&mut self.run, Run::new_empty());
         run.keep_last(self.fit.plan.checkpoints, self.present(&network))?;
@@ -42,14 +48,18 @@ impl Loop<'_> {
             run.drop_stale_last();
         }
         (self.model.network, self.network) = (network, None);
-        let test = match self.test(&mut run) {
+        let testing = match self.test(&mut run) {
             Err(Error::Interrupted) => {
                 self.interrupted = true;
                 None
             }
             tested => tested?,
         };
+        let test = testing.as_ref();
+        let test = test.map(|testing| testing.scoring.scores.clone());
+        let report = self.report(&run, testing);
         Ok(FitOutcome {
+            report,
             folder: run.folder().map(Path::to_owned),
             checkpoint: run.checkpoint(),
             steps: self.position.step,
@@ -62,12 +72,15 @@ impl Loop<'_> {
     }
 
     /// Scores the test rows by the best checkpoint, or by the present weights without one.
-    fn test(&mut self, run: &mut Run) -> Result<Option<Vec<(String, f64)>>> {
+    fn test(&mut self, run: &mut Run) -> Result<Option<Testing>> {
         let examples = self.fit.splits.test.take();
         let Some(examples) = examples.filter(|test| !test.is_empty() && !self.interrupted) else {
             return Ok(None);
         };
-        let best = run.best().map(|(path, _)| open(&path)).transpose()?;
+        let mut best = run.best().map(|(path, _)| open(&path)).transpose()?;
+        if let Some(best) = &mut best {
+            best.share_cache(&self.model);
+        }
         let evaluation = Evaluation {
             stage: "test",
             examples: Arc::new(examples),
@@ -78,9 +91,13 @@ impl Loop<'_> {
             progress: self.fit.progress,
         };
         let scored = best.as_ref().unwrap_or(&self.model);
-        let scores = score(scored, &scored.network, evaluation)?;
-        run.log(self.position.epoch, self.position.step, &scores)?;
-        Ok(Some(scores))
+        let mut sight = self.record.test_sight(scored);
+        let scoring = score(scored, &scored.network, evaluation, &mut sight)?;
+        run.log(self.position.epoch, self.position.step, &scoring.scores)?;
+        Ok(Some(Testing {
+            scoring,
+            findings: sight.findings(),
+        }))
     }
 }
 

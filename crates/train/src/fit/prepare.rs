@@ -15,6 +15,7 @@ use crate::optimizer::OptimizerState;
 use crate::outset::{data_signature, known_metrics, total_steps, warn_about_schedule};
 use crate::rate::Rates;
 use crate::rate_log::RateLog;
+use crate::record::Record;
 use crate::run::Run;
 use crate::snapshot::{Position, Signature};
 use crate::unfreezing::Unfreezing;
@@ -27,6 +28,8 @@ impl<'a> Loop<'a> {
                 "model: this task only predicts and cannot be fitted; use predict".into(),
             ));
         }
+        model.task().check_training()?;
+        let record = Record::new(&fit.splits, fit.plan.report);
         let train = fit.splits.train.take().filter(|train| !train.is_empty());
         let train = Arc::new(
             train.ok_or_else(|| Error::Argument("data: there are no training rows".into()))?,
@@ -96,6 +99,7 @@ impl<'a> Loop<'a> {
             loss: Mean::default(),
             accuracy: Mean::default(),
             metrics: BTreeMap::new(),
+            record,
             stopped: None,
             clock,
             out_of_time: None,
@@ -109,6 +113,7 @@ impl<'a> Loop<'a> {
         };
         run.open(trainer.fit.plan, trainer.fit.resume.zip(resumed.as_ref()))?;
         trainer.run = run;
+        trainer.begin_record(resumed.is_some());
         if let Some(moment) = resumed.and_then(|state| state.moment) {
             trainer.catch_up(moment)?;
         }

@@ -52,6 +52,7 @@ impl Loop<'_> {
             .with(number);
         step.before.get_or_insert((self.position, self.loss));
         step.rows.extend(&batch.rows);
+        self.record.trained_rows += batch.len() as u64;
         step.batches += 1;
         self.position.batch += 1;
         self.position.seen += 1;
@@ -138,8 +139,10 @@ impl Loop<'_> {
         let size = ("grad_norm".to_owned(), norm);
         let rates = self.rate_log.values(&optimizer, rate);
         let all = logged.iter().chain(&rates).chain([&size]).chain(&norms);
-        self.metrics.extend(all.cloned());
+        let all: Vec<(String, f64)> = all.cloned().collect();
         let done = self.position.step;
+        self.record.step(done, &all);
+        self.metrics.extend(all);
         let due = done.is_multiple_of(self.fit.plan.log_every_n_steps);
         if !due {
             logged.clear();

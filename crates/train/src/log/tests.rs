@@ -38,6 +38,32 @@ fn a_folder_that_cannot_be_made_is_named() {
 }
 
 #[test]
+fn what_was_logged_is_read_again_cell_by_cell() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = CsvLog::open(folder.path()).unwrap();
+    log.log(0, 2, &[("train_loss".to_owned(), 0.5)]).unwrap();
+    let scores = [
+        ("val_loss".to_owned(), 0.25),
+        ("val_auroc".to_owned(), f64::NAN),
+    ];
+    log.log(0, 3, &scores).unwrap();
+    let mut cells = Vec::new();
+    read_log(folder.path(), |step, metric, value| {
+        cells.push((step, metric.to_owned(), value.to_string()));
+    })
+    .unwrap();
+    let expected = [
+        (2, "train_loss", "0.5"),
+        (3, "val_loss", "0.25"),
+        (3, "val_auroc", "NaN"),
+    ];
+    let expected =
+        expected.map(|(step, metric, value)| (step, metric.to_owned(), value.to_owned()));
+    assert_eq!(cells, expected);
+    assert!(read_log(&folder.path().join("none"), |_, _, _| {}).is_err());
+}
+
+#[test]
 fn a_version_that_holds_a_run_is_not_written_into() {
     let root = tempfile::tempdir().unwrap();
     let folder = new_version(root.path(), Some("first")).unwrap();

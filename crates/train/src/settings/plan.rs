@@ -74,6 +74,8 @@ pub struct Plan {
     pub checkpoints: bool,
     /// Whether to write logs.
     pub log: bool,
+    /// Whether to end with a report.
+    pub report: bool,
     /// The logs beside the table, each once.
     pub log_formats: Vec<LogFormat>,
     /// The name of the run's folder, if it has one of its own.
@@ -140,6 +142,7 @@ impl Trainer {
             progress: self.enable_progress_bar.unwrap_or(true),
             checkpoints: self.enable_checkpointing.unwrap_or(true),
             log: self.logger != Logging::Off,
+            report: self.enable_report.unwrap_or(true),
             log_formats: self.logger.formats(),
             version: self.logger.version()?,
             rehearsal: false,
@@ -183,6 +186,7 @@ impl Plan {
         self.check_val_every_n_epoch = Some(1);
         self.checkpoints = false;
         self.log = false;
+        self.report = false;
         self.rehearsal = true;
     }
 

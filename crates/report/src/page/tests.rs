@@ -1,0 +1,159 @@
+use super::*;
+use crate::curve::Curves;
+use crate::data::Facts;
+use crate::findings::{ClassFindings, LabelFindings, NumberFindings};
+
+/// The page of a report whose rows have classes of these names, each taken for the next now and then.
+fn of_classes(names: &[&str], rows: usize) -> String {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let classes = names.len();
+    let mut found = ClassFindings::new(names, "rows");
+    for row in 0..rows {
+        let truth = row % classes;
+        let told = if row % 5 == 0 {
+            (truth + 1) % classes
+        } else {
+            truth
+        };
+        let mut probabilities = vec![0.4 / classes as f32; classes];
+        probabilities[told] += 0.6;
+        found.add(&probabilities, told, truth);
+    }
+    made(Findings::Classes(found))
+}
+
+fn made(findings: Findings) -> String {
+    let mut curves = Curves::default();
+    curves.add(1, [("train_loss", 0.5)]);
+    let report = Report {
+        title: "Training report".into(),
+        subtitle: "SequenceClassification on \"tiny\" & co".into(),
+        trains: true,
+        scored: Some(Scored {
+            rows: "12 test rows".into(),
+            stage: "test".into(),
+            scores: vec![
+                ("test_loss".into(), 0.25),
+                ("test_f1".into(), f64::NAN),
+                ("test_f1_0".into(), 1.0),
+                ("test_pearson".into(), 0.5),
+                ("test_pearson_0".into(), 0.5),
+            ],
+            findings: Some(findings),
+        }),
+        curves,
+        facts: vec![Facts::new("Timing").with("training", "4.2 s")],
+        config: "model:\n  class_path: \"</pre><script>\"\n".into(),
+    };
+    let plots = Plots::of(&report);
+    page(&report, &plots).unwrap()
+}
+
+#[test]
+fn names_of_any_kind_leave_the_page_whole() {
+    let long = "x".repeat(5000);
+    let names = [
+        "<script>alert(1)</script>",
+        "\"quoted\" 'name'",
+        "two\nlines",
+        "",
+        "שלום \u{202e}world",
+        "漢字",
+        &long,
+    ];
+    let page = of_classes(&names, 70);
+    assert!(!page.contains("<script") && !page.contains('\u{202e}'));
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(page.contains("<bdi>(empty)</bdi>") && page.contains("<bdi>two lines</bdi>"));
+    for tag in [
+        "section", "figure", "table", "tr", "th", "td", "bdi", "div", "svg", "text", "title", "dl",
+    ] {
+        let open =
+            page.matches(&format!("<{tag} ")).count() + page.matches(&format!("<{tag}>")).count();
+        assert_eq!(open, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+}
+
+#[test]
+fn a_page_needs_nothing_beside_it() {
+    let page = of_classes(&["a", "b", "c"], 30);
+    for word in [
+        "http:", "https:", "src=", "@import", "url(", "<script", "<link",
+    ] {
+        assert!(!page.contains(word), "{word}");
+    }
+    assert!(page.contains("<dd>0.2500</dd>") && page.contains("<dd>–</dd>"));
+    assert!(page.contains("4.2 s") && page.contains("&lt;/pre&gt;&lt;script&gt;"));
+    assert_eq!(page.matches("<h1").count(), 1);
+}
+
+#[test]
+fn identifiers_are_given_once() {
+    let page = of_classes(&["a", "b", "c"], 30);
+    let mut ids: Vec<&str> = page
+        .split(" id=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+    for (at, _) in page.match_indices("aria-labelledby=\"") {
+        let names = page[at + 17..].split('"').next().unwrap();
+        assert!(
+            names
+                .split(' ')
+                .all(|name| ids.binary_search(&name).is_ok()),
+            "{names}"
+        );
+    }
+}
+
+#[test]
+fn a_hundred_classes_are_a_compact_table_and_the_largest_confusions() {
+    let names: Vec<String> = (0..100).map(|class| format!("class {class}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let page = of_classes(&names, 1000);
+    assert!(page.contains("<table class=\"compact\">") && page.contains("The largest confusions"));
+    assert!(!page.contains("The matrix as a table"));
+    assert!(page.len() < 2_000_000, "{}", page.len());
+}
+
+#[test]
+fn beyond_five_hundred_classes_the_most_frequent_are_shown() {
+    let names: Vec<String> = (0..3000).map(|class| format!("class {class}")).collect();
+    let mut found = ClassFindings::new(names, "rows");
+    let probabilities = vec![0.0; 3000];
+    (0..2000).for_each(|row| found.add(&probabilities, 2999, row));
+    (0..9).for_each(|_| found.add(&probabilities, 2999, 2999));
+    let page = made(Findings::Classes(found));
+    assert!(
+        page.contains("those 500 with most rows are shown")
+            && page.contains("<bdi>class 2999</bdi>")
+    );
+    assert!(!page.contains(">ROC</text>"));
+}
+
+#[test]
+fn labels_and_numbers_have_tables_of_their_own() {
+    let mut labels = LabelFindings::new(vec!["kinase".into(), "membrane".into()]);
+    labels.add(&[0.9, 0.2], &[true, true]);
+    labels.add(&[0.4, 0.7], &[false, false]);
+    let page = made(Findings::Labels(labels));
+    assert!(page.contains(">Labels</h2>") && page.contains("Predicted</bdi></th>"));
+    let mut numbers = NumberFindings::new(vec!["kd".into(), "tm".into()]);
+    numbers.add(&[1.0, 2.0], &[1.5, 2.5]);
+    let page = made(Findings::Numbers(numbers));
+    assert!(page.contains(">Outputs</h2>") && page.contains("Predicted against true: kd"));
+}
+
+#[test]
+fn without_rows_the_page_says_so() {
+    let page = made(Findings::Classes(ClassFindings::new(
+        vec!["a".into(), "b".into()],
+        "rows",
+    )));
+    assert!(page.contains("No row was scored"));
+    assert!(!page.contains("Confusion"));
+}

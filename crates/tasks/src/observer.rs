@@ -1,0 +1,22 @@
+//! Looking at rows while they are scored.
+
+/// What sees each row, or each scored token, as metrics take it in.
+pub trait Observer {
+    /// One that belongs to a class: its logits `[classes]`, and the class.
+    fn class(&mut self, logits: &[f32], class: usize);
+
+    /// One that labels apply to or not: its logits `[labels]`, and which do `[labels]`.
+    fn flags(&mut self, logits: &[f32], flags: &[bool]);
+
+    /// One of numbers in the units of the data: what is predicted `[outputs]`, and what is true `[outputs]`.
+    fn numbers(&mut self, predicted: &[f32], truth: &[f32]);
+}
+
+/// Nobody looks.
+impl Observer for () {
+    fn class(&mut self, _: &[f32], _: usize) {}
+
+    fn flags(&mut self, _: &[f32], _: &[bool]) {}
+
+    fn numbers(&mut self, _: &[f32], _: &[f32]) {}
+}

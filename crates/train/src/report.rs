@@ -1,0 +1,404 @@
+//! The report at the end of `fit` and `test`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use engraft_component::Choice;
+use engraft_data::Examples;
+use engraft_report::{
+    COMPILER, ClassFindings, Facts, Findings, LabelFindings, NumberFindings, Report, Scored, moment,
+};
+use engraft_tasks::output::{largest, sigmoid, softmax};
+use engraft_tasks::{Model, Observer, Told};
+
+use crate::error::Result;
+use crate::evaluate::{Evaluation, Scoring, score};
+use crate::progress::duration;
+use crate::record::Record;
+use crate::snapshot::Signature;
+
+/// The version of the engine, which the workspace manifest pins.
+const BURN: &str = "0.22.1";
+
+/// Takes what is scored into findings.
+#[derive(Debug)]
+pub(crate) struct Sight(Option<Findings>);
+
+impl Sight {
+    /// Of a model's rows.
+    pub(crate) fn of(model: &Model) -> Self {
+        Self(match model.told() {
+            Told::Classes(space) => Some(Findings::Classes(ClassFindings::new(
+                space.names_or_numbers(),
+                "rows",
+            ))),
+            Told::TokenClasses(space, _) => Some(Findings::Classes(ClassFindings::new(
+                space.names_or_numbers(),
+                "tokens",
+            ))),
+            Told::Flags(space) => Some(Findings::Labels(LabelFindings::new(
+                space.names_or_numbers(),
+            ))),
+            Told::Numbers { names, .. } => {
+                Some(Findings::Numbers(NumberFindings::new(names.clone())))
+            }
+            Told::Tokens | Told::Nothing => None,
+        })
+    }
+
+    /// Of nothing.
+    pub(crate) fn closed() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn findings(self) -> Option<Findings> {
+        self.0
+    }
+}
+
+impl Observer for Sight {
+    fn class(&mut self, logits: &[f32], class: usize) {
+        if let Some(Findings::Classes(found)) = &mut self.0 {
+            let probabilities: Vec<f32> = softmax(logits).collect();
+            found.add(&probabilities, largest(logits), class);
+        }
+    }
+
+    fn flags(&mut self, logits: &[f32], flags: &[bool]) {
+        if let Some(Findings::Labels(found)) = &mut self.0 {
+            let probabilities: Vec<f32> = logits.iter().copied().map(sigmoid).collect();
+            found.add(&probabilities, flags);
+        }
+    }
+
+    fn numbers(&mut self, predicted: &[f32], truth: &[f32]) {
+        if let Some(Findings::Numbers(found)) = &mut self.0 {
+            found.add(predicted, truth);
+        }
+    }
+}
+
+/// The test rows as they were scored.
+#[derive(Debug)]
+pub(crate) struct Testing {
+    pub(crate) scoring: Scoring,
+    pub(crate) findings: Option<Findings>,
+}
+
+/// How a run ended.
+pub(crate) struct Ending<'a> {
+    pub(crate) record: Record,
+    pub(crate) model: &'a Model,
+    pub(crate) folder: &'a Path,
+    /// The checkpoint that a user wants.
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// What the test rows were scored with, in words.
+    pub(crate) scored_with: String,
+    pub(crate) testing: Option<Testing>,
+    pub(crate) steps: u64,
+    pub(crate) epochs: u64,
+    pub(crate) stopped: Option<&'a str>,
+    pub(crate) seed: u64,
+    pub(crate) config: &'a str,
+}
+
+/// Writes the report of a run that ended into its folder.
+///
+/// # Errors
+/// A file cannot be written.
+pub(crate) fn of_fit(ending: Ending<'_>) -> engraft_report::Result<PathBuf> {
+    let Ending {
+        record,
+        model,
+        folder,
+        scored_with,
+        testing,
+        ..
+    } = &ending;
+    let mut run = Facts::new("Run")
+        .with("folder", folder.display().to_string())
+        .with("steps", ending.steps.to_string())
+        .with("epochs finished", ending.epochs.to_string())
+        .with("seed", ending.seed.to_string());
+    if let Some(checkpoint) = &ending.checkpoint {
+        run = run.with("checkpoint", checkpoint.display().to_string());
+    }
+    if let Some(reason) = ending.stopped {
+        run = run.with("ended early", reason);
+    }
+    if let Some((checkpoint, step)) = &record.resumed {
+        let from = format!("{}, at step {step}", checkpoint.display());
+        run = run.with("resumed from", from);
+    }
+    let tested = testing.is_some();
+    run = run.with(
+        "scored",
+        match (tested, &record.validated) {
+            (true, _) => scored_with.clone(),
+            (false, Some(validated)) => format!("the weights of step {}", validated.step),
+            (false, None) => "nothing".to_owned(),
+        },
+    );
+    let [all, trained] = record.parameters;
+    let described = described(model)
+        .with("parameters", counted(all))
+        .with("trained", counted(trained));
+    let mut data = Facts::new("Data");
+    for share in &record.shares {
+        let rows = format!("{} rows of {}", share.rows, share.files);
+        data = data.with(share.split, rows);
+    }
+    let report = Report {
+        title: "Training report".to_owned(),
+        subtitle: format!("{} · {}", headline(model), folder.display()),
+        trains: true,
+        scored: scored(&ending),
+        facts: vec![run, described, data, timing(&ending), versions()],
+        config: ending.config.to_owned(),
+        curves: ending.record.curves,
+    };
+    engraft_report::write(&report, ending.folder)
+}
+
+/// What was scored last: the test rows, or else the validation rows.
+fn scored(ending: &Ending<'_>) -> Option<Scored> {
+    if let Some(testing) = &ending.testing {
+        return Some(Scored {
+            rows: format!(
+                "{} test rows, scored with {}",
+                testing.scoring.rows, ending.scored_with
+            ),
+            stage: "test".to_owned(),
+            scores: with_perplexity(ending.model, &testing.scoring.scores),
+            findings: testing.findings.clone(),
+        });
+    }
+    let validated = ending.record.validated.as_ref()?;
+    Some(Scored {
+        rows: format!(
+            "{} validation rows at step {}, as there are no test rows",
+            validated.rows, validated.step
+        ),
+        stage: "val".to_owned(),
+        scores: with_perplexity(ending.model, &validated.scores),
+        findings: validated.findings.clone(),
+    })
+}
+
+fn timing(ending: &Ending<'_>) -> Facts {
+    let record = &ending.record;
+    let mut timing = Facts::new("Time")
+        .with("started", moment(record.started))
+        .with("ended", moment(SystemTime::now()))
+        .with("training", paced(record.training, record.trained_rows));
+    if record.validations > 0 {
+        let times = match record.validations {
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        };
+        let pace = paced(record.validating, record.validated_rows);
+        timing = timing.with("validation", format!("{pace}, {times}"));
+    }
+    if let Some(testing) = &ending.testing {
+        timing = timing.with(
+            "testing",
+            paced(testing.scoring.took, testing.scoring.rows as u64),
+        );
+    }
+    match &record.resumed {
+        Some((_, step)) => timing.with(
+            "counted",
+            format!("the last session alone, from step {step}"),
+        ),
+        None => timing,
+    }
+}
+
+/// What [`test`] scores, and where its report goes.
+pub struct Test<'a> {
+    /// What is scored, and how.
+    pub evaluation: Evaluation<'a>,
+    /// The folder of the report; none for none.
+    pub folder: Option<&'a Path>,
+    /// The checkpoint that the model is from.
+    pub checkpoint: Option<&'a Path>,
+    /// The experiment as it was resolved.
+    pub config: &'a str,
+    /// The experiment's seed.
+    pub seed: u64,
+}
+
+/// What came of a test.
+#[derive(Debug)]
+pub struct Tested {
+    /// As [`evaluate`](crate::evaluate()) gives them.
+    pub scores: Vec<(String, f64)>,
+    /// The report, or why there is none; none where none was asked for.
+    pub report: Option<engraft_report::Result<PathBuf>>,
+}
+
+/// Scores the test rows and writes a report of them. A report that cannot be written is no reason to lose the scores.
+///
+/// # Errors
+/// As [`evaluate`](crate::evaluate()).
+pub fn test(model: &Model, test: Test<'_>) -> Result<Tested> {
+    let Test {
+        evaluation,
+        folder,
+        checkpoint,
+        config,
+        seed,
+    } = test;
+    let started = SystemTime::now();
+    let examples = Arc::clone(&evaluation.examples);
+    let mut sight = match folder {
+        Some(_) => Sight::of(model),
+        None => Sight::closed(),
+    };
+    let scoring = score(model, &model.network, evaluation, &mut sight)?;
+    let Scoring { scores, rows, took } = scoring;
+    let written = |folder: &Path| {
+        let with = checkpoint.map_or_else(
+            || "the preset, without a checkpoint".to_owned(),
+            |checkpoint| checkpoint.display().to_string(),
+        );
+        let run = Facts::new("Run")
+            .with("scored", with.clone())
+            .with("seed", seed.to_string());
+        let data = Facts::new("Data").with(
+            "test",
+            format!("{} rows of {}", examples.len(), files(&examples)),
+        );
+        let time = Facts::new("Time")
+            .with("started", moment(started))
+            .with("ended", moment(SystemTime::now()))
+            .with("testing", paced(took, rows as u64));
+        let report = Report {
+            title: "Test report".to_owned(),
+            subtitle: format!("{} · {with}", headline(model)),
+            trains: false,
+            scored: Some(Scored {
+                rows: format!("{rows} test rows, scored with {with}"),
+                stage: "test".to_owned(),
+                scores: with_perplexity(model, &scores),
+                findings: sight.findings(),
+            }),
+            facts: vec![run, described(model), data, time, versions()],
+            config: config.to_owned(),
+            ..Report::default()
+        };
+        engraft_report::write(&report, folder)
+    };
+    let report = folder.map(written);
+    Ok(Tested { scores, report })
+}
+
+/// The scores with the perplexity of a language model behind its loss.
+fn with_perplexity(model: &Model, scores: &[(String, f64)]) -> Vec<(String, f64)> {
+    let mut scores = scores.to_vec();
+    if matches!(model.told(), Told::Tokens)
+        && let Some((name, loss)) = scores.first().cloned()
+    {
+        scores.insert(1, (name.replace("_loss", "_perplexity"), loss.exp()));
+    }
+    scores
+}
+
+fn headline(model: &Model) -> String {
+    let task = model.task();
+    let backbone = task.backbone().backbone().preset_name();
+    format!("{} on {backbone}", task.name())
+}
+
+fn described(model: &Model) -> Facts {
+    let task = model.task();
+    let backbone = task.backbone().backbone().preset_name();
+    Facts::new("Model")
+        .with("task", task.name())
+        .with("backbone", backbone)
+}
+
+fn versions() -> Facts {
+    let machine = Signature::machine();
+    let known = |name: &str| machine.get(name).cloned().unwrap_or_default();
+    let mut versions = Facts::new("Versions")
+        .with("Engraft", env!("CARGO_PKG_VERSION"))
+        .with("Burn", BURN);
+    if !COMPILER.is_empty() {
+        versions = versions.with("compiler", COMPILER);
+    }
+    let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
+    versions
+        .with("system", system)
+        .with("processor", known("processor"))
+        .with("threads", known("threads"))
+}
+
+/// The files that rows are from, with those beyond the first three counted.
+pub(crate) fn files(examples: &Examples) -> String {
+    const SHOWN: usize = 3;
+    let mut names: Vec<String> = Vec::new();
+    let mut latest: Option<&Arc<Path>> = None;
+    for origin in &examples.origins {
+        if latest.is_some_and(|file| Arc::ptr_eq(file, &origin.file)) {
+            continue;
+        }
+        latest = Some(&origin.file);
+        let name = origin.file.display().to_string();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    match more {
+        0 => shown,
+        more => format!("{shown} and {more} more files"),
+    }
+}
+
+/// A time with how many rows went through it.
+fn paced(time: Duration, rows: u64) -> String {
+    let seconds = time.as_secs_f64();
+    match seconds > 0.0 && rows > 0 {
+        true => format!("{} ({:.0} rows/s)", duration(time), rows as f64 / seconds),
+        false => duration(time),
+    }
+}
+
+/// A number of parameters: `570 123`, `22.7 million`.
+fn counted(parameters: usize) -> String {
+    match parameters {
+        0..1_000_000 => parameters.to_string(),
+        1_000_000..1_000_000_000 => format!("{:.1} million", parameters as f64 / 1e6),
+        _ => format!("{:.2} billion", parameters as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_the_engine_is_the_one_in_the_lock_file() {
+        let lock = include_str!("../../../Cargo.lock");
+        assert!(lock.contains(&format!("name = \"burn\"\nversion = \"{BURN}\"")));
+    }
+
+    #[test]
+    fn files_are_named_once_and_many_are_counted() {
+        let mut examples = Examples::from_texts(["a", "b", "c", "d", "e"]);
+        assert_eq!(files(&examples), "(in memory)");
+        for (origin, name) in examples.origins.iter_mut().zip(["1", "2", "1", "3", "4"]) {
+            origin.file = Arc::from(Path::new(name));
+        }
+        assert_eq!(files(&examples), "1, 2, 3 and 1 more files");
+    }
+
+    #[test]
+    fn a_pace_is_left_out_where_nothing_went_through() {
+        assert_eq!(paced(Duration::from_secs(2), 80), "2.0 s (40 rows/s)");
+        assert_eq!(paced(Duration::ZERO, 0), "0.0 s");
+    }
+}
