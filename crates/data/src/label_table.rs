@@ -38,7 +38,12 @@ impl LabelTable {
         let Some(path) = &source.label_table else {
             return Ok(None);
         };
-        let table = read_table(path, &ReaderOptions::default())?;
+        let options = ReaderOptions {
+            // Labels are looked at as a whole.
+            text_memory: usize::MAX,
+            ..ReaderOptions::default()
+        };
+        let table = read_table(path, &options)?;
         let name = &source.label_table_id;
         let column = id_column(&table, name, "label_table_id")?;
         let mut rows = HashMap::new();
