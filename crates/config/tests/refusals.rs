@@ -121,6 +121,7 @@ fn every_message_is_one_line_that_says_where_and_what_would_fix_it() {
         "nothing can be set below",
         "Only plain values",
         "Is its line",
+        "leave it out",
     ];
     for case in cases().1 {
         let message = &case.message;

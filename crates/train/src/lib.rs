@@ -27,7 +27,7 @@ mod unfreezing;
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};
 pub use fit::{Fit, FitOutcome, fit};
-pub use optimizer::{Adam, AdamW, Optimizer};
+pub use optimizer::{Adafactor, Adagrad, Adam, AdamW, Optimizer, ParameterGroups, RMSprop, SGD};
 pub use report::{Test, Tested, test};
 pub use settings::{Plan, Trainer};
 pub use snapshot::newest as newest_checkpoint;

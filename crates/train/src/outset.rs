@@ -54,6 +54,9 @@ pub(crate) fn warn_about_schedule(fit: &Fit<'_>, batches: u64, total: Option<u64
     Ok(())
 }
 
+/// What the class of the optimizer is called where a resumed run must share it.
+pub(crate) const OPTIMIZER: &str = "the optimizer";
+
 /// What decides which rows come when, and what is drawn for them.
 pub(crate) fn data_signature(
     model: &Model,
@@ -74,7 +77,7 @@ pub(crate) fn data_signature(
             format!("{:?}", fit.plan.limits.train),
         ),
         ("max_length", some(max_length)),
-        ("the optimizer", fit.training.optimizer.name().to_owned()),
+        (OPTIMIZER, fit.training.optimizer.name().to_owned()),
         ("batch_size", fit.batching.batch_size.to_string()),
         ("token_budget", some(fit.batching.token_budget)),
         ("batch_window", some(fit.batching.batch_window)),

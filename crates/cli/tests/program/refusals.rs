@@ -316,7 +316,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "predict -c fit.yaml",
-        "predict requires --output FILE, such as predictions.tsv",
+        "predict requires --output FILE, such as predictions.tsv, or a PredictionWriter among trainer.callbacks",
     ),
     (
         "predict -c fit.yaml --output",

@@ -114,6 +114,10 @@ fn a_state_that_the_optimizer_does_not_keep_as_it_is_set_now_is_refused() {
     place.succeed(&format!(
         "{again} --model.optimizer.momentum 0.9 --model.reset_optimizer_states true"
     ));
+    let other =
+        "fit -c fit.yaml --ckpt_path last --model.optimizer Adafactor --trainer.max_epochs 3";
+    refused(&place, other, "started with the optimizer SGD");
+    place.succeed(&format!("{other} --model.reset_optimizer_states true"));
     place.succeed("fit -c fit.yaml --model.optimizer.amsgrad true --trainer.max_epochs 1");
     refused(
         &place,

@@ -8,7 +8,7 @@ use super::Loop;
 use crate::callback::Moment;
 use crate::error::Result;
 use crate::evaluate::limited;
-use crate::outset::trained_parameters;
+use crate::outset::{OPTIMIZER, trained_parameters};
 use crate::snapshot::{self, Position, State};
 
 impl Loop<'_> {
@@ -16,7 +16,11 @@ impl Loop<'_> {
     /// checkpoint may be another run's and is.
     pub(super) fn restore(&mut self, path: &Path) -> Result<Option<State>> {
         let state = snapshot::read_state(path)?;
-        let notes = match state.signature.check(&self.signature, path) {
+        let mut signature = state.signature.clone();
+        if self.fit.training.reset_optimizer_states {
+            signature.data.remove(OPTIMIZER);
+        }
+        let notes = match signature.check(&self.signature, path) {
             Err(difference) if !self.fit.training.strict_loading => {
                 self.fit.progress.note(&format!(
                     "strict_loading: false: a new run begins from the checkpoint's weights, as {difference}"

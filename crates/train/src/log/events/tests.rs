@@ -27,7 +27,7 @@ fn checked(bytes: &[u8]) -> u32 {
         }
     }
     let value = !rest;
-    (value >> 15 | value << 17).wrapping_add(0xa282_ead8)
+    value.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 /// Fields of a message by number, each with its bytes; of whole numbers their value.
