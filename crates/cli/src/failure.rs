@@ -80,6 +80,9 @@ fn one_line(text: &str) -> String {
 /// Turns a panic on any thread, which only a mistake of ours can cause, into one sentence and exit code 1.
 pub(crate) fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
+        if engraft_data::panics_are_caught() {
+            return;
+        }
         let payload = panic.payload();
         let message = payload
             .downcast_ref::<&str>()

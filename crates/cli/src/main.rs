@@ -6,8 +6,8 @@
 mod arguments;
 mod commands;
 mod failure;
-mod given;
 mod fold;
+mod given;
 mod help;
 mod interrupt;
 mod output;

@@ -112,8 +112,7 @@ impl PredictionFile {
                 let finished = self.table.map(RowWriter::finish).transpose();
                 finished.map(drop).map_err(|error| broke(&error))
             }
-            Form::Tensors => tensors::write(&self.path, &self.columns, self.tensors)
-                .map_err(|error| broke(&error)),
+            Form::Tensors => tensors::write(&self.path, &self.columns, self.tensors),
         }
     }
 

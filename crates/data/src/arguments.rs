@@ -6,15 +6,13 @@ use engraft_component::{Component, Context, FromNode, Kind, Node};
 
 use crate::batch::BatchBy;
 use crate::error::Error;
+use crate::read::ReaderArguments;
 
 /// Where the rows lie and which of them serve for training, validating and testing.
 #[derive(Clone, Debug, PartialEq, Component)]
-#[component(ignored(
-    extra_reader_kwargs = "every cell is read as the text it is",
-    backbone_class_path = "rows are read alike for every backbone",
-))]
+#[component(ignored(backbone_class_path = "rows are read alike for every backbone",))]
 pub struct Source {
-    /// A file (.csv, .tsv, .tab, .jsonl, .ndjson, .json), or a folder of split files such as `train.tsv` and `test.tsv`.
+    /// A file (CSV, TSV, JSON lines, Parquet, FASTA, FASTQ, plain text; each also .gz or .zst), a pattern such as `shards/*.parquet` for files that are read as one, or a folder of split files such as `train.tsv` and `test.tsv`.
     pub path: PathBuf,
     /// A folder within `path` that holds the split files.
     pub config_name: Option<String>,
@@ -43,6 +41,13 @@ pub struct Source {
     pub random_seed: u64,
     /// Columns that are carried into the table of predictions.
     pub extra_cols: Option<Vec<String>>,
+    /// A file of labels or other columns for the rows, found by their ids: sequences in FASTA, classes in a table.
+    pub label_table: Option<PathBuf>,
+    /// The column of ids in `label_table`.
+    #[arg(default = "id".to_owned())]
+    pub label_table_id: String,
+    /// How files are read, where their formats leave it open.
+    pub extra_reader_kwargs: Option<ReaderArguments>,
 }
 
 impl Source {
@@ -61,6 +66,16 @@ impl Source {
             valid_split_size: SplitSize::Fraction(0.1),
             random_seed: 42,
             extra_cols: None,
+            label_table: None,
+            label_table_id: "id".to_owned(),
+            extra_reader_kwargs: None,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match &self.extra_reader_kwargs {
+            Some(arguments) => arguments.check(),
+            None => Ok(()),
         }
     }
 }

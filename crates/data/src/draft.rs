@@ -7,6 +7,7 @@ use crate::examples::Examples;
 use crate::module::{DEFAULT_ID, Roles};
 use crate::split::Share;
 use crate::table::{Cell, Column, Origin, Table};
+use crate::texts::{Text, Texts};
 
 /// A split whose labels are still cells: what they mean is known only when those of all splits
 /// are read.
@@ -27,10 +28,7 @@ impl<'a> Draft<'a> {
         let Share { table, rows } = share;
         let texts = roles.texts.iter().map(|name| {
             let column = text_column(table, name, roles)?;
-            let text = |place: Place| match roles.of_tokens() {
-                true => place.text().map(|text| text.trim().to_owned()),
-                false => place.text(),
-            };
+            let text = |place: Place| place.text(roles.of_tokens());
             Place::each(table, column, rows).map(text).collect()
         });
         let examples = Examples {
@@ -59,8 +57,9 @@ impl<'a> Draft<'a> {
     }
 
     /// The texts of the first, or only, segment.
-    pub(crate) fn first_texts(&self) -> &[String] {
-        self.examples.texts.first().map_or(&[], Vec::as_slice)
+    pub(crate) fn first_texts(&self) -> &Texts {
+        static NONE: Texts = Texts::none();
+        self.examples.texts.first().unwrap_or(&NONE)
     }
 }
 
@@ -97,9 +96,21 @@ impl<'a> Place<'a> {
         self.column.name.clone()
     }
 
-    /// The text of the cell, possibly empty.
-    fn text(self) -> Result<String, Error> {
-        self.cell().text().ok_or_else(|| self.neither_text())
+    /// The text of the cell, possibly empty, and without white space around it if it is `trimmed`. What is stored stays there.
+    fn text(self, trimmed: bool) -> Result<Text, Error> {
+        if let Cell::Stored(text) = self.cell() {
+            if !trimmed {
+                return Ok(Text::Stored(text.clone()));
+            }
+            let whole = text.read()?;
+            let start = whole.len() - whole.trim_start().len();
+            return Ok(Text::Stored(text.part(start, whole.trim().len())));
+        }
+        let text = self.cell().text().ok_or_else(|| self.neither_text())?;
+        Ok(Text::Held(match trimmed {
+            true => text.trim().to_owned(),
+            false => text,
+        }))
     }
 
     /// The cell, which must have a value.
@@ -161,7 +172,12 @@ fn text_column<'a>(table: &'a Table, name: &str, roles: &Roles) -> Result<&'a Co
             .filter(|(_, to)| *to == name)
             .find_map(|(from, _)| table.column(from))
     };
-    match table.column(name).or_else(renamed) {
+    // A format with just one column of texts gives it its own name, whatever a data module expects it to be called.
+    let only = || {
+        let is_expected = ["sequence", "sequences", "text", "texts"].contains(&name);
+        table.column(table.text_column.filter(|_| is_expected)?)
+    };
+    match table.column(name).or_else(renamed).or_else(only) {
         Some(column) => Ok(column),
         None => required(table, name, roles.texts_key),
     }
@@ -173,7 +189,8 @@ fn ids(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<String>, Erro
         None => required(table, roles.id, "id_col")?,
         Some(column) => column,
     };
-    Place::each(table, column, rows).map(Place::text).collect()
+    let id = |place: Place| Ok(place.text(false)?.read()?.into_owned());
+    Place::each(table, column, rows).map(id).collect()
 }
 
 fn extra(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<(String, Vec<Cell>)>, Error> {

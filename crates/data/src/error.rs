@@ -55,13 +55,43 @@ pub enum Error {
         /// What the byte is.
         reason: &'static str,
     },
+    /// The file was cut short or is damaged.
+    #[error("{}{}: {reason}", path.display(), line.map_or_else(String::new, |line| format!(":{line}")))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line that was reached, where lines are known.
+        line: Option<u64>,
+        /// What is wrong and what would fix it.
+        reason: String,
+    },
+    /// Texts that do not fit into memory could not be kept in a temporary file.
+    #[error("cannot {action} texts in a temporary file in {}: {source}. Set TMPDIR to a folder with room for the whole data set", folder.display())]
+    Store {
+        /// The folder of the file.
+        folder: PathBuf,
+        /// What was tried: `put` or `read back`.
+        action: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A record of a file is not as its format wants it.
+    #[error("{origin}: {message}")]
+    Record {
+        /// The record, or the line within it.
+        origin: Origin,
+        /// What is wrong and what would fix it.
+        message: String,
+    },
     /// A row has more or fewer cells than the header.
-    #[error("{origin}: expected {expected} cells as in the header, found {found}{}", open_quote(*lines))]
+    #[error("{origin}: expected {expected} cells as {like}, found {found}{}", open_quote(*lines))]
     Width {
         /// The row.
         origin: Origin,
         /// Cells in the header.
         expected: usize,
+        /// Where their number comes from: `in the header`.
+        like: &'static str,
         /// Cells in the row.
         found: usize,
         /// Lines of the file that the row spans.

@@ -7,6 +7,7 @@ use crate::arguments::argument;
 use crate::error::Error;
 use crate::labels::{Label, Labels, pick};
 use crate::table::{Cell, Origin};
+use crate::texts::Texts;
 use crate::unit::TokenUnit;
 
 /// The rows of one split. Every list has one entry for each row.
@@ -15,7 +16,7 @@ pub struct Examples {
     /// The row's name: the id column, or its number in the file from 0.
     pub ids: Option<Vec<String>>,
     /// `[segment][row]`: one segment, or two for text pairs.
-    pub texts: Vec<Vec<String>>,
+    pub texts: Vec<Texts>,
     /// What each row is to be told as, where the file says it.
     pub labels: Option<Labels>,
     /// Columns that are carried into the table of predictions, with their names.
@@ -27,7 +28,7 @@ pub struct Examples {
 impl Examples {
     /// Examples of one text each, numbered from 0.
     pub fn from_texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Examples {
-        let texts: Vec<String> = texts.into_iter().map(Into::into).collect();
+        let texts: Texts = texts.into_iter().map(Into::into).collect();
         let file: Arc<Path> = Arc::from(Path::new("(in memory)"));
         let origins = (1..).take(texts.len()).map(|line| Origin {
             file: Arc::clone(&file),
@@ -50,7 +51,7 @@ impl Examples {
         mut self,
         texts: impl IntoIterator<Item = T>,
     ) -> Result<Examples, Error> {
-        let texts: Vec<String> = texts.into_iter().map(Into::into).collect();
+        let texts: Texts = texts.into_iter().map(Into::into).collect();
         self.check_length("second texts", texts.len())?;
         self.texts.truncate(1);
         self.texts.push(texts);
@@ -95,7 +96,7 @@ impl Examples {
             .into_iter()
             .map(|row| row.into_iter().map(|label| Some(label.into())).collect());
         let rows = rows.collect();
-        let unit = TokenUnit::of(self.texts.iter().take(1).flatten());
+        let unit = TokenUnit::of_texts(self.texts.iter().take(1))?;
         self.with_labels(Labels::Tokens { unit, rows })
     }
 
@@ -120,8 +121,18 @@ impl Examples {
     /// word, or a number is not finite.
     pub fn with_labels(mut self, labels: Labels) -> Result<Examples, Error> {
         self.check_length("labels", labels.len())?;
-        labels.check(self.texts.first().map_or(&[], Vec::as_slice))?;
+        labels.check(self.texts.first().unwrap_or(&Texts::default()))?;
         self.labels = Some(labels);
+        Ok(self)
+    }
+
+    /// The same examples with all texts in a temporary file, which leaves memory for other things.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn stored(mut self) -> Result<Examples, Error> {
+        let texts = self.texts.into_iter().map(Texts::stored);
+        self.texts = texts.collect::<Result<_, _>>()?;
         Ok(self)
     }
 
@@ -159,7 +170,7 @@ impl Examples {
     pub fn select(&self, rows: &[usize]) -> Examples {
         Examples {
             ids: self.ids.as_ref().map(|ids| pick(ids, rows)),
-            texts: self.texts.iter().map(|texts| pick(texts, rows)).collect(),
+            texts: self.texts.iter().map(|texts| texts.select(rows)).collect(),
             labels: self.labels.as_ref().map(|labels| labels.select(rows)),
             extra: self
                 .extra

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::layout::{self, Layout};
 use crate::load::Splits;
 use crate::module::DataModule;
+use crate::reading::Reading;
 use crate::shuffle::{Stream, permutation};
 use crate::split::{Share, Shares, Stage, training_rows};
 use crate::table::Table;
@@ -194,12 +195,19 @@ pub struct FoldedRows {
 
 impl FoldedRows {
     /// Reads the rows that would train, and divides them.
-    pub(crate) fn read(module: &DataModule) -> Result<FoldedRows, Error> {
+    pub(crate) fn read(
+        module: &DataModule,
+        stage: Stage,
+        text_memory: usize,
+    ) -> Result<FoldedRows, Error> {
         let (source, folds) = (module.source(), module.folds());
+        let reading = Reading::new(module, stage, text_memory)?;
         let layout = layout::find(source, &mut vec![])?;
         let mut notes = folds.notes();
         notes.extend(left_aside(&layout));
-        let Share { table, .. } = training_rows(layout)?;
+        let table = training_rows(layout, &|files| reading.read(files))?;
+        notes.extend(reading.left_over());
+        let table = Arc::new(table);
         let count = folds.cv_num_folds;
         let assigned = folds.assign(count, &table, source.random_seed)?;
         notes.push(format!(

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::arguments::argument;
 use crate::error::Error;
 use crate::table::Cell;
+use crate::texts::Texts;
 use crate::unit::TokenUnit;
 
 /// A class, as the file writes it.
@@ -137,7 +138,7 @@ impl Labels {
 
     /// Checks that every row has as many entries as there are names, letters or words, and that
     /// numbers are finite. `texts` has one entry for each row.
-    pub(crate) fn check(&self, texts: &[String]) -> Result<(), Error> {
+    pub(crate) fn check(&self, texts: &Texts) -> Result<(), Error> {
         let wrong =
             |row: usize, message: String| Err(argument("labels", format!("row {row} {message}")));
         let names = self.names().len();
@@ -146,11 +147,12 @@ impl Labels {
             Labels::MultiLabel { rows, .. } => wrong_width(rows, names),
             Labels::Numbers { rows, .. } => wrong_width(rows, names),
             Labels::Tokens { unit, rows } => {
-                let mut pairs = rows.iter().zip(texts).enumerate();
-                let wrong_row = pairs.find(|(_, (row, text))| row.len() != unit.count(text));
-                if let Some((number, (row, text))) = wrong_row {
-                    let units = unit.counted(unit.count(text));
-                    return wrong(number, format!("has {} for {units}", row.len()));
+                for (number, (row, text)) in rows.iter().zip(texts.iter()).enumerate() {
+                    let count = unit.count(&text?);
+                    if row.len() != count {
+                        let units = unit.counted(count);
+                        return wrong(number, format!("has {} for {units}", row.len()));
+                    }
                 }
                 None
             }

@@ -6,13 +6,13 @@
 
 mod arguments;
 mod batch;
+mod builder;
 mod class_weight;
-mod delimited;
 mod draft;
 mod error;
 mod examples;
 mod folds;
-mod json;
+mod label_table;
 mod labels;
 mod layout;
 mod list;
@@ -21,11 +21,15 @@ mod module;
 mod mutants;
 mod pattern;
 mod read;
+mod reading;
+mod shield;
 mod shuffle;
 mod split;
+mod stored;
 mod survey;
 mod table;
 mod targets;
+mod texts;
 mod tokens;
 mod unit;
 mod write;
@@ -44,10 +48,15 @@ pub use module::{
     SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
     TokenClassificationDataModule,
 };
-pub use read::{Format, ReaderOptions, read_table};
+pub use read::{
+    Format, Header, Quote, ReaderArguments, ReaderOptions, SampleBy, read_table, table_of_bytes,
+};
+pub use shield::panics_are_caught;
 pub use shuffle::{Draws, Stream, permutation};
 pub use split::Stage;
+pub use stored::StoredText;
 pub use survey::{Alphabet, ColumnSurvey, Content, Lengths, SplitSurvey, Survey, Values, survey};
 pub use table::{Cell, Column, Origin, Table};
+pub use texts::Texts;
 pub use unit::TokenUnit;
 pub use write::{OutputFormat, RowWriter};

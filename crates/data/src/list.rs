@@ -10,6 +10,7 @@ use crate::table::Cell;
 pub(crate) fn items(cell: &Cell) -> Option<Vec<Cell>> {
     match cell {
         Cell::List(items) => Some(items.clone()),
+        Cell::Stored(text) => items(&Cell::Text(text.read().ok()?)),
         Cell::Text(text) => {
             let text = text.trim();
             let inside = text.strip_prefix('[')?.strip_suffix(']')?;

@@ -1,14 +1,16 @@
 //! From a data module to the examples of each split.
 
 use crate::arguments::argument;
+use crate::builder::TEXT_MEMORY;
 use crate::draft::Draft;
 use crate::error::{Error, list};
 use crate::examples::Examples;
 use crate::folds::FoldedRows;
 use crate::labels::{Label, Labels};
-use crate::layout;
+use crate::layout::{self, Layout};
 use crate::module::{Cut, DataModule, LabelKind, LabelRole};
 use crate::mutants::{mutate, read_alphabet};
+use crate::reading::Reading;
 use crate::split::{Shares, Stage, divide};
 use crate::table::Cell;
 use crate::targets;
@@ -43,21 +45,38 @@ impl DataModule {
     /// # Errors
     /// An argument, a file, a column or a cell is wrong; the message names it.
     pub fn load(&self, stage: Stage) -> Result<Splits, Error> {
+        self.load_within(stage, TEXT_MEMORY)
+    }
+
+    /// [`DataModule::load`] with so many bytes of texts in memory.
+    fn load_within(&self, stage: Stage, text_memory: usize) -> Result<Splits, Error> {
         self.check()?;
         self.check_stage(stage)?;
         if self.folds().count().is_some() {
             let fold = self.folds().cv_test_fold_id;
             let fold =
                 fold.ok_or_else(|| argument("cv_test_fold_id", "say which fold is meant"))?;
-            return FoldedRows::read(self)?.of_stage(fold, stage);
+            return FoldedRows::read(self, stage, text_memory)?.of_stage(fold, stage);
         }
         let mut notes = self.folds().notes();
         let mut found = vec![];
+        let reading = Reading::new(self, stage, text_memory)?;
         let layout = layout::find(self.source(), &mut found)?;
+        // In the other stages, the labels of other splits are left over by right.
+        let reads_all = stage == Stage::Fit || matches!(layout, Layout::Files(_));
         if matches!(stage, Stage::Fit | Stage::Validate) {
             notes.append(&mut found);
         }
-        let shares = divide(self.source(), layout, stage, &mut notes)?;
+        let shares = divide(
+            self.source(),
+            layout,
+            stage,
+            &|files| reading.read(files),
+            &mut notes,
+        )?;
+        if reads_all {
+            notes.extend(reading.left_over());
+        }
         self.splits(shares, stage, notes)
     }
 
@@ -68,7 +87,7 @@ impl DataModule {
     pub fn load_folds(&self) -> Result<FoldedRows, Error> {
         self.check()?;
         self.check_stage(Stage::Fit)?;
-        let rows = FoldedRows::read(self)?;
+        let rows = FoldedRows::read(self, Stage::Fit, TEXT_MEMORY)?;
         if let Some(LabelKind::Classes { filter: Some(_) }) = self.roles().labels.map(|it| it.kind)
         {
             rows.check()?;
@@ -110,7 +129,10 @@ impl DataModule {
             None => None,
         };
         let mut labels = labels.unwrap_or_default().into_iter();
-        let unit = TokenUnit::of(drafts.iter().flat_map(Draft::first_texts));
+        let unit = match roles.cut {
+            Some(_) => TokenUnit::of_texts(drafts.iter().map(Draft::first_texts))?,
+            None => TokenUnit::Letter,
+        };
         let mut splits = Splits::default();
         for draft in drafts {
             let mut examples = Examples {
@@ -118,7 +140,7 @@ impl DataModule {
                 ..draft.examples
             };
             if let Some(cut) = roles.cut {
-                shorten(&mut examples, cut, unit, draft.split, &mut notes);
+                shorten(&mut examples, cut, unit, draft.split, &mut notes)?;
             }
             if let DataModule::DependencyMapping(module) = self {
                 let rows = examples.len();
@@ -214,21 +236,20 @@ fn shorten(
     unit: TokenUnit,
     split: &str,
     notes: &mut Vec<String>,
-) {
+) -> Result<(), Error> {
     let rows = examples.len();
     let mut longer = 0;
-    for text in examples.texts.iter_mut().flatten() {
-        let kept = unit.first(text, cut.length);
-        if kept.len() < text.len() {
-            longer += 1;
-            *text = kept.to_owned();
-        }
+    for texts in &mut examples.texts {
+        longer += texts.cut(|text| unit.first(text, cut.length))?;
     }
     if let Some(Labels::Tokens { rows, .. }) = &mut examples.labels {
         rows.iter_mut().for_each(|row| row.truncate(cut.length));
     }
     if cut.extra {
         for cell in examples.extra.iter_mut().flat_map(|(_, cells)| cells) {
+            if let Cell::Stored(text) = cell {
+                *cell = Cell::from(unit.first(&text.read()?, cut.length));
+            }
             match cell {
                 Cell::List(items) => items.truncate(cut.length),
                 Cell::Text(text) => *text = unit.first(text, cut.length).to_owned(),
@@ -242,4 +263,8 @@ fn shorten(
             unit.counted(cut.length)
         ));
     }
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

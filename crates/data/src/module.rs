@@ -149,6 +149,7 @@ impl DataModule {
     /// # Errors
     /// The first argument with a value it cannot have.
     pub fn check(&self) -> Result<(), Error> {
+        self.source().check()?;
         self.folds().check()?;
         self.batching().check()?;
         match self {

@@ -8,6 +8,7 @@ use crate::error::{Error, list};
 use crate::examples::Examples;
 use crate::labels::pick;
 use crate::table::Cell;
+use crate::texts::Texts;
 
 /// Reads an alphabet: a file with one letter on each line.
 ///
@@ -49,7 +50,7 @@ pub(crate) fn read_alphabet(file: &Path) -> Result<Vec<char>, Error> {
 /// alphabet. Both are -1 for the text itself. A letter is replaced by itself too.
 ///
 /// # Errors
-/// A column that is carried along has one of the two names.
+/// A column that is carried along has one of the two names, or a text cannot be read.
 pub(crate) fn mutate(examples: &Examples, alphabet: &[char]) -> Result<Examples, Error> {
     const COLUMNS: [&str; 2] = ["pos_i", "mut_i"];
     if let Some((name, _)) = examples
@@ -65,7 +66,8 @@ pub(crate) fn mutate(examples: &Examples, alphabet: &[char]) -> Result<Examples,
     }
     let (mut rows, mut texts) = (vec![], vec![]);
     let (mut positions, mut letters) = (vec![], vec![]);
-    for (row, text) in examples.texts.iter().flatten().enumerate() {
+    for (row, text) in examples.texts.iter().flat_map(Texts::iter).enumerate() {
+        let text = text?;
         let text = text.trim();
         for (position, (start, old)) in text.char_indices().enumerate() {
             let (before, after) = (&text[..start], &text[start + old.len_utf8()..]);
@@ -90,7 +92,7 @@ pub(crate) fn mutate(examples: &Examples, alphabet: &[char]) -> Result<Examples,
     extra.extend(columns.zip([positions, letters]));
     Ok(Examples {
         ids: examples.ids.as_ref().map(|ids| pick(ids, &rows)),
-        texts: vec![texts],
+        texts: vec![texts.into_iter().collect()],
         labels: None,
         extra,
         origins: pick(&examples.origins, &rows),

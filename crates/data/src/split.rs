@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::arguments::{Source, SplitSize};
 use crate::error::Error;
 use crate::layout::Layout;
-use crate::read::{ReaderOptions, read_table};
 use crate::shuffle::{Stream, permutation};
 use crate::table::Table;
 
@@ -48,7 +47,7 @@ pub(crate) struct Shares {
     pub(crate) test: Option<Share>,
 }
 
-/// Reads the files that a stage needs and divides their rows.
+/// Reads the files that a stage needs, those of a split as one table, and divides their rows.
 ///
 /// # Errors
 /// A file cannot be read, the stage's split is neither there nor can be held out, or holding out
@@ -57,12 +56,14 @@ pub(crate) fn divide(
     source: &Source,
     layout: Layout,
     stage: Stage,
+    read_table: &dyn Fn(&[PathBuf]) -> Result<Table, Error>,
     notes: &mut Vec<String>,
 ) -> Result<Shares, Error> {
+    let read_files = |files: &[PathBuf]| read_table(files).map(Share::whole);
     let folder = match layout {
         Layout::Folder(folder) => folder,
-        Layout::File(path) => {
-            let rows = Share::whole(read_table(&path, &ReaderOptions::default())?);
+        Layout::Files(files) => {
+            let rows = read_files(&files)?;
             let none = Shares::default();
             return match stage {
                 Stage::Fit => HeldOut {
@@ -125,11 +126,14 @@ pub(crate) fn divide(
 ///
 /// # Errors
 /// The file cannot be read, or the folder has no training split.
-pub(crate) fn training_rows(layout: Layout) -> Result<Share, Error> {
+pub(crate) fn training_rows(
+    layout: Layout,
+    read: &dyn Fn(&[PathBuf]) -> Result<Table, Error>,
+) -> Result<Table, Error> {
     match layout {
-        Layout::File(path) => Ok(Share::whole(read_table(&path, &ReaderOptions::default())?)),
+        Layout::Files(files) => read(&files),
         Layout::Folder(folder) => match &folder.train {
-            Some(files) => read_files(files),
+            Some(files) => read(files),
             None => Err(folder.missing(without_train(Stage::Fit), None)),
         },
     }
@@ -156,14 +160,6 @@ fn switched_off(source: &Source, split: &str) -> Error {
             "there is no {split} split, and {split}_split_size is 0, so none is held out"
         ),
     }
-}
-
-fn read_files(files: &[PathBuf]) -> Result<Share, Error> {
-    let mut table = Table::default();
-    for file in files {
-        table.append(read_table(file, &ReaderOptions::default())?);
-    }
-    Ok(Share::whole(table))
 }
 
 /// Which splits have no files of their own.

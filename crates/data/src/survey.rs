@@ -14,7 +14,7 @@ use crate::arguments::Source;
 use crate::error::Error;
 use crate::layout::{self, Layout};
 use crate::list;
-use crate::read::{Format, ReaderOptions, read_table};
+use crate::read::{Format, ReaderOptions, read_table, read_tables};
 use crate::table::{Cell, Table};
 use crate::unit::TokenUnit;
 
@@ -53,8 +53,8 @@ pub fn survey(path: &Path) -> Result<Survey, Error> {
         });
     }
     let folder = match layout::find(&source, &mut vec![])? {
-        Layout::File(file) => {
-            let tables = vec![read_table(&file, &ReaderOptions::default())?];
+        Layout::Files(files) => {
+            let tables = vec![read_tables(&files, &ReaderOptions::default())?];
             return Ok(Survey::of(path, None, tables));
         }
         Layout::Folder(folder) => folder,
@@ -128,8 +128,9 @@ impl Survey {
     /// What each label of the column `labels` stands beside, if every row has as many as the text in `texts` has letters or words.
     pub fn token_labels(&self, texts: &str, labels: &str) -> Option<TokenUnit> {
         let text_of = |cell: &Cell| cell.text().map(|text| text.trim().to_owned());
-        let all: Vec<Option<String>> = cells(&self.tables, texts).map(text_of).collect();
-        let unit = TokenUnit::of(all.iter().flatten());
+        // Texts may be more than fit into memory, so they are gone through again instead of gathered.
+        let all = || cells(&self.tables, texts).map(text_of);
+        let unit = TokenUnit::of(all().flatten());
         let is_list = |cell: &Cell| {
             let separated = |text: String| list::is_separated(text.trim());
             list::items(cell).is_some() || cell.text().is_some_and(separated)
@@ -141,13 +142,13 @@ impl Survey {
             (None, Some(text)) => Some(text.trim().chars().count()),
             (None, None) => None,
         };
-        let mut rows = all.iter().zip(cells(&self.tables, labels));
+        let mut rows = all().zip(cells(&self.tables, labels));
         let fits = rows.all(|(text, labels)| {
             let text = text.as_deref().map(|text| unit.count(text));
             text.is_some() && text == count(labels)
         });
         // Texts of one letter have labels of one letter whatever they are.
-        let longest = all.iter().flatten().map(|text| unit.count(text)).max();
+        let longest = all().flatten().map(|text| unit.count(&text)).max();
         (fits && longest > Some(1)).then_some(unit)
     }
 }

@@ -1,18 +1,24 @@
 //! Tables in memory: named columns of cells, and where in which file every row began.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::error::Error;
+use crate::stored::StoredText;
+
 /// One value of a table, as its file wrote it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Cell {
     /// A JSON `null`, or a key that this row does not have.
     Missing,
     /// Text; every cell of a CSV or TSV file, so that the id `007` stays `007`.
     Text(String),
+    /// Long text of a large table, which lies in a temporary file until it is used.
+    Stored(StoredText),
     /// A whole number.
     Integer(i64),
     /// A number with a fraction or an exponent.
@@ -27,11 +33,29 @@ pub enum Cell {
 
 impl Cell {
     /// The text of a single value; `None` for a missing cell, a list and an object.
+    ///
+    /// Stored text that cannot be read is none; [`Cell::loaded`] says why.
     pub fn text(&self) -> Option<String> {
         match self {
             Cell::Text(text) => Some(text.clone()),
+            Cell::Stored(text) => text.read().ok(),
             Cell::Integer(_) | Cell::Float(_) | Cell::Bool(_) => Some(self.to_string()),
             Cell::Missing | Cell::List(_) | Cell::Object(_) => None,
+        }
+    }
+
+    /// The value itself, read from the temporary file if it lies there.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn loaded(&self) -> Result<Cow<'_, Cell>, Error> {
+        match self {
+            Cell::Stored(text) => Ok(Cow::Owned(Cell::Text(text.read()?))),
+            Cell::List(items) if items.iter().any(|item| matches!(item, Cell::Stored(_))) => {
+                let items = items.iter().map(|item| Ok(item.loaded()?.into_owned()));
+                Ok(Cow::Owned(Cell::List(items.collect::<Result<_, Error>>()?)))
+            }
+            _ => Ok(Cow::Borrowed(self)),
         }
     }
 
@@ -41,6 +65,7 @@ impl Cell {
             Cell::Integer(number) => u64::try_from(*number).ok(),
             Cell::Float(_) => whole_text(&self.to_string()),
             Cell::Text(text) => whole_text(text.trim()),
+            Cell::Stored(_) => self.text().and_then(|text| whole_text(text.trim())),
             Cell::Missing | Cell::Bool(_) | Cell::List(_) | Cell::Object(_) => None,
         }
     }
@@ -49,7 +74,7 @@ impl Cell {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Cell::Missing => "nothing",
-            Cell::Text(_) => "text",
+            Cell::Text(_) | Cell::Stored(_) => "text",
             Cell::Integer(_) | Cell::Float(_) => "a number",
             Cell::Bool(_) => "true or false",
             Cell::List(_) => "a list",
@@ -67,7 +92,9 @@ impl Cell {
             }
             Cell::Text(text) => format!("{text:?}"),
             Cell::Integer(_) | Cell::Float(_) | Cell::Bool(_) => self.to_string(),
-            Cell::Missing | Cell::List(_) | Cell::Object(_) => self.kind().to_owned(),
+            Cell::Stored(_) | Cell::Missing | Cell::List(_) | Cell::Object(_) => {
+                self.kind().to_owned()
+            }
         }
     }
 
@@ -92,6 +119,7 @@ impl Cell {
         match self {
             Cell::Missing => Value::Null,
             Cell::Text(text) => Value::from(text.as_str()),
+            Cell::Stored(_) => Value::from(self.text()),
             Cell::Integer(number) => Value::from(*number),
             Cell::Float(number) => Value::from(*number),
             Cell::Bool(truth) => Value::from(*truth),
@@ -122,12 +150,33 @@ impl fmt::Display for Cell {
         match self {
             Cell::Missing => Ok(()),
             Cell::Text(text) | Cell::Object(text) => f.write_str(text),
+            Cell::Stored(_) => f.write_str(&self.text().unwrap_or_default()),
             Cell::Integer(number) => write!(f, "{number}"),
             Cell::Float(number) if number.is_finite() => write!(f, "{number:?}"),
             Cell::Float(number) if number.is_nan() => f.write_str("nan"),
             Cell::Float(number) => f.write_str(if *number > 0.0 { "inf" } else { "-inf" }),
             Cell::Bool(truth) => write!(f, "{truth}"),
             Cell::List(_) => write!(f, "{}", self.to_json()),
+        }
+    }
+}
+
+/// Text is the same wherever it lies.
+impl PartialEq for Cell {
+    fn eq(&self, other: &Cell) -> bool {
+        match (self, other) {
+            (Cell::Missing, Cell::Missing) => true,
+            (Cell::Text(text), Cell::Text(other)) => text == other,
+            (Cell::Stored(text), Cell::Stored(other)) => text == other,
+            (Cell::Stored(stored), Cell::Text(text)) | (Cell::Text(text), Cell::Stored(stored)) => {
+                stored.len() == text.len() && stored.read().is_ok_and(|stored| stored == *text)
+            }
+            (Cell::Integer(number), Cell::Integer(other)) => number == other,
+            (Cell::Float(number), Cell::Float(other)) => number == other,
+            (Cell::Bool(truth), Cell::Bool(other)) => truth == other,
+            (Cell::List(items), Cell::List(other)) => items == other,
+            (Cell::Object(json), Cell::Object(other)) => json == other,
+            _ => false,
         }
     }
 }
@@ -188,7 +237,7 @@ impl From<f32> for Cell {
 pub struct Origin {
     /// The file, as the user named it.
     pub file: Arc<Path>,
-    /// The line on which the row starts, counted from 1; for texts given in code, the row.
+    /// The line on which the row starts, counted from 1; for Parquet files and texts given in code, the row.
     pub line: u64,
 }
 
@@ -214,6 +263,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Where each row began.
     pub origins: Vec<Origin>,
+    /// The column of texts, for formats that have just one: `sequence` or `text`.
+    pub text_column: Option<&'static str>,
 }
 
 impl Table {
@@ -247,30 +298,6 @@ impl Table {
             line: 0,
         };
         self.origins.get(row).cloned().unwrap_or_else(nowhere)
-    }
-
-    /// Appends the rows of `other`. A column that only one of the two has is missing in the rows
-    /// of the other.
-    pub(crate) fn append(&mut self, mut other: Table) {
-        let before = self.len();
-        let total = before + other.len();
-        self.origins.append(&mut other.origins);
-        for mut column in other.columns {
-            match self.columns.iter_mut().find(|own| own.name == column.name) {
-                Some(own) => own.cells.append(&mut column.cells),
-                None => {
-                    let mut cells = vec![Cell::Missing; before];
-                    cells.append(&mut column.cells);
-                    self.columns.push(Column {
-                        name: column.name,
-                        cells,
-                    });
-                }
-            }
-        }
-        for column in &mut self.columns {
-            column.cells.resize(total, Cell::Missing);
-        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::unit::TokenUnit;
 /// The column is missing, a cell is not a list of labels or a text of letters, or it has more or
 /// fewer labels than its row has letters (or words).
 pub(crate) fn read(column: &str, drafts: &[Draft]) -> Result<Vec<Labels>, Error> {
-    let unit = TokenUnit::of(drafts.iter().flat_map(Draft::first_texts));
+    let unit = TokenUnit::of_texts(drafts.iter().map(Draft::first_texts))?;
     let mut form = Form::Letters;
     for draft in drafts {
         if draft.labels(column)?.any(|place| is_list(place.cell())) {
@@ -25,9 +25,9 @@ pub(crate) fn read(column: &str, drafts: &[Draft]) -> Result<Vec<Labels>, Error>
     }
     let mut numbered = true;
     for draft in drafts {
-        for (place, text) in draft.labels(column)?.zip(draft.first_texts()) {
+        for (place, text) in draft.labels(column)?.zip(draft.first_texts().iter()) {
             let entries = form.entries(place)?;
-            let expected = unit.count(text);
+            let expected = unit.count(&text?);
             if entries.len() != expected {
                 return Err(Error::TokenCount {
                     origin: place.origin(),

@@ -1,5 +1,8 @@
 //! What the labels of a text's tokens stand beside: its letters, or its words.
 
+use crate::error::Error;
+use crate::texts::Texts;
+
 /// What one label of a text with token labels belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenUnit {
@@ -19,6 +22,19 @@ impl TokenUnit {
             true => TokenUnit::Word,
             false => TokenUnit::Letter,
         }
+    }
+
+    /// [`TokenUnit::of`] all of these texts, of which stored ones are read one by one.
+    ///
+    /// # Errors
+    /// A text cannot be read.
+    pub fn of_texts<'a>(all: impl IntoIterator<Item = &'a Texts>) -> Result<TokenUnit, Error> {
+        for text in all.into_iter().flat_map(Texts::iter) {
+            if TokenUnit::of([text?]) == TokenUnit::Word {
+                return Ok(TokenUnit::Word);
+            }
+        }
+        Ok(TokenUnit::Letter)
     }
 
     /// How many labels a text takes.

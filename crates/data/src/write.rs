@@ -1,5 +1,6 @@
 //! Writing tables of predictions row by row; the file appears complete or not at all.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -130,12 +131,14 @@ impl RowWriter {
                 found: row.len(),
             });
         }
+        let row = row.iter().map(Cell::loaded);
+        let row: Vec<Cow<Cell>> = row.collect::<Result<_, _>>()?;
         let result = match &mut self.sink {
             Sink::Delimited(sink) => sink
-                .write_record(row.iter().map(Cell::to_string))
+                .write_record(row.iter().map(ToString::to_string))
                 .map_err(io::Error::from),
             Sink::JsonLines(sink) => {
-                let pairs = self.columns.iter().zip(row);
+                let pairs = self.columns.iter().zip(&row);
                 let object: Map<String, Value> = pairs
                     .map(|(name, cell)| (name.clone(), cell.to_json()))
                     .collect();

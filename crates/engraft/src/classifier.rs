@@ -331,7 +331,7 @@ impl TextClassifier {
     }
 }
 
-/// Reads labelled examples from a CSV, TSV or JSON-lines file: the texts of column `x_col`, the labels of column `y_col`.
+/// Reads labelled examples from a file of any format that is read: the texts of column `x_col`, the labels of column `y_col`.
 ///
 /// # Errors
 /// The file or a column is missing, or a row is broken.

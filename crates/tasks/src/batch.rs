@@ -117,6 +117,25 @@ impl Batch {
     }
 }
 
+/// Bytes of text that are read from where they are stored before they become tokens, about.
+const TEXT_AT_ONCE: usize = 4 << 20;
+
+/// Divides rows into neighbours whose texts take little memory together.
+fn groups<'r>(examples: &Examples, mut rows: &'r [usize]) -> impl Iterator<Item = &'r [usize]> {
+    let bytes = |row: usize| -> usize { examples.texts.iter().map(|it| it.bytes(row)).sum() };
+    std::iter::from_fn(move || {
+        let mut total = 0;
+        let fits = |row: &&usize| {
+            total += bytes(**row);
+            total <= TEXT_AT_ONCE
+        };
+        let count = rows.iter().take_while(fits).count().max(1);
+        let (group, rest) = rows.split_at_checked(count)?;
+        rows = rest;
+        Some(group)
+    })
+}
+
 /// Turns rows into tokens; cheap to clone and send to another thread.
 #[derive(Clone)]
 pub struct RowEncoder {
@@ -141,17 +160,55 @@ impl RowEncoder {
         rows: &[usize],
         unit: Option<TokenUnit>,
     ) -> Result<Vec<EncodedRow>> {
+        let mut encoded = Vec::with_capacity(rows.len());
+        for rows in groups(examples, rows) {
+            encoded.extend(self.encode_at_once(examples, rows, unit)?);
+        }
+        Ok(encoded)
+    }
+
+    /// How many tokens each row of `examples` has, of which only a few are encoded at a time.
+    ///
+    /// # Errors
+    /// Those of [`Self::encode`].
+    pub fn lengths(&self, examples: &Examples, unit: Option<TokenUnit>) -> Result<Vec<usize>> {
+        let rows: Vec<usize> = (0..examples.len()).collect();
+        let mut lengths = Vec::with_capacity(rows.len());
+        for rows in groups(examples, &rows) {
+            let encoded = self.encode_at_once(examples, rows, unit)?;
+            lengths.extend(encoded.iter().map(|row| row.encoding.len()));
+        }
+        Ok(lengths)
+    }
+
+    /// [`Self::encode`] with all texts of the rows in memory.
+    fn encode_at_once(
+        &self,
+        examples: &Examples,
+        rows: &[usize],
+        unit: Option<TokenUnit>,
+    ) -> Result<Vec<EncodedRow>> {
         let place = |row: usize| {
             examples
                 .origins
                 .get(row)
                 .map_or_else(|| format!("row {row}"), ToString::to_string)
         };
-        let texts: Vec<Row<'_>> = rows
-            .iter()
-            .map(|&row| Row {
-                text: examples.texts.first().map_or("", |texts| &texts[row]),
-                pair: examples.texts.get(1).map(|texts| texts[row].as_str()),
+        let texts = |segment: usize| -> Option<Result<Vec<_>>> {
+            let texts = examples.texts.get(segment)?;
+            let text = |&row: &usize| {
+                texts.get(row).map_err(|error| Error::Row {
+                    row: place(row),
+                    problem: error.to_string(),
+                })
+            };
+            Some(rows.iter().map(text).collect())
+        };
+        let (first, second) = (texts(0).transpose()?, texts(1).transpose()?);
+        let texts: Vec<Row<'_>> = (0..rows.len())
+            .map(|at| Row {
+                text: first.as_ref().map_or("", |texts| &texts[at]),
+                pair: second.as_ref().map(|texts| &*texts[at]),
             })
             .collect();
         let encoded = self.tokenizer.encode_rows(&texts, self.max_length);

@@ -149,6 +149,12 @@ impl Alphabet {
         &self.listed
     }
 
+    /// The length of the longest token in bytes, at least 4: that of any letter.
+    pub(crate) fn longest(&self) -> usize {
+        let longest = self.tokens.keys().map(|token| token.len()).max();
+        longest.unwrap_or(0).max(4)
+    }
+
     /// Divides a sequence into tokens.
     ///
     /// # Errors

@@ -149,6 +149,12 @@ impl Tokenizer {
                 specials,
             });
         }
+        if pair.is_none()
+            && let Some(start) = self.long_enough_start(text, max_length - specials)
+        {
+            let (kept, _) = cut(self.part(start, 0)?, None, max_length - specials)?;
+            return Ok((self.join(kept, None)?, true));
+        }
         let whole = self.encode(text, pair)?;
         if whole.len() <= max_length {
             return Ok((whole, false));
@@ -310,11 +316,50 @@ impl Tokenizer {
         self.files.clone().into_inner()
     }
 
+    /// [`Self::encode_truncated`] of one text, by its tokens as a whole.
+    #[cfg(test)]
+    pub(crate) fn encode_whole_then_cut(&self, text: &str, max_length: usize) -> (Encoding, bool) {
+        let whole = self.encode(text, None).unwrap();
+        if whole.len() <= max_length {
+            return (whole, false);
+        }
+        let room = max_length - self.specials_added(false);
+        let (kept, _) = cut(self.part(text, 0).unwrap(), None, room).unwrap();
+        (self.join(kept, None).unwrap(), true)
+    }
+
     /// The ids that the crate `tokenizers` alone gives a text.
     #[cfg(test)]
     pub(crate) fn inner_ids(&self, text: &str) -> Vec<u32> {
         let encoding = self.inner.encode_fast(text, true).unwrap();
         encoding.get_ids().to_vec()
+    }
+
+    /// A start of a long sequence whose first `room` tokens are those of the whole, and that has more; none where the whole is as well
+    /// encoded. It spares what is cut off, a chromosome perhaps, from becoming tokens first.
+    fn long_enough_start<'t>(&self, text: &'t str, room: usize) -> Option<&'t str> {
+        let alphabet = self.alphabet.as_ref()?;
+        // Refusing a letter means looking at all of them.
+        if self.policy == LetterPolicy::Error {
+            return None;
+        }
+        let mut bytes = (room + 1).saturating_mul(alphabet.longest());
+        // Where much of the text is no token, as white space is not, more of it is needed.
+        for _ in 0..4 {
+            bytes = bytes.saturating_mul(2).saturating_add(64);
+            if bytes >= text.len() {
+                return None;
+            }
+            let start = &text[..text.floor_char_boundary(bytes)];
+            let spelled = alphabet.spell(start, self.policy).ok()?;
+            // What the cut went through may be told otherwise than in the whole; a token's length before it, all is the same.
+            let safe = start.chars().count().saturating_sub(alphabet.longest());
+            let told = spelled.spans.iter().take_while(|span| span.end <= safe);
+            if told.take(room + 1).count() > room {
+                return Some(start);
+            }
+        }
+        None
     }
 
     /// Encodes the texts without special tokens.

@@ -6,6 +6,9 @@ pub enum Error {
     /// The model or a row of its data.
     #[error(transparent)]
     Task(#[from] engraft_tasks::Error),
+    /// The rows.
+    #[error(transparent)]
+    Data(#[from] Box<engraft_data::Error>),
     /// A file of a checkpoint.
     #[error(transparent)]
     Hub(#[from] engraft_hub::Error),
@@ -53,6 +56,12 @@ pub enum Error {
         /// The first rows of the batch.
         rows: String,
     },
+}
+
+impl From<engraft_data::Error> for Error {
+    fn from(error: engraft_data::Error) -> Self {
+        Self::Data(Box::new(error))
+    }
 }
 
 impl From<engraft_models::Error> for Error {

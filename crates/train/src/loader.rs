@@ -3,16 +3,13 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use engraft_data::{BatchBy, Batching, Examples, Order, TokenUnit, plan_rows, plan_window};
+use engraft_data::{BatchBy, Batching, Examples, Order, Texts, TokenUnit, plan_rows, plan_window};
 use engraft_tasks::{Batch, Draws, Model, RowEncoder, Targets};
 
 use crate::error::{Error, Result};
 
 /// Batches that wait to be computed.
 const AHEAD: usize = 4;
-
-/// Rows tokenised at once when only their lengths are wanted.
-const ROWS_AT_ONCE: usize = 1024;
 
 /// The batches of one split.
 pub(crate) struct Loader {
@@ -42,13 +39,12 @@ impl Loader {
     ) -> Result<Self> {
         let encoder = model.row_encoder();
         let sorts = batching.token_budget.is_some() || batching.batch_window.is_some();
-        let texts = || examples.texts.iter().flatten();
-        let unit = encoder
-            .locates()
-            .then(|| targets.unit().or(model.unit()))
-            .map(|unit| unit.unwrap_or_else(|| TokenUnit::of(texts())));
+        let unit = match encoder.locates().then(|| targets.unit().or(model.unit())) {
+            Some(None) => Some(TokenUnit::of_texts(&examples.texts)?),
+            known => known.flatten(),
+        };
         let lengths = if sorts {
-            Some(lengths(&encoder, &examples, unit)?)
+            Some(encoder.lengths(&examples, unit)?)
         } else {
             None
         };
@@ -69,7 +65,10 @@ impl Loader {
     }
 
     /// A hash of every text and label: what tells one table from another.
-    pub(crate) fn fingerprint(&self) -> u64 {
+    ///
+    /// # Errors
+    /// A text cannot be read from where it is stored.
+    pub(crate) fn fingerprint(&self) -> Result<u64> {
         // FNV-1a, whose value will not change with a compiler.
         let mut hash = 0xcbf2_9ce4_8422_2325u64;
         let mut eat = |bytes: &[u8]| {
@@ -77,12 +76,12 @@ impl Loader {
                 hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
             }
         };
-        for text in self.examples.texts.iter().flatten() {
-            eat(text.as_bytes());
+        for text in self.examples.texts.iter().flat_map(Texts::iter) {
+            eat(text?.as_bytes());
             eat(&[0xff]);
         }
         self.targets.digest(&mut eat);
-        hash
+        Ok(hash)
     }
 
     /// Encodes every row once, so that one that cannot be is found before anything is computed.
@@ -95,7 +94,8 @@ impl Loader {
         if !self.encoder.refuses() || self.lengths.is_some() {
             return Ok(());
         }
-        lengths(&self.encoder, &self.examples, self.unit).map(|_| ())
+        let lengths = self.encoder.lengths(&self.examples, self.unit);
+        lengths.map(drop).map_err(Into::into)
     }
 
     /// Whether every epoch has as many batches as the first.
@@ -169,23 +169,4 @@ impl Iterator for Batches {
             ))
         }))
     }
-}
-
-/// The length of every row in tokens.
-fn lengths(
-    encoder: &RowEncoder,
-    examples: &Examples,
-    unit: Option<TokenUnit>,
-) -> Result<Vec<usize>> {
-    let rows: Vec<usize> = (0..examples.len()).collect();
-    let mut lengths = Vec::with_capacity(rows.len());
-    for rows in rows.chunks(ROWS_AT_ONCE) {
-        lengths.extend(
-            encoder
-                .encode(examples, rows, unit)?
-                .iter()
-                .map(|row| row.encoding.len()),
-        );
-    }
-    Ok(lengths)
 }

@@ -62,7 +62,7 @@ pub(crate) fn data_signature(
     model: &Model,
     fit: &Fit<'_>,
     loader: &Loader,
-) -> BTreeMap<String, String> {
+) -> Result<BTreeMap<String, String>> {
     let max_length = model.task().backbone().backbone().max_length;
     let some =
         |value: Option<usize>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
@@ -70,7 +70,7 @@ pub(crate) fn data_signature(
         ("seed_everything", fit.seed.to_string()),
         (
             "training rows",
-            format!("{} ({:016x})", loader.rows(), loader.fingerprint()),
+            format!("{} ({:016x})", loader.rows(), loader.fingerprint()?),
         ),
         (
             "limit_train_batches",
@@ -84,10 +84,10 @@ pub(crate) fn data_signature(
         ("shuffle", fit.batching.shuffle.to_string()),
         ("accumulate_grad_batches", fit.plan.accumulate.to_string()),
     ];
-    pairs
+    Ok(pairs
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+        .collect())
 }
 
 /// Path and shape of every parameter that is trained.

@@ -234,14 +234,10 @@ impl Columns {
             Source::Id => Cell::Text(self.id(row)),
             Source::Labels => self.label(row),
             Source::Sequences => {
-                let mut texts = self
-                    .examples
-                    .texts
-                    .iter()
-                    .filter_map(|texts| texts.get(row));
+                let mut texts = self.examples.texts.iter().map(|texts| texts.cell(row));
                 match (texts.next(), texts.next()) {
-                    (Some(one), None) => Cell::Text(one.clone()),
-                    (Some(one), Some(two)) => Cell::from(vec![one.clone(), two.clone()]),
+                    (Some(one), None) => one,
+                    (Some(one), Some(two)) => Cell::List(vec![one, two]),
                     (None, _) => Cell::Missing,
                 }
             }

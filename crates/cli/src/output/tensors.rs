@@ -11,18 +11,17 @@ use engraft_tasks::output::largest;
 use serde_json::{Value, json};
 
 use super::columns::Columns;
+use crate::failure::Failure;
 
 /// Writes the rows' predictions; ids, and the columns that were asked for beside them, are notes in the form of JSON lists.
-pub(super) fn write(
-    path: &Path,
-    columns: &Columns,
-    rows: Vec<RowOutput>,
-) -> engraft_hub::Result<()> {
+pub(super) fn write(path: &Path, columns: &Columns, rows: Vec<RowOutput>) -> Result<(), Failure> {
+    let broke = |error: &dyn std::fmt::Display| Failure::Broke(error.to_string());
     let ids: Vec<String> = rows.iter().map(|output| columns.id(output.row)).collect();
     let mut notes = BTreeMap::from([("ids".to_owned(), json!(ids).to_string())]);
     let mut beside: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for output in &rows {
         for (name, cell) in columns.beside(output.row) {
+            let cell = cell.loaded().map_err(|error| broke(&error))?;
             beside.entry(name).or_default().push(in_json(&cell));
         }
     }
@@ -54,11 +53,12 @@ pub(super) fn write(
             ),
         };
         let whole = Part { shape, values };
-        return write_safetensors(path, vec![whole.named("predictions".to_owned())], &notes);
+        let whole = vec![whole.named("predictions".to_owned())];
+        return write_safetensors(path, whole, &notes).map_err(|error| broke(&error));
     }
     let numbered = rows.into_iter().enumerate();
     let tensors = numbered.map(|(row, part)| part.named(format!("predictions.{row}")));
-    write_safetensors(path, tensors, &notes)
+    write_safetensors(path, tensors, &notes).map_err(|error| broke(&error))
 }
 
 /// A tensor of one row, or of all.
@@ -124,6 +124,8 @@ fn in_json(cell: &Cell) -> Value {
     match cell {
         Cell::Missing => Value::Null,
         Cell::Text(text) => json!(text),
+        // Loaded before, so that one which cannot be read is an error.
+        Cell::Stored(_) => json!(cell.text()),
         Cell::Integer(number) => json!(number),
         Cell::Float(number) => json!(number),
         Cell::Bool(truth) => json!(truth),

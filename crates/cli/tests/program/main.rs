@@ -7,6 +7,7 @@ mod configuration;
 mod documentation;
 mod explaining;
 mod folds;
+mod formats;
 mod help;
 mod logs;
 mod lora;

@@ -240,7 +240,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --data.path table.xlsx",
-        "table.xlsx: unknown kind of table; the extensions read are .csv, .tsv, .tab, .jsonl, .ndjson, .json",
+        "table.xlsx: unknown kind of table; the extensions read are .csv, .tsv, .tab, .jsonl, .ndjson, .json, .parquet, .pq, .fasta, .fa, .fas, .fna, .ffn, .faa, .fastq, .fq, .txt, each also with .gz or .zst",
     ),
     (
         "fit -c fit.yaml --data.path binary.tsv",

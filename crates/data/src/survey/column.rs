@@ -9,6 +9,9 @@ use crate::table::Cell;
 /// Distinct values of a column that are counted; beyond these they are no classes anyway.
 const MOST_VALUES: usize = 10_000;
 
+/// Bytes of a value that is counted; longer ones are no classes either, and would fill the memory.
+const LONGEST_VALUE: usize = 4096;
+
 /// What one column holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnSurvey {
@@ -20,7 +23,7 @@ pub struct ColumnSurvey {
     pub missing: usize,
     /// What the values are.
     pub content: Content,
-    /// How often each value occurs, as text; none if there are too many or they are lists.
+    /// How often each value occurs, as text; none if there are too many, one is too long for a class, or they are lists.
     pub values: Option<Values>,
     /// Letters of each value.
     pub letters: Lengths,
@@ -101,7 +104,8 @@ impl ColumnSurvey {
             content: seen.content(),
             lower_case: seen.alphabet.has_lower_case(),
             alphabet_size: seen.alphabet.size(),
-            values: (seen.lists == 0 && seen.values.len() <= MOST_VALUES).then_some(seen.values),
+            values: (seen.lists == 0 && !seen.has_long && seen.values.len() <= MOST_VALUES)
+                .then_some(seen.values),
             letters: Lengths::of(seen.letters),
             words: Lengths::of(seen.words),
         }
@@ -119,6 +123,8 @@ struct Seen {
     filled: usize,
     missing: usize,
     values: Values,
+    /// Whether a value was too long to be counted.
+    has_long: bool,
     letters: Vec<usize>,
     words: Vec<usize>,
     alphabet: Letters,
@@ -136,6 +142,9 @@ struct Seen {
 
 impl Seen {
     fn look(&mut self, cell: &Cell) {
+        let loaded = cell.loaded();
+        // A text that cannot be read back is told of when it is used.
+        let cell = loaded.as_deref().unwrap_or(&Cell::Missing);
         if let Some(items) = list::items(cell) {
             self.filled += 1;
             self.lists += 1;
@@ -169,7 +178,8 @@ impl Seen {
         self.spaced += usize::from(words > 1);
         self.words.push(words);
         self.alphabet.count(text);
-        if self.values.len() <= MOST_VALUES {
+        self.has_long |= text.len() > LONGEST_VALUE;
+        if self.values.len() <= MOST_VALUES && !self.has_long {
             *self.values.entry(text.to_owned()).or_default() += 1;
         }
     }

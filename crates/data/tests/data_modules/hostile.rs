@@ -18,8 +18,8 @@ fn is_whole(examples: &Examples) -> bool {
     labels.is_none_or(|labels| {
         let fits = match labels {
             Labels::Tokens { unit, rows } => {
-                let mut pairs = rows.iter().zip(&examples.texts[0]);
-                pairs.all(|(row, text)| row.len() == unit.count(text))
+                let mut pairs = rows.iter().zip(examples.texts[0].iter());
+                pairs.all(|(row, text)| row.len() == unit.count(&text.unwrap()))
             }
             Labels::Numbers { names, rows } => rows
                 .iter()

@@ -5,6 +5,7 @@
 mod arguments;
 mod columns;
 mod folds;
+mod formats;
 mod hostile;
 mod retrieval;
 mod splits;

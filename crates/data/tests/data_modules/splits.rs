@@ -19,7 +19,7 @@ fn fit_divides_one_file_and_other_stages_take_all_of_it() {
     assert_eq!(all, (0..50).collect::<Vec<_>>());
     let examples = splits.test.unwrap();
     let row: usize = examples.ids.as_ref().unwrap()[0].parse().unwrap();
-    assert_eq!(examples.texts[0][0], format!("S{row}"));
+    assert_eq!(examples.texts[0].get(0).unwrap(), format!("S{row}"));
     assert_eq!(examples.classes().unwrap()[0], Label::Index(row as u64 % 3));
     assert_eq!(examples.origins[0].line, row as u64 + 2);
 

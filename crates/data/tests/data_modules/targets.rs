@@ -242,7 +242,7 @@ fn one_file_is_split_by_seed_with_its_numbers() {
         let examples = split.as_ref().unwrap();
         assert_eq!(examples.len(), length);
         for (text, number) in examples.texts[0].iter().zip(examples.numbers().unwrap()) {
-            assert_eq!(*text, format!("S{}", number[0] - 0.5));
+            assert_eq!(text.unwrap(), format!("S{}", number[0] - 0.5));
             seen.push(number[0] as usize);
         }
     }

@@ -4,6 +4,7 @@
 
 mod ragged;
 mod real;
+mod stored;
 
 use std::sync::Arc;
 

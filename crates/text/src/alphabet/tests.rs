@@ -253,3 +253,32 @@ proptest! {
         }
     }
 }
+
+/// Vocabularies of letters and of k-mers, the latter with unknown letters fused.
+const CUT: [&str; 3] = [
+    "<unk>\n<cls>\n<eos>\n<mask>\nA\nC\nG\nT\nN\n",
+    "[UNK]\n[CLS]\n[SEP]\n[MASK]\nA\nC\nG\nT\n",
+    "<unk>\n<cls>\n<eos>\nACG\nAC\nA\nC\nGGTA\nT\n",
+];
+
+proptest! {
+    #[test]
+    fn a_long_sequence_is_cut_before_it_is_spelled_and_nothing_changes(
+        unit in "(A|C|G|T|ACG|GGTA|N|u|é|🧬|-| |\n|<mask>|\\[MASK\\]|<ma){1,12}",
+        times in 1usize..120,
+        room in 0usize..40,
+        vocabulary in 0usize..3,
+        policy in 0usize..2,
+    ) {
+        let (vocabulary, text) = (CUT[vocabulary].as_bytes(), unit.repeat(times));
+        let policy = [LetterPolicy::Unknown, LetterPolicy::Map][policy];
+        for config in ["{}", ESM] {
+            let files = [("vocab.txt", vocabulary), ("tokenizer_config.json", config.as_bytes())];
+            let Ok(tokenizer) = open(&files) else { continue };
+            let tokenizer = tokenizer.with_letters(policy);
+            let length = tokenizer.specials_added(false) + room;
+            let cut = tokenizer.encode_truncated(&text, None, length).unwrap();
+            prop_assert_eq!(cut, tokenizer.encode_whole_then_cut(&text, length), "{:?}", text);
+        }
+    }
+}

@@ -80,7 +80,7 @@ impl<'a> Loop<'a> {
         let unfreezing = Unfreezing::of(fit.callbacks, &model, &network)?;
         let network = Some(network);
         let signature = Signature {
-            data: data_signature(&model, &fit, &loader),
+            data: data_signature(&model, &fit, &loader)?,
             machine: Signature::machine(),
         };
         let mut trainer = Self {

@@ -1,0 +1,318 @@
+//! Bytes on their way from a file to a reader of text: checked, and with their lines counted.
+
+use std::io::{self, BufRead, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::open::{Unreadable, read_failed};
+use crate::error::Error;
+
+/// Bytes checked at once.
+const BUFFER: usize = 1 << 16;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Text in UTF-8 without zero bytes or byte order mark, in pieces that end between characters.
+///
+/// What is wrong comes as an [`io::Error`] that holds an [`Error`]; [`TextReader::failed`] takes it out.
+pub(super) struct TextReader<'a> {
+    inner: Box<dyn Read + 'a>,
+    path: Arc<Path>,
+    buffer: Vec<u8>,
+    /// Where what is checked and not consumed begins.
+    start: usize,
+    /// Where what is checked ends.
+    checked: usize,
+    /// Where what was read ends: a character may be read in part.
+    filled: usize,
+    lines: LineCount,
+    has_content: bool,
+    begun: bool,
+}
+
+impl<'a> TextReader<'a> {
+    pub(super) fn new(inner: Box<dyn Read + 'a>, path: Arc<Path>) -> TextReader<'a> {
+        TextReader {
+            inner,
+            path,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            checked: 0,
+            filled: 0,
+            lines: LineCount::default(),
+            has_content: false,
+            begun: false,
+        }
+    }
+
+    /// The line of the byte that is consumed next, counted from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.lines.line_of(self.unread().first().copied())
+    }
+
+    /// Whether the last byte consumed ended a line, or none was.
+    pub(super) fn at_line_start(&self) -> bool {
+        self.lines.ends_line
+    }
+
+    /// Whether anything but white space was there, read to the end for it if need be.
+    ///
+    /// # Errors
+    /// The rest cannot be read.
+    pub(super) fn has_content(&mut self) -> io::Result<bool> {
+        while !self.has_content {
+            let length = self.fill_buf()?.len();
+            if length == 0 {
+                break;
+            }
+            self.consume(length);
+        }
+        Ok(self.has_content)
+    }
+
+    /// What an error of this reader says.
+    pub(super) fn failed(&self, error: io::Error) -> Error {
+        read_failed(&self.path, error)
+    }
+
+    /// Reads up to and including the next `\n`, and gives the line without its end; none after the last.
+    ///
+    /// # Errors
+    /// The text cannot be read.
+    pub(super) fn next_line(&mut self, line: &mut Vec<u8>) -> Result<bool, Error> {
+        line.clear();
+        let length = self.read_until(b'\n', line);
+        if length.map_err(|error| self.failed(error))? == 0 {
+            return Ok(false);
+        }
+        if line.ends_with(b"\n") {
+            line.pop();
+            if line.ends_with(b"\r") {
+                line.pop();
+            }
+        }
+        Ok(true)
+    }
+
+    fn unread(&self) -> &[u8] {
+        self.buffer.get(self.start..self.checked).unwrap_or(&[])
+    }
+
+    /// Reads and checks more, once all that was checked is consumed.
+    fn fill(&mut self) -> io::Result<()> {
+        self.buffer.copy_within(self.checked..self.filled, 0);
+        self.filled -= self.checked;
+        (self.start, self.checked) = (0, 0);
+        loop {
+            let count = self.read_more()?;
+            let ended = count == 0;
+            if !self.begun && (ended || self.filled >= BYTE_ORDER_MARK.len()) {
+                self.begun = true;
+                if self.buffer[..self.filled].starts_with(BYTE_ORDER_MARK) {
+                    self.start = BYTE_ORDER_MARK.len();
+                    self.checked = self.start;
+                }
+            }
+            if self.begun || ended {
+                self.check(ended)?;
+            }
+            if ended || self.checked > self.start {
+                return Ok(());
+            }
+        }
+    }
+
+    fn read_more(&mut self) -> io::Result<usize> {
+        loop {
+            match self.inner.read(&mut self.buffer[self.filled..]) {
+                Ok(count) => {
+                    self.filled += count;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.located(error)),
+            }
+        }
+    }
+
+    /// Checks what was read, up to a character that is there only in part.
+    fn check(&mut self, ended: bool) -> io::Result<()> {
+        let bytes = &self.buffer[self.checked..self.filled];
+        let zero = match bytes.contains(&0) {
+            true => bytes.iter().position(|byte| *byte == 0),
+            false => None,
+        };
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) if error.error_len().is_none() && !ended => {
+                std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default()
+            }
+            Err(error) => {
+                let zero = zero.filter(|zero| *zero < error.valid_up_to());
+                return Err(match zero {
+                    Some(zero) => self.binary(zero, "a zero byte"),
+                    None => self.binary(error.valid_up_to(), "a byte that is not UTF-8"),
+                });
+            }
+        };
+        if let Some(zero) = zero {
+            return Err(self.binary(zero, "a zero byte"));
+        }
+        self.has_content = self.has_content || !text.trim().is_empty();
+        self.checked += text.len();
+        Ok(())
+    }
+
+    /// The error that the byte `offset` after what is checked is none of a text.
+    fn binary(&self, offset: usize, reason: &'static str) -> io::Error {
+        let mut lines = self.lines;
+        let at = self.checked + offset;
+        lines.pass(&self.buffer[self.start.min(at)..at]);
+        io::Error::other(Error::Binary {
+            path: self.path.to_path_buf(),
+            line: lines.line_of(self.buffer.get(at).copied()),
+            reason,
+        })
+    }
+
+    /// The error of the file below, with the line that was reached.
+    fn located(&self, error: io::Error) -> io::Error {
+        match error.downcast::<Unreadable>() {
+            Ok(Unreadable { reason }) => io::Error::other(Error::Damaged {
+                path: self.path.to_path_buf(),
+                line: Some(self.lines.line_of(None)),
+                reason,
+            }),
+            Err(error) => error,
+        }
+    }
+}
+
+impl Read for TextReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let unread = self.fill_buf()?;
+        let count = unread.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&unread[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for TextReader<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.checked {
+            self.fill()?;
+        }
+        Ok(self.unread())
+    }
+
+    fn consume(&mut self, count: usize) {
+        let end = (self.start + count).min(self.checked);
+        self.lines.pass(&self.buffer[self.start..end]);
+        self.start = end;
+    }
+}
+
+/// Counts lines that bytes end. A line ends with `\n`, `\r\n` or `\r`.
+#[derive(Clone, Copy, Debug)]
+struct LineCount {
+    ended: u64,
+    /// The last byte was a `\r`, which ends a line unless a `\n` follows.
+    carriage_return: bool,
+    ends_line: bool,
+}
+
+impl Default for LineCount {
+    fn default() -> Self {
+        LineCount {
+            ended: 0,
+            carriage_return: false,
+            ends_line: true,
+        }
+    }
+}
+
+impl LineCount {
+    fn pass(&mut self, bytes: &[u8]) {
+        let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+            return;
+        };
+        self.ended += u64::from(self.carriage_return && *first != b'\n');
+        // Without a branch, so that it is done for many bytes at once.
+        let feeds = bytes.iter().filter(|byte| **byte == b'\n').count();
+        self.ended += feeds as u64;
+        if bytes.contains(&b'\r') {
+            let pairs = bytes.windows(2);
+            let returns = pairs.filter(|pair| pair[0] == b'\r' && pair[1] != b'\n');
+            self.ended += returns.count() as u64;
+        }
+        self.carriage_return = *last == b'\r';
+        self.ends_line = matches!(last, b'\n' | b'\r');
+    }
+
+    /// The line, counted from 1, of a byte that follows.
+    fn line_of(&self, next: Option<u8>) -> u64 {
+        let ended = self.carriage_return && next != Some(b'\n');
+        self.ended + u64::from(ended) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A reader that gives a few bytes at a time.
+    struct Slow<'a>(&'a [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.len().min(self.1).min(buffer.len());
+            let (now, later) = self.0.split_at(count);
+            buffer[..count].copy_from_slice(now);
+            self.0 = later;
+            Ok(count)
+        }
+    }
+
+    fn reader(bytes: &[u8], at_once: usize) -> TextReader<'_> {
+        TextReader::new(Box::new(Slow(bytes, at_once)), Arc::from(Path::new("a")))
+    }
+
+    proptest! {
+        #[test]
+        fn text_comes_through_whole_however_it_arrives(text in "(\u{feff})?[aé🧬\r\n ]{0,30}", at_once in 1usize..5) {
+            let mut reader = reader(text.as_bytes(), at_once);
+            let mut read = String::new();
+            let mut lines = vec![];
+            loop {
+                let piece = std::str::from_utf8(reader.fill_buf().unwrap()).unwrap().to_owned();
+                let Some(first) = piece.chars().next() else { break };
+                lines.push((read.len(), reader.line()));
+                reader.consume(first.len_utf8());
+                read.push(first);
+            }
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            prop_assert_eq!(&read, text);
+            for (offset, line) in lines {
+                let before = text[..offset].replace("\r\n", "\n");
+                let ended = before.matches(['\n', '\r']).count();
+                // The `\r` of a `\r\n` ends no line of its own.
+                let pair = before.ends_with('\r') && text[offset..].starts_with('\n');
+                prop_assert_eq!(line, (ended - usize::from(pair)) as u64 + 1, "at {} of {:?}", offset, text);
+            }
+            prop_assert_eq!(reader.has_content().unwrap(), !text.trim().is_empty());
+        }
+
+        #[test]
+        fn what_is_no_text_is_refused_however_it_arrives(before in "[aé\n]{0,6}", bad in 0usize..4, at_once in 1usize..5) {
+            let bad: &[u8] = [&b"\0"[..], b"\xff", b"\xc3", b"\xf0\x9f\xa7"][bad];
+            let bytes = [before.as_bytes(), bad].concat();
+            let mut reader = reader(&bytes, at_once);
+            let error = io::copy(&mut reader, &mut io::sink()).unwrap_err();
+            let line = before.matches('\n').count() + 1;
+            let message = reader.failed(error).to_string();
+            prop_assert!(message.starts_with(&format!("a:{line}: a ")), "{}", message);
+        }
+    }
+}
