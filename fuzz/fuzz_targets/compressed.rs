@@ -16,7 +16,9 @@ fuzz_target!(|file: &[u8]| {
         read(name, file, &ReaderOptions::default());
     }
     let options = options(Format::Text);
-    let plain = table_of_bytes(Path::new("a"), file, &options).ok();
+    let plain = table_of_bytes(Path::new("a"), file, &options)
+        .map(|table| table.columns)
+        .ok();
     // What is compressed twice is decompressed once.
     if is_packed(file) {
         return;
@@ -27,7 +29,9 @@ fuzz_target!(|file: &[u8]| {
     let zstd = zstd::encode_all(file, 1).expect("memory takes bytes");
     // A name says that the first few bytes are those of a compressed file, which they are too few to say themselves.
     for (name, packed) in [("a.gz", gzip), ("a.zst", zstd)] {
-        let whole = table_of_bytes(Path::new(name), &packed, &options).ok();
+        let whole = table_of_bytes(Path::new(name), &packed, &options)
+            .map(|table| table.columns)
+            .ok();
         assert_eq!(whole, plain);
         let cut = file.len() % packed.len();
         assert!(table_of_bytes(Path::new(name), &packed[..cut], &options).is_err());

@@ -14,7 +14,7 @@ fuzz_target!(|file: &[u8]| {
         assert!(is_packed(file) || table.len() <= headers);
     }
     let mut pattern = options(Format::Fasta);
-    pattern.arguments.header_pattern = Some(r"(?<id>\w+)\|?(?<label>\d*)".to_owned());
+    pattern.arguments.header_pattern = Some(r"(?<id>[A-Za-z0-9]+)\|?(?<label>[0-9]*)".to_owned());
     read("a", file, &pattern);
     let mut fields = options(Format::Fasta);
     fields.arguments.sep = Some("|".to_owned());
