@@ -6,12 +6,12 @@ mod tables;
 
 use engraft_data::{Format, Header, Quote};
 use libfuzzer_sys::fuzz_target;
-use tables::{options, read, text_bytes};
+use tables::{is_packed, options, read, text_bytes};
 
 fuzz_target!(|file: &[u8]| {
     for format in [Format::Csv, Format::Tsv] {
         if let Some(table) = read("a", file, &options(format)) {
-            assert!(text_bytes(&table) <= file.len());
+            assert!(is_packed(file) || text_bytes(&table) <= file.len());
         }
     }
     // The dialect is part of the input, so that one file is tried in several.

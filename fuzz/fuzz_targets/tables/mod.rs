@@ -19,7 +19,10 @@ pub fn read(name: &str, file: &[u8], options: &ReaderOptions) -> Option<Table> {
     }
     // Where texts lie makes no difference. Each file of them costs calls of the system, so not every input has one.
     if file.len() % 32 == 0 {
-        let stored = ReaderOptions { text_memory: 0, ..options.clone() };
+        let stored = ReaderOptions {
+            text_memory: 0,
+            ..options.clone()
+        };
         let stored = table_of_bytes(Path::new(name), file, &stored).expect("a table is read again");
         for (column, other) in table.columns.iter().zip(&stored.columns) {
             // Cells are compared as they are written, because no NaN equals another.
@@ -30,11 +33,19 @@ pub fn read(name: &str, file: &[u8], options: &ReaderOptions) -> Option<Table> {
     Some(table)
 }
 
+/// Whether a file is decompressed before it is read, so that it may hold more than its own length.
+#[allow(dead_code)]
+pub fn is_packed(file: &[u8]) -> bool {
+    file.starts_with(&[0x1f, 0x8b]) || file.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+}
+
 /// Bytes of text in a table.
 #[allow(dead_code)]
 pub fn text_bytes(table: &Table) -> usize {
     let cells = table.columns.iter().flat_map(|column| &column.cells);
-    cells.map(|cell| cell.text().map_or(0, |text| text.len())).sum()
+    cells
+        .map(|cell| cell.text().map_or(0, |text| text.len()))
+        .sum()
 }
 
 /// The default options, for a format.
