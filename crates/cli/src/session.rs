@@ -240,9 +240,10 @@ impl Session {
         let seed = self.experiment.seed_everything.number();
         let train = splits.and_then(|splits| self.training_rows(splits));
         let model = Model::build(&task, train, &Default::default(), seed);
-        self.with_cache(model.map_err(|error| {
+        let model = model.map_err(|error| {
             Failure::refused(Experiment::locate(&self.composed, &error.to_string()))
-        })?)
+        })?;
+        self.with_cache(model)
     }
 
     /// The model with the cache of hidden states that the experiment asks for.

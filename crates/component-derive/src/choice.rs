@@ -353,7 +353,7 @@ mod tests {
                     B(C),
                 }
             )),
-            "expected default, otherwise, kind or no_default"
+            "expected default, otherwise, kind, absent or no_default"
         );
     }
 }

@@ -122,6 +122,7 @@ fn every_message_is_one_line_that_says_where_and_what_would_fix_it() {
         "Only plain values",
         "Is its line",
         "leave it out",
+        "It is an argument of",
     ];
     for case in cases().1 {
         let message = &case.message;

@@ -170,15 +170,18 @@ fn wait_for(child: &mut Child, path: &Path) {
     }
 }
 
-/// Every file of a run of all folds but those that name the run's own folder, with what is in it.
+/// Every file of a run of all folds, with what is in it, but those that name the run's own folder or tell of the time it took.
 fn results(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if ["config.yaml", ".lock", "report.html", "plots"].contains(&&*name) {
+                continue;
+            }
             if path.is_dir() {
                 walk(&path, found);
-            } else if !["config.yaml", ".lock"].contains(&&*name) {
+            } else {
                 found.push(path);
             }
         }

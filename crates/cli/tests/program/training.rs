@@ -184,7 +184,7 @@ fn an_expression_that_matches_nothing_is_refused_with_the_nearest_name() {
         ),
         (
             "0: [head]\n",
-            "ft.yaml:1: 0: \"head\" matches no module that can be trained. There are adapter, ",
+            "ft.yaml:1: 0: \"head\" matches no module that can be trained. Did you mean \"adapter\"?",
         ),
         ("1: [adapter]\n", "ft.yaml:1: nothing is trained in epoch 0"),
     ] {

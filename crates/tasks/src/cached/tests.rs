@@ -129,11 +129,12 @@ fn every_head_says_the_same_of_cached_hidden_states() {
         let fresh = say(&first, &ROWS, 3);
         assert_close(&plain, &fresh);
         assert_eq!(counts(&first), (1, 6), "one row is there twice");
-        assert_eq!(say(&first, &ROWS, 7), fresh);
+        // Heads are computed by batches, of which each size has products of its own.
+        assert_close(&say(&first, &ROWS, 7), &fresh);
         assert_eq!(counts(&first), (8, 6));
         drop(first);
         let next = cached(&task, folder.path());
-        assert_eq!(say(&next, &ROWS, 2), fresh, "to the bit");
+        assert_eq!(say(&next, &ROWS, 3), fresh, "to the bit");
         assert_eq!(counts(&next), (7, 0), "nothing is computed again");
     }
 }
