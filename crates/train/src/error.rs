@@ -5,7 +5,7 @@
 pub enum Error {
     /// The model or a row of its data.
     #[error(transparent)]
-    Task(#[from] engraft_tasks::Error),
+    Task(#[from] Box<engraft_tasks::Error>),
     /// The rows.
     #[error(transparent)]
     Data(#[from] Box<engraft_data::Error>),
@@ -64,9 +64,15 @@ impl From<engraft_data::Error> for Error {
     }
 }
 
+impl From<engraft_tasks::Error> for Error {
+    fn from(error: engraft_tasks::Error) -> Self {
+        Self::Task(Box::new(error))
+    }
+}
+
 impl From<engraft_models::Error> for Error {
     fn from(error: engraft_models::Error) -> Self {
-        Self::Task(error.into())
+        engraft_tasks::Error::from(error).into()
     }
 }
 

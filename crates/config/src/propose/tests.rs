@@ -118,7 +118,9 @@ fn labels_decide_the_task() {
             .unwrap_or(&decided)
             .to_owned()
     };
-    let cases: [(&str, &dyn Fn(usize) -> String, &str); 14] = [
+    /// A column's name, its cells, and what is decided about it.
+    type Case<'a> = (&'a str, &'a dyn Fn(usize) -> String, &'a str);
+    let cases: [Case<'_>; 14] = [
         ("label", &|row| (row % 5).to_string(), "label: 5 classes"),
         // Classes are numbered from 0.
         (
