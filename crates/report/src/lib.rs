@@ -1,6 +1,6 @@
 //! The page at the end of a run: what was trained and scored, how well it went, and on what.
 //!
-//! A [`Report`] is plain data: curves by name, what was found of the scored rows ([`Findings`]), facts and texts. [`write`] makes of it
+//! A [`Report`] is plain data: curves by name, what was found of the scored rows ([`Findings`]), facts and texts. [`write()`] makes of it
 //! one HTML file that needs nothing beside it, and the plots once more as SVG and PNG files.
 
 mod calibration;

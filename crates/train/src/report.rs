@@ -215,7 +215,7 @@ fn timing(ending: &Ending<'_>) -> Facts {
     }
 }
 
-/// What [`test`] scores, and where its report goes.
+/// What [`test()`] scores, and where its report goes.
 pub struct Test<'a> {
     /// What is scored, and how.
     pub evaluation: Evaluation<'a>,
