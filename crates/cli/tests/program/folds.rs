@@ -190,7 +190,13 @@ fn results(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     walk(run, &mut found);
     found.sort();
     let read = |path: PathBuf| {
-        let bytes = fs::read(&path).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        if path.ends_with("state.json") {
+            // An interruption saves once more than there would have been, and saves are counted.
+            let text = String::from_utf8(bytes).unwrap();
+            let lines = text.lines().filter(|line| !line.contains("\"saves\""));
+            bytes = lines.collect::<Vec<_>>().join("\n").into_bytes();
+        }
         (path.strip_prefix(run).unwrap().to_owned(), bytes)
     };
     found.into_iter().map(read).collect()
