@@ -7,7 +7,7 @@ use crate::stored::TextWriter;
 use crate::table::{Cell, Column, Origin, Table};
 
 /// Bytes of text that a table holds in memory unless told otherwise.
-pub(crate) const TEXT_MEMORY: usize = 64 << 20;
+pub(crate) const TEXT_MEMORY: usize = 32 << 20;
 
 /// Texts of at most so many bytes always stay in memory, where they take about as much as the place of a stored one.
 const SHORT: usize = 32;

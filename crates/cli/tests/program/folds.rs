@@ -373,8 +373,11 @@ fn a_run_that_another_process_is_writing_is_not_gone_on_with() {
     let place = Workplace::new();
     for (folds, checkpoints) in [("", "checkpoints"), (FOLDS, "fold_0/checkpoints")] {
         let root = if folds.is_empty() { "one" } else { "all" };
-        let words =
-            format!("{folds} --trainer.max_epochs 100000 --trainer.default_root_dir {root}");
+        // Every checkpoint is kept, so that none goes away while it is looked at.
+        let words = format!(
+            "{folds} --trainer.max_epochs 100000 --trainer.default_root_dir {root} \
+             --trainer.callbacks ModelCheckpoint --trainer.callbacks.save_top_k -1"
+        );
         let mut first = fit(&place, &words).spawn().unwrap();
         let checkpoints = place.path(root).join("version_0").join(checkpoints);
         wait_for(&mut first, &checkpoints);
