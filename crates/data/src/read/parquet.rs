@@ -2,7 +2,11 @@
 //!
 //! The records are assembled by the crate `parquet`, without Arrow. On damaged files that crate may panic, believe a length
 //! or a count that the file cannot hold, or give rows of nothing where a page is missing. So it runs behind a shield, reads
-//! through a [`Source`] that has no more bytes than the file, and its counts are checked against each other first.
+//! through a [`Source`] that has no more bytes than the file, sees only footers and headers of pages that are what the format
+//! says, and its counts are checked against each other first.
+
+mod layout;
+mod thrift;
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -23,6 +27,7 @@ use crate::builder::TableBuilder;
 use crate::error::Error;
 use crate::shield::shielded;
 use crate::table::{Cell, Origin};
+use thrift::{Fault, varint};
 
 /// Bytes of values decoded at once, about.
 const AT_ONCE: u64 = 4 << 20;
@@ -36,8 +41,8 @@ const LARGE_PAGE: u64 = 64 << 20;
 /// Bytes at the end of a file, which are no page.
 const FOOTER: u64 = 8;
 
-/// Bytes that the fields looked at take at most.
-const PAGE_HEADER: u64 = 64;
+/// Bytes that the header of a page takes at first sight, and at most: statistics in it may hold whole values.
+const PAGE_HEADER: (u64, u64) = (64, 16 << 20);
 
 /// How many levels columns may be nested: each is a call within a call.
 const DEEPEST: usize = 64;
@@ -88,6 +93,7 @@ impl From<ParquetError> for Failed {
 
 fn read_rows(source: Source, file: &Arc<Path>, builder: &mut TableBuilder) -> Result<(), Failed> {
     let length = source.len();
+    source.check_footer()?;
     let reader = SerializedFileReader::new(source)?;
     let metadata = reader.metadata();
     check(metadata, length)?;
@@ -282,9 +288,7 @@ impl ChunkReader for Source {
         let start = start.min(self.length);
         let left = self.length - start;
         if left > FOOTER {
-            let length = left.min(PAGE_HEADER);
-            let header = self.get_bytes(start, usize::try_from(length).unwrap_or(0))?;
-            check_page(&header, self.length)?;
+            self.check_page(start, left)?;
         }
         self.read_from(start)
     }
@@ -304,6 +308,36 @@ impl ChunkReader for Source {
 }
 
 impl Source {
+    /// Refuses a footer that is not what the format says. One that is not there at all is left to the crate.
+    fn check_footer(&self) -> ParquetResult<()> {
+        let Some(end) = self.length.checked_sub(FOOTER) else {
+            return Ok(());
+        };
+        let size = self.get_bytes(end, 4)?.get_u32_le();
+        let Some(start) = end.checked_sub(size.into()) else {
+            return Ok(());
+        };
+        let footer = self.get_bytes(start, usize::try_from(size)?)?;
+        match thrift::check(&footer, layout::FILE) {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(wrong("footer", fault)),
+        }
+    }
+
+    /// Refuses the header of a page at `start`, with `left` bytes to the end of the file, that is not what the format says.
+    fn check_page(&self, start: u64, left: u64) -> ParquetResult<()> {
+        let (first, most) = PAGE_HEADER;
+        let mut length = first;
+        loop {
+            let bytes = self.get_bytes(start, usize::try_from(length.min(left))?)?;
+            match thrift::check(&bytes, layout::PAGE) {
+                Ok(()) => return check_page(&bytes, self.length),
+                Err(Fault::Ends) if length < left && length < most => length *= 4,
+                Err(fault) => return Err(wrong("header of a page", fault)),
+            }
+        }
+    }
+
     fn read_from(&self, start: u64) -> ParquetResult<Box<dyn Read>> {
         Ok(match &self.place {
             Place::File(file) => {
@@ -317,6 +351,14 @@ impl Source {
             }
         })
     }
+}
+
+fn wrong(part: &str, fault: Fault) -> ParquetError {
+    let what = match fault {
+        Fault::Ends => "ends within a value",
+        Fault::Wrong(what) => what,
+    };
+    ParquetError::General(format!("the {part} {what}"))
 }
 
 /// Refuses the header of a page that claims more than the file can hold: the crate would make room for it first.
@@ -356,16 +398,4 @@ fn check_page(header: &[u8], file: u64) -> ParquetResult<()> {
         }
     }
     Ok(())
-}
-
-/// A number of seven bits a byte, the lowest first, and what follows it.
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0;
-    for (at, byte) in bytes.iter().enumerate().take(9) {
-        value |= u64::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Some((value, bytes.get(at + 1..)?));
-        }
-    }
-    None
 }

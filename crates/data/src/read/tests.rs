@@ -401,3 +401,58 @@ fn plain_text_is_read_by_lines_paragraphs_or_as_a_whole() {
     assert_eq!(by(SampleBy::Paragraph), rows(&[(2, " a\nb"), (5, "c")]));
     assert_eq!(by(SampleBy::Document), rows(&[(1, "\n a\nb\n \nc\n")]));
 }
+
+/// A Parquet file with a field in its footer that no version of the format has.
+fn with_field(field: &[u8]) -> Vec<u8> {
+    let bytes = fs::read(golden("rows.parquet")).unwrap();
+    let end = bytes.len() - 8;
+    let size = u32::from_le_bytes(bytes[end..end + 4].try_into().unwrap());
+    let size = size + u32::try_from(field.len()).unwrap();
+    // The footer ends with a zero.
+    let (before, end) = (&bytes[..end - 1], &bytes[end + 4..]);
+    [before, field, &[0], &size.to_le_bytes(), end].concat()
+}
+
+#[test]
+fn a_parquet_file_that_claims_more_values_than_it_has_bytes_is_refused() {
+    const MOST: [u8; 5] = [0xff, 0xff, 0xff, 0xff, 0x07];
+    // Field 11, which readers skip: a list of one number, and one of an empty text.
+    for field in [&[0x49, 0x15, 0x02][..], &[0x49, 0x18, 0x00]] {
+        let file = with_field(field);
+        let read = table_of_bytes(Path::new("a.parquet"), &file, &ReaderOptions::default());
+        assert_eq!(read.unwrap().columns, self::read("rows.parquet").columns);
+    }
+    let list = |kind: u8| [&[0x49, 0xf0 | kind], &MOST[..]].concat();
+    let map = [&[0x4b], &MOST[..], &[0x11]].concat();
+    let truths = "a.parquet: cannot be read as Parquet: Parquet error: the footer holds a list of truth values, which the format has nowhere";
+    let short =
+        "a.parquet: cannot be read as Parquet: Parquet error: the footer ends within a value";
+    for (field, expected) in [
+        (list(1), truths),
+        (list(2), truths),
+        (map, truths),
+        (list(7), short),
+        (list(13), short),
+    ] {
+        assert_eq!(message("a.parquet", &with_field(&field)), expected);
+    }
+    // One that a fuzzer found: two hundred million truth values instead of the texts that are the path of a column.
+    assert_eq!(
+        message("a.parquet", include_bytes!("tests/many_truths.parquet")),
+        "a.parquet: cannot be read as Parquet: Parquet error: the footer holds a list of another kind than its field"
+    );
+    // The first page begins after the four bytes of the signature: its kind, its two sizes, then field 20.
+    let mut bytes = fs::read(golden("rows.parquet")).unwrap();
+    let sizes = bytes[4..].iter().enumerate();
+    let ends: Vec<usize> = sizes
+        .filter(|(_, it)| **it & 0x80 == 0)
+        .map(|(at, _)| at)
+        .collect();
+    let at = 4 + ends[5] + 1;
+    bytes.splice(at..at, [&[0x09, 0x28, 0xf1], &MOST[..], &[0]].concat());
+    assert!(
+        message("a.parquet", &bytes).contains("the header of a page holds a list of truth values"),
+        "{}",
+        message("a.parquet", &bytes)
+    );
+}
