@@ -327,4 +327,4 @@ fn numbers(bytes: &[u8]) -> Option<Vec<f32>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

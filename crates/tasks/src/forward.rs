@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use engraft_kernels::{ClassTargets, cross_entropy, gather_rows, sum_squares};
-use engraft_models::{Mode, TokenBatch};
+use engraft_models::{Mode, PackedTokens, TokenBatch};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -13,6 +13,7 @@ use crate::model::Model;
 use crate::network::{Network, TaskHead};
 use crate::observer::Observer;
 use crate::output::{OutputKind, RowOutput};
+use crate::parts::TOKENS_AT_ONCE;
 use crate::targets::BatchTargets;
 use crate::task::{EmbedPooling, Task};
 use crate::told::Told;
@@ -114,7 +115,7 @@ impl Model {
                     metrics.update(row, flags)
                 }),
             (Metrics::Regression(metrics), BatchTargets::Numbers(numbers)) => {
-                let restored = self.restored(&values);
+                let restored = self.restored(values);
                 let numbers: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
                 restored
                     .chunks_exact(width)
@@ -134,10 +135,13 @@ impl Model {
         let (width, values) = if batch.is_unscored() {
             (self.told.outputs().unwrap_or_default(), Vec::new())
         } else {
-            let output = self.forward(network, batch, Mode::Evaluate);
-            let width = output.dims()[1];
-            let values: Vec<f32> = output.into_data().iter::<f32>().collect();
-            (width, self.restored(&values))
+            let mut width = 0;
+            let mut values = Vec::new();
+            for output in self.forward_parts(network, batch) {
+                width = output.dims()[1];
+                values.extend(output.into_data().iter::<f32>());
+            }
+            (width, self.restored(values))
         };
         let kind = self.output_kind();
         let mut start = 0;
@@ -186,29 +190,58 @@ impl Model {
     }
 
     /// Outputs in the units of the data.
-    fn restored(&self, outputs: &[f32]) -> Vec<f32> {
+    fn restored(&self, outputs: Vec<f32>) -> Vec<f32> {
         match &self.told {
-            Told::Numbers { scaling, .. } => scaling.restore(outputs),
-            _ => outputs.to_vec(),
+            Told::Numbers { scaling, .. } => scaling.restore(&outputs),
+            _ => outputs,
         }
     }
 
     /// `[rows, ..]` or `[tokens, ..]`, as the task has it; of the tokens only those that the batch asks for.
     fn forward(&self, network: &Network, batch: &Batch, mode: Mode) -> Tensor<2> {
+        match mode {
+            Mode::Evaluate => {
+                let mut parts: Vec<_> = self.forward_parts(network, batch).collect();
+                match parts.len() {
+                    1 => parts.swap_remove(0),
+                    _ => Tensor::cat(parts, 0),
+                }
+            }
+            // What dropout draws depends on a token's place in its batch.
+            Mode::Train(_) => {
+                self.forward_at_once(network, &batch.tokens, batch.heads.as_deref(), mode)
+            }
+        }
+    }
+
+    /// [`Self::forward`] outside training, a few rows at a time: one after the other they are the whole.
+    fn forward_parts(&self, network: &Network, batch: &Batch) -> impl Iterator<Item = Tensor<2>> {
+        // Hidden states that are kept are computed one row a thread, however many rows there are.
+        let tokens = match &self.cached {
+            Some(_) => usize::MAX,
+            None => TOKENS_AT_ONCE,
+        };
+        batch.parts(tokens).map(|part| {
+            let heads = part.heads.as_deref();
+            self.forward_at_once(network, &part.tokens, heads, Mode::Evaluate)
+        })
+    }
+
+    /// [`Self::forward`] of all rows together.
+    fn forward_at_once(
+        &self,
+        network: &Network,
+        packed: &PackedTokens,
+        heads: Option<&[u32]>,
+        mode: Mode,
+    ) -> Tensor<2> {
         let device = network.devices().into_iter().next().unwrap_or_default();
-        let tokens = TokenBatch::new(
-            &batch.tokens,
-            &self.checkpoint.config().transformer,
-            &device,
-        );
+        let tokens = TokenBatch::new(packed, &self.checkpoint.config().transformer, &device);
         let (mut hidden, pooled) = match &self.cached {
-            Some(cached) => (
-                cached.forward(&batch.tokens, &device),
-                cached.pooling().is_some(),
-            ),
+            Some(cached) => (cached.forward(packed, &device), cached.pooling().is_some()),
             None => (network.encoder.forward(&tokens, mode.at(0)), false),
         };
-        if let Some(heads) = &batch.heads {
+        if let Some(heads) = heads {
             let rows: Vec<i32> = heads.iter().map(|&row| row as i32).collect();
             let count = rows.len();
             let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device);
@@ -251,3 +284,6 @@ impl Model {
 fn no_loss() -> Error {
     Error::Argument("this task only predicts: it has no loss to train or score".into())
 }
+
+#[cfg(test)]
+mod tests;

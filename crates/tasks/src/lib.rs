@@ -17,6 +17,7 @@ mod model;
 mod network;
 mod observer;
 pub mod output;
+mod parts;
 mod preset;
 mod scaling;
 mod targets;

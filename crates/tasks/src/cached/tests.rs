@@ -13,7 +13,7 @@ use crate::targets::{Draws, Targets};
 use crate::task::{Embed, Inference, SequenceClassification, Task, TokenClassification};
 use crate::{Batch, TrainingRows};
 
-const ROWS: [&str; 7] = [
+pub(crate) const ROWS: [&str; 7] = [
     "EVQLVESGGG",
     "QVQ",
     "GLVQPGGSLRLSCAASGFTFS",
@@ -39,7 +39,7 @@ fn embed(pooling: EmbedPooling) -> Task {
     })
 }
 
-fn model(task: &Task) -> Model {
+pub(crate) fn model(task: &Task) -> Model {
     Model::build(task, None::<TrainingRows<'_>>, &Device::default(), 1).unwrap()
 }
 
@@ -58,7 +58,7 @@ fn cached(task: &Task, folder: &Path) -> Model {
 }
 
 /// What a model says of rows, in batches of a size.
-fn say(model: &Model, rows: &[&str], size: usize) -> Vec<RowOutput> {
+pub(crate) fn say(model: &Model, rows: &[&str], size: usize) -> Vec<RowOutput> {
     let examples = Examples::from_texts(rows.iter().copied());
     let numbers: Vec<usize> = (0..rows.len()).collect();
     let outputs = numbers.chunks(size).flat_map(|rows| {
@@ -72,7 +72,7 @@ fn say(model: &Model, rows: &[&str], size: usize) -> Vec<RowOutput> {
     outputs.collect()
 }
 
-fn assert_close(one: &[RowOutput], other: &[RowOutput]) {
+pub(crate) fn assert_close(one: &[RowOutput], other: &[RowOutput]) {
     assert_eq!(one.len(), other.len());
     for (one, other) in one.iter().zip(other) {
         assert_eq!(one.shape, other.shape);
@@ -91,7 +91,7 @@ fn counts(model: &Model) -> (u64, u64) {
 }
 
 /// Every kind of head.
-fn tasks() -> Vec<Task> {
+pub(crate) fn tasks() -> Vec<Task> {
     let classification = |adapter: Adapter| {
         Task::SequenceClassification(SequenceClassification {
             adapter,
