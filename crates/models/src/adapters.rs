@@ -5,7 +5,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use engraft_component::{Choice, Component, Context, Error, FromNode, Kind, Node};
-use engraft_kernels::{gather_rows, segment_max, segment_mean};
+use engraft_kernels::{segment_max, segment_mean};
 
 use crate::batch::TokenBatch;
 use crate::config::Activation;
@@ -116,10 +116,10 @@ impl Pooling {
         ("max", Self::Max),
     ];
 
-    /// `[tokens, hidden]` to `[sequences, hidden]`.
+    /// `[tokens, hidden]` to `[sequences, hidden]`; zeros for a sequence without tokens.
     pub fn apply(self, hidden: Tensor<2>, batch: &TokenBatch) -> Tensor<2> {
         match self {
-            Self::Cls => gather_rows(hidden, batch.first_rows()),
+            Self::Cls => batch.first(hidden),
             Self::Mean => segment_mean(hidden, batch.segments.clone()),
             Self::Max => segment_max(hidden, batch.segments.clone()),
         }

@@ -1,7 +1,7 @@
 //! What a transformer is fed: the tokens of several sequences laid end to end.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use engraft_kernels::Segments;
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use engraft_kernels::{Segments, gather_rows};
 
 use crate::config::TransformerConfig;
 
@@ -98,15 +98,26 @@ impl TokenBatch {
         }
     }
 
-    /// The row of each sequence's first token, `[sequences]`; row 0 for an empty one.
-    pub fn first_rows(&self) -> Tensor<1, Int> {
-        let last = self.segments.total().saturating_sub(1);
-        let rows: Vec<i32> = self
+    /// What each sequence's first token has in `hidden`, `[tokens, width]`, as `[sequences, width]`; zeros for an empty one.
+    pub fn first(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let device = hidden.device();
+        let width = hidden.dims()[1];
+        let empty: Vec<bool> = self.segments.iter().map(|range| range.is_empty()).collect();
+        let count = empty.len();
+        let Some(last) = self.segments.total().checked_sub(1) else {
+            return Tensor::zeros([count, width], &device);
+        };
+        // Where an empty sequence begins is a row of another, if it is one at all.
+        let starts = self
             .segments
             .iter()
-            .map(|range| range.start.min(last) as i32)
-            .collect();
-        let count = rows.len();
-        Tensor::from_data(TensorData::new(rows, [count]), &self.ids.device())
+            .map(|range| range.start.min(last) as i32);
+        let starts = TensorData::new(starts.collect(), [count]);
+        let first = gather_rows(hidden, Tensor::<1, Int>::from_data(starts, &device));
+        if !empty.contains(&true) {
+            return first;
+        }
+        let empty = Tensor::<2, Bool>::from_data(TensorData::new(empty, [count, 1]), &device);
+        first.mask_fill(empty.expand([count, width]), 0.0)
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use engraft_kernels::{gather_rows, linear};
+use engraft_kernels::linear;
 
 use crate::adapters::Pooling;
 use crate::batch::TokenBatch;
@@ -163,8 +163,7 @@ impl Pooler {
 
     /// `[tokens, hidden]` to `[sequences, hidden]`.
     pub fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch) -> Tensor<2> {
-        self.dense
-            .forward(gather_rows(hidden, batch.first_rows()), Mode::Evaluate)
-            .tanh()
+        let first = batch.first(hidden);
+        self.dense.forward(first, Mode::Evaluate).tanh()
     }
 }

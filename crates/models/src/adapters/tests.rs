@@ -139,3 +139,27 @@ fn a_token_adapter_is_the_same_layers_on_every_token() {
     let output = head.forward(hidden, &batch, Mode::Evaluate);
     close(output, linear(&head.layers[1], inner));
 }
+
+#[test]
+fn a_sequence_without_tokens_is_pooled_to_zeros() {
+    let config = TransformerConfig::bert(9, 4, 1, 1);
+    let device = Device::flex();
+    for lengths in [&[0, 2, 0, 1, 0][..], &[0, 0]] {
+        let mut packed = PackedTokens::default();
+        lengths
+            .iter()
+            .for_each(|&length| packed.push(&vec![1; length], &vec![0; length]));
+        let batch = TokenBatch::new(&packed, &config, &device);
+        let hidden = Tensor::full([packed.ids.len(), 4], 2.0, &device);
+        let expected = lengths.iter().flat_map(|&length| {
+            let value = if length == 0 { 0.0 } else { 2.0 };
+            [value; 4]
+        });
+        let expected: Vec<f32> = expected.collect();
+        for pooling in [Pooling::Cls, Pooling::Mean, Pooling::Max] {
+            let pooled = pooling.apply(hidden.clone(), &batch).into_data();
+            let pooled: Vec<f32> = pooled.iter::<f32>().collect();
+            assert_eq!(pooled, expected, "{pooling:?}");
+        }
+    }
+}
