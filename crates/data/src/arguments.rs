@@ -6,7 +6,33 @@ use engraft_component::{Component, Context, FromNode, Kind, Node};
 
 use crate::batch::BatchBy;
 use crate::error::Error;
+use crate::folds::Folds;
 use crate::read::ReaderArguments;
+
+/// What every data module has: which rows there are, and how they come.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct Rows {
+    /// Where the rows lie.
+    #[arg(flatten)]
+    pub source: Source,
+    /// How rows are batched.
+    #[arg(flatten)]
+    pub batching: Batching,
+    /// Cross-validation.
+    #[arg(flatten)]
+    pub folds: Folds,
+}
+
+impl Rows {
+    /// The rows of a file, or of a folder of split files, with all other arguments at their defaults.
+    pub fn new(path: impl Into<PathBuf>) -> Rows {
+        Rows {
+            source: Source::new(path),
+            batching: Batching::default(),
+            folds: Folds::default(),
+        }
+    }
+}
 
 /// Where the rows lie and which of them serve for training, validating and testing.
 #[derive(Clone, Debug, PartialEq, Component)]

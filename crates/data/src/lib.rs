@@ -34,7 +34,7 @@ mod tokens;
 mod unit;
 mod write;
 
-pub use arguments::{Batching, NoSampler, Source, SplitSize};
+pub use arguments::{Batching, NoSampler, Rows, Source, SplitSize};
 pub use batch::{BatchBy, Order, plan_rows, plan_window};
 pub use class_weight::ClassWeight;
 pub use error::Error;

@@ -73,23 +73,23 @@ macro_rules! any {
 impl DataModule {
     /// Where the rows lie and how they are split.
     pub fn source(&self) -> &Source {
-        any!(self, it => &it.source)
+        any!(self, it => &it.rows.source)
     }
 
     /// How rows are put together into batches.
     pub fn batching(&self) -> &Batching {
-        any!(self, it => &it.batching)
+        any!(self, it => &it.rows.batching)
     }
 
     /// Cross-validation.
     pub fn folds(&self) -> &Folds {
-        any!(self, it => &it.folds)
+        any!(self, it => &it.rows.folds)
     }
 
     /// The same module where fold `fold` of a cross-validation is the test split.
     pub fn with_test_fold(&self, fold: u64) -> DataModule {
         let mut module = self.clone();
-        any!(&mut module, it => it.folds.cv_test_fold_id = Some(fold));
+        any!(&mut module, it => it.rows.folds.cv_test_fold_id = Some(fold));
         module
     }
 
@@ -181,33 +181,33 @@ impl DataModule {
         match self {
             DataModule::Sequences(it) => Roles {
                 id: &it.id_col,
-                ..Roles::new(&it.x_col, &it.source)
+                ..Roles::new(&it.x_col, &it.rows.source)
             },
-            DataModule::SequenceClassification(it) => Roles::new(&it.x_col, &it.source)
+            DataModule::SequenceClassification(it) => Roles::new(&it.x_col, &it.rows.source)
                 .named(&it.selection.naming)
                 .labelled(&it.y_col, classes(it.selection.class_filter.as_deref())),
-            DataModule::Classification(it) => Roles::new(&it.x_col, &it.source)
+            DataModule::Classification(it) => Roles::new(&it.x_col, &it.rows.source)
                 .named(&it.selection.naming)
                 .labelled(&it.y_col, classes(it.selection.class_filter.as_deref())),
             DataModule::TokenClassification(it) => Roles {
                 cut: it.cut(),
-                ..Roles::new(&it.x_col, &it.source)
+                ..Roles::new(&it.x_col, &it.rows.source)
                     .named(&it.naming)
                     .labelled(&it.y_col, LabelKind::Tokens)
             },
-            DataModule::SequenceRegression(it) => Roles::new(&it.x_col, &it.source)
+            DataModule::SequenceRegression(it) => Roles::new(&it.x_col, &it.rows.source)
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
-            DataModule::Regression(it) => Roles::new(&it.x_col, &it.source)
+            DataModule::Regression(it) => Roles::new(&it.x_col, &it.rows.source)
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
-            DataModule::Mlm(it) => Roles::new(&it.x_col, &it.source).named(&it.naming),
+            DataModule::Mlm(it) => Roles::new(&it.x_col, &it.rows.source).named(&it.naming),
             DataModule::ColumnRetrieval(it) => it.roles(),
             DataModule::DependencyMapping(it) => Roles {
                 id: &it.id_col,
-                ..Roles::new(&it.x_col, &it.source)
+                ..Roles::new(&it.x_col, &it.rows.source)
             },
-            DataModule::RnaMeanRibosomeLoad(it) => Roles::new(&it.x_col, &it.source)
+            DataModule::RnaMeanRibosomeLoad(it) => Roles::new(&it.x_col, &it.rows.source)
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
         }

@@ -337,11 +337,9 @@ impl TextClassifier {
 /// The file or a column is missing, or a row is broken.
 pub fn read_examples(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<Examples> {
     let module = SequenceClassificationDataModule {
-        source: engraft_data::Source::new(path.as_ref()),
+        rows: engraft_data::Rows::new(path.as_ref()),
         x_col: vec![x_col.to_owned()],
         y_col: vec![y_col.to_owned()],
-        batching: Batching::default(),
-        folds: Default::default(),
         selection: Default::default(),
     };
     let splits = DataModule::from(module).load(Stage::Test)?;

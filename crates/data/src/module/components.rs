@@ -4,25 +4,18 @@ use std::collections::BTreeMap;
 
 use engraft_component::Component;
 
-use crate::arguments::{Batching, Source, argument};
+use crate::arguments::{Rows, argument};
 use crate::class_weight::ClassWeight;
 use crate::error::Error;
-use crate::folds::Folds;
 use crate::module::Cut;
 
 /// Texts with ids, for embedding, masked language models and other work without labels.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.SequencesDataModule")]
 pub struct SequencesDataModule {
-    /// Where the rows lie.
+    /// Which rows there are, and how they come.
     #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
+    pub rows: Rows,
     /// The column of texts, or two columns for text pairs.
     #[arg(default = vec!["sequence".to_owned()])]
     pub x_col: Vec<String>,
@@ -35,15 +28,9 @@ pub struct SequencesDataModule {
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.SequenceClassificationDataModule")]
 pub struct SequenceClassificationDataModule {
-    /// Where the rows lie.
+    /// Which rows there are, and how they come.
     #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
+    pub rows: Rows,
     /// The column of sequences, or two columns for pairs.
     #[arg(default = vec!["sequences".to_owned()])]
     pub x_col: Vec<String>,
@@ -59,15 +46,9 @@ pub struct SequenceClassificationDataModule {
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.ClassificationDataModule")]
 pub struct ClassificationDataModule {
-    /// Where the rows lie.
+    /// Which rows there are, and how they come.
     #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
+    pub rows: Rows,
     /// The column of texts, or two columns for pairs.
     pub x_col: Vec<String>,
     /// The column of classes, numbers or names; or a column for each class that says with 0 and 1, or false and true, which rows are of it.
@@ -81,15 +62,9 @@ pub struct ClassificationDataModule {
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.TokenClassificationDataModule")]
 pub struct TokenClassificationDataModule {
-    /// Where the rows lie.
+    /// Which rows there are, and how they come.
     #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
+    pub rows: Rows,
     /// The column of sequences. White space around a sequence is left out; white space inside any of them makes it words that are labelled, else letters are.
     #[arg(default = vec!["sequences".to_owned()])]
     pub x_col: Vec<String>,
@@ -115,15 +90,9 @@ pub struct TokenClassificationDataModule {
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.SequenceRegressionDataModule")]
 pub struct SequenceRegressionDataModule {
-    /// Where the rows lie.
+    /// Which rows there are, and how they come.
     #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
+    pub rows: Rows,
     /// The column of sequences, or two columns for pairs.
     #[arg(default = vec!["sequences".to_owned()])]
     pub x_col: Vec<String>,
@@ -142,15 +111,9 @@ pub struct SequenceRegressionDataModule {
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.RegressionDataModule")]
 pub struct RegressionDataModule {
-    /// Where the rows lie.
+    /// Which rows there are, and how they come.
     #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
+    pub rows: Rows,
     /// The column of texts, or two columns for pairs.
     pub x_col: Vec<String>,
     /// The column of numbers, or several columns for several numbers a row.
@@ -167,15 +130,9 @@ pub struct RegressionDataModule {
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.RNAMeanRibosomeLoadDataModule")]
 pub struct RNAMeanRibosomeLoadDataModule {
-    /// Where the rows lie.
+    /// Which rows there are, and how they come.
     #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
+    pub rows: Rows,
     /// The column of sequences.
     #[arg(default = vec!["utr".to_owned()])]
     pub x_col: Vec<String>,
@@ -195,15 +152,9 @@ pub struct RNAMeanRibosomeLoadDataModule {
 #[component(alias = "modelgenerator.data.MLMDataModule")]
 #[component(ignored(y_col = "what is masked is what is predicted, so no labels are read"))]
 pub struct MLMDataModule {
-    /// Where the rows lie.
+    /// Which rows there are, and how they come.
     #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
+    pub rows: Rows,
     /// The column of sequences, or two columns for pairs.
     #[arg(default = vec!["sequences".to_owned()])]
     pub x_col: Vec<String>,

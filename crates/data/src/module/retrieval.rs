@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use engraft_component::Component;
 
-use crate::arguments::{Batching, Source, argument};
+use crate::arguments::{Rows, argument};
 use crate::error::Error;
-use crate::folds::Folds;
 use crate::module::{Carried, Roles};
 
 /// Names under which the text column is offered to a task.
@@ -20,15 +19,9 @@ const IDS: [&str; 2] = ["ids", "id"];
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.ColumnRetrievalDataModule")]
 pub struct ColumnRetrievalDataModule {
-    /// Where the rows lie.
+    /// Which rows there are, and how they come.
     #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
+    pub rows: Rows,
     /// The columns to take, at least one.
     #[arg(default = Vec::new())]
     pub in_cols: Vec<String>,
@@ -85,7 +78,7 @@ impl ColumnRetrievalDataModule {
     pub(crate) fn roles(&self) -> Roles<'_> {
         let text = self.in_cols.get(self.text());
         let id = self.named(IDS).filter(|id| *id != self.text());
-        let mut roles = Roles::new(text.map_or(&[], std::slice::from_ref), &self.source);
+        let mut roles = Roles::new(text.map_or(&[], std::slice::from_ref), &self.rows.source);
         roles.texts_key = "in_cols";
         if let Some(id) = id.and_then(|id| self.in_cols.get(id)) {
             roles.id = id;
@@ -110,15 +103,9 @@ impl ColumnRetrievalDataModule {
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.DependencyMappingDataModule")]
 pub struct DependencyMappingDataModule {
-    /// Where the rows lie.
+    /// Which rows there are, and how they come.
     #[arg(flatten)]
-    pub source: Source,
-    /// How rows are batched.
-    #[arg(flatten)]
-    pub batching: Batching,
-    /// Cross-validation.
-    #[arg(flatten)]
-    pub folds: Folds,
+    pub rows: Rows,
     /// A file of the letters to put in, one on each line.
     pub vocab_file: PathBuf,
     /// The column of sequences.
