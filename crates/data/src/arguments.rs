@@ -147,7 +147,7 @@ impl Batching {
             ("batch_window", self.batch_window),
         ];
         match counts.iter().find(|(_, count)| *count == Some(0)) {
-            Some((key, _)) => Err(argument(key, "must be at least 1")),
+            Some((key, _)) => Err(argument(key, "must be at least 1, found 0")),
             None => Ok(()),
         }
     }

@@ -36,7 +36,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c range.yaml",
-        "range.yaml:5: data.init_args.batch_size: must be at least 1",
+        "range.yaml:5: data.init_args.batch_size: must be at least 1, found 0",
     ),
     (
         "fit -c fit.yaml --max_epochs 3",

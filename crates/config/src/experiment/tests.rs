@@ -140,7 +140,7 @@ fn a_value_out_of_range_is_refused_where_it_was_written() {
     for (options, expected) in [
         (
             "--data SequencesDataModule --data.path a --data.batch_size 0",
-            "--data.batch_size: must be at least 1",
+            "--data.batch_size: must be at least 1, found 0",
         ),
         (
             "--trainer.max_steps -5",

@@ -119,8 +119,11 @@ fn arguments_that_cannot_be_are_refused_before_any_file_is_read() {
             "class_weight: auto, y_col: [a, b]",
             "class_weight: classes are weighed only where a row has one, and y_col names several columns; remove it",
         ),
-        ("batch_size: 0", "batch_size: must be at least 1"),
-        ("token_budget: 0", "token_budget: must be at least 1"),
+        ("batch_size: 0", "batch_size: must be at least 1, found 0"),
+        (
+            "token_budget: 0",
+            "token_budget: must be at least 1, found 0",
+        ),
         ("x_col: []", "x_col: give one column, or two for text pairs"),
         (
             "x_col: [a, b, c]",
