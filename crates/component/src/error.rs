@@ -57,7 +57,7 @@ impl fmt::Display for Span {
 
 /// A refused piece of configuration: one sentence saying where, what, and what would fix it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}{}", place(.span, .path), self.told(), .help.as_ref().map(|help| format!(". {help}")).unwrap_or_default())]
+#[error("{}{}{}", self.place(), self.told(), .help.as_ref().map(|help| format!(". {help}")).unwrap_or_default())]
 pub struct Error {
     /// Where the offending text stands.
     pub span: Span,
@@ -116,6 +116,16 @@ impl Error {
     /// The last key of the path.
     pub fn key(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or(&self.path)
+    }
+
+    /// Where it is, as the prefix of a sentence; an unknown key in the value of an option is named as an option of its own.
+    fn place(&self) -> String {
+        let path = as_option(&self.path);
+        let within = |option: &str| path.starts_with(option) && path != option;
+        match (&self.problem, self.span.option_key()) {
+            (Problem::UnknownKey { .. }, Some(option)) if within(option) => format!("--{path}: "),
+            _ => place(&self.span, &self.path),
+        }
     }
 
     /// The message; an option that leads through an unknown key is told which of its words that is.
@@ -221,6 +231,14 @@ mod tests {
             Error::new(&span, "model.init_args.path", "missing").to_string(),
             "--model: model.path: missing"
         );
+    }
+
+    #[test]
+    fn an_unknown_key_in_the_value_of_an_option_is_named_once() {
+        let span = Span::source("--data.reader");
+        let unknown = Error::new(&span, "data.init_args.reader.seperator", "unknown key")
+            .of_kind(Problem::UnknownKey { owner: "Reader" });
+        assert_eq!(unknown.to_string(), "--data.reader.seperator: unknown key");
     }
 
     #[test]

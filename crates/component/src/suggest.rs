@@ -60,14 +60,26 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("label_column", "y_col"),
     ("mlm_probability", "masking_rate"),
     ("file", "path"),
+    ("separator", "sep"),
     ("data_path", "path"),
 ];
+
+/// Letters of another program's name from which on it is recognised when misspelt.
+const LONG: usize = 7;
 
 /// `Did you mean "adapter"?`, or else what there is to choose from.
 pub fn did_you_mean(word: &str, candidates: &[&str], otherwise: &str) -> Option<String> {
     let other_name = || {
-        let mut names = OTHER_NAMES.iter().filter(|(other, _)| *other == word);
-        let found = names.find(|(_, name)| candidates.contains(name));
+        let names = OTHER_NAMES.iter();
+        let names = names.filter(|(_, name)| candidates.contains(name));
+        // Short names are near to everything.
+        let long = names.clone().map(|(other, _)| *other);
+        let long = long.filter(|other| other.len() >= LONG);
+        let mut found = names.clone().filter(|(other, _)| *other == word);
+        let found = found.next().or_else(|| {
+            let near = nearest(word, long)?;
+            names.clone().find(|(other, _)| *other == near)
+        });
         found.map(|(_, name)| *name)
     };
     if let Some(candidate) = nearest(word, candidates.iter().copied()).or_else(other_name) {
@@ -112,6 +124,8 @@ mod tests {
             "Did you mean \"lr\"?"
         );
         assert_eq!(help("learning_rate", &["eps"]), "There are: eps");
+        assert_eq!(help("seperator", &["sep"]), "Did you mean \"sep\"?");
+        assert_eq!(help("s", &["lora_r"]), "There are: lora_r");
         assert_eq!(
             help("seed", &["path", "random_seed"]),
             "Did you mean \"random_seed\"?"

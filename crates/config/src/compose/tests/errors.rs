@@ -213,7 +213,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "seed_everything: 1",
         "--model '{adaptr: 1}'",
-        "--model: model.adaptr: unknown key. Did you mean \"adapter\"?",
+        "--model.adaptr: unknown key. Did you mean \"adapter\"?",
     ),
     (
         "seed_everything: 1",
