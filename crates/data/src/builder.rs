@@ -12,6 +12,9 @@ pub(crate) const TEXT_MEMORY: usize = 32 << 20;
 /// Texts of at most so many bytes always stay in memory, where they take about as much as the place of a stored one.
 const SHORT: usize = 32;
 
+/// Cells that a table may have, and how many for each that a row has beyond these. What rows lack takes memory too.
+const CELLS: (usize, usize) = (1 << 24, 256);
+
 /// The number of every column that is not kept.
 const LEFT_OUT: usize = usize::MAX;
 
@@ -29,6 +32,8 @@ pub(crate) struct TableBuilder {
     seen: Vec<String>,
     /// Bytes of text that may still be held.
     room: usize,
+    /// Cells that rows had, in columns that are kept.
+    given: usize,
     writer: Option<TextWriter>,
 }
 
@@ -44,6 +49,7 @@ impl TableBuilder {
             only: only.map(<[String]>::to_vec),
             seen: vec![],
             room: memory,
+            given: 0,
             writer: None,
         }
     }
@@ -117,6 +123,7 @@ impl TableBuilder {
             return Ok(());
         }
         cells.resize(row, Cell::Missing);
+        self.given += 1;
         let mut is_full = false;
         match (&cell, &mut self.writer) {
             (Cell::Text(text), Some(writer)) if stores && text.len() > SHORT => {
@@ -133,6 +140,14 @@ impl TableBuilder {
             true => self.store_all(),
             false => Ok(()),
         }
+    }
+
+    /// How many columns there are, if hardly any row has a cell in hardly any of them, and all together would fill the memory.
+    pub(crate) fn too_many_columns(&self) -> Option<usize> {
+        let columns = self.table.columns.len();
+        let cells = columns.saturating_mul(self.rows());
+        let (any, each) = CELLS;
+        (cells > any && cells / each > self.given).then_some(columns)
     }
 
     /// Ends a row; columns it was given no cell of are missing in it.

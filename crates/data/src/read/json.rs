@@ -199,6 +199,12 @@ impl Rows<'_> {
             let column = self.builder.column(&name);
             self.builder.push(column, Cell::from_json(value))?;
         }
+        if let Some(columns) = self.builder.too_many_columns() {
+            let message = format!(
+                "the rows up to this one have {columns} keys, of which each row has a few. Keys are the names of columns: let all rows have the same, or name those to read with extra_reader_kwargs.columns"
+            );
+            return Err(Error::Json { origin, message });
+        }
         self.builder.end_row(origin);
         Ok(())
     }
@@ -283,6 +289,25 @@ mod tests {
             message("[{}]\n]"),
             "t.json:2: there is more text after the array"
         );
+    }
+
+    #[test]
+    fn keys_that_are_other_ones_in_every_row_are_refused() {
+        let row = |row: usize| format!("{{\"id\": {row}, \"row {row}\": 1}}\n");
+        let text: String = (0..5000).map(row).collect();
+        assert_eq!(
+            message(&text),
+            "t.json:4097: the rows up to this one have 4098 keys, of which each row has a few. Keys are the names of columns: let all rows have the same, or name those to read with extra_reader_kwargs.columns"
+        );
+        let mut options = ReaderOptions::default();
+        options.arguments.columns = Some(vec!["id".to_owned()]);
+        let table = table_of_bytes(Path::new("t.json"), text.as_bytes(), &options).unwrap();
+        assert_eq!(table.len(), 5000);
+        // As many keys, and the rows have them all.
+        let wide: Vec<String> = (0..2000).map(|key| format!("\"{key}\": 1")).collect();
+        let wide = format!("{{{}}}\n", wide.join(", "));
+        let table = json(&wide.repeat(3)).unwrap();
+        assert_eq!(table.names().len(), 2000);
     }
 
     #[test]
