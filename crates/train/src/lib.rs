@@ -30,7 +30,9 @@ pub use cross_validation::{CrossValidation, Spread, is_cross_validation, newest_
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};
 pub use fit::{Fit, FitOutcome, fit};
-pub use optimizer::{Adafactor, Adagrad, Adam, AdamW, Optimizer, ParameterGroups, RMSprop, SGD};
+pub use optimizer::{
+    Adafactor, Adagrad, Adam, AdamW, Optimizer, ParameterGroups, RMSprop, SGD, StepOptions,
+};
 pub use report::{Test, Tested, test};
 pub use settings::{Plan, Trainer};
 pub use snapshot::{newest as newest_checkpoint, newest_of as newest_checkpoint_of};

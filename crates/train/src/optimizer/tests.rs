@@ -194,9 +194,12 @@ fn settings_that_cannot_be_are_refused_by_name() {
     );
     assert!(
         refused(AdamW {
-            groups: ParameterGroups {
-                layer_decay: Some(1.5),
-                ..ParameterGroups::default()
+            options: StepOptions {
+                groups: ParameterGroups {
+                    layer_decay: Some(1.5),
+                    ..ParameterGroups::default()
+                },
+                ..StepOptions::default()
             },
             ..AdamW::default()
         })
