@@ -180,7 +180,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --trainer.gradient_clip_algorithm vale",
-        "--trainer.gradient_clip_algorithm: expected norm or value, found \"vale\"",
+        "--trainer.gradient_clip_algorithm: expected norm or value, found \"vale\". Did you mean \"value\"?",
     ),
     (
         "fit -c fit.yaml --trainer.callbacks EarlyStopping",
