@@ -19,6 +19,7 @@ mod rate;
 mod rate_log;
 mod record;
 mod report;
+mod resume;
 mod run;
 pub mod schedule;
 pub mod settings;
@@ -34,6 +35,7 @@ pub use optimizer::{
     Adafactor, Adagrad, Adam, AdamW, Optimizer, ParameterGroups, RMSprop, SGD, StepOptions,
 };
 pub use report::{Test, Tested, test};
+pub use resume::Resume;
 pub use settings::{Plan, Trainer};
 pub use snapshot::{newest as newest_checkpoint, newest_of as newest_checkpoint_of};
 pub use training::{Interval, Training};
