@@ -1,4 +1,4 @@
-//! What is written in `#[component(..)]`, `#[arg(..)]`, `#[choice(..)]` and doc comments.
+//! What is written in `#[component(..)]`, `#[arg(..)]`, `#[choice(..)]`, `#[word(..)]` and doc comments.
 
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta};
@@ -15,25 +15,20 @@ pub(crate) struct ComponentAttributes {
 impl ComponentAttributes {
     pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
         let mut read = Self::default();
-        for attribute in attributes
-            .iter()
-            .filter(|attribute| attribute.path().is_ident("component"))
-        {
-            attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("name") {
-                    read.name = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("alias") {
-                    read.aliases.push(meta.value()?.parse()?);
-                } else if meta.path.is_ident("no_default") {
-                    read.no_default = true;
-                } else if meta.path.is_ident("ignored") {
-                    read.ignored.extend(reasons(&meta)?);
-                } else {
-                    return Err(meta.error("expected name, alias, ignored or no_default"));
-                }
-                Ok(())
-            })?;
-        }
+        each(attributes, "component", |meta| {
+            if meta.path.is_ident("name") {
+                read.name = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("alias") {
+                read.aliases.push(meta.value()?.parse()?);
+            } else if meta.path.is_ident("no_default") {
+                read.no_default = true;
+            } else if meta.path.is_ident("ignored") {
+                read.ignored.extend(reasons(&meta)?);
+            } else {
+                return Err(meta.error("expected name, alias, ignored or no_default"));
+            }
+            Ok(())
+        })?;
         Ok(read)
     }
 }
@@ -58,28 +53,23 @@ pub(crate) enum ArgDefault {
 impl ArgAttributes {
     pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
         let mut read = Self::default();
-        for attribute in attributes
-            .iter()
-            .filter(|attribute| attribute.path().is_ident("arg"))
-        {
-            attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("default") {
-                    read.default = Some(match meta.value() {
-                        Ok(value) => ArgDefault::Value(value.parse()?),
-                        Err(_) => ArgDefault::Type,
-                    });
-                } else if meta.path.is_ident("alias") {
-                    read.aliases.push(meta.value()?.parse()?);
-                } else if meta.path.is_ident("flatten") {
-                    read.flatten = true;
-                } else if meta.path.is_ident("name_slot") {
-                    read.name_slot = true;
-                } else {
-                    return Err(meta.error("expected default, alias, flatten or name_slot"));
-                }
-                Ok(())
-            })?;
-        }
+        each(attributes, "arg", |meta| {
+            if meta.path.is_ident("default") {
+                read.default = Some(match meta.value() {
+                    Ok(value) => ArgDefault::Value(value.parse()?),
+                    Err(_) => ArgDefault::Type,
+                });
+            } else if meta.path.is_ident("alias") {
+                read.aliases.push(meta.value()?.parse()?);
+            } else if meta.path.is_ident("flatten") {
+                read.flatten = true;
+            } else if meta.path.is_ident("name_slot") {
+                read.name_slot = true;
+            } else {
+                return Err(meta.error("expected default, alias, flatten or name_slot"));
+            }
+            Ok(())
+        })?;
         Ok(read)
     }
 }
@@ -97,31 +87,79 @@ pub(crate) struct ChoiceAttributes {
 impl ChoiceAttributes {
     pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
         let mut read = Self::default();
-        for attribute in attributes
-            .iter()
-            .filter(|attribute| attribute.path().is_ident("choice"))
-        {
-            attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("default") {
-                    read.default = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("otherwise") {
-                    read.otherwise = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("kind") {
-                    read.kind = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("absent") {
-                    read.absent.extend(reasons(&meta)?);
-                } else if meta.path.is_ident("no_default") {
-                    read.no_default = true;
-                } else {
-                    return Err(
-                        meta.error("expected default, otherwise, kind, absent or no_default")
-                    );
-                }
-                Ok(())
-            })?;
-        }
+        each(attributes, "choice", |meta| {
+            if meta.path.is_ident("default") {
+                read.default = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("otherwise") {
+                read.otherwise = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("kind") {
+                read.kind = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("absent") {
+                read.absent.extend(reasons(&meta)?);
+            } else if meta.path.is_ident("no_default") {
+                read.no_default = true;
+            } else {
+                return Err(meta.error("expected default, otherwise, kind, absent or no_default"));
+            }
+            Ok(())
+        })?;
         Ok(read)
     }
+}
+
+/// `#[word(..)]`.
+#[derive(Default)]
+pub(crate) struct WordAttributes {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) aliases: Vec<LitStr>,
+}
+
+impl WordAttributes {
+    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
+        let mut read = Self::default();
+        each(attributes, "word", |meta| {
+            if meta.path.is_ident("name") {
+                read.name = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("alias") {
+                read.aliases.push(meta.value()?.parse()?);
+            } else {
+                return Err(meta.error("expected name or alias"));
+            }
+            Ok(())
+        })?;
+        Ok(read)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.name.is_none() && self.aliases.is_empty()
+    }
+}
+
+/// `LrScheduler` as `lr scheduler`, with `between` the words.
+pub(crate) fn in_words(ident: &Ident, between: char) -> String {
+    let mut words = String::new();
+    let name = ident.to_string();
+    let mut after_lower = false;
+    for char in name.chars() {
+        if char.is_uppercase() && after_lower {
+            words.push(between);
+        }
+        after_lower = char.is_lowercase();
+        words.extend(char.to_lowercase());
+    }
+    words
+}
+
+/// Reads what stands in the parentheses of every `#[name(..)]`.
+fn each(
+    attributes: &[Attribute],
+    name: &str,
+    mut read: impl FnMut(ParseNestedMeta<'_>) -> syn::Result<()>,
+) -> syn::Result<()> {
+    let mut named = attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident(name));
+    named.try_for_each(|attribute| attribute.parse_nested_meta(&mut read))
 }
 
 /// Names with a text each: `(name = "text", other = "text")`.

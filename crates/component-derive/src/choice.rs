@@ -4,8 +4,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput, Fields, GenericArgument, Ident, PathArguments, Type};
 
-use crate::attributes::ChoiceAttributes;
+use crate::attributes::{ChoiceAttributes, in_words};
 use crate::component::conditional_default;
+use crate::from_node::from_node_impl;
 
 /// One variant with the component it holds.
 struct Class<'a> {
@@ -51,7 +52,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     }
     let attributes = ChoiceAttributes::read(&input.attrs)?;
     let choice = choice_impl(&input.ident, &attributes, &classes)?;
-    let node = from_node_impl(&input.ident, &classes);
+    let node = node_impl(&input.ident, &classes);
     let default = default_impl(&input.ident, &attributes, &classes)?;
     let from = classes.iter().map(|class| from_impl(&input.ident, class));
     Ok(quote! { #choice #node #default #(#from)* })
@@ -116,21 +117,6 @@ fn class_name(classes: &[Class<'_>], ident: Option<&Ident>) -> syn::Result<Token
     })
 }
 
-/// `LrScheduler` as `lr scheduler`.
-fn in_words(ident: &Ident) -> String {
-    let mut words = String::new();
-    let name = ident.to_string();
-    let mut after_lower = false;
-    for char in name.chars() {
-        if char.is_uppercase() && after_lower {
-            words.push(' ');
-        }
-        after_lower = char.is_lowercase();
-        words.extend(char.to_lowercase());
-    }
-    words
-}
-
 fn choice_impl(
     ident: &Ident,
     attributes: &ChoiceAttributes,
@@ -138,7 +124,7 @@ fn choice_impl(
 ) -> syn::Result<TokenStream> {
     let kind = match &attributes.kind {
         Some(kind) => kind.value(),
-        None => in_words(ident),
+        None => in_words(ident, ' '),
     };
     let default = class_name(classes, attributes.default.as_ref())?;
     let otherwise = class_name(classes, attributes.otherwise.as_ref())?;
@@ -202,29 +188,18 @@ fn choice_impl(
     })
 }
 
-fn from_node_impl(ident: &Ident, classes: &[Class<'_>]) -> TokenStream {
+fn node_impl(ident: &Ident, classes: &[Class<'_>]) -> TokenStream {
     let idents = classes.iter().map(|class| class.ident);
-    quote! {
-        #[automatically_derived]
-        impl ::engraft_component::FromNode for #ident {
-            fn from_node(
-                node: &::engraft_component::Node,
-                cx: &mut ::engraft_component::Context,
-            ) -> ::core::result::Result<Self, ::engraft_component::Error> {
-                ::engraft_component::decode_choice(node, cx)
+    from_node_impl(
+        ident,
+        &quote! { ::engraft_component::decode_choice(node, cx) },
+        &quote! {
+            match self {
+                #(Self::#idents(component) => ::engraft_component::encode_variant(component),)*
             }
-
-            fn to_node(&self) -> ::engraft_component::Node {
-                match self {
-                    #(Self::#idents(component) => ::engraft_component::encode_variant(component),)*
-                }
-            }
-
-            fn kind() -> ::engraft_component::Kind {
-                ::engraft_component::Kind::Choice(<Self as ::engraft_component::Choice>::info())
-            }
-        }
-    }
+        },
+        &quote! { ::engraft_component::Kind::Choice(<Self as ::engraft_component::Choice>::info()) },
+    )
 }
 
 fn default_impl(
@@ -265,8 +240,8 @@ mod tests {
 
     #[test]
     fn names_become_words() {
-        assert_eq!(in_words(&parse_quote!(LrScheduler)), "lr scheduler");
-        assert_eq!(in_words(&parse_quote!(Optimizer)), "optimizer");
+        assert_eq!(in_words(&parse_quote!(LrScheduler), ' '), "lr scheduler");
+        assert_eq!(in_words(&parse_quote!(Optimizer), ' '), "optimizer");
     }
 
     #[test]

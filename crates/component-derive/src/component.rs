@@ -5,6 +5,7 @@ use quote::{format_ident, quote};
 use syn::{Data, DeriveInput, Field, Fields, Ident, LitStr, Type};
 
 use crate::attributes::{ArgAttributes, ArgDefault, ComponentAttributes, Doc};
+use crate::from_node::from_node_impl;
 
 /// One field of the struct, with its attributes.
 struct Argument<'a> {
@@ -51,7 +52,14 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
         &Doc::read(&input.attrs),
         &arguments,
     )?;
-    let node = from_node_impl(&input.ident);
+    let node = from_node_impl(
+        &input.ident,
+        &quote! { ::engraft_component::decode_component(node, cx) },
+        &quote! { ::engraft_component::encode_component(self) },
+        &quote! {
+            ::engraft_component::Kind::Component(<Self as ::engraft_component::Component>::info())
+        },
+    );
     let default = default_impl(&input.ident, &attributes, &arguments);
     Ok(quote! { #component #node #default })
 }
@@ -269,28 +277,6 @@ fn component_impl(
             }
         }
     })
-}
-
-fn from_node_impl(ident: &Ident) -> TokenStream {
-    quote! {
-        #[automatically_derived]
-        impl ::engraft_component::FromNode for #ident {
-            fn from_node(
-                node: &::engraft_component::Node,
-                cx: &mut ::engraft_component::Context,
-            ) -> ::core::result::Result<Self, ::engraft_component::Error> {
-                ::engraft_component::decode_component(node, cx)
-            }
-
-            fn to_node(&self) -> ::engraft_component::Node {
-                ::engraft_component::encode_component(self)
-            }
-
-            fn kind() -> ::engraft_component::Kind {
-                ::engraft_component::Kind::Component(<Self as ::engraft_component::Component>::info())
-            }
-        }
-    }
 }
 
 /// `Default`, if every field that is not flattened has a default; the flattened decide by their own.

@@ -2,7 +2,8 @@
 //!
 //! Everything a user can name in an experiment file is a struct whose fields are its arguments (a [`Component`]), or an
 //! enum of such structs (a [`Choice`], a slot for a class). Both are derived, with their names, documentation and
-//! defaults, and read from a [`Node`]: a parsed value that knows its file and line.
+//! defaults, and read from a [`Node`]: a parsed value that knows its file and line. Arguments that are one of a few words
+//! are enums that derive [`Words`].
 //!
 //! ```
 //! use engraft_component::{Choice, Component, decode, read_yaml};
@@ -56,6 +57,8 @@
 //! | enum | `#[choice(kind = "..")]` | what the classes are, instead of the enum's name in words |
 //! | enum | `#[choice(absent(Name = ".."))]` | a class that users may know from elsewhere; the text says why it is not here |
 //! | enum | `#[choice(no_default)]` | do not implement `Default` |
+//! | variant of [`Words`] | `#[word(name = "..")]` | the word, instead of the variant's name in lower case with underscores |
+//! | variant of [`Words`] | `#[word(alias = "..")]` | another accepted word; may be repeated |
 
 extern crate self as engraft_component;
 
@@ -69,6 +72,7 @@ mod kind;
 mod node;
 mod scalars;
 mod suggest;
+mod words;
 mod yaml;
 
 pub use choice::{Choice, class_word, decode_choice, decode_variant, encode_variant};
@@ -77,9 +81,10 @@ pub use context::Context;
 #[doc(hidden)]
 pub use decode::DefaultIfAny;
 pub use decode::{FromNode, decode};
-pub use engraft_component_derive::{Choice, Component};
+pub use engraft_component_derive::{Choice, Component, Words};
 pub use error::{Error, Problem, Span};
 pub use kind::{Argument, ChoiceInfo, ComponentInfo, Ignored, Kind};
 pub use node::{Entry, Mapping, Node, Scalar, Style, Value};
 pub use suggest::{did_you_mean, listed, nearest};
+pub use words::{Words, decode_word, encode_word, kind_of_words};
 pub use yaml::{read_yaml, read_yaml_file, to_flow, to_yaml};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use engraft_component::{
-    FromNode, Node, Scalar, Span, Style, Value, decode, read_yaml, to_flow, to_yaml,
+    FromNode, Kind, Node, Scalar, Span, Style, Value, Words, decode, read_yaml, to_flow, to_yaml,
 };
 use proptest::prelude::*;
 
@@ -188,6 +188,60 @@ fn a_fixed_list_has_its_length() {
         refusal::<[f64; 2]>("[0.9]"),
         "x.yaml:1: expected a list of 2 values, found 1"
     );
+}
+
+/// How sizes are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Words)]
+enum Size {
+    /// Less.
+    VerySmall,
+    /// More.
+    #[word(name = "large", alias = "big")]
+    Great,
+}
+
+/// A size, or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Words)]
+enum MaybeSize {
+    /// No size.
+    None,
+    /// One.
+    Some(Size),
+}
+
+#[test]
+fn a_word_is_read_by_any_of_its_names_and_written_by_the_first() {
+    for text in ["very_small", "VERY_SMALL"] {
+        assert_eq!(read::<Size>(text), Size::VerySmall);
+    }
+    for text in ["large", "big", "Big"] {
+        assert_eq!(read::<Size>(text), Size::Great);
+    }
+    assert_eq!(to_flow(&Size::VerySmall.to_node()), "very_small");
+    assert_eq!(to_flow(&Size::Great.to_node()), "large");
+    assert!(matches!(Size::kind(), Kind::Words(words) if words == ["very_small", "large", "big"]));
+}
+
+#[test]
+fn an_enum_of_words_may_take_in_those_of_another() {
+    assert_eq!(read::<MaybeSize>("none"), MaybeSize::None);
+    assert_eq!(read::<MaybeSize>("big"), MaybeSize::Some(Size::Great));
+    assert_eq!(to_flow(&MaybeSize::Some(Size::Great).to_node()), "large");
+}
+
+#[test]
+fn an_unknown_word_is_told_the_words_that_there_are_and_the_one_that_is_near() {
+    assert_eq!(
+        refusal::<Size>("lrage"),
+        "x.yaml:1: expected very_small or large, found \"lrage\". Did you mean \"large\"?"
+    );
+    for text in ["tiny", "null", "[large]", "{large: 1}", "true", "1"] {
+        let message = refusal::<MaybeSize>(text);
+        assert!(
+            message.contains("expected none, very_small or large, found"),
+            "{message}"
+        );
+    }
 }
 
 #[test]

@@ -119,16 +119,18 @@ fn read_into(
         }
         has_content
     } else {
-        let text = TextReader::new(contents.decompressed(path)?, Arc::clone(&file));
+        let mut reader = TextReader::new(contents.decompressed(path)?, Arc::clone(&file));
+        let text = &mut reader;
         let dialect = |delimiter| delimited::Dialect::new(delimiter, arguments);
-        match format {
-            Format::Csv => delimited::read(text, &dialect(b',')?, &file, builder)?,
-            Format::Tsv => delimited::read(text, &dialect(b'\t')?, &file, builder)?,
-            Format::Json => json::read(text, &file, builder)?,
-            Format::Fasta => fasta::read(text, arguments, &file, builder)?,
-            Format::Fastq => fastq::read(text, arguments, &file, builder)?,
-            Format::Text | Format::Parquet => plain::read(text, arguments, &file, builder)?,
-        }
+        let result = match format {
+            Format::Csv => delimited::read(text, &dialect(b',')?, &file, builder),
+            Format::Tsv => delimited::read(text, &dialect(b'\t')?, &file, builder),
+            Format::Json => json::read(text, &file, builder),
+            Format::Fasta => fasta::read(text, arguments, &file, builder),
+            Format::Fastq => fastq::read(text, arguments, &file, builder),
+            Format::Text | Format::Parquet => plain::read(text, arguments, &file, builder),
+        };
+        reader.finish(result)?
     };
     if !has_content {
         return Err(Error::EmptyFile {

@@ -4,7 +4,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use engraft_component::{Choice, Component, Context, Error, FromNode, Kind, Node};
+use engraft_component::{Choice, Component, Words};
 use engraft_kernels::{segment_max, segment_mean};
 
 use crate::batch::TokenBatch;
@@ -96,26 +96,20 @@ pub struct MlpLayers {
 }
 
 /// How hidden states become one vector a sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
 pub enum Pooling {
     /// The first token's.
+    #[word(name = "cls_pooling", alias = "cls")]
     Cls,
     /// The mean.
+    #[word(name = "mean_pooling", alias = "mean")]
     Mean,
     /// The largest value of each column.
+    #[word(name = "max_pooling", alias = "max")]
     Max,
 }
 
 impl Pooling {
-    const NAMES: [(&'static str, Self); 6] = [
-        ("cls_pooling", Self::Cls),
-        ("mean_pooling", Self::Mean),
-        ("max_pooling", Self::Max),
-        ("cls", Self::Cls),
-        ("mean", Self::Mean),
-        ("max", Self::Max),
-    ];
-
     /// `[tokens, hidden]` to `[sequences, hidden]`; zeros for a sequence without tokens.
     pub fn apply(self, hidden: Tensor<2>, batch: &TokenBatch) -> Tensor<2> {
         match self {
@@ -123,29 +117,6 @@ impl Pooling {
             Self::Mean => segment_mean(hidden, batch.segments.clone()),
             Self::Max => segment_max(hidden, batch.segments.clone()),
         }
-    }
-}
-
-impl FromNode for Pooling {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
-        let found = node
-            .as_text()
-            .and_then(|text| Self::NAMES.iter().find(|(name, _)| *name == text));
-        found
-            .map(|(_, pooling)| *pooling)
-            .ok_or_else(|| cx.expected(node, "cls_pooling, mean_pooling or max_pooling"))
-    }
-
-    fn to_node(&self) -> Node {
-        let name = Self::NAMES
-            .iter()
-            .find(|(_, pooling)| pooling == self)
-            .map_or("", |(name, _)| *name);
-        name.to_owned().to_node()
-    }
-
-    fn kind() -> Kind {
-        Kind::Words(Self::NAMES.iter().map(|(name, _)| *name).collect())
     }
 }
 

@@ -215,9 +215,10 @@ impl Checkpoint {
         json.insert("architectures".into(), json!([architecture]));
         json.insert("dtype".into(), json!("float32"));
         json.remove("torch_dtype");
-        // DeBERTa's two masked-LM heads differ in their names alone; this is the one that is saved.
-        if json.get("legacy") == Some(&json!(false)) {
-            json.insert("legacy".into(), json!(true));
+        for (flag, value) in family.naming_flags {
+            if let Some(stated) = json.get_mut(*flag) {
+                *stated = json!(value);
+            }
         }
         if let Some(labels) = labels {
             let numbered = || labels.iter().enumerate();

@@ -1,8 +1,6 @@
 //! The tasks as users describe them.
 
-use engraft_component::{
-    Choice, Component, Context, Error as ComponentError, FromNode, Kind, Node,
-};
+use engraft_component::{Choice, Component, Words};
 use engraft_models::{Adapter, BackboneSlot, Pooling, TokenAdapter};
 
 use crate::error::{Error, Result};
@@ -131,39 +129,12 @@ pub struct Inference {
 }
 
 /// How [`Embed`] pools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
 pub enum EmbedPooling {
     /// Not at all: one vector a token.
     None,
     /// One vector a row.
     By(Pooling),
-}
-
-impl FromNode for EmbedPooling {
-    fn from_node(node: &Node, cx: &mut Context) -> std::result::Result<Self, ComponentError> {
-        match node.as_text() {
-            Some("none") => Ok(Self::None),
-            _ => match Pooling::from_node(node, cx) {
-                Ok(pooling) => Ok(Self::By(pooling)),
-                Err(_) => Err(cx.expected(node, "none, cls_pooling, mean_pooling or max_pooling")),
-            },
-        }
-    }
-
-    fn to_node(&self) -> Node {
-        match self {
-            Self::None => "none".to_owned().to_node(),
-            Self::By(pooling) => pooling.to_node(),
-        }
-    }
-
-    fn kind() -> Kind {
-        let mut words = vec!["none"];
-        if let Kind::Words(pooling) = Pooling::kind() {
-            words.extend(pooling);
-        }
-        Kind::Words(words)
-    }
 }
 
 impl SequenceClassification {

@@ -11,9 +11,8 @@ mod keeper;
 mod prediction_writer;
 mod template;
 
-use engraft_component::{Choice, Component, Context, Error, FromNode, Kind, Node};
+use engraft_component::{Choice, Component, Error, Words};
 
-use crate::settings::words;
 use crate::training::Interval;
 
 pub use checkpoint::{ModelCheckpoint, SaveLast};
@@ -97,7 +96,7 @@ pub struct LearningRateMonitor {
 }
 
 /// Whether less or more of a metric is better.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Words)]
 pub enum Mode {
     /// Less is better, as of a loss.
     #[default]
@@ -105,8 +104,6 @@ pub enum Mode {
     /// More is better, as of an accuracy.
     Max,
 }
-
-const MODES: [(&str, Mode); 2] = [("min", Mode::Min), ("max", Mode::Max)];
 
 impl Mode {
     /// Whether `score` is strictly better than `other`; NaN never is, and everything else is better
@@ -119,20 +116,6 @@ impl Mode {
             Self::Min => score < other,
             Self::Max => score > other,
         }
-    }
-}
-
-impl FromNode for Mode {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
-        words::read(node, cx, &MODES)
-    }
-
-    fn to_node(&self) -> Node {
-        words::write(self, &MODES)
-    }
-
-    fn kind() -> Kind {
-        words::kind(&MODES)
     }
 }
 
@@ -210,7 +193,7 @@ fn unknown<'a>(
 
 #[cfg(test)]
 mod tests {
-    use engraft_component::{decode, read_yaml, to_yaml};
+    use engraft_component::{FromNode, decode, read_yaml, to_yaml};
 
     use super::*;
 
@@ -267,7 +250,7 @@ mod tests {
         let error = read("{class_path: EarlyStopping, init_args: {monitor: a, mode: mni}}");
         assert_eq!(
             error.unwrap_err(),
-            "a.yaml:1: init_args.mode: expected min or max, found \"mni\""
+            "a.yaml:1: init_args.mode: expected min or max, found \"mni\". Did you mean \"min\"?"
         );
     }
 

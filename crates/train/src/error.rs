@@ -35,6 +35,16 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// A run that another process is writing.
+    #[error(
+        "{run}: {holder} is writing this run; wait until it has ended, or begin a run of its own without --ckpt_path"
+    )]
+    Held {
+        /// The run's folder.
+        run: String,
+        /// The process, as far as it has said who it is.
+        holder: String,
+    },
     /// It was asked from outside to stop.
     #[error("stopped before the end")]
     Interrupted,

@@ -1,7 +1,7 @@
 //! The training loop.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::rate::Rates;
 use crate::rate_log::RateLog;
 use crate::record::Record;
+use crate::resume::Resume;
 use crate::run::Run;
 use crate::settings::Plan;
 use crate::snapshot::{Position, Signature};
@@ -56,8 +57,8 @@ pub struct Fit<'a> {
     pub seed: u64,
     /// The experiment as it was resolved, saved with the run.
     pub config: &'a str,
-    /// The checkpoint folder to go on from; the model was opened from it.
-    pub resume: Option<&'a Path>,
+    /// The checkpoint to go on from; the model was opened from it.
+    pub resume: Option<Resume>,
     /// The fold of a cross-validation that this is, which then has its files in that run's folder.
     pub fold: Option<(&'a mut CrossValidation, u64)>,
     /// Set from outside to end training at the next step, saved.

@@ -19,6 +19,7 @@ mod rate;
 mod rate_log;
 mod record;
 mod report;
+mod resume;
 mod run;
 pub mod schedule;
 pub mod settings;
@@ -30,8 +31,11 @@ pub use cross_validation::{CrossValidation, Spread, is_cross_validation, newest_
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Handled, Prediction, evaluate, predict};
 pub use fit::{Fit, FitOutcome, fit};
-pub use optimizer::{Adafactor, Adagrad, Adam, AdamW, Optimizer, ParameterGroups, RMSprop, SGD};
+pub use optimizer::{
+    Adafactor, Adagrad, Adam, AdamW, Optimizer, ParameterGroups, RMSprop, SGD, StepOptions,
+};
 pub use report::{Test, Tested, test};
+pub use resume::Resume;
 pub use settings::{Plan, Trainer};
 pub use snapshot::{newest as newest_checkpoint, newest_of as newest_checkpoint_of};
 pub use training::{Interval, Training};

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -12,6 +12,7 @@ const FILE: &str = ".lock";
 /// This process's claim on the folder of a run. The operating system ends it with the process, however that dies.
 #[derive(Debug)]
 pub(crate) struct RunLock {
+    folder: PathBuf,
     _file: File,
 }
 
@@ -31,12 +32,16 @@ impl RunLock {
         let mut file = options
             .open(&path)
             .map_err(|error| refuse(format!("cannot open {FILE}: {error}")))?;
+        let claim = |file| Self {
+            folder: folder.to_owned(),
+            _file: file,
+        };
         match file.try_lock() {
             Ok(()) => {
                 // Who holds it is said to whoever is refused; a claim does not depend on it.
                 let _ = file.set_len(0);
                 let _ = file.write_all(std::process::id().to_string().as_bytes());
-                Ok(Self { _file: file })
+                Ok(claim(file))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -48,13 +53,20 @@ impl RunLock {
                     true => format!("process {holder}"),
                     false => "another process".to_owned(),
                 };
-                Err(refuse(format!(
-                    "{holder} is writing this run; wait until it has ended, or begin a run of its own without --ckpt_path"
-                )))
+                Err(Error::Held {
+                    run: folder.display().to_string(),
+                    holder,
+                })
             }
             // Some network file systems have no locks: going on unguarded is what they offer.
-            Err(TryLockError::Error(_)) => Ok(Self { _file: file }),
+            Err(TryLockError::Error(_)) => Ok(claim(file)),
         }
+    }
+
+    /// Whether this is the claim on `folder`, by whichever path.
+    pub(crate) fn is_of(&self, folder: &Path) -> bool {
+        let [own, other] = [&self.folder, folder].map(|folder| folder.canonicalize().ok());
+        own.is_some() && own == other
     }
 }
 
@@ -69,6 +81,7 @@ mod tests {
         let message = RunLock::take(folder.path()).unwrap_err().to_string();
         let expected = format!("process {} is writing this run", std::process::id());
         assert!(message.contains(&expected), "{message}");
+        assert!(claim.is_of(&folder.path().join(".")) && !claim.is_of(Path::new("/")));
         drop(claim);
         RunLock::take(folder.path()).unwrap();
     }

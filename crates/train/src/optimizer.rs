@@ -20,13 +20,13 @@ use engraft_models::ParameterPath;
 
 use crate::error::Result;
 use groups::LayerRates;
-use rule::{Rule, Update, from_zero, refuse};
+use rule::{Rule, Update};
 
 pub use adafactor::Adafactor;
 pub use adam::{Adam, AdamW};
 pub use adaptive::{Adagrad, RMSprop};
 pub use groups::ParameterGroups;
-pub use rule::Parts;
+pub use rule::{Parts, StepOptions};
 pub use sgd::SGD;
 
 pub(crate) use gradients::{first_not_finite, first_weight_not_finite};
@@ -52,7 +52,7 @@ pub enum Optimizer {
 impl Optimizer {
     /// The learning rate that schedules change.
     pub fn learning_rate(&self) -> f64 {
-        self.rule().learning_rate()
+        self.rule().settings().lr
     }
 
     /// The momentum, or the first of Adam's betas, if there is one.
@@ -62,7 +62,7 @@ impl Optimizer {
 
     /// The weight decay, of whichever kind.
     pub(crate) fn weight_decay(&self) -> f64 {
-        self.rule().weight_decay()
+        self.rule().settings().weight_decay
     }
 
     /// The same with another momentum, where there is one.
@@ -85,14 +85,8 @@ impl Optimizer {
 
     pub(crate) fn check(&self) -> Result<()> {
         let rule = self.rule();
-        from_zero("lr", rule.learning_rate())?;
-        match rule.groups().layer_decay {
-            Some(decay) if !(decay > 0.0 && decay <= 1.0) => Err(refuse(
-                "layer_decay",
-                format!("expected a number above 0 and up to 1, found {decay}"),
-            )),
-            _ => rule.check(),
-        }
+        rule.settings().check()?;
+        rule.check()
     }
 
     fn rule(&self) -> &dyn Rule {
@@ -189,8 +183,9 @@ impl Optimizer {
         // PyTorch's definition, with its guard against division by zero.
         let clip = clip.map_or(1.0, |(limit, norm)| (limit / (norm + 1e-6)).min(1.0));
         let rule = self.rule();
-        let sign = if rule.maximize() { -1.0 } else { 1.0 };
-        let layers = rule.groups().layer_decay;
+        let options = rule.settings().options;
+        let sign = if options.maximize { -1.0 } else { 1.0 };
+        let layers = options.groups.layer_decay;
         let mut updater = Updater {
             path: ParameterPath::default(),
             gradients: sum.gradients,
@@ -231,17 +226,14 @@ impl ModuleMapper for Updater<'_> {
         };
         let share = self.layers.as_ref().map_or(1.0, |it| it.share(&path));
         let rule = self.rule;
-        let is_excluded = rule.groups().excludes(&path);
+        let settings = rule.settings();
+        let decays = !settings.options.groups.excludes(&path);
         let state = self.parameters.entry(path).or_default();
         state.step += 1;
         let mut update = Update {
             shape: Vec::new(),
             rate: self.learning_rate * share,
-            weight_decay: if is_excluded {
-                0.0
-            } else {
-                rule.weight_decay()
-            },
+            weight_decay: if decays { settings.weight_decay } else { 0.0 },
             step: state.step,
             scale: self.scale,
         };

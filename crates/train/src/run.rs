@@ -7,11 +7,12 @@ use engraft_hub::atomic;
 use engraft_tasks::{Model, Network};
 
 use crate::callback::{Callback, CheckpointKeeper, ModelCheckpoint, Moment, Stopper, Validation};
-use crate::cross_validation::{CrossValidation, FOLD};
+use crate::cross_validation::CrossValidation;
 use crate::error::Result;
 use crate::lock::RunLock;
 use crate::log::{Logs, new_version};
 use crate::optimizer::OptimizerState;
+use crate::resume::Resume;
 use crate::settings::Plan;
 use crate::snapshot::{self, State};
 
@@ -105,9 +106,9 @@ impl Run {
         &mut self,
         plan: &Plan,
         fold: Option<(&mut CrossValidation, u64)>,
-        resumed: Option<(&Path, &State)>,
+        resumed: Option<(Resume, &State)>,
     ) -> Result<()> {
-        if let Some((_, state)) = resumed {
+        if let Some((_, state)) = &resumed {
             for stopper in &mut self.stoppers {
                 let key = key(stopper.settings());
                 if let Some((_, state)) = state.stoppers.iter().find(|(saved, _)| *saved == key) {
@@ -122,9 +123,10 @@ impl Run {
         let goes_on = resumed.is_some();
         let fold = fold.map(|(folds, fold)| folds.open_fold(fold, goes_on));
         let fold = fold.transpose()?;
-        let Some((checkpoint, state, folder)) = resumed.and_then(|(checkpoint, state)| {
-            let own = || run_of(checkpoint, state, plan.version.as_deref());
-            Some((checkpoint, state, fold.clone().or_else(own)?))
+        let Some((resume, state, folder)) = resumed.and_then(|(resume, state)| {
+            let own = || resume.run(state).map(Path::to_owned);
+            let folder = fold.clone().or_else(own)?;
+            Some((resume, state, folder))
         }) else {
             let folder = match fold {
                 Some(folder) => folder,
@@ -134,7 +136,8 @@ impl Run {
             self.open_logs(plan, &folder, None)?;
             return self.settle(folder);
         };
-        self.lock = Some(RunLock::take(&folder)?);
+        let checkpoint = resume.checkpoint().to_owned();
+        self.lock = Some(resume.claim(&folder)?);
         self.open_logs(plan, &folder, Some(state))?;
         remove_unfinished(&folder.join("checkpoints"));
         // The run died between a save and the removal that follows it.
@@ -148,7 +151,7 @@ impl Run {
                 keeper.restore(state.clone());
             }
         }
-        self.saved = Some((state.position.step, checkpoint.to_owned()));
+        self.saved = Some((state.position.step, checkpoint));
         self.resumable = Some(state.position.step);
         self.settle(folder)
     }
@@ -316,25 +319,6 @@ impl Run {
 /// What tells one callback's memory from another's: its settings.
 fn key(settings: &impl FromNode) -> String {
     to_flow(&settings.to_node())
-}
-
-/// The run that a checkpoint lies in, if it lies in one and is its newest: going on from an older one begins a new run, and keeps what came after.
-fn run_of(checkpoint: &Path, state: &State, version: Option<&str>) -> Option<PathBuf> {
-    let full = checkpoint.canonicalize().ok()?;
-    let checkpoints = full.parent()?;
-    let run = checkpoints.parent()?;
-    let name = run.file_name()?.to_str()?;
-    let is_run = checkpoints.file_name()? == "checkpoints"
-        && (name.starts_with("version_") || name.starts_with(FOLD) || version == Some(name));
-    if !is_run || !run.join("config.yaml").exists() || snapshot::holds_later(checkpoints, state) {
-        return None;
-    }
-    // As the user named it, where that says enough.
-    let named = checkpoint
-        .parent()
-        .and_then(Path::parent)
-        .filter(|run| run.file_name().is_some());
-    Some(named.unwrap_or(run).to_owned())
 }
 
 /// Removes what a killed process had begun to write.

@@ -7,7 +7,6 @@
 mod composed;
 mod cyclic;
 mod decay;
-mod foreign;
 mod plateau;
 mod warmup;
 
@@ -19,7 +18,6 @@ pub use cyclic::{
     OneCycleLR,
 };
 pub use decay::{ConstantLR, ExponentialLR, LinearLR, MultiStepLR, PolynomialLR, StepLR};
-pub use foreign::{LambdaLR, MultiplicativeLR};
 pub use plateau::{Plateau, PlateauState, ReduceLROnPlateau, ThresholdMode};
 pub use warmup::{ConstantWithWarmup, CosineWithWarmup, LinearWithWarmup, Warmup};
 
@@ -74,6 +72,10 @@ pub enum ScheduleError {
 
 /// How the learning rate changes from step to step.
 #[derive(Clone, Debug, PartialEq, Choice)]
+#[choice(absent(
+    LambdaLR = "its factor is a Python function, which an experiment cannot hold; SequentialLR puts other schedules together",
+    MultiplicativeLR = "its factor is a Python function, which an experiment cannot hold; SequentialLR puts other schedules together"
+))]
 pub enum LrScheduler {
     /// Warm-up, then constant.
     ConstantWithWarmup(ConstantWithWarmup),
@@ -107,10 +109,6 @@ pub enum LrScheduler {
     ChainedScheduler(ChainedScheduler),
     /// A fall when a metric stops improving.
     ReduceLROnPlateau(ReduceLROnPlateau),
-    /// Not available: Python code.
-    LambdaLR(LambdaLR),
-    /// Not available: Python code.
-    MultiplicativeLR(MultiplicativeLR),
 }
 
 /// What a rate depends on.
@@ -262,8 +260,6 @@ impl LrScheduler {
             Self::SequentialLR(it) => it,
             Self::ChainedScheduler(it) => it,
             Self::ReduceLROnPlateau(it) => it,
-            Self::LambdaLR(it) => it,
-            Self::MultiplicativeLR(it) => it,
         }
     }
 }

@@ -8,11 +8,10 @@ mod foreign;
 mod logger;
 mod plan;
 mod span;
-pub(crate) mod words;
 
 use std::path::PathBuf;
 
-use engraft_component::{Component, Context, Error, FromNode, Kind, Node};
+use engraft_component::{Component, Words};
 
 use crate::callback::Callback;
 
@@ -97,7 +96,7 @@ impl Trainer {
 }
 
 /// What is clipped of the gradients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
 pub enum ClipAlgorithm {
     /// The global norm of all of them.
     Norm,
@@ -105,28 +104,9 @@ pub enum ClipAlgorithm {
     Value,
 }
 
-const CLIP_ALGORITHMS: [(&str, ClipAlgorithm); 2] = [
-    ("norm", ClipAlgorithm::Norm),
-    ("value", ClipAlgorithm::Value),
-];
-
-impl FromNode for ClipAlgorithm {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
-        words::read(node, cx, &CLIP_ALGORITHMS)
-    }
-
-    fn to_node(&self) -> Node {
-        words::write(self, &CLIP_ALGORITHMS)
-    }
-
-    fn kind() -> Kind {
-        words::kind(&CLIP_ALGORITHMS)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use engraft_component::{decode, read_yaml, to_yaml};
+    use engraft_component::{FromNode, decode, read_yaml, to_yaml};
 
     use super::*;
 
@@ -223,7 +203,7 @@ callbacks: {class_path: PredictionWriter, init_args: {output_dir: out, filetype:
         let error = read("gradient_clip_algorithm: vale").unwrap_err();
         assert_eq!(
             error,
-            "experiment.yaml:1: gradient_clip_algorithm: expected norm or value, found \"vale\""
+            "experiment.yaml:1: gradient_clip_algorithm: expected norm or value, found \"vale\". Did you mean \"value\"?"
         );
     }
 }

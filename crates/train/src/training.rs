@@ -1,8 +1,6 @@
 //! How a model is trained, as users write it beside the task.
 
-use engraft_component::{
-    Choice, Component, Context, Error as ComponentError, FromNode, Kind, Node,
-};
+use engraft_component::{Choice, Component, Words};
 
 use crate::error::{Error, Result};
 use crate::optimizer::Optimizer;
@@ -34,34 +32,12 @@ pub struct Training {
 }
 
 /// What a schedule counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
 pub enum Interval {
     /// Optimizer steps.
     Step,
     /// Epochs.
     Epoch,
-}
-
-impl FromNode for Interval {
-    fn from_node(node: &Node, cx: &mut Context) -> std::result::Result<Self, ComponentError> {
-        match node.as_text() {
-            Some("step") => Ok(Self::Step),
-            Some("epoch") => Ok(Self::Epoch),
-            _ => Err(cx.expected(node, "step or epoch")),
-        }
-    }
-
-    fn to_node(&self) -> Node {
-        let word = match self {
-            Self::Step => "step",
-            Self::Epoch => "epoch",
-        };
-        word.to_owned().to_node()
-    }
-
-    fn kind() -> Kind {
-        Kind::Words(vec!["step", "epoch"])
-    }
 }
 
 impl Training {

@@ -6,6 +6,8 @@ Writes beside this script:
 
     adamw.safetensors, adamw.json             20 steps of `torch.optim.AdamW` on three tensors, in several variants
     optimizers.safetensors, optimizers.json   the same tensors after each step of the other optimizers
+                                              (both computed in double precision and rounded once, so that what
+                                              differs from them in single precision is the other side's rounding)
     schedules.json                            learning rates, and momenta where they move, at steps 0, 1, 2, ...
     plateaus.json                             learning rates of `ReduceLROnPlateau` after each of a row of metrics
 """
@@ -70,16 +72,19 @@ def learning_rates() -> list[float]:
 
 def optimizer_steps(initial, gradients, rates, name: str, settings: dict) -> dict[str, torch.Tensor]:
     """The tensors after each step of an optimizer."""
-    parameters = [torch.nn.Parameter(tensor.clone()) for tensor in initial]
+    parameters = [torch.nn.Parameter(tensor.double()) for tensor in initial]
+    if name == "Adafactor":
+        # Its default is the precision of the parameter's type, which is single precision where it is used.
+        settings = dict(eps=(torch.finfo(torch.float32).eps, 1e-3)) | settings
     optimizer = getattr(torch.optim, name)(parameters, lr=rates[0], foreach=False, **settings)
     after = [[] for _ in parameters]
     for step, rate in enumerate(rates):
         for parameter, sequence in zip(parameters, gradients, strict=True):
-            parameter.grad = sequence[step].clone()
+            parameter.grad = sequence[step].double()
         optimizer.param_groups[0]["lr"] = rate
         optimizer.step()
         for values, parameter in zip(after, parameters, strict=True):
-            values.append(parameter.detach().clone())
+            values.append(parameter.detach().float())
     return {f"after.{index}": torch.stack(values) for index, values in enumerate(after)}
 
 
@@ -102,26 +107,26 @@ def adamw_steps(initial, gradients, rates, settings: dict) -> dict[str, torch.Te
     """The tensors after each step, the last moments, and the global norms found before clipping."""
     settings = dict(settings)
     max_norm = settings.pop("max_norm", None)
-    parameters = [torch.nn.Parameter(tensor.clone()) for tensor in initial]
+    parameters = [torch.nn.Parameter(tensor.double()) for tensor in initial]
     optimizer = torch.optim.AdamW(parameters, lr=rates[0], foreach=False, **settings)
     after = [[] for _ in parameters]
     norms = []
     for step, rate in enumerate(rates):
         for parameter, sequence in zip(parameters, gradients, strict=True):
-            parameter.grad = sequence[step].clone()
+            parameter.grad = sequence[step].double()
         if max_norm is not None:
             norms.append(clip_grad_norm_(parameters, max_norm, foreach=False))
         optimizer.param_groups[0]["lr"] = rate
         optimizer.step()
         for values, parameter in zip(after, parameters, strict=True):
-            values.append(parameter.detach().clone())
+            values.append(parameter.detach().float())
 
     found = {f"after.{index}": torch.stack(values) for index, values in enumerate(after)}
     for index, parameter in enumerate(parameters):
-        found[f"exp_avg.{index}"] = optimizer.state[parameter]["exp_avg"]
-        found[f"exp_avg_sq.{index}"] = optimizer.state[parameter]["exp_avg_sq"]
+        found[f"exp_avg.{index}"] = optimizer.state[parameter]["exp_avg"].float()
+        found[f"exp_avg_sq.{index}"] = optimizer.state[parameter]["exp_avg_sq"].float()
     if norms:
-        found["norms"] = torch.stack(norms)
+        found["norms"] = torch.stack(norms).float()
     return found
 
 

@@ -10,7 +10,7 @@ use engraft_data::{Splits, Stage};
 use engraft_tasks::Model;
 use engraft_train::log::{CsvLog, EventLog, LineLog};
 use engraft_train::progress::Progress;
-use engraft_train::{CrossValidation, Fit, FitOutcome};
+use engraft_train::{CrossValidation, Fit, FitOutcome, Resume};
 
 use crate::commands::folds;
 use crate::failure::{Failure, print, say};
@@ -32,25 +32,29 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
         return folds::run(session, all);
     }
     let resume = session.checkpoint()?;
-    let splits = session.rows(Stage::Fit, resume.as_deref())?;
-    let (model, resume) = match resume {
-        Some(folder) => {
-            let model = resumed(session, &folder, &splits)?;
-            (model.0, Some(folder).filter(|_| model.1))
-        }
-        None => (session.build(Some(&splits))?, None),
+    let resume = resume.map(|folder| claimed(session, &folder)).transpose()?;
+    let checkpoint = resume.as_ref().map(Resume::checkpoint);
+    let splits = session.rows(Stage::Fit, checkpoint)?;
+    let (model, goes_on) = match checkpoint {
+        Some(folder) => resumed(session, folder, &splits)?,
+        None => (session.build(Some(&splits))?, false),
     };
     let outcome = Training {
         session,
         config: &begun_anew(&session.experiment).to_yaml(),
         splits,
-        resume: resume.as_deref(),
+        resume: resume.filter(|_| goes_on),
         fold: None,
         stop: &Stop::default(),
         progress: &mut session.progress(),
     }
     .run(model)?;
     conclude(&outcome)
+}
+
+/// A checkpoint to go on from, before anything of it is read.
+pub(crate) fn claimed(session: &Session, folder: &Path) -> Result<Resume, Failure> {
+    Resume::from(folder, &session.plan).map_err(Failure::refused)
 }
 
 /// The model of a checkpoint, and whether its run can go on.
@@ -97,7 +101,7 @@ pub(crate) struct Training<'a> {
     /// The experiment that repeats it.
     pub(crate) config: &'a str,
     pub(crate) splits: Splits,
-    pub(crate) resume: Option<&'a Path>,
+    pub(crate) resume: Option<Resume>,
     pub(crate) fold: Option<(&'a mut CrossValidation, u64)>,
     pub(crate) stop: &'a Stop,
     pub(crate) progress: &'a mut Progress,

@@ -10,7 +10,7 @@ use engraft_data::{Examples, FoldedRows, Splits};
 use engraft_train::callback::Callback;
 use engraft_train::{CrossValidation, FitOutcome};
 
-use crate::commands::fit::{Stop, Training, begun_anew, resumed, stopped};
+use crate::commands::fit::{Stop, Training, begun_anew, claimed, resumed, stopped};
 use crate::failure::{Failure, note, print, say};
 use crate::session::{Session, close_cache, difference, in_data};
 use crate::text::spreads;
@@ -84,8 +84,10 @@ fn train(
     }
     say(&format!("fold {fold}: {}", counted(&splits)));
     let checkpoint = folds.checkpoint(fold);
-    let model = match (&checkpoint, is_later) {
-        (Some(folder), _) => resumed(session, folder, &splits)?.0,
+    let resume = checkpoint.map(|folder| claimed(session, &folder));
+    let resume = resume.transpose()?;
+    let model = match (&resume, is_later) {
+        (Some(resume), _) => resumed(session, resume.checkpoint(), &splits)?.0,
         (None, false) => session.build(Some(&splits))?,
         (None, true) => session.build_silently(Some(&splits))?,
     };
@@ -96,7 +98,7 @@ fn train(
         session,
         config: &alone.to_yaml(),
         splits,
-        resume: checkpoint.as_deref(),
+        resume,
         fold: Some((folds, fold)),
         stop,
         progress: &mut session.progress(),

@@ -1,4 +1,4 @@
-//! Cross-validation and the folders of runs: all folds, one fold, killed and resumed, and two processes at once.
+//! Cross-validation: all folds, one fold, killed and resumed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::Workplace;
 
-const FOLDS: &str = "--data.cv_num_folds 4 --data.random_seed 5";
+/// What makes a run one of all folds.
+pub(crate) const FOLDS: &str = "--data.cv_num_folds 4 --data.random_seed 5";
 
 /// The rows of a table without its header, cut into cells.
 fn rows(text: &str) -> Vec<Vec<String>> {
@@ -143,7 +144,7 @@ fn a_rehearsal_of_all_folds_leaves_nothing() {
     assert!(!place.path("logs").exists());
 }
 
-fn fit(place: &Workplace, words: &str) -> Command {
+pub(crate) fn fit(place: &Workplace, words: &str) -> Command {
     let mut command = place.command();
     command
         .args(["fit", "-c", "fit.yaml"])
@@ -153,7 +154,7 @@ fn fit(place: &Workplace, words: &str) -> Command {
 }
 
 /// Waits until there is something at a path; the process must not end before.
-fn wait_for(child: &mut Child, path: &Path) {
+pub(crate) fn wait_for(child: &mut Child, path: &Path) {
     let began = Instant::now();
     while !path.exists() {
         assert!(
@@ -336,71 +337,6 @@ fn all_folds_are_trained_by_one_experiment() {
         refused.err.contains("folds.tsv: is no table of folds"),
         "{}",
         refused.err
-    );
-}
-
-#[test]
-fn two_processes_on_one_log_folder_get_a_folder_each() {
-    let place = Workplace::new();
-    let mut runs: Vec<Child> = (0..4)
-        .map(|run| {
-            let folds = if run % 2 == 0 { "" } else { FOLDS };
-            fit(&place, &format!("{folds} --trainer.max_epochs 2"))
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    for run in &mut runs {
-        assert!(run.wait().unwrap().success());
-    }
-    let whole = |version: usize| {
-        let run = place.path(&format!("logs/version_{version}"));
-        let folds = run.join("fold_3/metrics.csv").exists() && run.join("folds.tsv").exists();
-        let single = run.join("metrics.csv").exists();
-        assert!(
-            folds != single && run.join("config.yaml").exists(),
-            "{}",
-            run.display()
-        );
-        folds
-    };
-    assert_eq!((0..4).filter(|version| whole(*version)).count(), 2);
-    assert!(!place.path("logs/version_4").exists());
-}
-
-#[test]
-fn a_run_that_another_process_is_writing_is_not_gone_on_with() {
-    let place = Workplace::new();
-    for (folds, checkpoints) in [("", "checkpoints"), (FOLDS, "fold_0/checkpoints")] {
-        let root = if folds.is_empty() { "one" } else { "all" };
-        // Every checkpoint is kept, so that none goes away while it is looked at.
-        let words = format!(
-            "{folds} --trainer.max_epochs 100000 --trainer.default_root_dir {root} \
-             --trainer.callbacks ModelCheckpoint --trainer.callbacks.save_top_k -1"
-        );
-        let mut first = fit(&place, &words).spawn().unwrap();
-        let checkpoints = place.path(root).join("version_0").join(checkpoints);
-        wait_for(&mut first, &checkpoints);
-        // The first checkpoint is complete when it has its name.
-        while !fs::read_dir(&checkpoints)
-            .unwrap()
-            .flatten()
-            .any(|it| !it.file_name().to_string_lossy().starts_with('.'))
-        {
-            sleep(Duration::from_millis(1));
-        }
-        let second = place.run(&format!("fit -c fit.yaml {words} --ckpt_path last"));
-        let pid = first.id();
-        first.kill().unwrap();
-        first.wait().unwrap();
-        assert_eq!(second.code, Some(2), "{}", second.err);
-        let expected = format!("process {pid} is writing this run; wait until it has ended");
-        assert!(second.err.contains(&expected), "{}", second.err);
-        assert!(!place.path(root).join("version_1").exists());
-    }
-    // A dead process claims nothing.
-    place.succeed(
-        "fit -c fit.yaml --trainer.max_epochs 1 --trainer.default_root_dir one --ckpt_path last",
     );
 }
 

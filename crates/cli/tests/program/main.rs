@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cache;
+mod claims;
 mod configuration;
 mod documentation;
 mod explaining;

@@ -108,7 +108,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --model.lr_scheduler LambdaLR",
-        "--model.lr_scheduler: LambdaLR: its factor is a Python function, which an experiment cannot hold; SequentialLR puts other schedules together",
+        "--model.lr_scheduler: LambdaLR cannot be used: its factor is a Python function, which an experiment cannot hold; SequentialLR puts other schedules together",
     ),
     (
         "fit -c fit.yaml --model.lr_scheduler ReduceLROnPlateau --model.lr_scheduler.monitor val_f2",
@@ -180,7 +180,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --trainer.gradient_clip_algorithm vale",
-        "--trainer.gradient_clip_algorithm: expected norm or value, found \"vale\"",
+        "--trainer.gradient_clip_algorithm: expected norm or value, found \"vale\". Did you mean \"value\"?",
     ),
     (
         "fit -c fit.yaml --trainer.callbacks EarlyStopping",

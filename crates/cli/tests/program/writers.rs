@@ -84,7 +84,7 @@ fn what_a_writer_cannot_do_is_refused_in_a_sentence() {
     );
     let said = refused("filetype: tsv, write_interval: step");
     assert!(
-        said.contains("write_interval: expected batch or epoch or batch_and_epoch"),
+        said.contains("write_interval: expected batch or epoch, found \"step\""),
         "{said}"
     );
     let said = refused("filetype: tsv, write_cols: []");

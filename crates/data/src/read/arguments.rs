@@ -1,6 +1,6 @@
 //! What a user may say of how files are read.
 
-use engraft_component::{Component, Context, FromNode, Kind, Node};
+use engraft_component::{Component, Context, FromNode, Kind, Node, Words};
 use regex::Regex;
 
 use super::format::Format;
@@ -67,7 +67,7 @@ pub enum Header {
 }
 
 /// What a row of plain text is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Words)]
 pub enum SampleBy {
     /// A line that is not blank.
     #[default]
@@ -245,32 +245,5 @@ impl FromNode for Header {
 
     fn kind() -> Kind {
         Kind::Optional(Box::new(Kind::Words(vec!["infer", "0"])))
-    }
-}
-
-impl SampleBy {
-    const WORDS: [(&'static str, SampleBy); 3] = [
-        ("line", SampleBy::Line),
-        ("paragraph", SampleBy::Paragraph),
-        ("document", SampleBy::Document),
-    ];
-}
-
-impl FromNode for SampleBy {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Error> {
-        let mut words = Self::WORDS.into_iter();
-        let found = words.find(|(word, _)| node.as_text() == Some(*word));
-        let wrong = || cx.expected(node, "line, paragraph or document");
-        found.map(|(_, value)| value).ok_or_else(wrong)
-    }
-
-    fn to_node(&self) -> Node {
-        let mut words = Self::WORDS.into_iter();
-        let found = words.find(|(_, value)| value == self);
-        found.map_or_else(Node::null, |(word, _)| Node::text(word))
-    }
-
-    fn kind() -> Kind {
-        Kind::Words(Self::WORDS.map(|(word, _)| word).to_vec())
     }
 }

@@ -57,11 +57,11 @@ impl<'a> Dialect<'a> {
 
 /// Reads every row of `text`; the first record is the header unless the dialect says otherwise.
 pub(super) fn read(
-    mut text: TextReader<'_>,
+    text: &mut TextReader<'_>,
     dialect: &Dialect<'_>,
     file: &Arc<Path>,
     builder: &mut TableBuilder,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let mut line = vec![];
     for _ in 0..dialect.skipped {
         text.next_line(&mut line)?;
@@ -75,12 +75,7 @@ pub(super) fn read(
         .from_reader(LineEnds::new(text));
     let mut record = StringRecord::new();
     let mut columns: Option<Vec<usize>> = None;
-    let result = loop {
-        match read_record(&mut reader, &mut record, file) {
-            Ok(true) => {}
-            Ok(false) => break Ok(()),
-            Err(error) => break Err(error),
-        }
+    while read_record(&mut reader, &mut record, file)? {
         let start = record.position().map_or(0, |position| position.byte());
         let origin = Origin {
             file: Arc::clone(file),
@@ -89,10 +84,7 @@ pub(super) fn read(
         let known = match &columns {
             Some(columns) => columns,
             None => {
-                let (found, is_row) = match names(&record, dialect, &origin) {
-                    Ok(found) => found,
-                    Err(error) => break Err(error),
-                };
+                let (found, is_row) = names(&record, dialect, &origin)?;
                 let found = found.iter().map(|name| builder.column(name)).collect();
                 let found = columns.insert(found);
                 if !is_row {
@@ -104,7 +96,7 @@ pub(super) fn read(
         if known.len() != record.len() {
             let after = reader.position().byte();
             let last = reader.get_ref().last_line(after);
-            break Err(Error::Width {
+            return Err(Error::Width {
                 expected: known.len(),
                 found: record.len(),
                 lines: last - origin.line + 1,
@@ -116,24 +108,12 @@ pub(super) fn read(
                 origin,
             });
         }
-        let mut cells = known.iter().zip(&record);
-        let pushed = cells.try_for_each(|(column, cell)| builder.push(*column, Cell::from(cell)));
-        if let Err(error) = pushed {
-            break Err(error);
+        for (column, cell) in known.iter().zip(&record) {
+            builder.push(*column, Cell::from(cell))?;
         }
         builder.end_row(origin);
-    };
-    finish(reader.into_inner().inner, result)
-}
-
-/// Whether anything was there to be read, which decides what is wrong with a file without rows.
-pub(super) fn finish(mut text: TextReader<'_>, result: Result<(), Error>) -> Result<bool, Error> {
-    match (result, text.has_content()) {
-        (Ok(()), Ok(has_content)) => Ok(has_content),
-        (Err(_), Ok(false)) => Ok(false),
-        (Err(error), _) => Err(error),
-        (Ok(()), Err(error)) => Err(text.failed(error)),
     }
+    Ok(())
 }
 
 fn read_record<R: Read>(
@@ -178,8 +158,8 @@ fn names(
 }
 
 /// Remembers where lines end in what passes through, until the records there are read: the reader of records reads ahead.
-struct LineEnds<'a> {
-    inner: TextReader<'a>,
+struct LineEnds<'a, 'b> {
+    inner: &'a mut TextReader<'b>,
     /// Lines that ended before what is remembered.
     ended: u64,
     offset: u64,
@@ -188,9 +168,9 @@ struct LineEnds<'a> {
     last: u8,
 }
 
-impl<'a> LineEnds<'a> {
-    fn new(inner: TextReader<'a>) -> LineEnds<'a> {
-        LineEnds {
+impl<'a, 'b> LineEnds<'a, 'b> {
+    fn new(inner: &'a mut TextReader<'b>) -> Self {
+        Self {
             ended: inner.line() - 1,
             inner,
             offset: 0,
@@ -223,7 +203,7 @@ impl<'a> LineEnds<'a> {
     }
 }
 
-impl Read for LineEnds<'_> {
+impl Read for LineEnds<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         for byte in &buffer[..count] {

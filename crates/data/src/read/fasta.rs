@@ -11,7 +11,6 @@ use noodles_fasta::io::Reader;
 use noodles_fasta::record::Definition;
 
 use super::arguments::ReaderArguments;
-use super::delimited::finish;
 use super::header::Headers;
 use super::text::TextReader;
 use crate::builder::TableBuilder;
@@ -20,16 +19,6 @@ use crate::table::{Cell, Origin};
 
 /// Reads every record, with columns `id`, `description` and `sequence` and those of the header.
 pub(super) fn read(
-    mut text: TextReader<'_>,
-    arguments: &ReaderArguments,
-    file: &Arc<Path>,
-    builder: &mut TableBuilder,
-) -> Result<bool, Error> {
-    let result = read_records(&mut text, arguments, file, builder);
-    finish(text, result)
-}
-
-fn read_records(
     text: &mut TextReader<'_>,
     arguments: &ReaderArguments,
     file: &Arc<Path>,

@@ -8,7 +8,6 @@ use noodles_fastq::Record;
 use noodles_fastq::io::Reader;
 
 use super::arguments::ReaderArguments;
-use super::delimited::finish;
 use super::fasta::first_of_record;
 use super::header::Headers;
 use super::text::TextReader;
@@ -20,16 +19,6 @@ use crate::table::{Cell, Origin};
 ///
 /// Ids may repeat: the two reads of a pair share one.
 pub(super) fn read(
-    mut text: TextReader<'_>,
-    arguments: &ReaderArguments,
-    file: &Arc<Path>,
-    builder: &mut TableBuilder,
-) -> Result<bool, Error> {
-    let result = read_records(&mut text, arguments, file, builder);
-    finish(text, result)
-}
-
-fn read_records(
     text: &mut TextReader<'_>,
     arguments: &ReaderArguments,
     file: &Arc<Path>,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::delimited::finish;
 use super::text::TextReader;
 use crate::builder::TableBuilder;
 use crate::error::Error;
@@ -14,17 +13,15 @@ use crate::table::{Cell, Origin};
 
 /// Reads every row of `text`: an array of objects if it starts with `[`, else one object a line.
 pub(super) fn read(
-    mut text: TextReader<'_>,
+    text: &mut TextReader<'_>,
     file: &Arc<Path>,
     builder: &mut TableBuilder,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let mut rows = Rows { builder, file };
-    let result = match begins_with_bracket(&mut text) {
-        Ok(true) => read_array(&mut text, &mut rows),
-        Ok(false) => read_lines(&mut text, &mut rows),
-        Err(error) => Err(error),
-    };
-    finish(text, result)
+    match begins_with_bracket(text)? {
+        true => read_array(text, &mut rows),
+        false => read_lines(text, &mut rows),
+    }
 }
 
 /// Whether the first character that is no white space is `[`. Nothing is consumed but white space before a piece that has more.

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::{ReaderArguments, SampleBy};
-use super::delimited::finish;
 use super::text::TextReader;
 use crate::builder::TableBuilder;
 use crate::error::Error;
@@ -12,16 +11,6 @@ use crate::table::{Cell, Origin};
 
 /// Reads every row into the column `text`.
 pub(super) fn read(
-    mut text: TextReader<'_>,
-    arguments: &ReaderArguments,
-    file: &Arc<Path>,
-    builder: &mut TableBuilder,
-) -> Result<bool, Error> {
-    let result = read_rows(&mut text, arguments, file, builder);
-    finish(text, result)
-}
-
-fn read_rows(
     text: &mut TextReader<'_>,
     arguments: &ReaderArguments,
     file: &Arc<Path>,

@@ -59,7 +59,7 @@ impl<'a> TextReader<'a> {
     ///
     /// # Errors
     /// The rest cannot be read.
-    pub(super) fn has_content(&mut self) -> io::Result<bool> {
+    fn has_content(&mut self) -> io::Result<bool> {
         while !self.has_content {
             let length = self.fill_buf()?.len();
             if length == 0 {
@@ -68,6 +68,19 @@ impl<'a> TextReader<'a> {
             self.consume(length);
         }
         Ok(self.has_content)
+    }
+
+    /// Whether there was content, once `result` has come of reading it. Of a file without content that is all that is wrong.
+    ///
+    /// # Errors
+    /// That of `result`, or the rest cannot be read.
+    pub(super) fn finish(mut self, result: Result<(), Error>) -> Result<bool, Error> {
+        match (result, self.has_content()) {
+            (Ok(()), Ok(has_content)) => Ok(has_content),
+            (Err(_), Ok(false)) => Ok(false),
+            (Err(error), _) => Err(error),
+            (Ok(()), Err(error)) => Err(self.failed(error)),
+        }
     }
 
     /// What an error of this reader says.

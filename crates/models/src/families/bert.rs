@@ -35,6 +35,7 @@ pub(crate) const FAMILY: Family = Family {
     token_classification: &[("projection", "classifier")],
     derived: &["embeddings.position_ids"],
     frequencies: &[],
+    naming_flags: &[],
     lora: LoraDefaults {
         alpha: 16.0,
         targets: &["query", "value"],

@@ -98,6 +98,8 @@ pub(crate) const FAMILY: Family = Family {
         alpha: 16.0,
         targets: &["query_proj", "value_proj"],
     },
+    // The masked-LM head's names are those of the first of its two layouts.
+    naming_flags: &[("legacy", true)],
     architectures: [
         "DebertaV2Model",
         "DebertaV2ForMaskedLM",

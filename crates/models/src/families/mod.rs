@@ -55,6 +55,8 @@ pub struct Family {
     pub(crate) derived: &'static [&'static str],
     /// Names under which checkpoints store the frequencies of rotations, where these count.
     pub(crate) frequencies: &'static [&'static str],
+    /// Flags of `config.json` that tell between names of tensors, with their values for the names above, under which models are saved.
+    pub(crate) naming_flags: &'static [(&'static str, bool)],
     /// What LoRA adapts, and how strongly, unless the user says.
     pub(crate) lora: LoraDefaults,
     /// The reference library's classes: encoder alone, masked LM, classification of sequences and of tokens.

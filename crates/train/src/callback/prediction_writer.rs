@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use engraft_component::{Component, Context, Error, FromNode, Kind, Node};
-
-use crate::settings::words;
+use engraft_component::{Component, Words};
 
 /// Writes what `predict` and `test` find, row by row, into one file each: `predict_predictions` and `test_predictions`.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -41,7 +39,7 @@ impl PredictionWriter {
 }
 
 /// Format of a file of predictions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
 pub enum FileType {
     /// A table of tab-separated columns.
     Tsv,
@@ -49,47 +47,12 @@ pub enum FileType {
     Pt,
 }
 
-const FILE_TYPES: [(&str, FileType); 2] = [("tsv", FileType::Tsv), ("pt", FileType::Pt)];
-
-impl FromNode for FileType {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
-        words::read(node, cx, &FILE_TYPES)
-    }
-
-    fn to_node(&self) -> Node {
-        words::write(self, &FILE_TYPES)
-    }
-
-    fn kind() -> Kind {
-        words::kind(&FILE_TYPES)
-    }
-}
-
 /// How often predictions are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
 pub enum WriteInterval {
     /// After each batch, and at the end.
+    #[word(alias = "batch_and_epoch")]
     Batch,
     /// At the end.
     Epoch,
-}
-
-const INTERVALS: [(&str, WriteInterval); 3] = [
-    ("batch", WriteInterval::Batch),
-    ("epoch", WriteInterval::Epoch),
-    ("batch_and_epoch", WriteInterval::Batch),
-];
-
-impl FromNode for WriteInterval {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
-        words::read(node, cx, &INTERVALS)
-    }
-
-    fn to_node(&self) -> Node {
-        words::write(self, &INTERVALS)
-    }
-
-    fn kind() -> Kind {
-        words::kind(&INTERVALS)
-    }
 }

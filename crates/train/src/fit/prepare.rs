@@ -107,14 +107,16 @@ impl<'a> Loop<'a> {
             owes_validation: false,
             interrupted: false,
         };
-        let resumed = match trainer.fit.resume {
-            Some(path) => trainer.restore(path)?,
+        let resume = trainer.fit.resume.take();
+        let resumed = match &resume {
+            Some(resume) => trainer.restore(resume.checkpoint())?,
             None => None,
         };
-        let resuming = trainer.fit.resume.zip(resumed.as_ref());
+        let resuming = resume.zip(resumed.as_ref());
+        let from = resuming.as_ref().map(|(it, _)| it.checkpoint().to_owned());
         run.open(trainer.fit.plan, trainer.fit.fold.take(), resuming)?;
         trainer.run = run;
-        trainer.begin_record(resumed.is_some());
+        trainer.begin_record(from.as_deref());
         if let Some(moment) = resumed.and_then(|state| state.moment) {
             trainer.catch_up(moment)?;
         }

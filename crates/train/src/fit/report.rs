@@ -1,6 +1,6 @@
 //! What a run tells of itself at its end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engraft_data::Splits;
 
@@ -11,9 +11,8 @@ use crate::run::Run;
 
 impl Loop<'_> {
     /// What the report will need of the beginning; an earlier log that cannot be read is no reason to stop.
-    pub(super) fn begin_record(&mut self, resumed: bool) {
+    pub(super) fn begin_record(&mut self, from: Option<&Path>) {
         let step = self.position.step;
-        let from = self.fit.resume.filter(|_| resumed);
         let from = from.map(|path| (path, step));
         let log = self.run.folder().filter(|_| self.fit.plan.log);
         if let Some(network) = &self.network

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use engraft_component::Component;
 use engraft_kernels::sum_squares;
 
-use super::ParameterGroups;
-use super::rule::{Parts, Rule, Update, above_zero, from_zero, part, refuse};
+use super::StepOptions;
+use super::rule::{Parts, Rule, Settings, Update, above_zero, from_zero, part, refuse};
 use crate::error::Result;
 
 /// Adafactor, which keeps one number for each row and column of a matrix instead of two for each weight.
@@ -31,12 +31,9 @@ pub struct Adafactor {
     /// Share of the learning rate by which weights shrink in each step.
     #[arg(default = 0.0)]
     pub weight_decay: f64,
-    /// Let the objective rise.
-    #[arg(default = false)]
-    pub maximize: bool,
-    /// Parameters that differ from the rest.
+    /// What it takes like every other optimizer.
     #[arg(flatten)]
-    pub groups: ParameterGroups,
+    pub options: StepOptions,
 }
 
 /// Means of the squares of a matrix's rows and columns.
@@ -80,20 +77,12 @@ fn root_mean_square(values: &Tensor<1>) -> f64 {
 }
 
 impl Rule for Adafactor {
-    fn learning_rate(&self) -> f64 {
-        self.lr
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
-
-    fn maximize(&self) -> bool {
-        self.maximize
-    }
-
-    fn groups(&self) -> &ParameterGroups {
-        &self.groups
+    fn settings(&self) -> Settings<'_> {
+        Settings {
+            lr: self.lr,
+            weight_decay: self.weight_decay,
+            options: &self.options,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -109,7 +98,7 @@ impl Rule for Adafactor {
             let problem = format!("expected a number from 1, found {}", self.d);
             return Err(refuse("d", problem));
         }
-        from_zero("weight_decay", self.weight_decay)
+        Ok(())
     }
 
     fn parts(&self, shape: &[usize]) -> Vec<(&'static str, usize)> {

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use engraft_component::Component;
 use engraft_kernels::{AdamWStep, adamw_step};
 
-use super::ParameterGroups;
-use super::rule::{Parts, Rule, Update, above_zero, from_zero, part, penalised, refuse};
+use super::StepOptions;
+use super::rule::{Parts, Rule, Settings, Update, above_zero, part, penalised, refuse};
 use crate::error::Result;
 
 /// Adam with decoupled weight decay.
@@ -35,12 +35,9 @@ pub struct AdamW {
     /// Divide by the highest second moment so far (AMSGrad, Reddi et al., arXiv 1904.09237).
     #[arg(default = false)]
     pub amsgrad: bool,
-    /// Let the objective rise.
-    #[arg(default = false)]
-    pub maximize: bool,
-    /// Parameters that differ from the rest.
+    /// What it takes like every other optimizer.
     #[arg(flatten)]
-    pub groups: ParameterGroups,
+    pub options: StepOptions,
 }
 
 /// Adam; weight decay is a penalty of the weights' squares.
@@ -70,35 +67,24 @@ pub struct Adam {
     /// Divide by the highest second moment so far (AMSGrad, Reddi et al., arXiv 1904.09237).
     #[arg(default = false)]
     pub amsgrad: bool,
-    /// Let the objective rise.
-    #[arg(default = false)]
-    pub maximize: bool,
     /// Take weight decay as AdamW does.
     #[arg(default = false)]
     pub decoupled_weight_decay: bool,
-    /// Parameters that differ from the rest.
+    /// What it takes like every other optimizer.
     #[arg(flatten)]
-    pub groups: ParameterGroups,
+    pub options: StepOptions,
 }
 
 /// The first moment, the second, and with AMSGrad the highest second.
 const PARTS: [&str; 3] = ["first", "second", "highest"];
 
 impl Rule for AdamW {
-    fn learning_rate(&self) -> f64 {
-        self.lr
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
-
-    fn maximize(&self) -> bool {
-        self.maximize
-    }
-
-    fn groups(&self) -> &ParameterGroups {
-        &self.groups
+    fn settings(&self) -> Settings<'_> {
+        Settings {
+            lr: self.lr,
+            weight_decay: self.weight_decay,
+            options: &self.options,
+        }
     }
 
     fn momentum(&self) -> Option<f64> {
@@ -111,8 +97,7 @@ impl Rule for AdamW {
             return Err(refuse("betas", problem));
         }
         // A weight that never had a gradient has moments of zero: without epsilon the step would be 0 / 0.
-        above_zero("eps", self.eps)?;
-        from_zero("weight_decay", self.weight_decay)
+        above_zero("eps", self.eps)
     }
 
     fn parts(&self, shape: &[usize]) -> Vec<(&'static str, usize)> {
@@ -183,27 +168,18 @@ impl Adam {
             eps: self.eps,
             weight_decay: self.weight_decay,
             amsgrad: self.amsgrad,
-            maximize: self.maximize,
-            groups: self.groups.clone(),
+            options: self.options.clone(),
         }
     }
 }
 
 impl Rule for Adam {
-    fn learning_rate(&self) -> f64 {
-        self.lr
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
-
-    fn maximize(&self) -> bool {
-        self.maximize
-    }
-
-    fn groups(&self) -> &ParameterGroups {
-        &self.groups
+    fn settings(&self) -> Settings<'_> {
+        Settings {
+            lr: self.lr,
+            weight_decay: self.weight_decay,
+            options: &self.options,
+        }
     }
 
     fn momentum(&self) -> Option<f64> {

@@ -3,8 +3,10 @@
 use burn::tensor::Tensor;
 use engraft_component::Component;
 
-use super::ParameterGroups;
-use super::rule::{Parts, Rule, Update, above_zero, below_one, from_zero, part, penalised};
+use super::StepOptions;
+use super::rule::{
+    Parts, Rule, Settings, Update, above_zero, below_one, from_zero, part, penalised,
+};
 use crate::error::Result;
 
 /// Gradients divided by the root of the running mean of their squares; weight decay is a penalty of the weights' squares.
@@ -36,12 +38,9 @@ pub struct RMSprop {
     /// Divide by the standard deviation, not by the root of the mean square.
     #[arg(default = false)]
     pub centered: bool,
-    /// Let the objective rise.
-    #[arg(default = false)]
-    pub maximize: bool,
-    /// Parameters that differ from the rest.
+    /// What it takes like every other optimizer.
     #[arg(flatten)]
-    pub groups: ParameterGroups,
+    pub options: StepOptions,
 }
 
 /// Gradients divided by the root of the sum of all their squares so far; weight decay is a penalty of the weights' squares.
@@ -70,12 +69,9 @@ pub struct Adagrad {
     /// Added to the root of the sum.
     #[arg(default = 1e-10)]
     pub eps: f64,
-    /// Let the objective rise.
-    #[arg(default = false)]
-    pub maximize: bool,
-    /// Parameters that differ from the rest.
+    /// What it takes like every other optimizer.
     #[arg(flatten)]
-    pub groups: ParameterGroups,
+    pub options: StepOptions,
 }
 
 /// Running mean or sum of the gradient's squares.
@@ -86,20 +82,12 @@ const MEAN: &str = "mean";
 const DIRECTION: &str = "momentum";
 
 impl Rule for RMSprop {
-    fn learning_rate(&self) -> f64 {
-        self.lr
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
-
-    fn maximize(&self) -> bool {
-        self.maximize
-    }
-
-    fn groups(&self) -> &ParameterGroups {
-        &self.groups
+    fn settings(&self) -> Settings<'_> {
+        Settings {
+            lr: self.lr,
+            weight_decay: self.weight_decay,
+            options: &self.options,
+        }
     }
 
     fn momentum(&self) -> Option<f64> {
@@ -110,8 +98,7 @@ impl Rule for RMSprop {
         below_one("alpha", self.alpha)?;
         // A weight that never had a gradient has a mean of zero: without epsilon the step would be 0 / 0.
         above_zero("eps", self.eps)?;
-        below_one("momentum", self.momentum)?;
-        from_zero("weight_decay", self.weight_decay)
+        below_one("momentum", self.momentum)
     }
 
     fn parts(&self, shape: &[usize]) -> Vec<(&'static str, usize)> {
@@ -159,28 +146,19 @@ impl Rule for RMSprop {
 }
 
 impl Rule for Adagrad {
-    fn learning_rate(&self) -> f64 {
-        self.lr
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
-
-    fn maximize(&self) -> bool {
-        self.maximize
-    }
-
-    fn groups(&self) -> &ParameterGroups {
-        &self.groups
+    fn settings(&self) -> Settings<'_> {
+        Settings {
+            lr: self.lr,
+            weight_decay: self.weight_decay,
+            options: &self.options,
+        }
     }
 
     fn check(&self) -> Result<()> {
         from_zero("lr_decay", self.lr_decay)?;
         from_zero("initial_accumulator_value", self.initial_accumulator_value)?;
         // A weight that never had a gradient has a sum of zero: without epsilon the step would be 0 / 0.
-        above_zero("eps", self.eps)?;
-        from_zero("weight_decay", self.weight_decay)
+        above_zero("eps", self.eps)
     }
 
     fn parts(&self, shape: &[usize]) -> Vec<(&'static str, usize)> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
+use engraft_component::Component;
 
 use super::ParameterGroups;
 use crate::error::{Error, Result};
@@ -25,26 +26,54 @@ pub(crate) struct Update {
     pub(crate) scale: f64,
 }
 
+/// What every optimizer takes with the same default.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct StepOptions {
+    /// Let the objective rise.
+    #[arg(default = false)]
+    pub maximize: bool,
+    /// Parameters that differ from the rest.
+    #[arg(flatten)]
+    pub groups: ParameterGroups,
+}
+
+/// What every optimizer has, the defaults of each aside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings<'a> {
+    /// The learning rate that schedules change.
+    pub(crate) lr: f64,
+    /// The weight decay, of whichever kind.
+    pub(crate) weight_decay: f64,
+    /// The rest.
+    pub(crate) options: &'a StepOptions,
+}
+
+impl Settings<'_> {
+    /// Refuses what no run can have.
+    pub(crate) fn check(&self) -> Result<()> {
+        from_zero("lr", self.lr)?;
+        from_zero("weight_decay", self.weight_decay)?;
+        match self.options.groups.layer_decay {
+            Some(decay) if !(decay > 0.0 && decay <= 1.0) => Err(refuse(
+                "layer_decay",
+                format!("expected a number above 0 and up to 1, found {decay}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// How an optimizer changes a parameter.
 pub(crate) trait Rule {
-    /// The learning rate that schedules change.
-    fn learning_rate(&self) -> f64;
-
-    /// The share of the weights that each step takes away, before the learning rate.
-    fn weight_decay(&self) -> f64;
-
-    /// Whether the objective is to rise.
-    fn maximize(&self) -> bool;
-
-    /// Which parameters differ from the rest.
-    fn groups(&self) -> &ParameterGroups;
+    /// What it has like every other.
+    fn settings(&self) -> Settings<'_>;
 
     /// The momentum, or the first of Adam's betas, if there is one.
     fn momentum(&self) -> Option<f64> {
         None
     }
 
-    /// Refuses arguments that no run can have.
+    /// Refuses arguments of its own that no run can have.
     fn check(&self) -> Result<()>;
 
     /// Names and sizes of what is kept of a parameter once it has taken a step.

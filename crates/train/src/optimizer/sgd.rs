@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 use engraft_component::Component;
 
-use super::ParameterGroups;
-use super::rule::{Parts, Rule, Update, below_one, from_zero, penalised, refuse};
+use super::StepOptions;
+use super::rule::{Parts, Rule, Settings, Update, below_one, penalised, refuse};
 use crate::error::Result;
 
 /// Gradient descent, with momentum if wanted; weight decay is a penalty of the weights' squares.
@@ -33,32 +33,21 @@ pub struct SGD {
     /// Look ahead along the momentum.
     #[arg(default = false)]
     pub nesterov: bool,
-    /// Let the objective rise.
-    #[arg(default = false)]
-    pub maximize: bool,
-    /// Parameters that differ from the rest.
+    /// What it takes like every other optimizer.
     #[arg(flatten)]
-    pub groups: ParameterGroups,
+    pub options: StepOptions,
 }
 
 /// The direction so far.
 const DIRECTION: &str = "momentum";
 
 impl Rule for SGD {
-    fn learning_rate(&self) -> f64 {
-        self.lr
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
-
-    fn maximize(&self) -> bool {
-        self.maximize
-    }
-
-    fn groups(&self) -> &ParameterGroups {
-        &self.groups
+    fn settings(&self) -> Settings<'_> {
+        Settings {
+            lr: self.lr,
+            weight_decay: self.weight_decay,
+            options: &self.options,
+        }
     }
 
     fn momentum(&self) -> Option<f64> {
@@ -77,7 +66,7 @@ impl Rule for SGD {
                 "needs a momentum above 0 and no dampening",
             ));
         }
-        from_zero("weight_decay", self.weight_decay)
+        Ok(())
     }
 
     fn parts(&self, shape: &[usize]) -> Vec<(&'static str, usize)> {

@@ -2,10 +2,9 @@
 
 use std::f64::consts::PI;
 
-use engraft_component::{Component, Context, Error, FromNode, Kind, Node};
+use engraft_component::{Component, Node, Words};
 
 use super::{Point, Schedule, ScheduleError, is_count, is_rate, is_share, refuse, within};
-use crate::settings::words;
 
 /// The rate follows a cosine from the optimizer's down to `eta_min` in `T_max` steps, and then up again.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -131,7 +130,7 @@ pub struct CyclicLR {
 }
 
 /// The form of a rise or fall.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
 pub enum AnnealStrategy {
     /// Half a cosine.
     Cos,
@@ -139,13 +138,8 @@ pub enum AnnealStrategy {
     Linear,
 }
 
-const STRATEGIES: [(&str, AnnealStrategy); 2] = [
-    ("cos", AnnealStrategy::Cos),
-    ("linear", AnnealStrategy::Linear),
-];
-
 /// What becomes of the height of a cycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
 pub enum CyclicMode {
     /// It stays.
     Triangular,
@@ -153,40 +147,6 @@ pub enum CyclicMode {
     Triangular2,
     /// It is multiplied with a factor at every step.
     ExpRange,
-}
-
-const MODES: [(&str, CyclicMode); 3] = [
-    ("triangular", CyclicMode::Triangular),
-    ("triangular2", CyclicMode::Triangular2),
-    ("exp_range", CyclicMode::ExpRange),
-];
-
-impl FromNode for AnnealStrategy {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
-        words::read(node, cx, &STRATEGIES)
-    }
-
-    fn to_node(&self) -> Node {
-        words::write(self, &STRATEGIES)
-    }
-
-    fn kind() -> Kind {
-        words::kind(&STRATEGIES)
-    }
-}
-
-impl FromNode for CyclicMode {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
-        words::read(node, cx, &MODES)
-    }
-
-    fn to_node(&self) -> Node {
-        words::write(self, &MODES)
-    }
-
-    fn kind() -> Kind {
-        words::kind(&MODES)
-    }
 }
 
 impl AnnealStrategy {

@@ -1,12 +1,11 @@
 //! The schedule that looks at a metric.
 
-use engraft_component::{Component, Context, Error, FromNode, Kind, Node};
+use engraft_component::{Component, Words};
 use engraft_tasks::metrics::exact;
 use serde::{Deserialize, Serialize};
 
 use super::{Point, Schedule, ScheduleError, is_rate, within};
 use crate::callback::{Mode, Moment, Validation};
-use crate::settings::words;
 
 /// The rate falls by a factor when a metric has stopped improving.
 ///
@@ -45,29 +44,12 @@ pub struct ReduceLROnPlateau {
 }
 
 /// What the threshold of an improvement is measured by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
 pub enum ThresholdMode {
     /// The best value.
     Rel,
     /// Nothing: it is a difference.
     Abs,
-}
-
-const THRESHOLD_MODES: [(&str, ThresholdMode); 2] =
-    [("rel", ThresholdMode::Rel), ("abs", ThresholdMode::Abs)];
-
-impl FromNode for ThresholdMode {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
-        words::read(node, cx, &THRESHOLD_MODES)
-    }
-
-    fn to_node(&self) -> Node {
-        words::write(self, &THRESHOLD_MODES)
-    }
-
-    fn kind() -> Kind {
-        words::kind(&THRESHOLD_MODES)
-    }
 }
 
 impl Schedule for ReduceLROnPlateau {
