@@ -71,26 +71,26 @@ pub(super) fn assign(
     }
 }
 
-/// The value of an option: YAML where it is a list, a mapping or quoted, else the text as it stands.
+/// The value of an option: YAML where it opens a list, a mapping or a quotation, else the text as it stands.
+///
+/// Any other text is one word whatever YAML would make of it: `|`, `-` and a tab are separators of tables.
 fn read_value(text: Option<&str>, span: &Span) -> Node {
     let scalar = |text: &str, style| {
         let text = text.to_owned();
         Node::at(span, Value::Scalar(Scalar { text, style }))
     };
-    let Some(text) = text.map(str::trim) else {
+    let Some(text) = text else {
         return scalar("true", Style::Flag);
     };
-    match read_yaml(text.as_bytes(), &span.source) {
-        Ok(node)
-            if node
-                .as_scalar()
-                .is_none_or(|scalar| scalar.style == Style::Quoted) =>
-        {
-            placed(node, span)
-        }
-        // An empty argument was typed on purpose. It is an empty text, not null.
-        _ if text.is_empty() => scalar("", Style::Quoted),
-        _ => scalar(text, Style::Plain),
+    let trimmed = text.trim();
+    let opens = trimmed.starts_with(['[', '{', '"', '\'']) || trimmed.starts_with("- ");
+    if let Some(Ok(node)) = opens.then(|| read_yaml(trimmed.as_bytes(), &span.source)) {
+        return placed(node, span);
+    }
+    match trimmed.is_empty() {
+        // Nothing, or only blanks, was typed on purpose. It is a text, not null.
+        true => scalar(text, Style::Quoted),
+        false => scalar(text, Style::Plain),
     }
 }
 

@@ -220,6 +220,18 @@ fn values_are_yaml() {
 }
 
 #[test]
+fn a_separator_is_itself_whatever_yaml_would_make_of_it() {
+    for separator in [
+        "|", ">", "!", "-", "&", "%", "#", ":", ",", ";", "\t", " ", "a: b",
+    ] {
+        let option = set("a", Some(separator));
+        let root = compose(&[option]).unwrap().root;
+        let value = root.as_map().unwrap().get("a").cloned().unwrap();
+        assert_eq!(value.as_text(), Some(separator));
+    }
+}
+
+#[test]
 fn the_trainer_is_a_group() {
     assert_eq!(
         root(
