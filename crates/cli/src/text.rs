@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use engraft_report::number;
 use engraft_train::Spread;
 
 /// The widest line of a help text.
@@ -59,7 +60,7 @@ pub(crate) fn scores(rows: &[(String, f64)]) -> String {
         .unwrap_or(0);
     rows.iter().fold(String::new(), |mut page, (name, value)| {
         // Writing to a string cannot fail.
-        let _ = writeln!(page, "{name:widest$}  {value:>8.4}");
+        let _ = writeln!(page, "{name:widest$}  {:>8}", number(*value));
         page
     })
 }
@@ -86,8 +87,8 @@ pub(crate) fn spreads(rows: &[Spread]) -> String {
     for row in rows {
         page.push_str(&format!("{:widest$}", row.name));
         let numbers = [row.mean, row.deviation];
-        for number in numbers.iter().chain(row.folds.iter().take(folds)) {
-            page.push_str(&format!("  {number:>8.4}"));
+        for value in numbers.iter().chain(row.folds.iter().take(folds)) {
+            page.push_str(&format!("  {:>8}", number(*value)));
         }
         page.push('\n');
     }
@@ -135,5 +136,10 @@ mod tests {
             scores(&rows),
             "test_f1          0.5000\ntest_accuracy    0.9731\n"
         );
+        let rows = [
+            ("test_mae".to_owned(), 4.8e-9),
+            ("test_mse".to_owned(), 5.0),
+        ];
+        assert_eq!(scores(&rows), "test_mae  4.8000e-9\ntest_mse    5.0000\n");
     }
 }

@@ -22,6 +22,7 @@ pub use curve::{Curve, Curves, Point};
 pub use data::{Facts, Report, Scored};
 pub use error::{Error, Result};
 pub use findings::{ClassFindings, Findings, LabelFindings, NumberFindings};
+pub use numbers::{grouped, number};
 pub use time::moment;
 pub use write::write;
 

@@ -4,6 +4,7 @@ use super::{Plot, stem};
 use crate::drawing::{Axis, Colour, Drawing, Frame, Labels};
 use crate::escape::name;
 use crate::findings::NumberFindings;
+use crate::numbers::score;
 
 /// More outputs than this are not drawn.
 const MOST: usize = 24;
@@ -131,7 +132,7 @@ fn residuals(pairs: &[(f64, f64)], of: &str, end: &str) -> Plot {
         x: "predicted less true",
         y: "rows",
     };
-    let axes = (axis, Axis::new(0.0, most * 1.05));
+    let axes = (axis, Axis::steps(0.0, most * 1.05));
     let frame = Frame::draw(&mut drawing, labels, &[], axes, 0.0);
     for (at, &rows) in heights.iter().enumerate().filter(|(_, rows)| **rows > 0) {
         let from = axis.low() + at as f64 * step;
@@ -152,8 +153,8 @@ fn residuals(pairs: &[(f64, f64)], of: &str, end: &str) -> Plot {
     );
     let told = format!(
         "mean {}, standard deviation {}",
-        short(mean),
-        short(deviation)
+        score(mean),
+        score(deviation)
     );
     Plot {
         stem: format!("residuals{end}"),
@@ -161,13 +162,6 @@ fn residuals(pairs: &[(f64, f64)], of: &str, end: &str) -> Plot {
         caption: format!("Residuals have {told}."),
         title,
         drawing,
-    }
-}
-
-fn short(value: f64) -> String {
-    match value == 0.0 || (1e-3..1e5).contains(&value.abs()) {
-        true => format!("{value:.4}"),
-        false => format!("{value:.3e}"),
     }
 }
 
