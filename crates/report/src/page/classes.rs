@@ -6,7 +6,7 @@ use crate::data::Scored;
 use crate::escape::{escape, name};
 use crate::findings::{ClassFindings, Findings, LabelFindings, Margin};
 use crate::numbers::{grouped, percent, score};
-use crate::plots::{MOST_NUMBERED, largest};
+use crate::plots::{MOST_NUMBERED, by_number, largest};
 
 /// More lines than this would make a page that no browser likes.
 const MOST: usize = 500;
@@ -22,6 +22,8 @@ enum Look {
     Compact,
     /// The same, of pairs of names.
     Pairs,
+    /// All lines, with columns no wider than they must be.
+    Matrix,
 }
 
 impl Look {
@@ -60,6 +62,7 @@ pub(super) fn confusions(found: &ClassFindings) -> String {
     if found.names().len() < 3 || pairs.is_empty() {
         return String::new();
     }
+    let by_number = by_number(found);
     let mut rows = String::new();
     for (truth, told, count) in pairs {
         let of = found.confusion().margin(truth).actual;
@@ -68,8 +71,8 @@ pub(super) fn confusions(found: &ClassFindings) -> String {
         let _ = writeln!(
             rows,
             "<tr>{}{}<td>{}</td>{}</tr>",
-            head(&numbered(names, truth)),
-            cell(&numbered(names, told)),
+            head(&numbered(names, truth, by_number)),
+            cell(&numbered(names, told, by_number)),
             grouped(count),
             bar(Some(share), percent)
         );
@@ -84,10 +87,11 @@ pub(super) fn matrix(found: &ClassFindings) -> String {
     if found.names().len() > MOST_NUMBERED {
         return String::new();
     }
+    let by_number = by_number(found);
     let mut rows = String::new();
-    for (truth, label) in found.names().iter().enumerate() {
+    for truth in 0..found.names().len() {
         rows.push_str("<tr>");
-        rows.push_str(&head(&named(&name(label))));
+        rows.push_str(&head(&numbered(found.names(), truth, by_number)));
         for told in 0..found.names().len() {
             let _ = write!(
                 rows,
@@ -97,12 +101,18 @@ pub(super) fn matrix(found: &ClassFindings) -> String {
         }
         rows.push_str("</tr>\n");
     }
-    let names: Vec<String> = found.names().iter().map(|label| name(label)).collect();
+    let names = found.names().iter().enumerate();
+    let names: Vec<String> = names
+        .map(|(class, label)| match by_number {
+            true => class.to_string(),
+            false => name(label),
+        })
+        .collect();
     let columns: Vec<&str> = std::iter::once("True \\ predicted")
         .chain(names.iter().map(String::as_str))
         .collect();
     let caption = "Counts by true class (lines) and predicted class (columns).";
-    let table = boxed(caption, &columns, &rows, "", Look::Loose);
+    let table = boxed(caption, &columns, &rows, "", Look::Matrix);
     format!("<details>\n<summary>The matrix as a table</summary>\n{table}</details>\n")
 }
 
@@ -130,11 +140,13 @@ fn of_classes(scored: &Scored, found: &ClassFindings) -> String {
             found.unit()
         );
     }
+    let by_number = by_number(found);
     let mut rows = String::new();
     for class in shown {
         let of = margin(class);
         let area = has_area.then(|| scored.of("auroc", class));
-        rows.push_str(&line(&numbered(found.names(), class), of, area));
+        let label = numbered(found.names(), class, by_number);
+        rows.push_str(&line(&label, of, area));
     }
     let mut foot = String::new();
     let present = (0..count).map(margin).filter(|of| of.actual + of.told > 0);
@@ -154,7 +166,16 @@ fn of_classes(scored: &Scored, found: &ClassFindings) -> String {
             let _ = write!(foot, "<td>{}</td>", value(mean(pick, weigh)));
         }
         if has_area {
-            foot.push_str("<td></td>");
+            // Of the classes that have one: without rows of both kinds there is none.
+            let areas = (0..count).filter_map(|class| {
+                let area = scored.of("auroc", class).filter(|area| area.is_finite())?;
+                Some((area, weigh(&margin(class))))
+            });
+            let (sum, weights) = areas.fold((0.0, 0.0), |(sum, weights), (area, weight)| {
+                (sum + area * weight, weights + weight)
+            });
+            let area = (weights > 0.0).then(|| sum / weights);
+            let _ = write!(foot, "<td>{}</td>", value(area));
         }
         let _ = writeln!(foot, "<td>{}</td></tr>", grouped(total));
     }
@@ -196,7 +217,7 @@ fn of_outputs(scored: &Scored, names: &[String]) -> String {
     for (output, text) in names.iter().enumerate().take(MOST) {
         let _ = write!(rows, "<tr>{}", head(&named(&name(text))));
         for metric in ["pearson", "spearman", "r2", "mae", "mse"] {
-            let _ = write!(rows, "<td>{}</td>", measure(scored.of(metric, output)));
+            let _ = write!(rows, "<td>{}</td>", value(scored.of(metric, output)));
         }
         rows.push_str("</tr>\n");
     }
@@ -227,6 +248,7 @@ fn boxed(caption: &str, columns: &[&str], rows: &str, foot: &str, look: Look) ->
         Look::Loose => ("box", ""),
         Look::Compact => ("box tall", " class=\"compact\""),
         Look::Pairs => ("box tall", " class=\"compact pairs\""),
+        Look::Matrix => ("box", " class=\"matrix\""),
     };
     let caption = escape(caption);
     let _ = write!(
@@ -254,10 +276,10 @@ fn cell(label: &str) -> String {
     format!("<td class=\"name\">{label}</td>")
 }
 
-/// A class's name, with its number before it where the matrix shows numbers alone.
-fn numbered(names: &[String], class: usize) -> String {
+/// A class's name, with its number before it where the matrix shows numbers alone and the name is another.
+fn numbered(names: &[String], class: usize, by_number: bool) -> String {
     let label = named(&name(&names[class]));
-    match names.len() > MOST_NUMBERED {
+    match by_number && names[class] != class.to_string() {
         true => format!("<span class=\"number\">{class}</span> {label}"),
         false => label,
     }
@@ -265,7 +287,7 @@ fn numbered(names: &[String], class: usize) -> String {
 
 /// A name that turns nothing around it; a very long one is cut by the page, with the whole beside it.
 fn named(text: &str) -> String {
-    const LONG: usize = 90;
+    const LONG: usize = 60;
     let safe = escape(text);
     match text.chars().count() > LONG {
         true => format!("<bdi class=\"clamp\" title=\"{safe}\">{safe}</bdi>"),
@@ -275,14 +297,6 @@ fn named(text: &str) -> String {
 
 fn value(value: Option<f64>) -> String {
     score(value.unwrap_or(f64::NAN))
-}
-
-/// A score whose size depends on the units of the data.
-fn measure(value: Option<f64>) -> String {
-    match value {
-        Some(value) if value != 0.0 && value.abs() < 1e-3 => format!("{value:.2e}"),
-        _ => score(value.unwrap_or(f64::NAN)),
-    }
 }
 
 /// A cell with a bar behind its number.

@@ -11,7 +11,8 @@ pub(super) fn facts(groups: &[Facts]) -> String {
     for Facts { title, rows } in groups.iter().filter(|group| !group.rows.is_empty()) {
         let _ = write!(body, "<div>\n<h3>{}</h3>\n<dl>\n", escape(title));
         for (name, value) in rows {
-            let (name, value) = (escape(name), escape(value));
+            // Paths may break behind a slash rather than within a word.
+            let (name, value) = (escape(name), escape(value).replace('/', "/<wbr>"));
             let _ = writeln!(body, "<dt>{name}</dt><dd>{value}</dd>");
         }
         body.push_str("</dl>\n</div>\n");

@@ -29,13 +29,14 @@ pub(crate) fn page(report: &Report, plots: &Plots) -> Result<String> {
     let mut page = String::with_capacity(1 << 16);
     let title = escape(&report.title);
     let subtitle = escape(&report.subtitle);
+    let broken = subtitle.replace('/', "/<wbr>");
     // Writing to a string cannot fail.
     let _ = write!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title} · {subtitle}</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n<div class=\"page\">\n\
-         <header>\n<h1>{title}</h1>\n<p>{subtitle}</p>\n</header>\n",
+         <header>\n<h1>{title}</h1>\n<p>{broken}</p>\n</header>\n",
         dark()
     );
     page.push_str("<nav aria-label=\"Parts of the report\"><ul>\n");

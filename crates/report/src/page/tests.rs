@@ -157,3 +157,14 @@ fn without_rows_the_page_says_so() {
     assert!(page.contains("No row was scored"));
     assert!(!page.contains("Confusion"));
 }
+
+#[test]
+fn names_too_alike_to_cut_are_numbers_that_the_tables_explain() {
+    let name = |class| format!("Glycosyltransferase, family {class} (EC 2.4.1.-), inverting");
+    let names: Vec<String> = (0..4).map(name).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let page = of_classes(&names, 40);
+    assert!(page.contains("<span class=\"number\">3</span> <bdi>Glyco"));
+    assert!(page.contains("<th scope=\"col\"><bdi>3</bdi></th>"));
+    assert!(!of_classes(&["a", "b"], 20).contains("class=\"number\""));
+}

@@ -1,7 +1,9 @@
 //! The confusion matrix: what was told of what is true.
 
+use std::collections::BTreeSet;
+
 use super::Plot;
-use crate::drawing::{Align, Colour, Drawing, Text, wide};
+use crate::drawing::{Align, Colour, Drawing, Text, fit, wide};
 use crate::escape::name;
 use crate::findings::ClassFindings;
 use crate::numbers::ticks;
@@ -14,6 +16,28 @@ const SPARSE: usize = 5;
 
 /// Above this share a cell is so dark that its number is light.
 const DARK: f64 = 0.7;
+
+/// The size of names.
+const SMALL: f64 = 11.0;
+
+/// The longest name, in pixels.
+const LONGEST: f64 = 110.0;
+
+/// The width that names are cut to if one of them is longer: readers may have wider letters than those that were measured.
+const CUT: f64 = 0.92 * LONGEST;
+
+/// Whether the matrix shows classes by their numbers: there are many, or names would be the same once they are cut.
+pub(crate) fn by_number(found: &ClassFindings) -> bool {
+    let names = found.names();
+    if names.len() > MOST_NUMBERED {
+        return true;
+    }
+    let cut: BTreeSet<String> = names
+        .iter()
+        .map(|text| fit(&name(text), SMALL, CUT))
+        .collect();
+    cut.len() < names.len()
+}
 
 /// The pairs of classes that were confused most often.
 pub(crate) fn largest(found: &ClassFindings) -> Vec<(usize, usize, u64)> {
@@ -46,20 +70,27 @@ pub(super) fn plot(found: &ClassFindings) -> Plot {
         stem: "confusion_matrix".to_owned(),
         title: "Confusion matrix".to_owned(),
         description,
-        caption: caption(classes, found.unit()),
+        caption: caption(found),
         drawing,
     }
 }
 
-fn caption(classes: usize, unit: &str) -> String {
+fn caption(found: &ClassFindings) -> String {
+    let (classes, unit) = (found.names().len(), found.unit());
     let shade = "the shade is the share of the true class, so that each line adds up to one";
     if classes > MOST_NUMBERED {
-        "Classes by their number, from 0; the shade is the share of the true class.".to_owned()
-    } else if classes > SPARSE {
-        format!("Numbers are {unit}, and empty cells have none; {shade}.")
-    } else {
-        format!("Numbers are {unit}; {shade}.")
+        return "Classes by their number, from 0; the shade is the share of the true class."
+            .to_owned();
     }
+    let empty = match classes > SPARSE {
+        true => ", and empty cells have none",
+        false => "",
+    };
+    let numbers = match by_number(found) {
+        true => " Classes are by their number, from 0, as their names are too long to tell apart.",
+        false => "",
+    };
+    format!("Numbers are {unit}{empty}; {shade}.{numbers}")
 }
 
 /// The number of a cell and its size: smaller where it is long, and rounded where it would be too small to read.
@@ -82,23 +113,28 @@ fn cell_text(count: u64, cell: f64) -> (String, f64) {
     (text, size)
 }
 
-/// Every cell with its number, and every class with its name.
+/// Every cell with its number, and every class with its name, or its number where names would be cut to the same.
 fn numbered(found: &ClassFindings) -> Drawing {
-    const SMALL: f64 = 11.0;
     const GAP: f64 = 1.5;
-    /// The longest name of a row, and of a column, in pixels.
-    const LONGEST: (f64, f64) = (120.0, 92.0);
-    let names: Vec<String> = found.names().iter().map(|text| name(text)).collect();
+    let by_number = by_number(found);
+    let names = found.names().iter().enumerate();
+    let names: Vec<String> = names
+        .map(|(class, text)| match by_number {
+            true => class.to_string(),
+            false => name(text),
+        })
+        .collect();
     let classes = names.len();
     let widest = names
         .iter()
         .map(|name| wide(name, SMALL))
         .fold(0.0, f64::max);
-    let rows = widest.min(LONGEST.0);
+    let rows = widest.min(LONGEST);
+    let longest = if widest > LONGEST { CUT } else { widest + 1.0 };
     let room = Drawing::SIZE.0 - 14.0 - 18.0 - rows - 8.0 - 14.0;
     let cell = (room / classes.max(1) as f64).clamp(26.0, 110.0);
     let upright = widest > cell - 6.0;
-    let columns = if upright { widest.min(LONGEST.1) } else { 12.0 };
+    let columns = if upright { rows } else { 12.0 };
 
     let left = 14.0 + 18.0 + rows + 8.0;
     let top = 40.0 + 16.0 + columns + 6.0;
@@ -109,28 +145,23 @@ fn numbered(found: &ClassFindings) -> Drawing {
         .size(14.0)
         .colour(Colour::Ink);
     drawing.write(heading);
-    drawing.write(Text::at(left + side / 2.0, 48.0, "predicted").align(Align::Middle));
+    let [told, truth] = match by_number {
+        true => ["number of the predicted class", "number of the true class"],
+        false => ["predicted", "true"],
+    };
+    drawing.write(Text::at(left + side / 2.0, 48.0, told).align(Align::Middle));
     let middle = top + side / 2.0;
-    let true_class = Text::at(23.0, middle, "true").align(Align::Middle);
+    let true_class = Text::at(23.0, middle, truth).align(Align::Middle);
     drawing.write(true_class.upwards());
     for (class, label) in names.iter().enumerate() {
         let centre = (class as f64 + 0.5) * cell;
         let row = Text::at(left - 8.0, top + centre + 4.0, label.as_str()).align(Align::End);
-        // Readers may have wider letters than those that were measured.
-        drawing.write(row.colour(Colour::Ink).within(if rows < LONGEST.0 {
-            rows + 1.0
-        } else {
-            0.92 * rows
-        }));
+        drawing.write(row.colour(Colour::Ink).within(longest));
         let column = match upright {
             true => Text::at(left + centre + 4.0, top - 7.0, label.as_str()).upwards(),
             false => Text::at(left + centre, top - 7.0, label.as_str()).align(Align::Middle),
         };
-        drawing.write(
-            column
-                .colour(Colour::Ink)
-                .within(columns.max(cell - 4.0) + 1.0),
-        );
+        drawing.write(column.colour(Colour::Ink).within(longest));
     }
     for truth in 0..classes {
         let margin = found.confusion().margin(truth).actual;
@@ -219,7 +250,12 @@ mod tests {
     fn found(classes: usize) -> ClassFindings {
         let names =
             (0..classes).map(|class| format!("a rather long name of the class number {class}"));
-        let mut found = ClassFindings::new(names.collect(), "rows");
+        of(names.collect())
+    }
+
+    fn of(names: Vec<String>) -> ClassFindings {
+        let classes = names.len();
+        let mut found = ClassFindings::new(names, "rows");
         for row in 0..3 * classes {
             let (truth, told) = (row % classes, if row == 1 { 0 } else { row % classes });
             let mut probabilities = vec![0.0; classes];
@@ -254,6 +290,19 @@ mod tests {
         assert!(plot.description.contains(
             "class number 1 taken for a rather long name of the class number 0, 1 times"
         ));
+    }
+
+    #[test]
+    fn names_that_would_be_cut_to_the_same_are_numbers_instead() {
+        let name = |class| format!("Glycosyltransferase, family {class} (EC 2.4.1.-), inverting");
+        let plot = plot(&of((0..9).map(name).collect()));
+        let texts = texts(&plot);
+        assert!(texts.iter().all(|text| !text.contains('…')), "{texts:?}");
+        // As rows and as columns; no cell counts so many.
+        assert_eq!(texts.iter().filter(|text| **text == "8").count(), 2);
+        assert!(texts.contains(&"number of the predicted class"));
+        assert!(plot.caption.contains("Classes are by their number"));
+        assert!(plot.description.contains("Glycosyltransferase, family 1"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod curves;
 mod ranking;
 mod regression;
 
-pub(crate) use confusion::{MOST_NUMBERED, largest};
+pub(crate) use confusion::{MOST_NUMBERED, by_number, largest};
 
 use std::collections::BTreeSet;
 
