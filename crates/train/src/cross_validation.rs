@@ -101,6 +101,11 @@ impl CrossValidation {
         })
     }
 
+    /// Number of folds.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// The run's folder, once there is one.
     pub fn folder(&self) -> Option<&Path> {
         self.opened.as_ref().map(|opened| opened.folder.as_path())

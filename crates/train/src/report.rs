@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use engraft_component::Choice;
 use engraft_data::Examples;
 use engraft_report::{
-    COMPILER, ClassFindings, Facts, Findings, LabelFindings, NumberFindings, Report, Scored, moment,
+    COMPILER, ClassFindings, Facts, Findings, LabelFindings, NumberFindings, Report, Scored,
+    grouped, moment,
 };
 use engraft_tasks::output::{largest, sigmoid, softmax};
 use engraft_tasks::{Model, Observer, Told};
@@ -91,6 +92,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) record: Record,
     pub(crate) model: &'a Model,
     pub(crate) folder: &'a Path,
+    /// Which fold of how many it was, if it was one.
+    pub(crate) fold: Option<(u64, u64)>,
     /// The checkpoint that a user wants.
     pub(crate) checkpoint: Option<PathBuf>,
     /// What the test rows were scored with, in words.
@@ -118,8 +121,8 @@ pub(crate) fn of_fit(ending: Ending<'_>) -> engraft_report::Result<PathBuf> {
     } = &ending;
     let mut run = Facts::new("Run")
         .with("folder", folder.display().to_string())
-        .with("steps", ending.steps.to_string())
-        .with("epochs finished", ending.epochs.to_string())
+        .with("steps", grouped(ending.steps))
+        .with("epochs finished", grouped(ending.epochs))
         .with("seed", ending.seed.to_string());
     if let Some(checkpoint) = &ending.checkpoint {
         run = run.with("checkpoint", checkpoint.display().to_string());
@@ -146,11 +149,14 @@ pub(crate) fn of_fit(ending: Ending<'_>) -> engraft_report::Result<PathBuf> {
         .with("trained", counted(trained));
     let mut data = Facts::new("Data");
     for share in &record.shares {
-        let rows = format!("{} rows of {}", share.rows, share.files);
+        let rows = format!("{} rows of {}", grouped(share.rows as u64), share.files);
         data = data.with(share.split, rows);
     }
     let report = Report {
-        title: "Training report".to_owned(),
+        title: match ending.fold {
+            Some((fold, count)) => format!("Training report, fold {fold} of {count}"),
+            None => "Training report".to_owned(),
+        },
         subtitle: format!("{} · {}", headline(model), folder.display()),
         trains: true,
         scored: scored(&ending),
@@ -370,7 +376,7 @@ fn paced(time: Duration, rows: u64) -> String {
 /// A number of parameters: `570 123`, `22.7 million`.
 fn counted(parameters: usize) -> String {
     match parameters {
-        0..1_000_000 => parameters.to_string(),
+        0..1_000_000 => grouped(parameters as u64),
         1_000_000..1_000_000_000 => format!("{:.1} million", parameters as f64 / 1e6),
         _ => format!("{:.2} billion", parameters as f64 / 1e9),
     }

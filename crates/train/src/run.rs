@@ -23,6 +23,8 @@ pub(crate) const LAST: &str = "last";
 pub(crate) struct Run {
     /// The run's folder; none for a rehearsal.
     folder: Option<PathBuf>,
+    /// Which fold of how many it is, if it is one of a cross-validation.
+    fold: Option<(u64, u64)>,
     /// Held as long as the run goes on.
     lock: Option<RunLock>,
     logs: Option<Logs>,
@@ -72,6 +74,7 @@ impl Run {
         }
         Ok(Self {
             folder: None,
+            fold: None,
             lock: None,
             logs: None,
             keepers,
@@ -88,6 +91,7 @@ impl Run {
     pub(crate) fn new_empty() -> Self {
         Self {
             folder: None,
+            fold: None,
             lock: None,
             logs: None,
             keepers: Vec::new(),
@@ -121,6 +125,7 @@ impl Run {
             return Ok(());
         }
         let goes_on = resumed.is_some();
+        self.fold = fold.as_ref().map(|(folds, fold)| (*fold, folds.count()));
         let fold = fold.map(|(folds, fold)| folds.open_fold(fold, goes_on));
         let fold = fold.transpose()?;
         let Some((resume, state, folder)) = resumed.and_then(|(resume, state)| {
@@ -178,6 +183,10 @@ impl Run {
 
     pub(crate) fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
+    }
+
+    pub(crate) fn fold(&self) -> Option<(u64, u64)> {
+        self.fold
     }
 
     /// Adds a row to the logs.

@@ -170,7 +170,7 @@ fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
         .filter(|folder| EventLog::is_in(folder))
     {
         say(&format!(
-            "events       {} (tensorboard --logdir)",
+            "events      {} (tensorboard --logdir)",
             folder.display()
         ));
     }

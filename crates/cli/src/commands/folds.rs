@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use engraft_component::FromNode;
 use engraft_config::{Experiment, Source, compose};
 use engraft_data::{Examples, FoldedRows, Splits};
+use engraft_report::number;
 use engraft_train::callback::Callback;
 use engraft_train::{CrossValidation, FitOutcome};
 
@@ -122,7 +123,7 @@ fn inline(scores: &[(String, f64)]) -> String {
     const SHOWN: usize = 6;
     let scores = scores.iter().take(SHOWN);
     let scores: Vec<String> = scores
-        .map(|(name, score)| format!("{name} {score:.4}"))
+        .map(|(name, score)| format!("{name} {}", number(*score)))
         .collect();
     scores.join(", ")
 }
@@ -191,11 +192,19 @@ fn saved_experiment(folder: &Path) -> Result<Experiment, engraft_component::Erro
 fn conclude(folds: &CrossValidation) -> Result<(), Failure> {
     print(&spreads(&folds.spreads()))?;
     if let Some(table) = folds.table() {
-        say(&format!("folds       {}", table.display()));
+        say(&format!(
+            "folds       {} (scores and checkpoint of each)",
+            table.display()
+        ));
     }
     if let Some(folder) = folds.folder() {
         let config = folder.join("config.yaml");
         say(&format!("experiment  {}", config.display()));
+        let reports = folder.join("fold_0").join("report.html");
+        if reports.is_file() {
+            let each = folder.join("fold_*").join("report.html");
+            say(&format!("reports     {}", each.display()));
+        }
     }
     Ok(())
 }

@@ -31,6 +31,7 @@ impl Loop<'_> {
             record: std::mem::replace(&mut self.record, Record::new(&Splits::default(), false)),
             model: &self.model,
             folder,
+            fold: run.fold(),
             checkpoint: run.checkpoint(),
             scored_with: match run.best() {
                 Some((path, monitor)) => format!("{} (best {monitor})", path.display()),
