@@ -1,10 +1,11 @@
 //! What every run begins with: the experiment read, its notes said, its model and rows found.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use engraft_component::{FromNode, Node, Value, class_word, did_you_mean, to_yaml};
 use engraft_config::{Composed, Experiment, Model as ModelSettings, Seed, Source, compose};
-use engraft_data::{DataModule, Error as DataError, Splits, Stage};
+use engraft_data::{DataModule, Error as DataError, Examples, Splits, Stage};
 use engraft_hub::Preset;
 use engraft_tasks::{CacheSettings, Model, Task, TrainingRows};
 use engraft_train::Plan;
@@ -211,19 +212,18 @@ impl Session {
         })
     }
 
-    /// What training rows say about a model; with folds, the rows of the others may name classes too.
+    /// What training rows say about a model; rows held out of the same files, by folds or by seed, may name classes too.
     pub(crate) fn training_rows<'a>(&'a self, splits: &'a Splits) -> Option<TrainingRows<'a>> {
         let data = self.experiment.data.as_ref();
-        let is_folded = data.is_some_and(|data| data.folds().count().is_some());
-        let others = match is_folded {
-            true => [splits.valid.as_ref(), splits.test.as_ref()],
-            false => [None; 2],
-        };
+        let train = splits.train.as_ref()?;
+        let own = files(train);
+        let held_out = |rows: &&Examples| files(rows).is_subset(&own);
+        let others = [&splits.valid, &splits.test].map(|split| split.as_ref().filter(held_out));
         Some(TrainingRows {
             others,
             normalize: data.is_some_and(DataModule::normalizes),
             class_weight: data.and_then(DataModule::class_weight),
-            ..TrainingRows::new(splits.train.as_ref()?)
+            ..TrainingRows::new(train)
         })
     }
 
@@ -285,6 +285,12 @@ impl Session {
             );
         }
     }
+}
+
+/// The files that rows are from.
+fn files(examples: &Examples) -> BTreeSet<&Path> {
+    let files = examples.origins.iter().map(|origin| &*origin.file);
+    files.collect()
 }
 
 /// The sources with a data module before them, where options speak of the data and of a model but no option names a module: the one that

@@ -29,7 +29,7 @@ const ENCODER: u64 = 0xe0;
 pub struct TrainingRows<'a> {
     /// The rows, whose labels may name the classes.
     pub examples: &'a Examples,
-    /// Other rows whose labels may name classes too: those of the other folds of a cross-validation, whose models all tell the same classes.
+    /// Other rows whose labels may name classes too: those that were held out of the same files, by folds or by a seed, so that which rows are held out does not decide the classes.
     pub others: [Option<&'a Examples>; 2],
     /// Whether numbers are learned with mean 0 and deviation 1 over the rows.
     pub normalize: bool,

@@ -240,3 +240,31 @@ fn schedules_within_schedules_are_given_in_a_file_and_on_the_command_line() {
         "{rates:?}"
     );
 }
+
+#[test]
+fn a_class_whose_only_row_is_held_out_is_a_class_of_the_model() {
+    let place = Workplace::new();
+    let rows: Vec<String> = (0..24).map(|row| format!("a w{row}\tn{row}\n")).collect();
+    place.write("rare.tsv", &format!("sequences\tlabels\n{}", rows.concat()));
+    let fit = "fit -c fit.yaml --trainer.max_epochs 1 --data.path rare.tsv";
+    place.succeed(&format!("{fit} --model.n_classes 24"));
+    refused(
+        &place,
+        &format!("{fit} --model.n_classes 23"),
+        "model.n_classes: 23 given, but the training labels have 24 names",
+    );
+}
+
+#[test]
+fn a_test_of_rows_that_were_trained_on_says_so() {
+    let place = Workplace::new();
+    place.succeed("fit -c fit.yaml --trainer.max_epochs 1");
+    let note =
+        "note: data.path: every row of train.tsv is scored, those that logs/version_0/checkpoints/";
+    let said = place.run("test -c fit.yaml --ckpt_path last");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.err.contains(note), "{}", said.err);
+    place.write("other.tsv", &place.read("train.tsv"));
+    let said = place.run("test -c fit.yaml --ckpt_path last --data.path other.tsv");
+    assert!(!said.err.contains("every row of"), "{}", said.err);
+}
