@@ -43,19 +43,35 @@ pub(crate) fn meant(data: &DataModule, checkpoint: Option<&Path>) -> Result<Opti
 
 /// The fold that a checkpoint was trained for, if the same rows were divided into the same folds.
 fn trained_for(checkpoint: &Path, data: &DataModule) -> Option<u64> {
+    let saved = trained_on(checkpoint)?;
+    let (own, its) = (data.source(), saved.source());
+    let is_same_seed = data.folds().cv_fold_id_col.is_some() || own.random_seed == its.random_seed;
+    let is_same =
+        is_same_path(data, &saved) && is_same_seed && data.folds().divide_as(saved.folds());
+    saved.folds().cv_test_fold_id.filter(|_| is_same)
+}
+
+/// Whether a checkpoint was trained on rows of the one file whose rows are all taken now.
+pub(crate) fn has_seen(data: &DataModule, checkpoint: &Path) -> bool {
+    let takes_all = data.folds().count().is_none() && data.source().path.is_file();
+    takes_all && trained_on(checkpoint).is_some_and(|saved| is_same_path(data, &saved))
+}
+
+/// The data that a checkpoint was trained on.
+fn trained_on(checkpoint: &Path) -> Option<DataModule> {
     let file = checkpoint.join("training").join("config.yaml");
     if !file.is_file() {
         return None;
     }
     let composed = compose(&[Source::File(file)]).ok()?;
     let (experiment, _) = Experiment::read(&composed).ok()?;
-    let saved = experiment.data?;
-    let (own, its) = (data.source(), saved.source());
-    let is_same_path = match (fs::canonicalize(&own.path), fs::canonicalize(&its.path)) {
+    experiment.data
+}
+
+fn is_same_path(data: &DataModule, saved: &DataModule) -> bool {
+    let (own, its) = (&data.source().path, &saved.source().path);
+    match (fs::canonicalize(own), fs::canonicalize(its)) {
         (Ok(own), Ok(its)) => own == its,
-        _ => own.path == its.path,
-    };
-    let is_same_seed = data.folds().cv_fold_id_col.is_some() || own.random_seed == its.random_seed;
-    let is_same = is_same_path && is_same_seed && data.folds().divide_as(saved.folds());
-    saved.folds().cv_test_fold_id.filter(|_| is_same)
+        _ => own == its,
+    }
 }

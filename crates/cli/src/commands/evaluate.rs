@@ -10,6 +10,7 @@ use engraft_train::{Evaluation, Test};
 
 use super::predict::predict_into;
 use crate::failure::{Failure, note, print, say};
+use crate::fold;
 use crate::interrupt;
 use crate::output::{self, Writers};
 use crate::session::{Session, close_cache};
@@ -32,6 +33,13 @@ pub(crate) fn run(session: &Session, stage: Stage) -> Result<(), Failure> {
         session.model()?;
     }
     let splits = session.rows(stage, checkpoint.as_deref())?;
+    if let Some(folder) = checkpoint.as_deref().filter(|it| fold::has_seen(data, it)) {
+        note(&format!(
+            "data.path: every row of {} is scored, those that {} was trained on among them; fit itself holds rows out, and scores those at its end",
+            data.source().path.display(),
+            folder.display()
+        ));
+    }
     let examples = match stage {
         Stage::Validate => splits.valid,
         _ => splits.test,
