@@ -102,6 +102,12 @@ impl Folds {
                 self.cv_num_folds
             ));
         }
+        if let (None, Some(fold)) = (self.count(), self.cv_test_fold_id) {
+            notes.push(format!(
+                "cv_test_fold_id: {fold} is without effect, as cv_num_folds is {}",
+                self.cv_num_folds
+            ));
+        }
         if self.count().is_some()
             && self.cv_enable_val_fold
             && self.cv_replace_val_fold_as_test_fold
@@ -377,6 +383,8 @@ mod tests {
             };
             off.check().unwrap();
             assert_eq!((off.count(), off.all()), (None, None));
+            let note = format!("cv_test_fold_id: 9 is without effect, as cv_num_folds is {count}");
+            assert_eq!(off.notes(), [note]);
         }
         assert_eq!(folds(3).all(), Some(0..3));
         let one = Folds {
