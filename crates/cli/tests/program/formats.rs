@@ -69,7 +69,7 @@ fn what_is_wrong_with_a_file_is_one_sentence_and_exit_code_2() {
     for (data, expected) in [
         (
             "rows.parquet",
-            "error: rows.parquet: cannot be read as Parquet: ",
+            "error: rows.parquet: cannot be read as Parquet: it does not end as Parquet does, so it is cut short or another format; fetch or write it again",
         ),
         (
             "binary.parquet",

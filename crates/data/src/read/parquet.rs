@@ -67,10 +67,21 @@ pub(super) fn read(
     match result {
         Ok(Ok(())) => Ok(()),
         Ok(Err(Failed::Here(error))) => Err(error),
-        Ok(Err(Failed::Parquet(error))) => Err(damaged(error.to_string())),
+        Ok(Err(Failed::Parquet(error))) => Err(damaged(said(&error))),
         Err(panic) => Err(damaged(format!(
             "it is damaged or holds a kind of value that is not read ({panic})"
         ))),
+    }
+}
+
+/// What is wrong, and what to do about it.
+fn said(error: &ParquetError) -> String {
+    match error {
+        ParquetError::General(reason) if reason.contains("compile time: brotli") => {
+            "its columns are compressed by Brotli, which is not read; write it again with zstd or snappy".to_owned()
+        }
+        ParquetError::General(reason) => format!("{reason}; fetch or write it again"),
+        other => format!("{other}; fetch or write it again"),
     }
 }
 
@@ -308,11 +319,23 @@ impl ChunkReader for Source {
 }
 
 impl Source {
-    /// Refuses a footer that is not what the format says. One that is not there at all is left to the crate.
+    /// Refuses a footer that is not there, or is not what the format says.
     fn check_footer(&self) -> ParquetResult<()> {
-        let Some(end) = self.length.checked_sub(FOOTER) else {
-            return Ok(());
+        let none = || {
+            let reason = "it does not end as Parquet does, so it is cut short or another format";
+            Err(ParquetError::General(reason.to_owned()))
         };
+        let Some(end) = self.length.checked_sub(FOOTER) else {
+            return none();
+        };
+        match &self.get_bytes(end + 4, 4)?[..] {
+            b"PAR1" => {}
+            b"PARE" => {
+                let reason = "it is encrypted, which is not read";
+                return Err(ParquetError::General(reason.to_owned()));
+            }
+            _ => return none(),
+        }
         let size = self.get_bytes(end, 4)?.get_u32_le();
         let Some(start) = end.checked_sub(size.into()) else {
             return Ok(());
