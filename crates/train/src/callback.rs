@@ -11,7 +11,7 @@ mod keeper;
 mod prediction_writer;
 mod template;
 
-use engraft_component::{Choice, Component, Error, Words};
+use engraft_component::{Choice, Component, Error, Words, did_you_mean};
 
 use crate::training::Interval;
 
@@ -26,7 +26,7 @@ pub use template::Template;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallbackError {
     /// A metric was named that this run does not produce.
-    #[error("{callback}: there is no metric \"{metric}\" to {purpose}; this run has {known}")]
+    #[error("trainer.callbacks: {callback}: {}", no_metric(metric, purpose, known))]
     UnknownMetric {
         /// The callback's name.
         callback: &'static str,
@@ -34,8 +34,8 @@ pub enum CallbackError {
         metric: String,
         /// What it was named for.
         purpose: &'static str,
-        /// The metrics there are, listed.
-        known: String,
+        /// The metrics there are.
+        known: Vec<String>,
     },
     /// The template of a file name is not understood.
     #[error("ModelCheckpoint: filename \"{template}\": {reason}")]
@@ -178,17 +178,20 @@ fn unknown<'a>(
     purpose: &'static str,
     known: impl Iterator<Item = &'a str>,
 ) -> CallbackError {
-    let known: Vec<&str> = known.collect();
     CallbackError::UnknownMetric {
         callback,
         metric: metric.to_owned(),
         purpose,
-        known: if known.is_empty() {
-            "none".to_owned()
-        } else {
-            known.join(", ")
-        },
+        known: known.map(str::to_owned).collect(),
     }
+}
+
+/// That no metric has this name, and which has nearly, or else which there are.
+pub(crate) fn no_metric(metric: &str, purpose: &str, known: &[impl AsRef<str>]) -> String {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    let help = did_you_mean(metric, &known, "This run has");
+    let help = help.unwrap_or_else(|| "This run has none".to_owned());
+    format!("there is no metric \"{metric}\" to {purpose}. {help}")
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --model.lr_scheduler ReduceLROnPlateau --model.lr_scheduler.monitor val_f2",
-        "model.lr_scheduler: ReduceLROnPlateau: there is no metric \"val_f2\" to monitor; this run has train_loss, train_accuracy, train_f1, train_mcc, train_auroc, train_loss_epoch, train_accuracy_epoch, lr, grad_norm, val_loss, val_accuracy, val_f1, val_mcc, val_auroc",
+        "model.lr_scheduler: ReduceLROnPlateau: there is no metric \"val_f2\" to monitor. Did you mean \"val_f1\"?",
     ),
     (
         "fit -c fit.yaml --model.lr_scheduler OneCycleLR --model.lr_scheduler.max_lr 1 --model.lr_scheduler.total_steps 3",
@@ -188,7 +188,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --trainer.callbacks EarlyStopping --trainer.callbacks.monitor val_lss",
-        "EarlyStopping: there is no metric \"val_lss\" to monitor; this run has train_loss, train_accuracy, train_f1, train_mcc, train_auroc, train_loss_epoch, train_accuracy_epoch, lr, grad_norm, val_loss, val_accuracy, val_f1, val_mcc, val_auroc",
+        "trainer.callbacks: EarlyStopping: there is no metric \"val_lss\" to monitor. Did you mean \"val_loss\"?",
     ),
     (
         "fit -c fit.yaml --trainer.callbacks ModelCheckpont",

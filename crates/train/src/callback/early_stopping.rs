@@ -248,7 +248,7 @@ mod tests {
         let error = Stopper::new(&settings(), &["train_loss", "val_f1"]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "EarlyStopping: there is no metric \"val_loss\" to monitor; this run has train_loss, val_f1"
+            "trainer.callbacks: EarlyStopping: there is no metric \"val_loss\" to monitor. This run has: train_loss, val_f1"
         );
         let lenient = EarlyStopping {
             strict: false,

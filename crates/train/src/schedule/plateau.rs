@@ -5,7 +5,7 @@ use engraft_tasks::metrics::exact;
 use serde::{Deserialize, Serialize};
 
 use super::{Point, Schedule, ScheduleError, is_rate, within};
-use crate::callback::{Mode, Moment, Validation};
+use crate::callback::{Mode, Moment, Validation, no_metric};
 
 /// The rate falls by a factor when a metric has stopped improving.
 ///
@@ -113,10 +113,7 @@ impl Plateau {
         if !known.contains(&monitor) {
             return Err(ScheduleError::Arguments {
                 schedule: ReduceLROnPlateau::NAME,
-                reason: format!(
-                    "there is no metric \"{monitor}\" to monitor; this run has {}",
-                    known.join(", ")
-                ),
+                reason: no_metric(monitor, "monitor", known),
             });
         }
         Ok(Self {

@@ -127,7 +127,7 @@ fn a_plateau_looks_at_its_metric_where_that_is_fresh() {
     assert!(untested.due(Moment::TrainEpochEnd, Validation::Otherwise));
     assert_eq!(
         of(Some("val_f1"), &known).unwrap_err().to_string(),
-        "ReduceLROnPlateau: there is no metric \"val_f1\" to monitor; this run has train_loss_epoch, val_loss"
+        "ReduceLROnPlateau: there is no metric \"val_f1\" to monitor. This run has: train_loss_epoch, val_loss"
     );
 }
 
