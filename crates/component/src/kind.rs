@@ -154,7 +154,7 @@ impl fmt::Display for Kind {
             }
             Self::Optional(kind) => write!(f, "{kind} or null"),
             Self::List(kind) => write!(f, "list of {kind}"),
-            Self::Array(kind, length) => write!(f, "list of {length} {kind}"),
+            Self::Array(kind, length) => write!(f, "list of {length}, each {kind}"),
             Self::Map(kind) => write!(f, "mapping of names to {kind}"),
             Self::Component(info) => write!(f, "arguments of {}", info.name),
             Self::Choice(info) => f.write_str(info.kind_name),

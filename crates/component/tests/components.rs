@@ -298,7 +298,7 @@ fn a_component_describes_itself() {
                 Some("[0.9, 0.999]"),
                 false,
                 "Decay rates of the two moments.",
-                "list of 2 number".to_owned()
+                "list of 2, each number".to_owned()
             ),
             (
                 "eps",

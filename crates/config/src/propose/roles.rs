@@ -171,7 +171,7 @@ impl Roles {
                 Content::Nothing => others.push((column.name.clone(), "empty".to_owned())),
                 _ if is_split(column) => others.push((
                     column.name.clone(),
-                    "names splits or folds: files are divided by seed, or by split files"
+                    "names splits or folds: data.cv_fold_id_col and data.cv_num_folds take numbered folds, and each split is a file"
                         .to_owned(),
                 )),
                 _ if is_id(column, survey.rows) && !is_label => {

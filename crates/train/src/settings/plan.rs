@@ -149,8 +149,12 @@ impl Trainer {
         };
         if batches > 0 {
             plan.rehearse(batches);
+            let batches = match batches {
+                1 => "1 batch".to_owned(),
+                more => format!("{more} batches"),
+            };
             notes.push(format!(
-                "trainer.fast_dev_run: {batches} batches of each stage, and nothing is kept"
+                "trainer.fast_dev_run: {batches} of each stage, and nothing is kept"
             ));
         }
         Ok((plan, notes))
