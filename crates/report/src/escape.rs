@@ -21,6 +21,17 @@ pub(crate) fn escape(text: &str) -> String {
     safe
 }
 
+/// Text as it may stand in HTML, whose paths may break behind a slash rather than within a word.
+pub(crate) fn breaking(text: &str) -> String {
+    /// Shorter words are no paths, as `rows/s`, or fit on a line.
+    const LONG: usize = 16;
+    let words = text.split(' ').map(|word| match word.chars().count() {
+        LONG.. => escape(word).replace('/', "/<wbr>"),
+        _ => escape(word),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// A name on one line: spaces for line ends, without marks that turn the direction of what follows; what is empty says so.
 pub(crate) fn name(text: &str) -> String {
     let turns = |letter: char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -44,6 +55,14 @@ mod tests {
         assert_eq!(
             escape("<script>alert('x & \"y\"')</script>\u{1}\u{7f}"),
             "&lt;script&gt;alert(&#39;x &amp; &quot;y&quot;&#39;)&lt;/script&gt;\u{fffd}\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn paths_may_break_behind_a_slash_and_units_may_not() {
+        assert_eq!(
+            breaking("logs/version_0/<a> (12 rows/s)"),
+            "logs/<wbr>version_0/<wbr>&lt;a&gt; (12 rows/s)"
         );
     }
 

@@ -246,7 +246,7 @@ fn a_class_whose_only_row_is_held_out_is_a_class_of_the_model() {
     let place = Workplace::new();
     let rows: Vec<String> = (0..24).map(|row| format!("a w{row}\tn{row}\n")).collect();
     place.write("rare.tsv", &format!("sequences\tlabels\n{}", rows.concat()));
-    let fit = "fit -c fit.yaml --trainer.max_epochs 1 --data.path rare.tsv";
+    let fit = "fit -c fit.yaml --model.use_legacy_adapter false --trainer.max_epochs 1 --data.path rare.tsv";
     place.succeed(&format!("{fit} --model.n_classes 24"));
     refused(
         &place,

@@ -424,9 +424,8 @@ fn a_parquet_file_that_claims_more_values_than_it_has_bytes_is_refused() {
     }
     let list = |kind: u8| [&[0x49, 0xf0 | kind], &MOST[..]].concat();
     let map = [&[0x4b], &MOST[..], &[0x11]].concat();
-    let truths = "a.parquet: cannot be read as Parquet: Parquet error: the footer holds a list of truth values, which the format has nowhere";
-    let short =
-        "a.parquet: cannot be read as Parquet: Parquet error: the footer ends within a value";
+    let truths = "a.parquet: cannot be read as Parquet: the footer holds a list of truth values, which the format has nowhere; fetch or write it again";
+    let short = "a.parquet: cannot be read as Parquet: the footer ends within a value; fetch or write it again";
     for (field, expected) in [
         (list(1), truths),
         (list(2), truths),
@@ -439,7 +438,7 @@ fn a_parquet_file_that_claims_more_values_than_it_has_bytes_is_refused() {
     // One that a fuzzer found: two hundred million truth values instead of the texts that are the path of a column.
     assert_eq!(
         message("a.parquet", include_bytes!("tests/many_truths.parquet")),
-        "a.parquet: cannot be read as Parquet: Parquet error: the footer holds a list of another kind than its field"
+        "a.parquet: cannot be read as Parquet: the footer holds a list of another kind than its field; fetch or write it again"
     );
     // The first page begins after the four bytes of the signature: its kind, its two sizes, then field 20.
     let mut bytes = fs::read(golden("rows.parquet")).unwrap();

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::data::Facts;
-use crate::escape::escape;
+use crate::escape::{breaking, escape};
 
 /// Groups of names and values, side by side where there is room.
 pub(super) fn facts(groups: &[Facts]) -> String {
@@ -11,8 +11,7 @@ pub(super) fn facts(groups: &[Facts]) -> String {
     for Facts { title, rows } in groups.iter().filter(|group| !group.rows.is_empty()) {
         let _ = write!(body, "<div>\n<h3>{}</h3>\n<dl>\n", escape(title));
         for (name, value) in rows {
-            // Paths may break behind a slash rather than within a word.
-            let (name, value) = (escape(name), escape(value).replace('/', "/<wbr>"));
+            let (name, value) = (escape(name), breaking(value));
             let _ = writeln!(body, "<dt>{name}</dt><dd>{value}</dd>");
         }
         body.push_str("</dl>\n</div>\n");

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use crate::data::{Report, Scored};
 use crate::drawing::{Colour, svg};
 use crate::error::Result;
-use crate::escape::escape;
+use crate::escape::{breaking, escape};
 use crate::findings::Findings;
 use crate::numbers::score;
 use crate::plots::{Plot, Plots};
@@ -29,7 +29,7 @@ pub(crate) fn page(report: &Report, plots: &Plots) -> Result<String> {
     let mut page = String::with_capacity(1 << 16);
     let title = escape(&report.title);
     let subtitle = escape(&report.subtitle);
-    let broken = subtitle.replace('/', "/<wbr>");
+    let broken = breaking(&report.subtitle);
     // Writing to a string cannot fail.
     let _ = write!(
         page,
