@@ -1,5 +1,6 @@
 //! What one call of attention computes, beside its tensors.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{Dropout, Segments};
@@ -21,6 +22,14 @@ pub enum ScoreBias {
     None,
     /// `-slope * distance` per head (Press et al., arXiv 2108.12409). One slope a head.
     Alibi(Arc<[f32]>),
+    /// The same as Falcon was trained with it: `slope * position of the key`, slope, position and product rounded to bfloat16, times the
+    /// scale of the scores.
+    RoundedAlibi {
+        /// One a head.
+        slopes: Arc<[f32]>,
+        /// The scale of the scores.
+        scale: f32,
+    },
     /// A trained value per head and bucket of relative positions (T5, arXiv 1910.10683); the `[buckets, heads]` table
     /// is an input of the operation and receives its gradient.
     Buckets(Buckets),
@@ -35,6 +44,13 @@ pub struct Buckets {
     pub max_distance: usize,
     /// Whether keys after the query have buckets of their own (half of them).
     pub bidirectional: bool,
+}
+
+/// The bias of [`ScoreBias::RoundedAlibi`] for a key at `position` of its sequence.
+#[inline(always)]
+pub(crate) fn rounded_alibi(slope: f32, position: usize, scale: f32) -> f32 {
+    let rounded = |value: f32| half::bf16::from_f32(value).to_f32();
+    rounded(rounded(slope) * rounded(position as f32)) * scale
 }
 
 impl Buckets {
@@ -108,12 +124,7 @@ impl Attention {
 
     /// The visible keys of `query` (an index inside its sequence) in a sequence of `queries` and `keys`.
     #[inline(always)]
-    pub(crate) fn visible(
-        &self,
-        query: usize,
-        queries: usize,
-        keys: usize,
-    ) -> std::ops::Range<usize> {
+    pub(crate) fn visible(&self, query: usize, queries: usize, keys: usize) -> Range<usize> {
         let position = (query + keys).saturating_sub(queries);
         let end = match self.mask {
             Mask::Causal => (position + 1).min(keys),
@@ -132,6 +143,25 @@ impl Attention {
     pub(crate) fn dropout_row(&self, query: usize, head: usize) -> usize {
         query * self.heads + head
     }
+}
+
+/// Attention of single queries to rows of a cache, beside its tensors: token-by-token decoding.
+///
+/// Queries are `[queries, heads * dim]`, the caches of keys and values `[slots, key_value_heads * dim]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CachedAttention {
+    /// The slots that each query sees, in the order of positions. The query stands at the last of them.
+    pub ranges: Vec<Range<usize>>,
+    /// Number of query heads.
+    pub heads: usize,
+    /// Number of key and value heads; divides `heads`, and each serves `heads / key_value_heads` neighbouring query heads.
+    pub key_value_heads: usize,
+    /// Factor of the scores, usually `1 / sqrt(dim)`.
+    pub scale: f32,
+    /// If given, scores become `cap * tanh(score / cap)` before the bias.
+    pub soft_cap: Option<f32>,
+    /// What is added to the scores; a table of buckets cannot be.
+    pub bias: ScoreBias,
 }
 
 #[cfg(test)]

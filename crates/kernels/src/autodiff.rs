@@ -9,11 +9,11 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Autodiff, TensorMetadata};
+use burn::backend::{Autodiff, AutodiffBackend, TensorMetadata};
 
 use crate::{
-    Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels, LowRank,
-    RotaryLayout, Segments,
+    Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels,
+    LinearCrossEntropy, LowRank, RotaryLayout, Segments,
 };
 
 /// The backward pass of a node: from the saved state, the output's gradient and which inputs need theirs, to the gradients of the `N` inputs.
@@ -193,6 +193,28 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
                 let [input, weight] =
                     linear_gradients::<B>(state, &gradient, [to_input, to_weight]);
                 [input, weight, to_bias.then(|| B::column_sum(gradient))]
+            },
+        )
+    }
+
+    fn grouped_linear(
+        input: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        groups: Segments,
+    ) -> FloatTensor<Self> {
+        let (input, input_node) = input.into_parts();
+        let (weights, weights_node) = weights.into_parts();
+        let output = B::grouped_linear(input.clone(), weights.clone(), groups.clone());
+        record::<B, C, _, 2>(
+            [input_node, weights_node],
+            output,
+            (input, weights, groups),
+            |(input, weights, groups), gradient, [to_input, to_weights]| {
+                let for_input =
+                    || B::grouped_linear_backward_input(gradient.clone(), weights, groups.clone());
+                let for_input = to_input.then(for_input);
+                let for_weights = || B::grouped_linear_backward_weight(gradient, input, groups);
+                [for_input, to_weights.then(for_weights)]
             },
         )
     }
@@ -381,6 +403,30 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             (rows, count),
             |(rows, count), gradient, _| [Some(B::segment_max_backward(gradient, rows, count))],
         )
+    }
+
+    fn linear_cross_entropy(
+        hidden: FloatTensor<Self>,
+        projection: FloatTensor<Self>,
+        call: Arc<LinearCrossEntropy>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (hidden, hidden_node) = hidden.into_parts();
+        let (projection, projection_node) = projection.into_parts();
+        let (sum, told) = B::linear_cross_entropy(hidden.clone(), projection.clone(), call.clone());
+        let sum = record::<B, C, _, 2>(
+            [hidden_node, projection_node],
+            sum,
+            (hidden, projection, call),
+            |(hidden, projection, call), gradient, needed| {
+                let (to_hidden, to_projection) =
+                    B::linear_cross_entropy_backward(hidden, projection, call, gradient, needed);
+                [
+                    needed[0].then_some(to_hidden),
+                    needed[1].then_some(to_projection),
+                ]
+            },
+        );
+        (sum, <Self as AutodiffBackend>::from_inner(told))
     }
 
     fn cross_entropy(logits: FloatTensor<Self>, targets: Arc<ClassTargets>) -> FloatTensor<Self> {

@@ -17,15 +17,15 @@ mod tensor;
 #[cfg(test)]
 mod twins;
 
-pub use attention::{Attention, Buckets, Mask, ScoreBias};
+pub use attention::{Attention, Buckets, CachedAttention, Mask, ScoreBias};
 pub use disentangled::{Disentangled, LogBuckets};
 pub use ops::Kernels;
 pub use random::{Dropout, Key};
 pub use segments::Segments;
 pub use tensor::{
-    adamw_step, add_low_rank, attention, cross_entropy, disentangled_attention, dropout, gated,
-    gather_rows, gelu, layer_norm, linear, rms_norm, rotary, segment_max, segment_mean, shift_rows,
-    silu, sum_squares,
+    adamw_step, add_low_rank, attention, cached_attention, cross_entropy, disentangled_attention,
+    dropout, gated, gather_rows, gelu, grouped_linear, layer_norm, linear, linear_cross_entropy,
+    rms_norm, rotary, segment_max, segment_mean, shift_rows, silu, sum_squares, write_rows,
 };
 
 /// Which formula of the Gaussian error linear unit.
@@ -86,6 +86,15 @@ impl ClassTargets {
     pub fn weight(&self, row: usize) -> f32 {
         self.weights.get(row).copied().unwrap_or(1.0)
     }
+}
+
+/// A language model's loss: what the projection of each row should be, from the hidden states on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearCrossEntropy {
+    /// The class of each row.
+    pub targets: ClassTargets,
+    /// Logits become `cap * tanh(logit / cap)`, if given.
+    pub soft_cap: Option<f64>,
 }
 
 /// One step of AdamW (Loshchilov and Hutter, arXiv 1711.05101), as PyTorch defines it, scalars in double precision.

@@ -9,8 +9,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 
 use crate::{
-    AdamWStep, Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, LowRank,
-    RotaryLayout, Segments, plain,
+    AdamWStep, Attention, CachedAttention, ClassTargets, Disentangled, Dropout, GateActivation,
+    Gelu, LinearCrossEntropy, LowRank, RotaryLayout, Segments, plain,
 };
 
 /// Operations that the models need beyond Burn's own.
@@ -58,6 +58,24 @@ pub trait Kernels: Backend {
         plain::attention::backward::<Self>(
             query, key, value, table, output, log_sum, gradient, &call,
         )
+    }
+
+    /// Attention of single queries to a cache; without a kernel of its own for gradients.
+    fn cached_attention(
+        query: FloatTensor<Self>,
+        keys: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        call: Arc<CachedAttention>,
+    ) -> FloatTensor<Self> {
+        plain::cached::attend::<Self>(query, keys, values, &call)
+    }
+    /// Rows of a cache replaced.
+    fn write_rows(
+        cache: FloatTensor<Self>,
+        rows: Arc<[usize]>,
+        values: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        plain::cached::write_rows::<Self>(cache, &rows, values)
     }
 
     /// Disentangled attention; an absent table is a single row.
@@ -139,6 +157,31 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self> {
         Self::float_matmul(Self::float_transpose(gradient), input)
     }
+    /// `x W^T` with a weight for each group of rows.
+    fn grouped_linear(
+        input: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        groups: Segments,
+    ) -> FloatTensor<Self> {
+        plain::grouped::forward::<Self>(input, weights, &groups)
+    }
+    /// The gradient of its input.
+    fn grouped_linear_backward_input(
+        gradient: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        groups: Segments,
+    ) -> FloatTensor<Self> {
+        plain::grouped::backward_input::<Self>(gradient, weights, &groups)
+    }
+    /// The gradient of its weights.
+    fn grouped_linear_backward_weight(
+        gradient: FloatTensor<Self>,
+        input: FloatTensor<Self>,
+        groups: Segments,
+    ) -> FloatTensor<Self> {
+        plain::grouped::backward_weight::<Self>(gradient, input, &groups)
+    }
+
     /// A linear layer's output plus a low-rank update.
     fn add_low_rank(
         base: FloatTensor<Self>,
@@ -342,6 +385,25 @@ pub trait Kernels: Backend {
         gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         plain::cross_entropy_backward::<Self>(logits, &targets, gradient)
+    }
+
+    /// The weighted sum of the cross-entropies of a projection, `[1]`, and each row's loss and hit, `[rows, 2]`, which is outside the graph.
+    fn linear_cross_entropy(
+        hidden: FloatTensor<Self>,
+        projection: FloatTensor<Self>,
+        call: Arc<LinearCrossEntropy>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        plain::linear_cross_entropy::forward::<Self>(hidden, projection, &call)
+    }
+    /// The gradients of hidden states and projection for a gradient `[1]` of the sum; one that is not needed is a single zero.
+    fn linear_cross_entropy_backward(
+        hidden: FloatTensor<Self>,
+        projection: FloatTensor<Self>,
+        call: Arc<LinearCrossEntropy>,
+        gradient: FloatTensor<Self>,
+        needed: [bool; 2],
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        plain::linear_cross_entropy::backward::<Self>(hidden, projection, &call, gradient, needed)
     }
 
     /// The sum of squares in double precision, in fixed chunks.

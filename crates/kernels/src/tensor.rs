@@ -6,8 +6,8 @@ use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 use crate::{
-    AdamWStep, Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels,
-    LowRank, RotaryLayout, Segments,
+    AdamWStep, Attention, CachedAttention, ClassTargets, Disentangled, Dropout, GateActivation,
+    Gelu, Kernels, LinearCrossEntropy, LowRank, RotaryLayout, ScoreBias, Segments,
 };
 
 /// Attention of each sequence to its own keys, as one node of the graph: scores are recomputed in the backward pass, nothing of their size is kept.
@@ -30,6 +30,58 @@ pub fn attention(
         value.into_dispatch(),
         table.into_dispatch(),
         Arc::new(call),
+    ))
+}
+
+/// Attention of single queries to rows of a cache, for decoding: `query` is `[queries, heads * dim]`, `keys` and `values` are
+/// `[slots, key_value_heads * dim]`; returns `[queries, heads * dim]`. A query that sees no key gets zeros.
+///
+/// # Panics
+/// If there are not as many ranges as queries, one of them leaves the cache, the heads do not fit the widths, or the bias has a table.
+pub fn cached_attention(
+    query: Tensor<2>,
+    keys: Tensor<2>,
+    values: Tensor<2>,
+    call: CachedAttention,
+) -> Tensor<2> {
+    let ([queries, width], [slots, key_width]) = (query.dims(), keys.dims());
+    assert_eq!(queries, call.ranges.len(), "a range for each query");
+    assert_eq!(keys.dims(), values.dims(), "caches of one shape");
+    assert!(
+        call.ranges.iter().all(|range| range.end <= slots),
+        "ranges inside the cache"
+    );
+    assert!(
+        call.heads.is_multiple_of(call.key_value_heads)
+            && width.is_multiple_of(call.heads)
+            && width * call.key_value_heads == key_width * call.heads,
+        "heads that fit the widths"
+    );
+    assert!(
+        !matches!(call.bias, ScoreBias::Buckets(_)),
+        "a bias without a table"
+    );
+    Tensor::from_dispatch(Dispatch::cached_attention(
+        query.into_dispatch(),
+        keys.into_dispatch(),
+        values.into_dispatch(),
+        Arc::new(call),
+    ))
+}
+
+/// `cache` `[slots, dim]` with the rows of the given numbers replaced by those of `values` `[rows, dim]`, the last where one is named twice.
+/// On the CPU in place if the cache is held by nobody else.
+///
+/// # Panics
+/// If there are not as many numbers as values, one of them leaves the cache, or the widths differ.
+pub fn write_rows(cache: Tensor<2>, rows: Vec<usize>, values: Tensor<2>) -> Tensor<2> {
+    let [slots, width] = cache.dims();
+    assert_eq!(values.dims(), [rows.len(), width], "a value for each row");
+    assert!(rows.iter().all(|&row| row < slots), "rows of the cache");
+    Tensor::from_dispatch(Dispatch::write_rows(
+        cache.into_dispatch(),
+        rows.into(),
+        values.into_dispatch(),
     ))
 }
 
@@ -83,6 +135,22 @@ pub fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> T
         Some(bias) => Dispatch::linear_bias(input, weight, bias.into_dispatch()),
         None => <Dispatch as Kernels>::linear(input, weight),
     })
+}
+
+/// Linear layers of a mixture of experts: the rows of group `g` by the weight of group `g`, so that the work is that of the rows alone.
+///
+/// `input` is `[rows, in]`, its rows sorted by group, `weights` `[groups, out, in]`; returns `[rows, out]`.
+///
+/// # Panics
+/// If there are not as many groups as weights, or they do not cover the rows.
+pub fn grouped_linear(input: Tensor<2>, weights: Tensor<3>, groups: Segments) -> Tensor<2> {
+    assert_eq!(groups.len(), weights.dims()[0], "a weight per group");
+    assert_eq!(groups.total(), input.dims()[0], "rows of the groups");
+    Tensor::from_dispatch(Dispatch::grouped_linear(
+        input.into_dispatch(),
+        weights.into_dispatch(),
+        groups,
+    ))
 }
 
 /// `base + scale * dropout(x) A^T B^T`, the output of a linear layer with its low-rank update: `base` is `[rows, out]`, `input` (x)
@@ -204,6 +272,34 @@ pub fn cross_entropy(logits: Tensor<2>, targets: ClassTargets) -> Tensor<1> {
         logits.into_dispatch(),
         Arc::new(targets),
     ))
+}
+
+/// [`cross_entropy`] of `hidden projection^T` as one node of the graph, in chunks of rows: neither the logits `[rows, classes]` nor their
+/// gradient ever exist as a whole. At most 32 MiB of logits are held at a time (or those of 16 rows), in the backward pass, which computes
+/// them again, as in the forward pass.
+///
+/// `hidden` is `[rows, width]`, `projection` `[classes, width]`, which may be a table of embeddings: their gradients add up. Returns the
+/// sum over rows of weight times loss, `[1]`, and outside the graph `[rows, 2]`: each row's loss, and 1 where the target has the largest
+/// logit (the first of equals), else 0. Chunks and the order of sums depend on the sizes alone; the sum runs in double precision.
+///
+/// # Panics
+/// If there are not as many targets as rows, or a target is no class.
+pub fn linear_cross_entropy(
+    hidden: Tensor<2>,
+    projection: Tensor<2>,
+    call: LinearCrossEntropy,
+) -> (Tensor<1>, Tensor<2>) {
+    let ([rows, _], [classes, _]) = (hidden.dims(), projection.dims());
+    assert_eq!(call.targets.classes.len(), rows, "a target for each row");
+    let all = call.targets.classes.iter();
+    let outside = all.copied().find(|&class| class as usize >= classes);
+    assert_eq!(outside, None, "a target outside of {classes} classes");
+    let (sum, told) = Dispatch::linear_cross_entropy(
+        hidden.into_dispatch(),
+        projection.into_dispatch(),
+        Arc::new(call),
+    );
+    (Tensor::from_dispatch(sum), Tensor::from_dispatch(told))
 }
 
 /// The sum of squares of a tensor's elements, in double precision, always added in the same order.

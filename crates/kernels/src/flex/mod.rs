@@ -6,6 +6,8 @@
 mod activation;
 mod attention;
 mod buffer;
+mod linear;
+mod linear_cross_entropy;
 mod low_rank;
 mod math;
 mod norm;
@@ -21,10 +23,11 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use self::buffer::{contiguous, is_f32, values, vectorised};
+use self::linear::linear;
 use self::product::product;
 use crate::{
-    AdamWStep, Attention, ClassTargets, Disentangled, Dropout, GateActivation, Gelu, Kernels,
-    LowRank, RotaryLayout, Segments, plain,
+    AdamWStep, Attention, CachedAttention, ClassTargets, Disentangled, Dropout, GateActivation,
+    Gelu, Kernels, LinearCrossEntropy, LowRank, RotaryLayout, Segments, plain,
 };
 
 impl Kernels for Flex {
@@ -57,6 +60,25 @@ impl Kernels for Flex {
             );
         }
         attention::backward(query, key, value, table, output, log_sum, gradient, &call)
+    }
+
+    fn cached_attention(
+        query: FlexTensor,
+        keys: FlexTensor,
+        values: FlexTensor,
+        call: Arc<CachedAttention>,
+    ) -> FlexTensor {
+        if !is_f32(&[&query, &keys, &values]) {
+            return plain::cached::attend::<Self>(query, keys, values, &call);
+        }
+        attention::cached::forward(query, keys, values, &call)
+    }
+
+    fn write_rows(cache: FlexTensor, numbers: Arc<[usize]>, values: FlexTensor) -> FlexTensor {
+        if !is_f32(&[&cache, &values]) {
+            return plain::cached::write_rows::<Self>(cache, &numbers, values);
+        }
+        rows::write(cache, &numbers, values)
     }
 
     fn disentangled_attention_forward(
@@ -105,18 +127,16 @@ impl Kernels for Flex {
         if !is_f32(&[&input, &weight]) {
             return plain::linear::<Self>(input, weight);
         }
-        product(&contiguous(input), false, &contiguous(weight), true, None)
+        linear(&contiguous(input), &contiguous(weight), None)
     }
 
     fn linear_bias(input: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
         if !is_f32(&[&input, &weight, &bias]) {
             return plain::linear_bias::<Self>(input, weight, bias);
         }
-        product(
+        linear(
             &contiguous(input),
-            false,
             &contiguous(weight),
-            true,
             Some(&contiguous(bias)),
         )
     }
@@ -328,6 +348,32 @@ impl Kernels for Flex {
             return plain::cross_entropy_backward::<Self>(logits, &targets, gradient);
         }
         rows::cross_entropy_backward(logits, &targets, gradient)
+    }
+
+    fn linear_cross_entropy(
+        hidden: FlexTensor,
+        projection: FlexTensor,
+        call: Arc<LinearCrossEntropy>,
+    ) -> (FlexTensor, FlexTensor) {
+        if !is_f32(&[&hidden, &projection]) {
+            return plain::linear_cross_entropy::forward::<Self>(hidden, projection, &call);
+        }
+        linear_cross_entropy::forward(hidden, projection, &call)
+    }
+
+    fn linear_cross_entropy_backward(
+        hidden: FlexTensor,
+        projection: FlexTensor,
+        call: Arc<LinearCrossEntropy>,
+        gradient: FlexTensor,
+        needed: [bool; 2],
+    ) -> (FlexTensor, FlexTensor) {
+        if !is_f32(&[&hidden, &projection, &gradient]) {
+            return plain::linear_cross_entropy::backward::<Self>(
+                hidden, projection, &call, gradient, needed,
+            );
+        }
+        linear_cross_entropy::backward(hidden, projection, &call, gradient, needed)
     }
 
     fn sum_squares(input: FlexTensor) -> f64 {

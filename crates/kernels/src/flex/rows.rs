@@ -4,7 +4,7 @@ use burn::backend::DType;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::buffer::{contiguous, matrix, tensor, unwritten, values, vectorised};
+use super::buffer::{contiguous, matrix, owned, tensor, unwritten, values, vectorised};
 use super::math;
 use crate::plain::ROWS_PER_CHUNK;
 use crate::{ClassTargets, Dropout, Segments};
@@ -103,6 +103,21 @@ pub(super) fn gather_backward(gradient: FlexTensor, rows: FlexTensor, count: usi
         add(&mut table[row * columns..][..columns], gradient);
     }
     tensor(table, [count, columns])
+}
+
+/// In place where nobody else holds the cache.
+pub(super) fn write(cache: FlexTensor, rows: &[usize], source: FlexTensor) -> FlexTensor {
+    let columns = matrix(&cache)[1];
+    let source = contiguous(source);
+    let mut cache = owned(cache);
+    let target = cache.storage_mut::<f32>();
+    for (&row, source) in rows
+        .iter()
+        .zip(values(&source).chunks_exact(columns.max(1)))
+    {
+        target[row * columns..][..columns].copy_from_slice(source);
+    }
+    cache
 }
 
 pub(super) fn shift(input: FlexTensor, segments: &Segments, offset: isize) -> FlexTensor {

@@ -5,6 +5,7 @@ use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{IndexingUpdateOp, Shape};
 
 use super::{upload, upload_rows, zeros};
+use crate::attention::rounded_alibi;
 use crate::{Attention, ScoreBias, Segments};
 
 /// What stands in a score that must not count.
@@ -158,6 +159,12 @@ fn scores<B: Backend>(
         ScoreBias::Alibi(slopes) => {
             let bias = layout.make::<B>(query, |place| {
                 -slopes[place.head] * place.distance.abs() as f32
+            });
+            scores = B::float_add(scores, bias);
+        }
+        ScoreBias::RoundedAlibi { slopes, scale } => {
+            let bias = layout.make::<B>(query, |place| {
+                rounded_alibi(slopes[place.head], place.key, *scale)
             });
             scores = B::float_add(scores, bias);
         }

@@ -4,7 +4,10 @@
 
 pub(crate) mod activation;
 pub(crate) mod attention;
+pub(crate) mod cached;
 pub(crate) mod disentangled;
+pub(crate) mod grouped;
+pub(crate) mod linear_cross_entropy;
 pub(crate) mod low_rank;
 pub(crate) mod norm;
 pub(crate) mod rotary;

@@ -3,9 +3,12 @@
 #![allow(clippy::single_range_in_vec_init)]
 
 mod attention;
+mod cached;
 mod disentangled;
 mod figures;
 mod layers;
+mod linear;
+mod linear_cross_entropy;
 
 use std::sync::Arc;
 

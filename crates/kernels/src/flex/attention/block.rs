@@ -2,6 +2,7 @@
 
 use burn_flex::FlexTensor;
 
+use crate::attention::rounded_alibi;
 use crate::flex::buffer::{contiguous, matrix, values, vectorised};
 use crate::flex::math;
 use crate::flex::product::{Before, Matrix, Target, Threads, multiply};
@@ -138,6 +139,12 @@ impl Block {
                 let slope = slopes[self.head];
                 for key in visible {
                     row[key] -= slope * self.relative(index, key).abs() as f32;
+                }
+            }
+            ScoreBias::RoundedAlibi { slopes, scale } => {
+                let slope = slopes[self.head];
+                for key in visible {
+                    row[key] += rounded_alibi(slope, key, *scale);
                 }
             }
             ScoreBias::Buckets(buckets) => {

@@ -1,6 +1,7 @@
 //! Attention on the CPU: one task for each sequence and head, products inside, nothing of the scores' size kept.
 
 mod block;
+pub(super) mod cached;
 pub(super) mod disentangled;
 
 use burn_flex::FlexTensor;
