@@ -22,6 +22,8 @@ const WIDEST: usize = 1 << 20;
 pub enum Adapter {
     /// A linear layer on the first token.
     LinearCLSAdapter(LinearCLSAdapter),
+    /// A linear layer on the last token.
+    LinearLastAdapter(LinearLastAdapter),
     /// A linear layer on the mean.
     LinearMeanPoolAdapter(LinearMeanPoolAdapter),
     /// A linear layer on the maximum.
@@ -34,6 +36,10 @@ pub enum Adapter {
 #[derive(Clone, Debug, PartialEq, Component)]
 pub struct LinearCLSAdapter {}
 
+/// A linear layer on the last token's hidden state, which in a decoder has seen all others.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct LinearLastAdapter {}
+
 /// A linear layer on the mean of a sequence's hidden states.
 #[derive(Clone, Debug, PartialEq, Component)]
 pub struct LinearMeanPoolAdapter {}
@@ -45,7 +51,7 @@ pub struct LinearMaxPoolAdapter {}
 /// A multi-layer perceptron on pooled hidden states.
 #[derive(Clone, Debug, PartialEq, Component)]
 pub struct MLPPoolAdapter {
-    /// What is pooled: `mean_pooling` or `cls_pooling`.
+    /// What is pooled: `mean_pooling`, `cls_pooling`, `max_pooling` or `last_pooling`.
     #[arg(default = Pooling::Mean)]
     pub pooling: Pooling,
     /// Its layers.
@@ -107,6 +113,9 @@ pub enum Pooling {
     /// The largest value of each column.
     #[word(name = "max_pooling", alias = "max")]
     Max,
+    /// The last token's, which in a decoder has seen all others.
+    #[word(name = "last_pooling", alias = "last")]
+    Last,
 }
 
 impl Pooling {
@@ -116,6 +125,7 @@ impl Pooling {
             Self::Cls => batch.first(hidden),
             Self::Mean => segment_mean(hidden, batch.segments.clone()),
             Self::Max => segment_max(hidden, batch.segments.clone()),
+            Self::Last => batch.last(hidden),
         }
     }
 }
@@ -174,6 +184,14 @@ pub struct AdapterHead {
 }
 
 impl Adapter {
+    /// What reads a whole sequence where no adapter is named: the first token, or the last of a decoder.
+    pub fn for_backbone(is_decoder: bool) -> Self {
+        match is_decoder {
+            true => LinearLastAdapter {}.into(),
+            false => LinearCLSAdapter {}.into(),
+        }
+    }
+
     /// The head from `hidden` to `outputs`, with fresh weights.
     pub fn build(&self, hidden: usize, outputs: usize, initial: &Initial) -> AdapterHead {
         let mlp = self.mlp();
@@ -183,6 +201,7 @@ impl Adapter {
     fn pooling(&self) -> Pooling {
         match self {
             Self::LinearCLSAdapter(_) => Pooling::Cls,
+            Self::LinearLastAdapter(_) => Pooling::Last,
             Self::LinearMeanPoolAdapter(_) => Pooling::Mean,
             Self::LinearMaxPoolAdapter(_) => Pooling::Max,
             Self::MLPPoolAdapter(mlp) => mlp.pooling,

@@ -1,29 +1,33 @@
 //! Multi-head attention of a sequence to itself.
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 use engraft_kernels::{
-    Attention, Disentangled, RotaryLayout, attention, disentangled_attention, gather_rows, rotary,
+    Attention, CachedAttention, Disentangled, Mask, ScoreBias, attention, disentangled_attention,
 };
 
 use crate::batch::TokenBatch;
-use crate::config::{Relative, TransformerConfig};
+use crate::config::{Alibi, Fusion, Relative, TransformerConfig};
 use crate::initial::Initial;
-use crate::layers::Linear;
+use crate::key_value_cache::LayerCache;
+use crate::layers::{Linear, Norm};
 use crate::mode::Mode;
 use crate::relative::RelativePositions;
+use crate::rotary::LayerAngles;
 
 /// Multi-head attention of a sequence to itself.
 #[derive(Module, Debug)]
 pub struct SelfAttention {
     /// `hidden` to queries, keys and values of all heads.
     pub inputs: QueryKeyValue,
+    /// The norm of each head's queries, where it has one.
+    pub query_norm: Option<Norm>,
+    /// The norm of each head's keys, where it has one.
+    pub key_norm: Option<Norm>,
     /// Heads back to `hidden`.
     pub output: Linear,
     /// Distances to keys and queries, where they have projections of their own.
     pub distances: Option<DistanceProjections>,
-    #[module(skip)]
-    heads: usize,
     #[module(skip)]
     dropout: f64,
     #[module(skip)]
@@ -37,7 +41,7 @@ pub struct SelfAttention {
 pub enum QueryKeyValue {
     /// One each.
     Separate(Separate),
-    /// One for all: queries, keys and values side by side.
+    /// One for all, which lie side by side.
     Fused(Linear),
 }
 
@@ -65,17 +69,10 @@ pub struct DistanceProjections {
 pub(crate) struct Context<'a> {
     batch: &'a TokenBatch,
     config: &'a TransformerConfig,
-    /// Angles where attention sees everything, and where it has a window.
-    angles: Option<[Angles; 2]>,
+    angles: Option<LayerAngles>,
     /// Vectors of distances, `[2 * span, hidden]`.
     distances: Option<Tensor<2>>,
-}
-
-/// Cosines and sines of each token's rotations, `[tokens, rotary dim / 2]`.
-#[derive(Clone)]
-struct Angles {
-    cos: Tensor<2>,
-    sin: Tensor<2>,
+    bias: ScoreBias,
 }
 
 impl<'a> Context<'a> {
@@ -85,123 +82,150 @@ impl<'a> Context<'a> {
         relative: Option<&RelativePositions>,
         frequencies: Option<&[f32]>,
     ) -> Self {
-        let angles = config.rotary.map(|rotary| {
-            let longest = batch.segments.iter().map(|range| range.len()).max();
-            let count = longest.unwrap_or(0);
-            let angles = |theta| {
-                let computed = || rotary.frequencies(theta);
-                let frequencies = frequencies.map_or_else(computed, <[f32]>::to_vec);
-                Angles::new(count, &frequencies, batch.positions.clone())
-            };
-            let everywhere = angles(rotary.theta);
-            let local = match rotary.local_theta == rotary.theta {
-                true => everywhere.clone(),
-                false => angles(rotary.local_theta),
-            };
-            [everywhere, local]
-        });
+        let rotation = config.rotary.as_ref();
         Self {
             batch,
             config,
-            angles,
+            angles: rotation.map(|rotation| LayerAngles::new(rotation, batch, frequencies)),
             distances: relative.map(RelativePositions::vectors),
+            bias: score_bias(config),
         }
     }
 }
 
-impl Angles {
-    /// Those of `positions`, all below `count`, for pairs of channels of these frequencies.
-    fn new(count: usize, frequencies: &[f32], positions: Tensor<1, Int>) -> Self {
-        let half = frequencies.len();
-        // The references compute the angle in single precision before taking its cosine.
-        let angles = || {
-            let of = |position: usize| frequencies.iter().map(move |rate| position as f32 * rate);
-            (0..count).flat_map(of)
-        };
-        let device = positions.device();
-        let table = |values: Vec<f32>| {
-            let table = Tensor::<2>::from_data(TensorData::new(values, [count, half]), &device);
-            gather_rows(table, positions.clone())
-        };
-        Self {
-            cos: table(angles().map(f32::cos).collect()),
-            sin: table(angles().map(f32::sin).collect()),
-        }
+/// What is added to the scores.
+fn score_bias(config: &TransformerConfig) -> ScoreBias {
+    let slopes = || slopes(config.heads).into();
+    match config.alibi {
+        None => ScoreBias::None,
+        Some(Alibi::AfterScale) => ScoreBias::Alibi(slopes()),
+        Some(Alibi::BeforeScale) => ScoreBias::RoundedAlibi {
+            slopes: slopes(),
+            scale: config.scale(0),
+        },
     }
+}
+
+/// ALiBi's slopes: powers of `2^(-8 / heads)`; where the heads are no power of two, those of the next smaller one and then every other one
+/// of its double (Press et al., arXiv 2108.12409).
+fn slopes(heads: usize) -> Vec<f32> {
+    let powers = |count: usize| {
+        let ratio = 2f64.powf(-8.0 / count as f64);
+        (1..=count).map(move |power| ratio.powi(power as i32) as f32)
+    };
+    let below = match heads.is_power_of_two() {
+        true => heads,
+        false => heads.next_power_of_two() / 2,
+    };
+    powers(below)
+        .chain(powers(2 * below).step_by(2))
+        .take(heads)
+        .collect()
 }
 
 impl SelfAttention {
     pub(crate) fn new(config: &TransformerConfig, initial: &Initial) -> Self {
         let hidden = config.hidden;
-        let linear = |width, part| {
-            Linear::normal(
-                [hidden, width],
-                config.attention_bias,
-                config.initializer_range,
-                &initial.at(part),
-            )
+        let linear = |shape, bias, part| {
+            Linear::normal(shape, bias, config.initializer_range, &initial.at(part))
         };
-        let inputs = if config.fused_attention {
-            QueryKeyValue::Fused(linear(3 * hidden, 0))
-        } else {
-            QueryKeyValue::Separate(Separate {
-                query: linear(hidden, 0),
-                key: linear(hidden, 1),
-                value: linear(hidden, 2),
-            })
+        let input = |width, part| linear([hidden, width], config.attention_bias, part);
+        let queries = config.heads * config.head_dim;
+        let keys = config.key_value_heads * config.head_dim;
+        let inputs = match config.fused_attention {
+            Some(_) => QueryKeyValue::Fused(input(queries + 2 * keys, 0)),
+            None => QueryKeyValue::Separate(Separate {
+                query: input(queries, 0),
+                key: input(keys, 1),
+                value: input(keys, 2),
+            }),
+        };
+        let norm = || {
+            let norm = config.query_key_norm?;
+            Some(Norm::new(config.head_dim, norm, initial))
         };
         let own = config.relative.filter(|relative| !relative.shared);
         Self {
             inputs,
-            output: linear(hidden, 3),
+            query_norm: norm(),
+            key_norm: norm(),
+            output: linear([queries, hidden], config.attention_output_bias, 3),
             distances: own.map(|relative| DistanceProjections {
-                key: relative.content_to_position.then(|| linear(hidden, 7)),
-                query: relative.position_to_content.then(|| linear(hidden, 8)),
+                key: relative.content_to_position.then(|| input(hidden, 7)),
+                query: relative.position_to_content.then(|| input(hidden, 8)),
             }),
-            heads: config.heads,
             dropout: config.dropout.attention,
             relative: config.relative,
         }
     }
 
-    /// `[tokens, hidden]` to the same; `pass` counts the layers gone through.
+    /// `[tokens, hidden]` to the same; `pass` counts the layers gone through. With a cache, the tokens' keys and values are kept in it, and
+    /// a sequence that goes on attends to those kept before.
     pub(crate) fn forward(
         &self,
         input: Tensor<2>,
         context: &Context<'_>,
         pass: usize,
         mode: Mode,
+        cache: Option<LayerCache<'_>>,
     ) -> Tensor<2> {
-        let [mut query, mut key, value] = self.inputs.forward(input, mode);
-        let dim = query.dims()[1] / self.heads;
-        let scale = 1.0 / ((dim * context.config.score_terms) as f32).sqrt();
+        let config = context.config;
+        let scale = config.scale(pass);
+        let [mut query, mut key, value] = self.inputs.forward(input, config, mode);
         let segments = context.batch.segments.clone();
-        let attended = match (self.relative, &context.distances) {
-            (Some(relative), Some(distances)) => {
+        let attended =
+            if let (Some(relative), Some(distances)) = (self.relative, &context.distances) {
                 let [position_key, position_query] =
                     self.position_vectors(distances.clone(), relative, context, mode);
                 let call = Disentangled {
                     segments,
-                    heads: self.heads,
+                    heads: config.heads,
                     scale,
                     span: relative.span,
                     buckets: relative.buckets,
                     dropout: mode.rate(self.dropout),
                 };
                 disentangled_attention(query, key, value, position_key, position_query, call)
-            }
-            _ => {
-                let mut call = Attention::new(segments, self.heads, scale);
-                call.dropout = mode.rate(self.dropout);
-                call.window = context.config.window(pass);
-                if let Some([everywhere, local]) = &context.angles {
-                    let angles = call.window.map_or(everywhere, |_| local);
-                    query = angles.rotate(query, self.heads);
-                    key = angles.rotate(key, self.heads);
+            } else {
+                let window = config.window(pass);
+                query = normalise(self.query_norm.as_ref(), query, config.head_dim);
+                key = normalise(self.key_norm.as_ref(), key, config.head_dim);
+                if let Some(angles) = &context.angles
+                    && config.rotates(pass)
+                {
+                    query = angles.rotate(query, config.heads, window.is_some());
+                    key = angles.rotate(key, config.key_value_heads, window.is_some());
                 }
-                attention(query, key, value, None, call)
-            }
-        };
+                match cache {
+                    Some(mut cache) if cache.continues() => {
+                        let (keys, values) = cache.write(key, value);
+                        let call = CachedAttention {
+                            ranges: cache.visible(),
+                            heads: config.heads,
+                            key_value_heads: config.key_value_heads,
+                            scale,
+                            soft_cap: config.attention_soft_cap.map(|cap| cap as f32),
+                            bias: context.bias.clone(),
+                        };
+                        engraft_kernels::cached_attention(query, keys, values, call)
+                    }
+                    cache => {
+                        if let Some(mut cache) = cache {
+                            cache.write(key.clone(), value.clone());
+                        }
+                        let mut call = Attention::new(segments, config.heads, scale);
+                        call.key_value_heads = config.key_value_heads;
+                        call.dropout = mode.rate(self.dropout);
+                        call.window = window;
+                        call.soft_cap = config.attention_soft_cap.map(|cap| cap as f32);
+                        call.bias = context.bias.clone();
+                        if config.causal {
+                            call.mask = Mask::Causal;
+                        }
+                        attention(query, key, value, None, call)
+                    }
+                }
+            };
         self.output.forward(attended, mode.at(4))
     }
 
@@ -269,15 +293,18 @@ impl SelfAttention {
     }
 }
 
-impl Angles {
-    fn rotate(&self, input: Tensor<2>, heads: usize) -> Tensor<2> {
-        let (cos, sin) = (self.cos.clone(), self.sin.clone());
-        rotary(input, cos, sin, heads, RotaryLayout::Halves)
-    }
+/// Each head of `[tokens, heads * dim]` by itself.
+fn normalise(norm: Option<&Norm>, states: Tensor<2>, dim: usize) -> Tensor<2> {
+    let Some(norm) = norm else {
+        return states;
+    };
+    let [tokens, width] = states.dims();
+    let heads = states.reshape([tokens * (width / dim), dim]);
+    norm.forward(heads).reshape([tokens, width])
 }
 
 impl QueryKeyValue {
-    fn forward(&self, input: Tensor<2>, mode: Mode) -> [Tensor<2>; 3] {
+    fn forward(&self, input: Tensor<2>, config: &TransformerConfig, mode: Mode) -> [Tensor<2>; 3] {
         match self {
             Self::Separate(separate) => [
                 separate.query.forward(input.clone(), mode.at(1)),
@@ -287,12 +314,39 @@ impl QueryKeyValue {
             Self::Fused(fused) => {
                 let all = fused.forward(input, mode.at(1));
                 let [rows, width] = all.dims();
-                let third = width / 3;
-                [0, 1, 2].map(|part| {
-                    let columns = part * third..(part + 1) * third;
-                    all.clone().slice([0..rows, columns])
-                })
+                let (groups, dim) = (config.key_value_heads, config.head_dim);
+                let group = config.heads / groups;
+                match config.fused_attention {
+                    Some(Fusion::Groups) => {
+                        let heads = all.reshape([rows, groups, width / groups]);
+                        [0..group, group..group + 1, group + 1..group + 2].map(|part| {
+                            let channels = part.start * dim..part.end * dim;
+                            let wide = groups * channels.len();
+                            let part = heads.clone().slice([0..rows, 0..groups, channels]);
+                            part.reshape([rows, wide])
+                        })
+                    }
+                    _ => {
+                        let keys = groups * dim;
+                        let queries = width - 2 * keys;
+                        [0..queries, queries..queries + keys, queries + keys..width]
+                            .map(|columns| all.clone().slice([0..rows, columns]))
+                    }
+                }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slopes_are_powers_also_where_the_heads_are_no_power_of_two() {
+        assert_eq!(slopes(4), [0.25, 0.0625, 0.015625, 0.00390625]);
+        let six = slopes(6);
+        assert_eq!(six[..4], slopes(4));
+        assert_eq!(six[4..], [0.5, 0.125]);
     }
 }

@@ -1,5 +1,7 @@
 //! What a transformer is fed: the tokens of several sequences laid end to end.
 
+use std::ops::Range;
+
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use engraft_kernels::{Segments, gather_rows};
 
@@ -56,6 +58,8 @@ pub struct TokenBatch {
     pub embedding_scale: Option<Tensor<2>>,
     /// Where the sequences begin and end.
     pub segments: Segments,
+    /// The position of each sequence's first token: 0 unless it goes on from tokens read before.
+    pub starts: Vec<usize>,
 }
 
 /// The share of tokens that were masked when ESM-2 was trained.
@@ -64,11 +68,26 @@ const MASKED_IN_TRAINING: f32 = 0.15 * 0.8;
 impl TokenBatch {
     /// Puts packed tokens on `device`, positions counted from the family's offset.
     pub fn new(tokens: &PackedTokens, config: &TransformerConfig, device: &Device) -> Self {
+        Self::continued(tokens, vec![0; tokens.lengths.len()], config, device)
+    }
+
+    /// As [`Self::new`], of sequences of which `starts` tokens each were read before.
+    ///
+    /// # Panics
+    /// If there are not as many starts as sequences.
+    pub fn continued(
+        tokens: &PackedTokens,
+        starts: Vec<usize>,
+        config: &TransformerConfig,
+        device: &Device,
+    ) -> Self {
+        assert_eq!(starts.len(), tokens.lengths.len(), "a start per sequence");
         let upload = |values: Vec<i32>| {
             let count = values.len();
             Tensor::<1, Int>::from_data(TensorData::new(values, [count]), device)
         };
-        let positions = tokens.lengths.iter().flat_map(|&length| 0..length);
+        let sequences = starts.iter().zip(&tokens.lengths);
+        let positions = sequences.flat_map(|(&start, &length)| start..start + length);
         let embedding = &config.embedding;
         let last_type = embedding.token_types.saturating_sub(1) as u32;
         let offset = embedding.positions.map_or(0, |table| table.offset);
@@ -95,11 +114,30 @@ impl TokenBatch {
                 Tensor::from_data(TensorData::new(scale, [count, 1]), device)
             }),
             segments: Segments::from_lengths(tokens.lengths.iter().copied()),
+            starts,
         }
+    }
+
+    /// The tokens of the longest sequence, those read before included.
+    pub(crate) fn longest(&self) -> usize {
+        let sequences = self.starts.iter().zip(self.segments.lengths());
+        sequences
+            .map(|(start, length)| start + length)
+            .max()
+            .unwrap_or(0)
     }
 
     /// What each sequence's first token has in `hidden`, `[tokens, width]`, as `[sequences, width]`; zeros for an empty one.
     pub fn first(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.one_of_each(hidden, |range| range.start)
+    }
+
+    /// As [`Self::first`], of each sequence's last token.
+    pub fn last(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.one_of_each(hidden, |range| range.end.saturating_sub(1))
+    }
+
+    fn one_of_each(&self, hidden: Tensor<2>, pick: impl Fn(Range<usize>) -> usize) -> Tensor<2> {
         let device = hidden.device();
         let width = hidden.dims()[1];
         let empty: Vec<bool> = self.segments.iter().map(|range| range.is_empty()).collect();
@@ -107,17 +145,17 @@ impl TokenBatch {
         let Some(last) = self.segments.total().checked_sub(1) else {
             return Tensor::zeros([count, width], &device);
         };
-        // Where an empty sequence begins is a row of another, if it is one at all.
-        let starts = self
+        // Where an empty sequence stands is a row of another, if it is one at all.
+        let rows = self
             .segments
             .iter()
-            .map(|range| range.start.min(last) as i32);
-        let starts = TensorData::new(starts.collect(), [count]);
-        let first = gather_rows(hidden, Tensor::<1, Int>::from_data(starts, &device));
+            .map(|range| pick(range).min(last) as i32);
+        let rows = TensorData::new(rows.collect(), [count]);
+        let picked = gather_rows(hidden, Tensor::<1, Int>::from_data(rows, &device));
         if !empty.contains(&true) {
-            return first;
+            return picked;
         }
         let empty = Tensor::<2, Bool>::from_data(TensorData::new(empty, [count, 1]), &device);
-        first.mask_fill(empty.expand([count, width]), 0.0)
+        picked.mask_fill(empty.expand([count, width]), 0.0)
     }
 }

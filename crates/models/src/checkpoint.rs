@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::adapted::LoraOrigin;
 use crate::adapters::{Adapter, AdapterHead, TokenAdapter};
-use crate::config::{ClassifierConfig, ModelConfig};
+use crate::config::{CausalLmConfig, ClassifierConfig, ModelConfig};
 use crate::error::{Error, Result};
 use crate::families::Family;
-use crate::heads::{ClassifierHead, MaskedLmHead, Pooler};
+use crate::heads::{CausalLmHead, ClassifierHead, MaskedLmHead, Pooler};
 use crate::initial::Initial;
 use crate::load::{Loader, Source};
 use crate::names::{HeadKind, Names};
@@ -132,6 +132,11 @@ impl Checkpoint {
         self.config.family.prefix
     }
 
+    /// The name of its family.
+    pub fn family(&self) -> &'static str {
+        self.config.family.name
+    }
+
     /// Whether there is a LoRA adapter, trained on or added to the weights.
     pub fn has_lora(&self) -> bool {
         self.lora.is_some()
@@ -180,7 +185,7 @@ impl Checkpoint {
 
     /// The frequencies of rotations, where the family's checkpoints state them and this one does.
     pub(crate) fn frequencies(&self) -> Result<Option<Vec<f32>>> {
-        let (Some(source), Some(rotary)) = (&self.weights, self.config.transformer.rotary) else {
+        let (Some(source), Some(rotary)) = (&self.weights, &self.config.transformer.rotary) else {
             return Ok(None);
         };
         let family = self.config.family;
@@ -192,15 +197,13 @@ impl Checkpoint {
             return Ok(None);
         };
         let frequencies = stored.to_f32()?;
-        if frequencies.len() != rotary.dim.div_ceil(2)
-            || !frequencies.iter().all(|rate| rate.is_finite())
-        {
+        if frequencies.len() != rotary.pairs() || !frequencies.iter().all(|rate| rate.is_finite()) {
             return Err(Error::Weights {
                 preset: self.preset.name().to_owned(),
                 report: format!(
                     "{} holds no {} finite frequencies",
                     stored.name(),
-                    rotary.dim.div_ceil(2)
+                    rotary.pairs()
                 ),
             });
         }
@@ -230,9 +233,44 @@ impl Checkpoint {
                 self.preset.name()
             )));
         }
-        let config = &self.config;
-        let fresh = MaskedLmHead::new(&config.transformer, &config.masked_lm, initial);
+        let Some(head) = &self.config.masked_lm else {
+            return Err(self.lacks(kind));
+        };
+        let fresh = MaskedLmHead::new(&self.config.transformer, head, initial);
         self.load_head(fresh, kind, required, initial)
+    }
+
+    /// The shape of its causal-LM head.
+    ///
+    /// # Errors
+    /// The family has none.
+    pub fn causal_lm_config(&self) -> Result<CausalLmConfig> {
+        let head = self.config.causal_lm;
+        head.ok_or_else(|| self.lacks(HeadKind::CausalLm))
+    }
+
+    /// The causal-LM head: the token embeddings if it is tied, else the checkpoint's, or a fresh one if it has none and `required` is false.
+    ///
+    /// # Errors
+    /// The family has none, or the checkpoint lacks it and it is required.
+    pub fn causal_lm(&self, required: bool, initial: &Initial) -> Result<CausalLmHead> {
+        let kind = HeadKind::CausalLm;
+        let head = self.causal_lm_config()?;
+        if required
+            && !head.tied
+            && self.weights.is_some()
+            && self.stored(kind, "decoder").is_none()
+        {
+            return Err(Error::Argument(format!(
+                "{} has no language-model head: this task needs a checkpoint that was saved with one",
+                self.preset.name()
+            )));
+        }
+        let fresh = CausalLmHead::new(&self.config.transformer, head, initial);
+        match head.tied {
+            true => Ok(fresh),
+            false => self.load_head(fresh, kind, required, initial),
+        }
     }
 
     /// The number of classes that the checkpoint's own head of this kind has, if it has one.
@@ -280,7 +318,7 @@ impl Checkpoint {
         required: bool,
         initial: &Initial,
     ) -> Result<AdapterHead> {
-        let fresh = adapter.build(self.config.transformer.hidden, outputs, initial);
+        let fresh = adapter.build(self.config.transformer.output_width(), outputs, initial);
         self.load_adapter(fresh, required, initial)
     }
 
@@ -295,7 +333,7 @@ impl Checkpoint {
         required: bool,
         initial: &Initial,
     ) -> Result<AdapterHead> {
-        let fresh = adapter.build(self.config.transformer.hidden, outputs, initial);
+        let fresh = adapter.build(self.config.transformer.output_width(), outputs, initial);
         self.load_adapter(fresh, required, initial)
     }
 
@@ -327,7 +365,7 @@ impl Checkpoint {
                 .family
                 .derived
                 .contains(&with_gaps(bare).as_str());
-            if derived || (self.config.masked_lm.tied && self.is_decoder(name)) {
+            if derived || self.is_tied_decoder(name) {
                 report.derived.push(name.to_owned());
             } else {
                 report.unexpected.push(name.to_owned());
@@ -338,31 +376,38 @@ impl Checkpoint {
 
     /// Refuses a kind of head that the family does not have.
     fn check_head(&self, kind: HeadKind) -> Result<()> {
-        let (family, what) = (
-            self.config.family,
-            match kind {
-                HeadKind::MaskedLm => "masked-LM head",
-                HeadKind::TokenClassification => "head for tokens",
-                _ => "classification head",
-            },
-        );
-        if !Names::head(family, kind).is_empty() {
-            return Ok(());
+        match Names::head(self.config.family, kind).is_empty() {
+            true => Err(self.lacks(kind)),
+            false => Ok(()),
         }
-        Err(Error::Argument(format!(
+    }
+
+    /// That the family has no such head.
+    fn lacks(&self, kind: HeadKind) -> Error {
+        let what = match kind {
+            HeadKind::MaskedLm => "masked-LM head",
+            HeadKind::CausalLm => "language-model head that writes on",
+            HeadKind::TokenClassification => "head for tokens",
+            _ => "classification head",
+        };
+        Error::Argument(format!(
             "{}: models of the family {} have no {what} of their own",
             self.preset.name(),
-            family.name
-        )))
+            self.config.family.name
+        ))
     }
 
     /// Whether `name` is the projection that a tied head does not have.
-    fn is_decoder(&self, name: &str) -> bool {
-        self.config
-            .family
-            .masked_lm
-            .iter()
-            .any(|(ours, theirs)| *ours == "decoder" && *theirs == name)
+    fn is_tied_decoder(&self, name: &str) -> bool {
+        let family = self.config.family;
+        let heads = [
+            (HeadKind::MaskedLm, family.masked_lm),
+            (HeadKind::CausalLm, family.causal_lm),
+        ];
+        heads.into_iter().any(|(kind, names)| {
+            let mut decoders = names.iter().filter(|(ours, _)| *ours == "decoder");
+            self.config.is_tied(kind) && decoders.any(|(_, theirs)| *theirs == name)
+        })
     }
 
     /// Where heads are looked for, in this order.

@@ -1,12 +1,21 @@
 //! What a transformer is made of, whatever family it comes from.
 
+mod heads;
+mod layers;
+
 use std::fmt;
 
-use engraft_kernels::LogBuckets;
 use serde_json::{Map, Value};
 
-use crate::adapters::Pooling;
 use crate::families::Family;
+use crate::names::HeadKind;
+use crate::rotary::Rotary;
+
+pub use heads::{CausalLmConfig, ClassifierConfig, DenseConfig, MaskedLmConfig};
+pub use layers::{
+    Alibi, Convolution, Experts, FeedForwardKind, Fusion, NormConfig, NormKind, NormOrder,
+    Relative, Sharing,
+};
 
 /// The activation inside the feed-forward layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +32,7 @@ pub enum Activation {
     Tanh,
 }
 
-/// The shape of an encoder: everything that the one transformer needs to know.
+/// The shape of an encoder or decoder: everything that the one transformer needs to know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransformerConfig {
     /// Number of token ids.
@@ -32,18 +41,40 @@ pub struct TransformerConfig {
     pub hidden: usize,
     /// How tokens become the first hidden states.
     pub embedding: EmbeddingConfig,
+    /// Tokens of the longest text that it was made for, where the file says so; a table of positions bounds it, rotations do not.
+    pub context: Option<usize>,
     /// Number of layers that a token passes.
     pub layers: usize,
     /// Whether several of these layers are one.
     pub sharing: Option<Sharing>,
-    /// Number of attention heads; divides `hidden`.
+    /// Number of attention heads.
     pub heads: usize,
-    /// Whether the queries, keys and values come from one linear layer.
-    pub fused_attention: bool,
-    /// Whether the linear layers of attention have a bias.
+    /// Channels of a head.
+    pub head_dim: usize,
+    /// Number of heads of keys and values; divides `heads`, and each serves as many neighbouring heads.
+    pub key_value_heads: usize,
+    /// Whether a token sees those before it alone, as in a language model that writes on.
+    pub causal: bool,
+    /// How the queries, keys and values lie in the output of one linear layer, if they come from one.
+    pub fused_attention: Option<Fusion>,
+    /// Whether the linear layers to queries, keys and values have a bias.
     pub attention_bias: bool,
+    /// Whether the linear layer after attention has one.
+    pub attention_output_bias: bool,
+    /// The norm of each head's queries and keys, if they have one.
+    pub query_key_norm: Option<NormConfig>,
+    /// The scale of the scores, where it is not one over the root of `head_dim` times `score_terms`.
+    pub attention_scale: Option<f64>,
+    /// Whether the scores of layer `n`, counted from 1, are divided by `n` too.
+    pub scale_by_layer: bool,
+    /// Scores become `cap * tanh(score / cap)`, if given.
+    pub attention_soft_cap: Option<f64>,
+    /// How scores fall with distance, if they do.
+    pub alibi: Option<Alibi>,
     /// How rotations tell positions apart, if they do.
     pub rotary: Option<Rotary>,
+    /// Which layers do not rotate; empty if all do.
+    pub unrotated: Vec<bool>,
     /// How attention depends on distances, if it does (DeBERTa).
     pub relative: Option<Relative>,
     /// The number of terms that a score is the sum of: it is scaled by the root of their number too.
@@ -52,6 +83,8 @@ pub struct TransformerConfig {
     pub convolution: Option<Convolution>,
     /// How far each layer's attention reaches: keys less than this many positions away; none for all. Empty if all layers see all.
     pub windows: Vec<Option<usize>>,
+    /// The experts that stand in the place of feed-forward layers, if there are any.
+    pub experts: Option<Experts>,
     /// Width inside the feed-forward layers.
     pub intermediate: usize,
     /// How the feed-forward layers are made.
@@ -87,6 +120,8 @@ pub struct EmbeddingConfig {
     pub token_dropout: Option<u32>,
     /// Whether a token's vector is 1 at its id and 0 elsewhere, and never trained.
     pub one_hot: bool,
+    /// Factor of the tokens' vectors, if there is one (Gemma).
+    pub scale: Option<f64>,
 }
 
 /// A table with a vector for each position.
@@ -107,95 +142,8 @@ pub enum EmbeddingProjection {
     BeforeNorm,
     /// After the norm, with a bias (ALBERT, ELECTRA).
     AfterNorm,
-}
-
-/// Layers that are used several times (ALBERT).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sharing {
-    /// Number of groups; the passes are spread evenly over them.
-    pub groups: usize,
-    /// Distinct layers of a group, all of them gone through in each of its passes.
-    pub inner: usize,
-}
-
-/// Rotary position embedding (Su et al., arXiv 2104.09864).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rotary {
-    /// Channels of each head that rotate; one more if it is odd.
-    pub dim: usize,
-    /// The base of the wavelengths.
-    pub theta: f64,
-    /// The base in layers whose attention has a window.
-    pub local_theta: f64,
-}
-
-/// Disentangled attention (DeBERTa, arXiv 2006.03654 and 2111.09543).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Relative {
-    /// Distances up to this many positions, or buckets, on either side have a vector.
-    pub span: usize,
-    /// How far distances share rows, if they do.
-    pub buckets: Option<LogBuckets>,
-    /// Whether contents attend to positions (`c2p`).
-    pub content_to_position: bool,
-    /// Whether positions attend to contents (`p2c`).
-    pub position_to_content: bool,
-    /// Whether distances are projected by the layers that project contents.
-    pub shared: bool,
-    /// Whether the distances' vectors are normalised.
-    pub norm: bool,
-}
-
-/// DeBERTa-v2's convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Convolution {
-    /// Its width in tokens; odd.
-    pub kernel: usize,
-    /// The activation after it.
-    pub activation: Activation,
-}
-
-/// How a feed-forward layer is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FeedForwardKind {
-    /// `down(act(up(x)))`.
-    Plain,
-    /// `down(act(gate(x)) * up(x))` (Shazeer, arXiv 2002.05202).
-    Gated,
-    /// The same with `gate` and `up` as the two halves of one linear layer.
-    GatedFused,
-}
-
-/// What the norms are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NormConfig {
-    /// Which of the two.
-    pub kind: NormKind,
-    /// Whether they have a bias.
-    pub bias: bool,
-    /// Added to the variance, or the mean square.
-    pub epsilon: f64,
-}
-
-/// Which norm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NormKind {
-    /// Layer normalisation.
-    Layer,
-    /// Root mean square normalisation (Zhang and Sennrich, arXiv 1910.07467).
-    RootMeanSquare,
-}
-
-/// Where the norms of a layer stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NormOrder {
-    /// After each sum.
-    Post,
-    /// Before attention and feed-forward, and once more at the end.
-    Pre {
-        /// Whether the first layer's attention has none, as the embeddings are normalised.
-        skips_first: bool,
-    },
+    /// Before positions are added, without a bias; another one leads back from the hidden states (OPT).
+    BeforePositions,
 }
 
 /// Where training drops activations out, each a rate in `[0, 1)`; nowhere by default.
@@ -214,6 +162,27 @@ pub struct DropoutConfig {
 }
 
 impl TransformerConfig {
+    /// The shape of Llama; families change what differs.
+    pub(crate) fn llama(vocabulary: usize, hidden: usize, layers: usize, heads: usize) -> Self {
+        let bert = Self::bert(vocabulary, hidden, layers, heads);
+        Self {
+            embedding: EmbeddingConfig {
+                norm: false,
+                ..bert.embedding
+            },
+            causal: true,
+            attention_bias: false,
+            attention_output_bias: false,
+            feed_forward: FeedForwardKind::Gated,
+            feed_forward_bias: false,
+            activation: Activation::Silu,
+            norm: NormConfig::root_mean_square(1e-6),
+            order: NormOrder::Pre { skips_first: false },
+            dropout: DropoutConfig::default(),
+            ..bert
+        }
+    }
+
     /// The shape of BERT; families change what differs.
     pub(crate) fn bert(vocabulary: usize, hidden: usize, layers: usize, heads: usize) -> Self {
         Self {
@@ -227,26 +196,35 @@ impl TransformerConfig {
                 projection: None,
                 token_dropout: None,
                 one_hot: false,
+                scale: None,
             },
+            context: None,
             layers,
             sharing: None,
             heads,
-            fused_attention: false,
+            head_dim: hidden / heads.max(1),
+            key_value_heads: heads,
+            causal: false,
+            fused_attention: None,
             attention_bias: true,
+            attention_output_bias: true,
+            query_key_norm: None,
+            attention_scale: None,
+            scale_by_layer: false,
+            attention_soft_cap: None,
+            alibi: None,
             rotary: None,
+            unrotated: Vec::new(),
             relative: None,
             score_terms: 1,
             convolution: None,
             windows: Vec::new(),
+            experts: None,
             intermediate: 4 * hidden,
             feed_forward: FeedForwardKind::Plain,
             feed_forward_bias: true,
             activation: Activation::Gelu,
-            norm: NormConfig {
-                kind: NormKind::Layer,
-                bias: true,
-                epsilon: 1e-12,
-            },
+            norm: NormConfig::layer(1e-12),
             order: NormOrder::Post,
             dropout: DropoutConfig::uniform(0.1, 0.1),
             initializer_range: 0.02,
@@ -282,16 +260,40 @@ impl TransformerConfig {
     pub(crate) fn window(&self, layer: usize) -> Option<usize> {
         self.windows.get(layer).copied().flatten()
     }
-}
 
-impl Rotary {
-    /// The angle from one position to the next of each pair `k` of channels, `theta^(-2 k / dim)`.
-    pub(crate) fn frequencies(&self, theta: f64) -> Vec<f32> {
-        let exponent = |pair: usize| -2.0 * pair as f64 / self.dim as f64;
-        let pairs = 0..self.dim.div_ceil(2);
-        pairs
-            .map(|pair| theta.powf(exponent(pair)) as f32)
-            .collect()
+    /// Whether layer `layer` rotates.
+    pub(crate) fn rotates(&self, layer: usize) -> bool {
+        !self.unrotated.get(layer).copied().unwrap_or(false)
+    }
+
+    /// The experts of layer `layer`, if it has any.
+    pub(crate) fn experts(&self, layer: usize) -> Option<&Experts> {
+        let experts = self.experts.as_ref()?;
+        let has = experts.layers.get(layer).copied().unwrap_or(true);
+        has.then_some(experts)
+    }
+
+    /// Width of the vectors that come out: that of the hidden states, or of the embeddings where a linear layer leads back.
+    pub fn output_width(&self) -> usize {
+        match self.embedding.projection {
+            Some(EmbeddingProjection::BeforePositions) => self.embedding.width,
+            _ => self.hidden,
+        }
+    }
+
+    /// The factor of attention scores in layer `layer`.
+    pub(crate) fn scale(&self, layer: usize) -> f32 {
+        let usual = || 1.0 / ((self.head_dim * self.score_terms) as f64).sqrt();
+        let scale = self.attention_scale.unwrap_or_else(usual);
+        match self.scale_by_layer {
+            true => (scale / (layer + 1) as f64) as f32,
+            false => scale as f32,
+        }
+    }
+
+    /// Whether a norm follows the last layer.
+    pub(crate) fn ends_with_norm(&self) -> bool {
+        self.order != NormOrder::Post
     }
 }
 
@@ -308,76 +310,17 @@ impl DropoutConfig {
     }
 }
 
-/// A classification head that a family's checkpoints come with: dropout, dense, activation, norm, dropout, projection.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ClassifierConfig {
-    /// What becomes one vector a sequence; none for a head on every token.
-    pub pooling: Option<Pooling>,
-    /// Dropout before the dense layer.
-    pub input_dropout: f64,
-    /// The dense layer, if there is one.
-    pub dense: Option<DenseConfig>,
-    /// Dropout before the projection.
-    pub dropout: f64,
-}
-
-impl ClassifierConfig {
-    /// Dropout and a projection of every token, as most families' token classifiers are.
-    pub(crate) fn tokens(dropout: f64) -> Self {
-        Self {
-            pooling: None,
-            input_dropout: 0.0,
-            dense: None,
-            dropout,
-        }
-    }
-}
-
-/// The dense layer of a head, with what follows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DenseConfig {
-    /// Its width.
-    pub width: usize,
-    /// Whether it has a bias.
-    pub bias: bool,
-    /// The activation after it.
-    pub activation: Activation,
-    /// The norm after that, if there is one.
-    pub norm: Option<NormConfig>,
-}
-
-impl DenseConfig {
-    /// A layer with a bias and no norm.
-    pub(crate) fn plain(width: usize, activation: Activation) -> Self {
-        Self {
-            width,
-            bias: true,
-            activation,
-            norm: None,
-        }
-    }
-}
-
-/// The masked-LM head of a family's checkpoints: a dense layer with a norm, and a projection to the vocabulary.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MaskedLmConfig {
-    /// The dense layer; its width is that of the token embeddings where these are the projection.
-    pub dense: DenseConfig,
-    /// Whether the projection has a bias.
-    pub bias: bool,
-    /// Whether the projection is the token embeddings.
-    pub tied: bool,
-}
-
 /// A checkpoint's `config.json`, understood.
 #[derive(Clone)]
 pub struct ModelConfig {
     /// The family that understood it.
     pub family: &'static Family,
-    /// The encoder.
+    /// The encoder or decoder.
     pub transformer: TransformerConfig,
-    /// Its masked-LM head.
-    pub masked_lm: MaskedLmConfig,
+    /// Its masked-LM head, if it is an encoder.
+    pub masked_lm: Option<MaskedLmConfig>,
+    /// Its causal-LM head, if it is a decoder.
+    pub causal_lm: Option<CausalLmConfig>,
     /// Its own classification head.
     pub classifier: ClassifierConfig,
     /// Its own head on every token.
@@ -388,6 +331,17 @@ pub struct ModelConfig {
     pub classes: Option<usize>,
     /// The file as it was read, overwrites applied.
     pub json: Map<String, Value>,
+}
+
+impl ModelConfig {
+    /// Whether the projection of a language-model head of this kind is the token embeddings.
+    pub fn is_tied(&self, kind: HeadKind) -> bool {
+        match kind {
+            HeadKind::MaskedLm => self.masked_lm.as_ref().is_some_and(|head| head.tied),
+            HeadKind::CausalLm => self.causal_lm.is_some_and(|head| head.tied),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Debug for ModelConfig {

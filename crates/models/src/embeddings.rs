@@ -23,6 +23,8 @@ pub struct Embeddings {
     /// `width` to `hidden`, where they differ.
     pub projection: Option<Linear>,
     #[module(skip)]
+    scale: Option<f64>,
+    #[module(skip)]
     projects: Option<EmbeddingProjection>,
     #[module(skip)]
     dropout: f64,
@@ -34,8 +36,16 @@ impl Embeddings {
         let range = config.initializer_range;
         let table =
             |rows, part| Embedding::normal([rows, embedding.width], range, &initial.at(part));
+        let early = embedding.projection == Some(EmbeddingProjection::BeforePositions);
+        let position_width = if early {
+            config.hidden
+        } else {
+            embedding.width
+        };
         let norm_dim = match embedding.projection {
-            Some(EmbeddingProjection::BeforeNorm) => config.hidden,
+            Some(EmbeddingProjection::BeforeNorm | EmbeddingProjection::BeforePositions) => {
+                config.hidden
+            }
             _ => embedding.width,
         };
         Self {
@@ -50,9 +60,12 @@ impl Embeddings {
                 .positions
                 .map(|positions| match positions.sinusoidal {
                     true => Embedding {
-                        weight: initial.sinusoidal([positions.rows, embedding.width]),
+                        weight: initial.sinusoidal([positions.rows, position_width]),
                     },
-                    false => table(positions.rows, 1),
+                    false => {
+                        let shape = [positions.rows, position_width];
+                        Embedding::normal(shape, range, &initial.at(1))
+                    }
                 }),
             types: (embedding.token_types > 0).then(|| table(embedding.token_types, 2)),
             norm: embedding
@@ -63,6 +76,7 @@ impl Embeddings {
                 let shape = [embedding.width, config.hidden];
                 Linear::normal(shape, bias, range, &initial.at(3))
             }),
+            scale: embedding.scale,
             projects: embedding.projection,
             dropout: config.dropout.embedding,
         }
@@ -74,11 +88,8 @@ impl Embeddings {
         if let Some(scale) = &batch.embedding_scale {
             sum = sum * scale.clone();
         }
-        if let Some(positions) = &self.positions {
-            sum = sum + positions.forward(batch.positions.clone());
-        }
-        if let (Some(types), Some(ids)) = (&self.types, &batch.type_ids) {
-            sum = sum + types.forward(ids.clone());
+        if let Some(scale) = self.scale {
+            sum = sum * scale as f32;
         }
         let project = |states, when| match &self.projection {
             Some(projection) if self.projects == Some(when) => {
@@ -86,6 +97,13 @@ impl Embeddings {
             }
             _ => states,
         };
+        sum = project(sum, EmbeddingProjection::BeforePositions);
+        if let Some(positions) = &self.positions {
+            sum = sum + positions.forward(batch.positions.clone());
+        }
+        if let (Some(types), Some(ids)) = (&self.types, &batch.type_ids) {
+            sum = sum + types.forward(ids.clone());
+        }
         sum = project(sum, EmbeddingProjection::BeforeNorm);
         if let Some(norm) = &self.norm {
             sum = norm.forward(sum);

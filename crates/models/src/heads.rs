@@ -2,11 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use engraft_kernels::linear;
+use engraft_kernels::{ClassTargets, LinearCrossEntropy, linear, linear_cross_entropy};
 
 use crate::adapters::Pooling;
 use crate::batch::TokenBatch;
-use crate::config::{ClassifierConfig, DenseConfig, MaskedLmConfig, TransformerConfig};
+use crate::config::{
+    CausalLmConfig, ClassifierConfig, DenseConfig, MaskedLmConfig, TransformerConfig,
+};
 use crate::initial::Initial;
 use crate::layers::{Linear, Norm};
 use crate::mode::Mode;
@@ -89,6 +91,56 @@ impl MaskedLmHead {
     }
 }
 
+/// Vocabulary logits of a language model that writes on: one projection, which is the token embeddings if tied.
+#[derive(Module, Debug)]
+pub struct CausalLmHead {
+    /// `[vocabulary, width]`, only where it is not the embedding itself.
+    pub decoder: Option<Param<Tensor<2>>>,
+    #[module(skip)]
+    soft_cap: Option<f64>,
+}
+
+impl CausalLmHead {
+    pub(crate) fn new(config: &TransformerConfig, head: CausalLmConfig, initial: &Initial) -> Self {
+        let shape = [config.vocabulary, config.output_width()];
+        let decoder = || initial.normal(shape, config.initializer_range);
+        Self {
+            decoder: (!head.tied).then(decoder),
+            soft_cap: head.soft_cap,
+        }
+    }
+
+    /// `[rows, width]` to `[rows, vocabulary]`; `decoder` is the model that the hidden states come from.
+    pub fn forward(&self, hidden: Tensor<2>, decoder: &Transformer) -> Tensor<2> {
+        let logits = linear(hidden, self.projection(decoder), None);
+        match self.soft_cap {
+            Some(cap) => (logits / cap).tanh() * cap,
+            None => logits,
+        }
+    }
+
+    /// The loss of telling `targets` from hidden states `[rows, width]`: the sum `[1]`, and each row's loss and hit `[rows, 2]`, as
+    /// [`linear_cross_entropy`] gives them. The logits never exist as a whole.
+    pub fn loss(
+        &self,
+        hidden: Tensor<2>,
+        decoder: &Transformer,
+        targets: ClassTargets,
+    ) -> (Tensor<1>, Tensor<2>) {
+        let call = LinearCrossEntropy {
+            targets,
+            soft_cap: self.soft_cap,
+        };
+        linear_cross_entropy(hidden, self.projection(decoder), call)
+    }
+
+    /// `[vocabulary, width]`.
+    pub fn projection(&self, decoder: &Transformer) -> Tensor<2> {
+        let tied = &decoder.embeddings.tokens.weight;
+        self.decoder.as_ref().unwrap_or(tied).val()
+    }
+}
+
 /// A family's own classification head: on a pooled sequence, or on every token.
 #[derive(Module, Debug)]
 pub struct ClassifierHead {
@@ -109,10 +161,10 @@ impl ClassifierHead {
     ) -> Self {
         let range = config.initializer_range;
         let dense = classifier.dense.as_ref();
-        let width = dense.map_or(config.hidden, |dense| dense.width);
+        let width = dense.map_or(config.output_width(), |dense| dense.width);
         Self {
             dense: dense.map(|dense| Dense::new(config.hidden, dense, range, &initial.at(0))),
-            projection: Linear::normal([width, classes], true, range, &initial.at(1)),
+            projection: Linear::normal([width, classes], classifier.bias, range, &initial.at(1)),
             config: classifier.clone(),
         }
     }

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// Sizes beyond this are hostile or damaged, and would overflow or exhaust memory.
 const LARGEST_SIZE: u64 = 1 << 26;
 
+/// Deeper than any model there is.
+pub(crate) const MOST_LAYERS: usize = 1024;
+
 /// The object of a `config.json` and the keys asked of it so far.
 pub(crate) struct ConfigReader<'a> {
     place: &'a str,
@@ -34,7 +37,7 @@ impl<'a> ConfigReader<'a> {
 
     pub(crate) fn error(&self, key: &str, problem: impl Into<String>) -> Error {
         Error::Config {
-            place: format!("{}: {key}", self.place),
+            place: self.place_of(key),
             problem: problem.into(),
         }
     }
@@ -47,6 +50,7 @@ impl<'a> ConfigReader<'a> {
 
     /// Whether `key` is there with no value.
     pub(crate) fn is_null(&self, key: &'static str) -> bool {
+        self.asked.borrow_mut().insert(key);
         self.object.get(key).is_some_and(Value::is_null)
     }
 
@@ -58,10 +62,41 @@ impl<'a> ConfigReader<'a> {
         self.check_size(key, value)
     }
 
+    /// A number of layers, bounded before anything is made for each of them.
+    pub(crate) fn layers(&self, key: &'static str) -> Result<usize> {
+        match self.size(key)? {
+            layers if layers <= MOST_LAYERS => Ok(layers),
+            layers => Err(self.error(
+                key,
+                format!("{layers} layers are more than the {MOST_LAYERS} that a model may have"),
+            )),
+        }
+    }
+
     /// A size that has a default.
     pub(crate) fn size_or(&self, key: &'static str, default: usize) -> Result<usize> {
         self.value(key)
             .map_or(Ok(default), |value| self.check_size(key, value))
+    }
+
+    /// A size that may be absent.
+    pub(crate) fn optional_size(&self, key: &'static str) -> Result<Option<usize>> {
+        self.value(key)
+            .map(|value| self.check_size(key, value))
+            .transpose()
+    }
+
+    /// A size under its key, or under the one that other files have.
+    pub(crate) fn size_of(&self, key: &'static str, other: &'static str) -> Result<usize> {
+        match self.value(key).is_none() && self.value(other).is_some() {
+            true => self.size(other),
+            false => self.size(key),
+        }
+    }
+
+    /// The file and `key`, for a reader of the object inside.
+    pub(crate) fn place_of(&self, key: &str) -> String {
+        format!("{}: {key}", self.place)
     }
 
     fn check_size(&self, key: &str, value: &Value) -> Result<usize> {

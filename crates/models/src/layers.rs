@@ -2,7 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, activation};
-use engraft_kernels::{Gelu, gather_rows, gelu, layer_norm, linear, rms_norm, silu};
+use engraft_kernels::{
+    GateActivation, Gelu, gather_rows, gelu, layer_norm, linear, rms_norm, silu,
+};
 
 use crate::config::{Activation, NormConfig, NormKind};
 use crate::initial::Initial;
@@ -68,7 +70,7 @@ impl Linear {
 #[derive(Module, Debug)]
 pub struct Norm {
     /// `[dim]`.
-    pub weight: Param<Tensor<1>>,
+    pub weight: Option<Param<Tensor<1>>>,
     /// `[dim]`.
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
@@ -78,7 +80,10 @@ pub struct Norm {
 impl Norm {
     pub(crate) fn new(dim: usize, config: NormConfig, initial: &Initial) -> Self {
         Self {
-            weight: initial.constant([dim], 1.0),
+            weight: config.weight.then(|| {
+                let start = if config.unit_offset { 0.0 } else { 1.0 };
+                initial.constant([dim], start)
+            }),
             bias: config.bias.then(|| initial.constant([dim], 0.0)),
             config,
         }
@@ -86,7 +91,14 @@ impl Norm {
 
     /// `[rows, dim]` to the same.
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let weight = self.weight.val();
+        let [_, dim] = input.dims();
+        let mut weight = match &self.weight {
+            Some(weight) => weight.val(),
+            None => Tensor::ones([dim], &input.device()),
+        };
+        if self.config.unit_offset {
+            weight = weight + 1.0;
+        }
         let epsilon = self.config.epsilon;
         match self.config.kind {
             NormKind::Layer => {
@@ -120,6 +132,16 @@ impl Embedding {
 }
 
 impl Activation {
+    /// As the activation of a gate, where there is a fused product for it.
+    pub(crate) fn gate(self) -> Option<GateActivation> {
+        match self {
+            Self::Silu => Some(GateActivation::Silu),
+            Self::Gelu => Some(GateActivation::Gelu(Gelu::Exact)),
+            Self::GeluTanh => Some(GateActivation::Gelu(Gelu::Tanh)),
+            Self::Relu | Self::Tanh => None,
+        }
+    }
+
     /// Element by element.
     pub(crate) fn apply(self, input: Tensor<2>) -> Tensor<2> {
         match self {

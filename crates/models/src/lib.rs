@@ -15,11 +15,13 @@ mod config;
 mod convolution;
 mod embeddings;
 mod error;
+mod experts;
 mod families;
 mod fingerprint;
 mod heads;
 mod initial;
 mod json;
+mod key_value_cache;
 mod layers;
 mod letters;
 mod load;
@@ -28,13 +30,15 @@ mod mode;
 mod names;
 mod peft;
 mod relative;
+mod rotary;
 mod save;
 mod transformer;
 
 pub use adapted::LoraOrigin;
 pub use adapters::{
-    ActivationLayer, Adapter, AdapterHead, LinearAdapter, LinearCLSAdapter, LinearMaxPoolAdapter,
-    LinearMeanPoolAdapter, MLPAdapter, MLPPoolAdapter, MlpLayers, Pooling, TokenAdapter,
+    ActivationLayer, Adapter, AdapterHead, LinearAdapter, LinearCLSAdapter, LinearLastAdapter,
+    LinearMaxPoolAdapter, LinearMeanPoolAdapter, MLPAdapter, MLPPoolAdapter, MlpLayers, Pooling,
+    TokenAdapter,
 };
 pub use attention::{DistanceProjections, QueryKeyValue, SelfAttention, Separate};
 pub use backbone::{Backbone, BackboneSlot};
@@ -42,16 +46,19 @@ pub use batch::{PackedTokens, TokenBatch};
 pub use cache_settings::{ByteSize, CacheSettings};
 pub use checkpoint::Checkpoint;
 pub use config::{
-    Activation, ClassifierConfig, Convolution, DenseConfig, DropoutConfig, EmbeddingConfig,
-    EmbeddingProjection, FeedForwardKind, MaskedLmConfig, ModelConfig, NormConfig, NormKind,
-    NormOrder, PositionTable, Relative, Rotary, Sharing, TransformerConfig,
+    Activation, Alibi, CausalLmConfig, ClassifierConfig, Convolution, DenseConfig, DropoutConfig,
+    EmbeddingConfig, EmbeddingProjection, Experts, FeedForwardKind, Fusion, MaskedLmConfig,
+    ModelConfig, NormConfig, NormKind, NormOrder, PositionTable, Relative, Sharing,
+    TransformerConfig,
 };
 pub use convolution::TokenConvolution;
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
+pub use experts::{ExpertLayer, ExpertWeights};
 pub use families::{Family, families};
-pub use heads::{ClassifierHead, Dense, MaskedLmHead, Pooler};
+pub use heads::{CausalLmHead, ClassifierHead, Dense, MaskedLmHead, Pooler};
 pub use initial::Initial;
+pub use key_value_cache::KeyValueCache;
 pub use layers::{Embedding, Linear, Norm};
 pub use letters::LetterPolicy;
 pub use lora::{Lora, LoraRule};
@@ -59,5 +66,6 @@ pub use mode::Mode;
 pub use names::{HeadKind, ParameterPath, parameters};
 pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoraSettings, PeftFolder, base_notes};
 pub use relative::RelativePositions;
+pub use rotary::{Rotary, RotaryScaling, Yarn};
 pub use save::{NamedTensor, Problem};
-pub use transformer::{FeedForward, Layer, Transformer};
+pub use transformer::{FeedForward, FeedForwardLayer, Layer, Transformer};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use engraft_hub::{LoadReport, Mismatch, Weights};
+use engraft_hub::{LoadReport, Mismatch, TensorRef, Weights};
 
 use crate::error::{Error, Result};
-use crate::names::{Names, ParameterPath};
+use crate::names::{EXPERT, Names, ParameterPath, of_expert};
 use crate::peft::PeftFolder;
 
 /// A file of tensors, and how their names differ from a family's.
@@ -87,27 +87,25 @@ impl<'a> Loader<'a> {
         let mut first = None;
         for source in self.sources {
             let candidates = source.candidates(&self.names, &path);
+            if let Some(values) = self.read_experts(source, &candidates, shape)? {
+                return Ok(values);
+            }
             let Some(tensor) = candidates.iter().find_map(|name| source.weights.get(name)) else {
                 first = first.or(candidates.into_iter().next());
                 continue;
             };
             // Second names of the same tensor count as read.
             self.used.extend(candidates.iter().cloned());
-            if tensor.shape() != shape {
-                self.report.mismatched.push(Mismatch {
-                    name: tensor.name().to_owned(),
-                    expected: shape.to_vec(),
-                    found: tensor.shape().to_vec(),
-                });
-                return Ok(None);
+            let transposed = self.names.is_transposed(&path, shape);
+            let mut stored_shape = shape.to_vec();
+            if transposed {
+                stored_shape.reverse();
             }
-            let mut values = tensor.to_f32()?;
-            if !values.iter().all(|value| value.is_finite()) {
-                return Err(Error::NotFinite {
-                    file: tensor.file().to_owned(),
-                    tensor: tensor.name().to_owned(),
-                    count: tensor.non_finite(),
-                });
+            let Some(mut values) = self.values(&tensor, &stored_shape)? else {
+                return Ok(None);
+            };
+            if let (true, [rows, columns]) = (transposed, stored_shape.as_slice()) {
+                values = exchanged(&values, [*rows, *columns]);
             }
             if let (Some(adapter), [output, input]) = (self.adapter, shape) {
                 let names = [true, false].map(|prefixed| self.names.of(&path, prefixed));
@@ -122,6 +120,72 @@ impl<'a> Loader<'a> {
         self.report.missing_optional.push(first.unwrap_or(path));
         Ok(None)
     }
+
+    /// A tensor's values, if it has this shape.
+    fn values(&mut self, tensor: &TensorRef<'_>, shape: &[usize]) -> Result<Option<Vec<f32>>> {
+        if tensor.shape() != shape {
+            self.report.mismatched.push(Mismatch {
+                name: tensor.name().to_owned(),
+                expected: shape.to_vec(),
+                found: tensor.shape().to_vec(),
+            });
+            return Ok(None);
+        }
+        let values = tensor.to_f32()?;
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(Error::NotFinite {
+                file: tensor.file().to_owned(),
+                tensor: tensor.name().to_owned(),
+                count: tensor.non_finite(),
+            });
+        }
+        Ok(Some(values))
+    }
+
+    /// The values of a parameter that is stored expert by expert, if this source has it: none inside if a part is missing or has another
+    /// shape.
+    fn read_experts(
+        &mut self,
+        source: &Source,
+        candidates: &[String],
+        shape: &[usize],
+    ) -> Result<Option<Option<Vec<f32>>>> {
+        let stored = |pattern: &&String| {
+            let names = of_expert(pattern, 0);
+            pattern.contains(EXPERT) && names.iter().any(|name| source.weights.get(name).is_some())
+        };
+        let pattern = candidates.iter().find(stored);
+        let (Some(pattern), &[experts, rows, columns]) = (pattern, shape) else {
+            return Ok(None);
+        };
+        let parts = of_expert(pattern, 0).len();
+        let shape = [rows / parts, columns];
+        let mut all = Vec::with_capacity(experts * rows * columns);
+        for name in (0..experts).flat_map(|expert| of_expert(pattern, expert)) {
+            let Some(tensor) = source.weights.get(&name) else {
+                self.report.missing_required.push(name);
+                return Ok(Some(None));
+            };
+            let Some(values) = self.values(&tensor, &shape)? else {
+                return Ok(Some(None));
+            };
+            all.extend(values);
+            self.used.insert(name);
+            self.report.loaded += 1;
+        }
+        Ok(Some(Some(all)))
+    }
+}
+
+/// A matrix `[rows, columns]` with its dimensions exchanged.
+pub(crate) fn exchanged(values: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let mut exchanged = vec![0.0; values.len()];
+    for (row, values) in values.chunks(columns.max(1)).enumerate() {
+        for (column, &value) in values.iter().enumerate() {
+            exchanged[column * rows + row] = value;
+        }
+    }
+    exchanged
 }
 
 impl ModuleMapper for Loader<'_> {

@@ -46,8 +46,10 @@ pub enum HeadKind {
     None,
     /// A dense layer and tanh on the first token.
     Pooler,
-    /// Vocabulary logits.
+    /// Vocabulary logits of an encoder.
     MaskedLm,
+    /// Vocabulary logits of a decoder.
+    CausalLm,
     /// The family's own classifier of sequences.
     Classification,
     /// The family's own classifier of tokens.
@@ -58,9 +60,10 @@ pub enum HeadKind {
 
 impl HeadKind {
     /// Those that come with a family's checkpoints.
-    pub(crate) const OF_FAMILIES: [Self; 4] = [
+    pub(crate) const OF_FAMILIES: [Self; 5] = [
         Self::Pooler,
         Self::MaskedLm,
+        Self::CausalLm,
         Self::Classification,
         Self::TokenClassification,
     ];
@@ -69,7 +72,7 @@ impl HeadKind {
     pub fn is_familys(self) -> bool {
         matches!(
             self,
-            Self::MaskedLm | Self::Classification | Self::TokenClassification
+            Self::MaskedLm | Self::CausalLm | Self::Classification | Self::TokenClassification
         )
     }
 }
@@ -78,23 +81,50 @@ impl HeadKind {
 #[derive(Clone, Copy)]
 pub(crate) struct Names {
     table: &'static [(&'static str, &'static str)],
+    /// The names of experts, after those of `table`.
+    experts: &'static [(&'static str, &'static str)],
     /// Whether the whole table lies inside the encoder's prefix; else only names with a leading `^` do.
     inside: bool,
     prefix: &'static str,
     /// Layers of a group, where the family counts groups and the layers inside them.
     inner: usize,
+    /// Whether the weights of layers' linear layers are stored `[in, out]`.
+    transposed: bool,
+}
+
+/// Stands for an expert's number in the name of tensors that are kept here as one.
+pub(crate) const EXPERT: &str = "*";
+
+/// The names of one expert's tensors that follow each other in a tensor of all experts: `experts.*.(w1,w3).weight` is two of them.
+pub(crate) fn of_expert(pattern: &str, expert: usize) -> Vec<String> {
+    let name = pattern.replacen(EXPERT, &expert.to_string(), 1);
+    let parts = name.split_once('(').and_then(|(before, rest)| {
+        let (parts, after) = rest.split_once(')')?;
+        Some((before, parts, after))
+    });
+    match parts {
+        Some((before, parts, after)) => {
+            let names = parts
+                .split(',')
+                .map(|part| format!("{before}{part}{after}"));
+            names.collect()
+        }
+        None => vec![name],
+    }
 }
 
 impl Names {
     pub(crate) fn encoder(config: &ModelConfig) -> Self {
         Self {
             table: config.family.encoder,
+            experts: config.family.experts,
             inside: true,
             prefix: config.family.prefix,
             inner: config
                 .transformer
                 .sharing
                 .map_or(1, |sharing| sharing.inner),
+            transposed: config.family.transposed,
         }
     }
 
@@ -103,16 +133,24 @@ impl Names {
             HeadKind::None => (&[][..], false),
             HeadKind::Pooler => (family.pooler, true),
             HeadKind::MaskedLm => (family.masked_lm, false),
+            HeadKind::CausalLm => (family.causal_lm, false),
             HeadKind::Classification => (family.classification, false),
             HeadKind::TokenClassification => (family.token_classification, false),
             HeadKind::Adapter => (&[("layers.{}", "adapter.layers.{}")][..], false),
         };
         Self {
             table,
+            experts: &[],
             inside,
             prefix: family.prefix,
             inner: 1,
+            transposed: false,
         }
+    }
+
+    /// Whether the parameter at `path` is stored with its two dimensions exchanged.
+    pub(crate) fn is_transposed(&self, path: &str, shape: &[usize]) -> bool {
+        self.transposed && shape.len() == 2 && path.starts_with("layers.")
     }
 
     /// Whether it names nothing.
@@ -122,7 +160,7 @@ impl Names {
 
     /// The names of all modules of a table without numbers, without the family's prefix.
     pub(crate) fn modules(&self) -> Vec<&'static str> {
-        let names = self.table.iter();
+        let names = self.table.iter().chain(self.experts);
         names
             .map(|(_, theirs)| theirs.trim_start_matches('^').trim_end_matches(".weight"))
             .collect()
@@ -150,7 +188,7 @@ impl Names {
     /// The names that the parameter at `path` may have in a checkpoint, best first.
     pub(crate) fn of(&self, path: &str, prefixed: bool) -> Vec<String> {
         let mut names = Vec::new();
-        for (ours, theirs) in self.table {
+        for (ours, theirs) in self.table.iter().chain(self.experts) {
             let Some((number, suffix)) = matches(ours, path) else {
                 continue;
             };

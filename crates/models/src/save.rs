@@ -8,7 +8,8 @@ use crate::adapted::LoraOrigin;
 use crate::checkpoint::Checkpoint;
 use crate::config::ModelConfig;
 use crate::error::Result;
-use crate::names::{HeadKind, Names, parameters};
+use crate::load::exchanged;
+use crate::names::{EXPERT, HeadKind, Names, of_expert, parameters};
 use crate::peft::{BEGINS, FACTORS};
 use crate::transformer::Transformer;
 
@@ -21,6 +22,36 @@ pub struct NamedTensor {
     pub shape: Vec<usize>,
     /// Its values, row by row.
     pub values: Vec<f32>,
+}
+
+impl NamedTensor {
+    /// A matrix with its dimensions exchanged.
+    fn exchanged(mut self) -> Self {
+        if let [rows, columns] = self.shape[..] {
+            self.values = exchanged(&self.values, [rows, columns]);
+            self.shape.reverse();
+        }
+        self
+    }
+
+    /// The tensors of the single experts, if its name has a gap for their number; else itself.
+    fn by_expert(self) -> Vec<Self> {
+        let (true, &[experts, rows, columns]) = (self.name.contains(EXPERT), self.shape.as_slice())
+        else {
+            return vec![self];
+        };
+        let names: Vec<String> = (0..experts)
+            .flat_map(|expert| of_expert(&self.name, expert))
+            .collect();
+        let rows = rows * experts / names.len().max(1);
+        let parts = self.values.chunks((rows * columns).max(1));
+        let part = |(name, values): (String, &[f32])| Self {
+            name,
+            shape: vec![rows, columns],
+            values: values.to_vec(),
+        };
+        names.into_iter().zip(parts).map(part).collect()
+    }
 }
 
 /// What a classification head of the family's own kind is for, as `problem_type` says it.
@@ -43,23 +74,39 @@ impl Checkpoint {
         part: HeadKind,
         beside: HeadKind,
     ) -> Vec<NamedTensor> {
+        let values = parameters(module).into_iter();
+        let values = values.map(|(_, _, tensor)| Some(tensor.into_data().iter::<f32>().collect()));
+        self.named_values(module, part, beside, values.collect())
+    }
+
+    /// As [`Self::named`], with other values in the place of the parameters', such as their gradients: one list a parameter, in the order of
+    /// the fields, none for one to be left out.
+    pub fn named_values(
+        &self,
+        module: &impl Module,
+        part: HeadKind,
+        beside: HeadKind,
+        values: Vec<Option<Vec<f32>>>,
+    ) -> Vec<NamedTensor> {
         let names = if part == HeadKind::None {
             Names::encoder(&self.config)
         } else {
             Names::head(self.config.family, part)
         };
         let prefixed = beside.is_familys();
-        let named = parameters(module).into_iter();
-        let named = named.filter_map(|(path, shape, tensor)| {
-            let name = names.of(&path, prefixed).into_iter().next()?;
-            let values = tensor.into_data().iter::<f32>().collect();
-            Some(NamedTensor {
-                name,
+        let named = parameters(module).into_iter().zip(values);
+        let named = named.filter_map(|((path, shape, _), values)| {
+            let tensor = NamedTensor {
+                name: names.of(&path, prefixed).into_iter().next()?,
                 shape,
-                values,
+                values: values?,
+            };
+            Some(match names.is_transposed(&path, &tensor.shape) {
+                true => vec![tensor.exchanged()],
+                false => tensor.by_expert(),
             })
         });
-        named.collect()
+        named.flatten().collect()
     }
 
     /// What the encoder's checkpoints state beside its parameters: the frequencies of its rotations, in some families.
@@ -138,7 +185,7 @@ impl Checkpoint {
                 continue;
             }
             let twin = match *ours {
-                "decoder" if self.config.masked_lm.tied => {
+                "decoder" if self.config.is_tied(HeadKind::MaskedLm) => {
                     let table = encoder.embeddings.tokens.weight.val();
                     Some(NamedTensor {
                         name: (*theirs).to_owned(),
@@ -185,6 +232,7 @@ impl Checkpoint {
         let task = match head {
             HeadKind::Classification => "SEQ_CLS",
             HeadKind::TokenClassification => "TOKEN_CLS",
+            HeadKind::CausalLm => "CAUSAL_LM",
             _ => "FEATURE_EXTRACTION",
         };
         config.insert("base_model_name_or_path".into(), json!(base));
@@ -205,9 +253,9 @@ impl Checkpoint {
     ) -> Map<String, Value> {
         let ModelConfig { family, json, .. } = &self.config;
         let mut json = json.clone();
-        let [base, masked, sequences, tokens] = family.architectures;
+        let [base, language_model, sequences, tokens] = family.architectures;
         let architecture = match head {
-            HeadKind::MaskedLm => masked,
+            HeadKind::MaskedLm | HeadKind::CausalLm => language_model,
             HeadKind::Classification => sequences,
             HeadKind::TokenClassification => tokens,
             HeadKind::None | HeadKind::Pooler | HeadKind::Adapter => base,

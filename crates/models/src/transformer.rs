@@ -1,23 +1,27 @@
 //! The one transformer.
 //!
 //! Embeddings, then layers of attention and feed-forward, each added to its input and normalised after (Vaswani et al., arXiv 1706.03762;
-//! BERT, arXiv 1810.04805) or before (Xiong et al., arXiv 2002.04745).
+//! BERT, arXiv 1810.04805) or before (Xiong et al., arXiv 2002.04745). A decoder is the same with attention that looks back alone.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use engraft_kernels::{GateActivation, Gelu, gated};
+use engraft_kernels::gated;
 
 use crate::attention::{Context, SelfAttention};
 use crate::batch::TokenBatch;
-use crate::config::{Activation, FeedForwardKind, NormOrder, TransformerConfig};
+use crate::config::{
+    Activation, EmbeddingProjection, FeedForwardKind, NormOrder, TransformerConfig,
+};
 use crate::convolution::TokenConvolution;
 use crate::embeddings::Embeddings;
+use crate::experts::ExpertLayer;
 use crate::initial::Initial;
+use crate::key_value_cache::{KeyValueCache, LayerCache};
 use crate::layers::{Linear, Norm};
 use crate::mode::Mode;
 use crate::relative::RelativePositions;
 
-/// An encoder: token ids to hidden states.
+/// An encoder or decoder: token ids to hidden states.
 #[derive(Module, Debug)]
 pub struct Transformer {
     /// Tokens to the first hidden states.
@@ -30,6 +34,8 @@ pub struct Transformer {
     pub convolution: Option<TokenConvolution>,
     /// The norm after the last layer, where norms stand before attention and feed-forward.
     pub norm: Option<Norm>,
+    /// The hidden states back to the width of the embeddings, where these are narrower (OPT).
+    pub projection: Option<Linear>,
     /// The layer of each pass.
     #[module(skip)]
     passes: Vec<usize>,
@@ -47,16 +53,31 @@ pub struct Layer {
     pub attention: SelfAttention,
     /// Norm before or after attention.
     pub attention_norm: Option<Norm>,
-    /// The feed-forward layer.
-    pub feed_forward: FeedForward,
-    /// Norm before or after feed-forward.
-    pub feed_forward_norm: Norm,
+    /// Norm after attention, where there is one before it too.
+    pub attention_output_norm: Option<Norm>,
+    /// The feed-forward layer, or the experts in its place.
+    pub feed_forward: FeedForwardLayer,
+    /// Norm before or after feed-forward, where it has one of its own.
+    pub feed_forward_norm: Option<Norm>,
+    /// Norm after feed-forward, where there is one before it too.
+    pub feed_forward_output_norm: Option<Norm>,
     #[module(skip)]
     order: NormOrder,
     #[module(skip)]
     attention_dropout: f64,
     #[module(skip)]
     feed_forward_dropout: f64,
+}
+
+/// What follows attention.
+// A few hundred bytes more in a layer are nothing beside its weights.
+#[allow(clippy::large_enum_variant)]
+#[derive(Module, Debug)]
+pub enum FeedForwardLayer {
+    /// One for all tokens.
+    Dense(FeedForward),
+    /// Experts, a few for each token.
+    Experts(ExpertLayer),
 }
 
 /// Two linear layers with an activation between, which a third may gate.
@@ -91,8 +112,14 @@ impl Transformer {
             convolution: config.convolution.map(|convolution| {
                 TokenConvolution::new(config, convolution, &initial.at(2).at(1))
             }),
-            norm: matches!(config.order, NormOrder::Pre { .. })
+            norm: config
+                .ends_with_norm()
                 .then(|| Norm::new(config.hidden, config.norm, initial)),
+            projection: (config.embedding.projection == Some(EmbeddingProjection::BeforePositions))
+                .then(|| {
+                    let shape = [config.hidden, config.embedding.width];
+                    Linear::normal(shape, false, config.initializer_range, &initial.at(4))
+                }),
             passes: config.passes(),
             frequencies: None,
             config: config.clone(),
@@ -113,7 +140,7 @@ impl Transformer {
         &self.config
     }
 
-    /// The last layer's hidden states, `[tokens, hidden]`.
+    /// The last layer's hidden states, `[tokens, output width]`.
     pub fn forward(&self, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
         self.forward_seen(batch, mode, &mut |_, _| {})
     }
@@ -125,6 +152,38 @@ impl Transformer {
         mode: Mode,
         see: &mut dyn FnMut(&str, &Tensor<2>),
     ) -> Tensor<2> {
+        self.run(batch, mode, see, None)
+    }
+
+    /// As [`Self::forward`] without dropout, keeping the tokens' keys and values in `cache`; sequence `i` of the batch is that of slot
+    /// `slots[i]`, and goes on where the slot ends.
+    ///
+    /// # Panics
+    /// If there are not as many slots as sequences, a sequence starts elsewhere than its slot ends, or one goes on and not every one has one token.
+    pub fn forward_cached(
+        &self,
+        batch: &TokenBatch,
+        slots: &[usize],
+        cache: &mut KeyValueCache,
+    ) -> Tensor<2> {
+        assert_eq!(slots.len(), batch.starts.len(), "a slot for each sequence");
+        for (&slot, &start) in slots.iter().zip(&batch.starts) {
+            assert_eq!(start, cache.length(slot), "the slot's tokens");
+        }
+        let reading = slots.iter().copied().zip(batch.segments.lengths());
+        cache.begin(reading.collect());
+        let hidden = self.run(batch, Mode::Evaluate, &mut |_, _| {}, Some(cache));
+        cache.end();
+        hidden
+    }
+
+    fn run(
+        &self,
+        batch: &TokenBatch,
+        mode: Mode,
+        see: &mut dyn FnMut(&str, &Tensor<2>),
+        mut cache: Option<&mut KeyValueCache>,
+    ) -> Tensor<2> {
         let embedded = self.embeddings.forward(batch, mode.at(0));
         see("encoder.embeddings", &embedded);
         let frequencies = self.frequencies.as_deref();
@@ -132,7 +191,8 @@ impl Transformer {
         let mut hidden = embedded.clone();
         for (pass, &layer) in self.passes.iter().enumerate() {
             let mode = mode.at(1 + pass as u64);
-            hidden = self.layers[layer].forward(hidden, &context, pass, mode);
+            let cache = cache.as_mut().map(|cache| cache.layer(pass));
+            hidden = self.layers[layer].forward(hidden, &context, pass, mode, cache);
             if let (0, Some(convolution)) = (pass, &self.convolution) {
                 hidden = convolution.forward(embedded.clone(), hidden, batch, mode.at(9));
             }
@@ -141,6 +201,9 @@ impl Transformer {
         if let Some(norm) = &self.norm {
             hidden = norm.forward(hidden);
             see("encoder.norm", &hidden);
+        }
+        if let Some(projection) = &self.projection {
+            hidden = projection.forward(hidden, mode.at(1 + self.passes.len() as u64));
         }
         hidden
     }
@@ -155,6 +218,8 @@ impl Transformer {
             let parts = parts.chain(layer.feed_forward.linears());
             found.extend(parts.map(|(part, linear)| (format!("layers.{number}.{part}"), linear)));
         }
+        let projection = self.projection.iter();
+        found.extend(projection.map(|linear| ("projection".to_owned(), linear)));
         found
     }
 
@@ -168,6 +233,8 @@ impl Transformer {
             let parts = parts.chain(layer.feed_forward.linears_mut());
             found.extend(parts.map(|(part, linear)| (format!("layers.{number}.{part}"), linear)));
         }
+        let projection = self.projection.iter_mut();
+        found.extend(projection.map(|linear| ("projection".to_owned(), linear)));
         found
     }
 }
@@ -176,11 +243,20 @@ impl Layer {
     fn new(config: &TransformerConfig, number: usize, initial: &Initial) -> Self {
         let norm = || Norm::new(config.hidden, config.norm, initial);
         let skips_norm = config.order == NormOrder::Pre { skips_first: true } && number == 0;
+        let shares_norm = config.order == NormOrder::Parallel { shared: true };
+        let both = config.order == NormOrder::Both;
         Self {
             attention: SelfAttention::new(config, initial),
             attention_norm: (!skips_norm).then(norm),
-            feed_forward: FeedForward::new(config, initial),
-            feed_forward_norm: norm(),
+            attention_output_norm: both.then(norm),
+            feed_forward: match config.experts(number) {
+                Some(experts) => {
+                    FeedForwardLayer::Experts(ExpertLayer::new(config, experts, initial))
+                }
+                None => FeedForwardLayer::Dense(FeedForward::new(config, initial)),
+            },
+            feed_forward_norm: (!shares_norm).then(norm),
+            feed_forward_output_norm: both.then(norm),
             order: config.order,
             attention_dropout: config.dropout.attention_output,
             feed_forward_dropout: config.dropout.feed_forward_output,
@@ -193,29 +269,69 @@ impl Layer {
         context: &Context<'_>,
         pass: usize,
         mode: Mode,
+        cache: Option<LayerCache<'_>>,
     ) -> Tensor<2> {
         let attend = |states| {
-            let attended = self.attention.forward(states, context, pass, mode.at(0));
+            let attention = &self.attention;
+            let attended = attention.forward(states, context, pass, mode.at(0), cache);
+            let attended = normalised(&self.attention_output_norm, attended);
             mode.at(1).dropout(attended, self.attention_dropout)
         };
         let feed = |states| {
-            let fed = self.feed_forward.forward(states, mode);
+            let fed = match &self.feed_forward {
+                FeedForwardLayer::Dense(layer) => layer.forward(states, mode),
+                FeedForwardLayer::Experts(layer) => layer.forward(states, mode),
+            };
+            let fed = normalised(&self.feed_forward_output_norm, fed);
             mode.at(2).dropout(fed, self.feed_forward_dropout)
         };
-        let normalise = |states| match &self.attention_norm {
-            Some(norm) => norm.forward(states),
-            None => states,
-        };
+        let (attention_norm, feed_forward_norm) = (&self.attention_norm, &self.feed_forward_norm);
         match self.order {
             NormOrder::Post => {
-                let hidden = normalise(input.clone() + attend(input));
-                self.feed_forward_norm
-                    .forward(hidden.clone() + feed(hidden))
+                let hidden = normalised(attention_norm, input.clone() + attend(input));
+                normalised(feed_forward_norm, hidden.clone() + feed(hidden))
             }
-            NormOrder::Pre { .. } => {
-                let hidden = input.clone() + attend(normalise(input));
-                hidden.clone() + feed(self.feed_forward_norm.forward(hidden))
+            NormOrder::Pre { .. } | NormOrder::Both => {
+                let hidden = input.clone() + attend(normalised(attention_norm, input));
+                hidden.clone() + feed(normalised(feed_forward_norm, hidden))
             }
+            NormOrder::PreResidual => {
+                let input = normalised(attention_norm, input);
+                let hidden = normalised(feed_forward_norm, input.clone() + attend(input));
+                hidden.clone() + feed(hidden)
+            }
+            NormOrder::Parallel { shared } => {
+                let first = normalised(attention_norm, input.clone());
+                let second = match shared {
+                    true => first.clone(),
+                    false => normalised(feed_forward_norm, input.clone()),
+                };
+                input + attend(first) + feed(second)
+            }
+        }
+    }
+}
+
+fn normalised(norm: &Option<Norm>, states: Tensor<2>) -> Tensor<2> {
+    match norm {
+        Some(norm) => norm.forward(states),
+        None => states,
+    }
+}
+
+impl FeedForwardLayer {
+    /// The linear layers that LoRA may adapt: not those of experts.
+    fn linears(&self) -> Vec<(&'static str, &Linear)> {
+        match self {
+            Self::Dense(layer) => layer.linears(),
+            Self::Experts(layer) => vec![("feed_forward.router", &layer.router)],
+        }
+    }
+
+    fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
+        match self {
+            Self::Dense(layer) => layer.linears_mut(),
+            Self::Experts(layer) => vec![("feed_forward.router", &mut layer.router)],
         }
     }
 }
@@ -268,11 +384,9 @@ impl FeedForward {
     }
 
     fn gate(&self, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
-        match self.activation {
-            Activation::Silu => gated(gate, up, GateActivation::Silu),
-            Activation::Gelu => gated(gate, up, GateActivation::Gelu(Gelu::Exact)),
-            Activation::GeluTanh => gated(gate, up, GateActivation::Gelu(Gelu::Tanh)),
-            Activation::Relu | Activation::Tanh => self.activation.apply(gate) * up,
+        match self.activation.gate() {
+            Some(activation) => gated(gate, up, activation),
+            None => self.activation.apply(gate) * up,
         }
     }
 
@@ -301,14 +415,14 @@ mod tests {
     use engraft_kernels::Key;
 
     use super::*;
-    use crate::config::{EmbeddingProjection, Relative};
+    use crate::config::{Fusion, Relative};
     use crate::names::parameters;
 
     /// Shapes that together have every linear layer there is.
     fn shapes() -> Vec<TransformerConfig> {
         let plain = TransformerConfig::bert(9, 8, 2, 2);
         let mut fused = plain.clone();
-        fused.fused_attention = true;
+        fused.fused_attention = Some(Fusion::Blocks);
         fused.feed_forward = FeedForwardKind::GatedFused;
         let mut gated = plain.clone();
         gated.feed_forward = FeedForwardKind::Gated;
@@ -323,7 +437,10 @@ mod tests {
             shared: false,
             norm: true,
         });
-        vec![plain, fused, gated, distances]
+        let mut projected = plain.clone();
+        projected.embedding.width = 4;
+        projected.embedding.projection = Some(EmbeddingProjection::BeforePositions);
+        vec![plain, fused, gated, distances, projected]
     }
 
     #[test]

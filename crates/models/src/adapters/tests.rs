@@ -51,10 +51,17 @@ fn pooled(hidden: &Tensor<2>, pool: impl Fn(Tensor<2>) -> Tensor<2>) -> Tensor<2
 fn linear_adapters_are_a_linear_layer_on_what_they_pool() {
     let (batch, hidden) = inputs();
     let first = pooled(&hidden, |rows| rows.slice(0..1));
+    let last = pooled(&hidden, |rows| {
+        let end = rows.dims()[0];
+        rows.slice(end - 1..end)
+    });
     let mean = pooled(&hidden, |rows| rows.mean_dim(0));
     let largest = pooled(&hidden, |rows| rows.max_dim(0));
     let cases = [
-        (Adapter::from(LinearCLSAdapter {}), first),
+        (Adapter::from(LinearCLSAdapter {}), first.clone()),
+        (LinearLastAdapter {}.into(), last.clone()),
+        (Adapter::for_backbone(false), first),
+        (Adapter::for_backbone(true), last),
         (LinearMeanPoolAdapter {}.into(), mean),
         (LinearMaxPoolAdapter {}.into(), largest),
     ];

@@ -16,7 +16,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    masked_lm_config: bert::narrow_masked_lm_config,
+    masked_lm_config: Some(bert::narrow_masked_lm_config),
     encoder: &[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
@@ -102,6 +102,7 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
         input_dropout: 0.0,
         dense: Some(DenseConfig::plain(encoder.hidden, Activation::Tanh)),
         dropout: c.dropout_or("classifier_dropout_prob", 0.1)?,
+        bias: true,
     })
 }
 

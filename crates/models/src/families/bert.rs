@@ -17,8 +17,10 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    masked_lm_config,
+    masked_lm_config: Some(masked_lm_config),
+    causal_lm_config: None,
     encoder: ENCODER,
+    experts: &[],
     pooler: &[("dense", "pooler.dense")],
     masked_lm: &[
         ("dense.linear", "cls.predictions.transform.dense"),
@@ -28,12 +30,14 @@ pub(crate) const FAMILY: Family = Family {
         ("bias", "cls.predictions.decoder.bias"),
         ("bias", "cls.predictions.bias"),
     ],
+    causal_lm: &[],
     classification: &[
         ("dense.linear", "^pooler.dense"),
         ("projection", "classifier"),
     ],
     token_classification: &[("projection", "classifier")],
     derived: &["embeddings.position_ids"],
+    transposed: false,
     frequencies: &[],
     naming_flags: &[],
     lora: LoraDefaults {
@@ -135,6 +139,7 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
         input_dropout: 0.0,
         dense: Some(DenseConfig::plain(encoder.hidden, Activation::Tanh)),
         dropout: head_dropout(c)?,
+        bias: true,
     })
 }
 

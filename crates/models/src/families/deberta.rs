@@ -20,7 +20,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    masked_lm_config: bert::narrow_masked_lm_config,
+    masked_lm_config: Some(bert::narrow_masked_lm_config),
     encoder: &[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
@@ -241,6 +241,7 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
         input_dropout: c.dropout_or("pooler_dropout", 0.0)?,
         dense: Some(DenseConfig::plain(width, activation)),
         dropout: c.dropout_or("cls_dropout", hidden)?,
+        bias: true,
     })
 }
 

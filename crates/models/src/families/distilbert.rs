@@ -102,6 +102,7 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
         input_dropout: 0.0,
         dense: Some(DenseConfig::plain(encoder.hidden, Activation::Relu)),
         dropout: c.dropout_or("seq_classif_dropout", 0.2)?,
+        bias: true,
     })
 }
 

@@ -16,7 +16,7 @@ pub(crate) const FAMILY: Family = Family {
     prefix: "electra.",
     config,
     classifier,
-    masked_lm_config,
+    masked_lm_config: Some(masked_lm_config),
     encoder: &{
         let mut names = [("embeddings.projection", "embeddings_project"); 13];
         let mut at = 0;
@@ -62,6 +62,7 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
         // The reference library has the activation fixed.
         dense: Some(DenseConfig::plain(encoder.hidden, Activation::Gelu)),
         dropout,
+        bias: true,
     })
 }
 

@@ -5,10 +5,11 @@
 use super::{Family, LoraDefaults, bert, roberta};
 use crate::adapters::Pooling;
 use crate::config::{
-    Activation, ClassifierConfig, DenseConfig, NormOrder, PositionTable, Rotary, TransformerConfig,
+    Activation, ClassifierConfig, DenseConfig, NormOrder, PositionTable, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
+use crate::rotary::Rotary;
 
 pub(crate) const FAMILY: Family = Family {
     name: "esm",
@@ -17,7 +18,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    masked_lm_config: roberta::masked_lm_config,
+    masked_lm_config: Some(roberta::masked_lm_config),
     encoder: &[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
@@ -129,11 +130,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         Some("rotary") => {
             let dim = config.hidden / config.heads;
             let theta = c.number_or("rope_theta", 10_000.0)?;
-            config.rotary = Some(Rotary {
-                dim,
-                theta,
-                local_theta: theta,
-            });
+            config.rotary = Some(Rotary::plain(dim, theta));
         }
         Some("absolute") => {
             config.embedding.positions = Some(PositionTable {
@@ -157,6 +154,7 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
         input_dropout: dropout,
         dense: Some(DenseConfig::plain(encoder.hidden, Activation::Tanh)),
         dropout,
+        bias: true,
     })
 }
 

@@ -2,28 +2,39 @@
 
 mod albert;
 mod bert;
+mod bloom;
 mod deberta;
 mod distilbert;
 mod electra;
 mod esm;
+mod falcon;
+mod gemma;
+mod gpt2;
+mod gpt_neox;
+mod layer_types;
+mod llama;
+mod mistral;
 mod modernbert;
 mod one_hot;
+mod opt;
+mod phi3;
+mod qwen;
 mod rnabert;
 mod roberta;
+mod rope;
+mod smollm3;
 
 use serde_json::{Map, Value};
 
 use crate::config::{
-    ClassifierConfig, FeedForwardKind, MaskedLmConfig, ModelConfig, TransformerConfig,
+    CausalLmConfig, ClassifierConfig, FeedForwardKind, MaskedLmConfig, ModelConfig,
+    TransformerConfig,
 };
 use crate::error::{Error, Result};
-use crate::json::ConfigReader;
+use crate::json::{ConfigReader, MOST_LAYERS};
 
-/// Deeper than any encoder there is.
-const MOST_LAYERS: usize = 1024;
-
-/// Larger than any encoder there is, and than the memory of most machines.
-const MOST_WEIGHTS: f64 = 4e9;
+/// Larger than the memory of most machines.
+const MOST_WEIGHTS: f64 = 1e11;
 
 /// A model family, as data.
 pub struct Family {
@@ -33,33 +44,42 @@ pub struct Family {
     pub hugging_face: &'static [&'static str],
     /// What the names of the encoder's tensors begin with where a head stands beside it.
     pub(crate) prefix: &'static str,
-    /// Reads the encoder's shape.
+    /// Reads the shape of the encoder or decoder.
     pub(crate) config: fn(&ConfigReader<'_>) -> Result<TransformerConfig>,
     /// Reads the head on a sequence.
     pub(crate) classifier: HeadReader<ClassifierConfig>,
     /// Reads the head on every token.
     pub(crate) token_classifier: HeadReader<ClassifierConfig>,
-    /// Reads the masked-LM head.
-    pub(crate) masked_lm_config: HeadReader<MaskedLmConfig>,
+    /// Reads the masked-LM head; none if the family has none.
+    pub(crate) masked_lm_config: Option<HeadReader<MaskedLmConfig>>,
+    /// Reads the causal-LM head; none if the family's models are encoders.
+    pub(crate) causal_lm_config: Option<HeadReader<CausalLmConfig>>,
     /// Our modules and theirs; `{}` stands for the layer's number, two of them for its group's and its own inside the group.
     pub(crate) encoder: &'static [(&'static str, &'static str)],
+    /// The names of a mixture of experts, beside `encoder`; empty if the family has none. A `*` stands for an expert's number, and
+    /// `(a,b)` for two tensors that are kept here as one.
+    pub(crate) experts: &'static [(&'static str, &'static str)],
     /// The pooler's names, inside the encoder's prefix; empty if the family has none.
     pub(crate) pooler: &'static [(&'static str, &'static str)],
     /// The masked-LM head's names; empty if the family has none.
     pub(crate) masked_lm: &'static [(&'static str, &'static str)],
+    /// The causal-LM head's names; empty if the family has none.
+    pub(crate) causal_lm: &'static [(&'static str, &'static str)],
     /// The names of the head on a sequence; a leading `^` means inside the encoder's prefix. Empty if the family has none.
     pub(crate) classification: &'static [(&'static str, &'static str)],
     /// The names of the head on every token; empty if the family has none.
     pub(crate) token_classification: &'static [(&'static str, &'static str)],
     /// Tensors stored in some checkpoints that follow from others or serve nothing; `{}` stands for a number.
     pub(crate) derived: &'static [&'static str],
+    /// Whether the weights of layers' linear layers are stored `[in, out]`.
+    pub(crate) transposed: bool,
     /// Names under which checkpoints store the frequencies of rotations, where these count.
     pub(crate) frequencies: &'static [&'static str],
     /// Flags of `config.json` that tell between names of tensors, with their values for the names above, under which models are saved.
     pub(crate) naming_flags: &'static [(&'static str, bool)],
     /// What LoRA adapts, and how strongly, unless the user says.
     pub(crate) lora: LoraDefaults,
-    /// The reference library's classes: encoder alone, masked LM, classification of sequences and of tokens.
+    /// The reference library's classes: encoder alone, language model, classification of sequences and of tokens.
     pub(crate) architectures: [&'static str; 4],
 }
 
@@ -89,6 +109,22 @@ pub fn families() -> &'static [&'static Family] {
         &esm::FAMILY,
         &rnabert::FAMILY,
         &one_hot::FAMILY,
+        &gpt2::FAMILY,
+        &gpt_neox::FAMILY,
+        &opt::FAMILY,
+        &bloom::FAMILY,
+        &falcon::FAMILY,
+        &llama::FAMILY,
+        &mistral::FAMILY,
+        &mistral::MIXTRAL,
+        &qwen::QWEN2,
+        &qwen::QWEN3,
+        &qwen::QWEN3_MOE,
+        &gemma::GEMMA,
+        &gemma::GEMMA2,
+        &gemma::GEMMA3,
+        &phi3::FAMILY,
+        &smollm3::FAMILY,
     ]
 }
 
@@ -135,8 +171,18 @@ impl Family {
         check(&reader, &transformer)?;
         let classifier = (family.classifier)(&reader, &transformer)?;
         let token_classifier = (family.token_classifier)(&reader, &transformer)?;
-        let masked_lm = (family.masked_lm_config)(&reader, &transformer)?;
-        if masked_lm.tied && masked_lm.dense.width != transformer.embedding.width {
+        let masked_lm = family.masked_lm_config;
+        let masked_lm = masked_lm
+            .map(|read| read(&reader, &transformer))
+            .transpose()?;
+        let causal_lm = family.causal_lm_config;
+        let causal_lm = causal_lm
+            .map(|read| read(&reader, &transformer))
+            .transpose()?;
+        if let Some(masked_lm) = &masked_lm
+            && masked_lm.tied
+            && masked_lm.dense.width != transformer.embedding.width
+        {
             return Err(reader.error(
                 "tie_word_embeddings",
                 format!(
@@ -151,6 +197,7 @@ impl Family {
             family,
             transformer,
             masked_lm,
+            causal_lm,
             classifier,
             token_classifier,
             labels,
@@ -164,12 +211,42 @@ impl Family {
 /// Refuses shapes that no model can have.
 fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
     let refuse = |key: &str, problem: String| Err::<(), Error>(reader.error(key, problem));
-    if !config.hidden.is_multiple_of(config.heads) {
+    // Where a head's width is no key of its own, it is what the heads share the hidden units by.
+    if reader.value("head_dim").is_none()
+        && config.head_dim == config.hidden / config.heads
+        && !config.hidden.is_multiple_of(config.heads)
+    {
         return refuse(
             "hidden_size",
             format!(
                 "{} hidden units do not divide into {} attention heads",
                 config.hidden, config.heads
+            ),
+        );
+    }
+    if !config.heads.is_multiple_of(config.key_value_heads) {
+        return refuse(
+            "num_key_value_heads",
+            format!(
+                "{} attention heads do not divide among {} heads of keys and values",
+                config.heads, config.key_value_heads
+            ),
+        );
+    }
+    if config.experts.is_some() && config.activation.gate().is_none() {
+        return refuse(
+            "hidden_act",
+            "experts are gated by silu or gelu alone".into(),
+        );
+    }
+    if let Some(experts) = &config.experts
+        && experts.per_token > experts.count
+    {
+        return refuse(
+            "num_experts_per_tok",
+            format!(
+                "a token cannot pass {} of {} experts",
+                experts.per_token, experts.count
             ),
         );
     }
@@ -180,8 +257,8 @@ fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
         );
         return refuse("max_position_embeddings", problem);
     }
-    let head = config.hidden / config.heads;
-    if let Some(rotary) = config.rotary
+    let head = config.head_dim;
+    if let Some(rotary) = &config.rotary
         && rotary.dim.next_multiple_of(2) > head
     {
         return refuse(
@@ -210,11 +287,16 @@ fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
     let distances = config
         .relative
         .map_or(0.0, |relative| 2.0 * relative.span as f64 * hidden);
-    let feed_forward = match config.feed_forward {
+    let matrices = match config.feed_forward {
         FeedForwardKind::Plain => 2.0,
         FeedForwardKind::Gated | FeedForwardKind::GatedFused => 3.0,
-    } * intermediate;
-    let layers = config.distinct_layers() as f64 * hidden * (4.0 * hidden + feed_forward);
+    };
+    let heads = (2 * (config.heads + config.key_value_heads)) as f64 * config.head_dim as f64;
+    let experts = config.experts.as_ref().map_or(0.0, |experts| {
+        3.0 * experts.count as f64 * experts.intermediate as f64
+    });
+    let feed_forward = matrices * intermediate + experts;
+    let layers = config.distinct_layers() as f64 * hidden * (heads + feed_forward);
     let convolution = config.convolution.map_or(0.0, |convolution| {
         convolution.kernel as f64 * hidden * hidden
     });

@@ -6,11 +6,12 @@ use serde_json::Value;
 use super::{Family, LoraDefaults, bert};
 use crate::adapters::Pooling;
 use crate::config::{
-    Activation, ClassifierConfig, DenseConfig, DropoutConfig, FeedForwardKind, MaskedLmConfig,
-    NormConfig, NormKind, NormOrder, Rotary, TransformerConfig,
+    Activation, ClassifierConfig, DenseConfig, DropoutConfig, FeedForwardKind, Fusion,
+    MaskedLmConfig, NormConfig, NormKind, NormOrder, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
+use crate::rotary::{Rotary, RotaryScaling};
 
 pub(crate) const FAMILY: Family = Family {
     name: "modernbert",
@@ -19,7 +20,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    masked_lm_config,
+    masked_lm_config: Some(masked_lm_config),
     encoder: &[
         ("embeddings.tokens", "embeddings.tok_embeddings"),
         ("embeddings.norm", "embeddings.norm"),
@@ -75,14 +76,16 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     config.activation = c.activation_or("hidden_activation", Activation::Gelu)?;
     config.feed_forward = FeedForwardKind::GatedFused;
     config.feed_forward_bias = c.flag_or("mlp_bias", false)?;
-    config.fused_attention = true;
+    config.fused_attention = Some(Fusion::Blocks);
     config.attention_bias = c.flag_or("attention_bias", false)?;
+    config.attention_output_bias = config.attention_bias;
     config.norm = norm(c)?;
     config.order = NormOrder::Pre { skips_first: true };
     config.rotary = Some(Rotary {
         dim: config.hidden / config.heads,
         theta: theta(c, EVERYWHERE, "global_rope_theta", 160_000.0)?,
-        local_theta: theta(c, LOCAL, "local_rope_theta", 10_000.0)?,
+        local_theta: Some(theta(c, LOCAL, "local_rope_theta", 10_000.0)?),
+        scaling: RotaryScaling::None,
     });
     // The reference looks half of local_attention to either side, its end included.
     let window = c.size_or("local_attention", 128)? / 2 + 1;
@@ -158,8 +161,10 @@ fn theta(
 fn norm(c: &ConfigReader<'_>) -> Result<NormConfig> {
     Ok(NormConfig {
         kind: NormKind::Layer,
+        weight: true,
         bias: c.flag_or("norm_bias", false)?,
         epsilon: c.number_or("norm_eps", 1e-5)?,
+        unit_offset: false,
     })
 }
 
@@ -194,6 +199,7 @@ fn token_classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result
         input_dropout: 0.0,
         dense: Some(dense(c, encoder)?),
         dropout: c.dropout_or("classifier_dropout", 0.0)?,
+        bias: true,
     })
 }
 

@@ -7,10 +7,11 @@ use super::{Family, LoraDefaults, bert};
 use crate::adapters::Pooling;
 use crate::config::{
     Activation, ClassifierConfig, DenseConfig, FeedForwardKind, MaskedLmConfig, NormConfig,
-    NormKind, NormOrder, PositionTable, Rotary, TransformerConfig,
+    NormKind, NormOrder, PositionTable, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
+use crate::rotary::Rotary;
 
 pub(crate) const FAMILY: Family = Family {
     name: "rnabert",
@@ -19,7 +20,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    masked_lm_config,
+    masked_lm_config: Some(masked_lm_config),
     encoder: &[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
@@ -89,7 +90,9 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     config.activation = Activation::Silu;
     config.feed_forward = FeedForwardKind::Gated;
     let bias = c.flag_or("add_linear_bias", true)?;
-    (config.attention_bias, config.feed_forward_bias) = (bias, bias);
+    config.attention_bias = bias;
+    config.attention_output_bias = bias;
+    config.feed_forward_bias = bias;
     config.norm = norm(c)?;
     config.order = NormOrder::Pre { skips_first: false };
     config.embedding.norm = false;
@@ -106,11 +109,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
                 let problem = format!("{share} of {head} channels cannot rotate in pairs");
                 return Err(c.error("rotary_percent", problem));
             }
-            config.rotary = Some(Rotary {
-                dim,
-                theta: 10_000.0,
-                local_theta: 10_000.0,
-            });
+            config.rotary = Some(Rotary::plain(dim, 10_000.0));
         }
         Some("absolute") => {
             config.embedding.positions = Some(PositionTable {
@@ -138,8 +137,10 @@ fn norm(c: &ConfigReader<'_>) -> Result<NormConfig> {
     };
     Ok(NormConfig {
         kind,
+        weight: true,
         bias,
         epsilon: c.number_or("layer_norm_eps", 1e-5)?,
+        unit_offset: false,
     })
 }
 
@@ -155,6 +156,7 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
         input_dropout: c.dropout_or("hidden_dropout_prob", 0.0)?.min(0.1),
         dense: Some(DenseConfig::plain(width, Activation::Tanh)),
         dropout: 0.0,
+        bias: true,
     })
 }
 

@@ -15,7 +15,7 @@ pub(crate) const FAMILY: Family = Family {
     prefix: "roberta.",
     config,
     classifier,
-    masked_lm_config,
+    masked_lm_config: Some(masked_lm_config),
     masked_lm: &[
         ("dense.linear", "lm_head.dense"),
         ("dense.norm", "lm_head.layer_norm"),
@@ -66,6 +66,7 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
         input_dropout: dropout,
         dense: Some(DenseConfig::plain(encoder.hidden, Activation::Tanh)),
         dropout,
+        bias: true,
     })
 }
 

@@ -1,0 +1,89 @@
+//! BLOOM: scores that fall with distance instead of positions, and a norm of the embeddings.
+//! Paper: arXiv 2211.05100.
+
+use super::{Family, LoraDefaults, llama};
+use crate::config::{
+    Activation, Alibi, DropoutConfig, FeedForwardKind, Fusion, NormConfig, NormOrder,
+    TransformerConfig,
+};
+use crate::error::Result;
+use crate::json::ConfigReader;
+
+pub(crate) const FAMILY: Family = Family {
+    name: "bloom",
+    hugging_face: &["bloom"],
+    prefix: "transformer.",
+    config,
+    causal_lm_config: Some(llama::tied),
+    encoder: &[
+        ("embeddings.tokens", "word_embeddings"),
+        ("embeddings.norm", "word_embeddings_layernorm"),
+        ("layers.{}.attention_norm", "h.{}.input_layernorm"),
+        (
+            "layers.{}.attention.inputs",
+            "h.{}.self_attention.query_key_value",
+        ),
+        ("layers.{}.attention.output", "h.{}.self_attention.dense"),
+        (
+            "layers.{}.feed_forward_norm",
+            "h.{}.post_attention_layernorm",
+        ),
+        ("layers.{}.feed_forward.up", "h.{}.mlp.dense_h_to_4h"),
+        ("layers.{}.feed_forward.down", "h.{}.mlp.dense_4h_to_h"),
+        ("norm", "ln_f"),
+    ],
+    token_classification: &[("projection", "classifier")],
+    derived: &[],
+    lora: LoraDefaults {
+        alpha: 16.0,
+        targets: &["query_key_value"],
+    },
+    architectures: [
+        "BloomModel",
+        "BloomForCausalLM",
+        "BloomForSequenceClassification",
+        "BloomForTokenClassification",
+    ],
+    ..llama::FAMILY
+};
+
+fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
+    let hidden = c.size_of("hidden_size", "n_embed")?;
+    let mut config = TransformerConfig::llama(
+        c.size("vocab_size")?,
+        hidden,
+        match c.value("n_layer") {
+            Some(_) => c.layers("n_layer")?,
+            None => c.layers("num_hidden_layers")?,
+        },
+        c.size_of("n_head", "num_attention_heads")?,
+    );
+    config.context = c.optional_size("seq_length")?;
+    config.embedding.norm = true;
+    config.alibi = Some(Alibi::AfterScale);
+    config.fused_attention = Some(Fusion::Groups);
+    (config.attention_bias, config.attention_output_bias) = (true, true);
+    config.intermediate = 4 * hidden;
+    config.feed_forward = FeedForwardKind::Plain;
+    config.feed_forward_bias = true;
+    config.activation = Activation::GeluTanh;
+    config.norm = NormConfig::layer(c.number_or("layer_norm_epsilon", 1e-5)?);
+    if c.flag_or("apply_residual_connection_post_layernorm", false)? {
+        config.order = NormOrder::PreResidual;
+    }
+    config.dropout = dropout(c)?;
+    config.initializer_range = c.number_or("initializer_range", 0.02)?;
+    Ok(config)
+}
+
+/// The rates as BLOOM and Falcon state them.
+pub(super) fn dropout(c: &ConfigReader<'_>) -> Result<DropoutConfig> {
+    let hidden = c.dropout_or("hidden_dropout", 0.0)?;
+    Ok(DropoutConfig {
+        embedding: 0.0,
+        attention: c.dropout_or("attention_dropout", 0.0)?,
+        attention_output: hidden,
+        feed_forward: 0.0,
+        feed_forward_output: hidden,
+    })
+}

@@ -1,0 +1,89 @@
+//! Falcon in its three forms: one key and value for all heads, some for groups of heads, or ALiBi with one for each.
+//! Paper: arXiv 2311.16867.
+
+use super::{Family, LoraDefaults, bloom, llama, rope};
+use crate::config::{
+    Activation, Alibi, FeedForwardKind, Fusion, NormConfig, NormOrder, TransformerConfig,
+};
+use crate::error::Result;
+use crate::json::ConfigReader;
+
+pub(crate) const FAMILY: Family = Family {
+    name: "falcon",
+    hugging_face: &["falcon"],
+    prefix: "transformer.",
+    config,
+    causal_lm_config: Some(llama::tied),
+    encoder: &[
+        ("embeddings.tokens", "word_embeddings"),
+        ("layers.{}.attention_norm", "h.{}.input_layernorm"),
+        ("layers.{}.attention_norm", "h.{}.ln_attn"),
+        (
+            "layers.{}.attention.inputs",
+            "h.{}.self_attention.query_key_value",
+        ),
+        ("layers.{}.attention.output", "h.{}.self_attention.dense"),
+        (
+            "layers.{}.feed_forward_norm",
+            "h.{}.post_attention_layernorm",
+        ),
+        ("layers.{}.feed_forward_norm", "h.{}.ln_mlp"),
+        ("layers.{}.feed_forward.up", "h.{}.mlp.dense_h_to_4h"),
+        ("layers.{}.feed_forward.down", "h.{}.mlp.dense_4h_to_h"),
+        ("norm", "ln_f"),
+    ],
+    token_classification: &[("projection", "classifier")],
+    derived: &[],
+    lora: LoraDefaults {
+        alpha: 16.0,
+        targets: &["query_key_value"],
+    },
+    architectures: [
+        "FalconModel",
+        "FalconForCausalLM",
+        "FalconForSequenceClassification",
+        "FalconForTokenClassification",
+    ],
+    ..llama::FAMILY
+};
+
+fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
+    let hidden = c.size_of("hidden_size", "n_embed")?;
+    let mut config = TransformerConfig::llama(
+        c.size("vocab_size")?,
+        hidden,
+        c.layers("num_hidden_layers")?,
+        c.size("num_attention_heads")?,
+    );
+    config.context = Some(c.size_or("max_position_embeddings", 2048)?);
+    let grouped = c.flag_or("new_decoder_architecture", false)?;
+    let one_key = c.flag_or("multi_query", true)?;
+    let parallel = c.flag_or("parallel_attn", true)?;
+    let norms = c.size_or("num_ln_in_parallel_attn", if grouped { 2 } else { 1 })?;
+    let key_value_heads = c.size_or("num_kv_heads", config.heads)?;
+    config.key_value_heads = match one_key && !grouped {
+        true => 1,
+        false => key_value_heads,
+    };
+    config.fused_attention = Some(Fusion::Groups);
+    config.order = match grouped || parallel {
+        true => NormOrder::Parallel {
+            shared: !grouped || norms == 1,
+        },
+        false => NormOrder::Pre { skips_first: false },
+    };
+    match c.flag_or("alibi", false)? {
+        true => config.alibi = Some(Alibi::BeforeScale),
+        false => config.rotary = Some(rope::rotary(c, config.head_dim, 10_000.0)?),
+    }
+    let bias = c.flag_or("bias", false)?;
+    (config.attention_bias, config.attention_output_bias) = (bias, bias);
+    config.intermediate = c.size_or("ffn_hidden_size", 4 * hidden)?;
+    config.feed_forward = FeedForwardKind::Plain;
+    config.feed_forward_bias = bias;
+    config.activation = c.activation_or("activation", Activation::Gelu)?;
+    config.norm = NormConfig::layer(c.number_or("layer_norm_epsilon", 1e-5)?);
+    config.dropout = bloom::dropout(c)?;
+    config.initializer_range = c.number_or("initializer_range", 0.02)?;
+    Ok(config)
+}

@@ -1,0 +1,80 @@
+//! Mistral: Llama with a sliding attention window. Mixtral: Mistral with experts.
+//! Papers: arXiv 2310.06825, arXiv 2401.04088.
+
+use super::{Family, llama};
+use crate::config::{Experts, TransformerConfig};
+use crate::error::Result;
+use crate::json::ConfigReader;
+
+pub(crate) const FAMILY: Family = Family {
+    name: "mistral",
+    hugging_face: &["mistral"],
+    config: |c| mistral(c, 10_000.0, Some(4096)),
+    architectures: [
+        "MistralModel",
+        "MistralForCausalLM",
+        "MistralForSequenceClassification",
+        "MistralForTokenClassification",
+    ],
+    ..llama::FAMILY
+};
+
+pub(crate) const MIXTRAL: Family = Family {
+    name: "mixtral",
+    hugging_face: &["mixtral"],
+    config: mixtral,
+    experts: &[
+        (
+            "layers.{}.feed_forward.router",
+            "layers.{}.block_sparse_moe.gate",
+        ),
+        ("layers.{}.feed_forward.router", "layers.{}.mlp.gate"),
+        (
+            "layers.{}.feed_forward.experts.gate_up",
+            "layers.{}.block_sparse_moe.experts.*.(w1,w3).weight",
+        ),
+        (
+            "layers.{}.feed_forward.experts.gate_up",
+            "layers.{}.mlp.experts.gate_up_proj",
+        ),
+        (
+            "layers.{}.feed_forward.experts.down",
+            "layers.{}.block_sparse_moe.experts.*.w2.weight",
+        ),
+        (
+            "layers.{}.feed_forward.experts.down",
+            "layers.{}.mlp.experts.down_proj",
+        ),
+    ],
+    architectures: [
+        "MixtralModel",
+        "MixtralForCausalLM",
+        "MixtralForSequenceClassification",
+        "MixtralForTokenClassification",
+    ],
+    ..llama::FAMILY
+};
+
+fn mistral(c: &ConfigReader<'_>, theta: f64, window: Option<usize>) -> Result<TransformerConfig> {
+    let mut config = llama::decoder(c, theta)?;
+    config.key_value_heads = llama::key_value_heads(c, config.heads, 8)?;
+    let window = match c.is_null("sliding_window") {
+        true => None,
+        false => c.optional_size("sliding_window")?.or(window),
+    };
+    config.windows = vec![window; config.layers];
+    Ok(config)
+}
+
+fn mixtral(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
+    let mut config = mistral(c, 1e6, None)?;
+    config.norm.epsilon = c.number_or("rms_norm_eps", 1e-5)?;
+    config.experts = Some(Experts {
+        count: c.size_or("num_local_experts", 8)?,
+        per_token: c.size_or("num_experts_per_tok", 2)?,
+        intermediate: config.intermediate,
+        renormalise: true,
+        layers: Vec::new(),
+    });
+    Ok(config)
+}

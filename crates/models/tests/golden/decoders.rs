@@ -1,0 +1,292 @@
+//! Every decoder family against its reference implementation, on the seeded checkpoints of `tests/golden/decoders`.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use engraft_hub::{Handle, Preset, Weights};
+use engraft_kernels::{ClassTargets, Key, gather_rows};
+use engraft_models::{
+    CausalLmHead, Checkpoint, HeadKind, KeyValueCache, Mode, PackedTokens, TokenBatch, Transformer,
+};
+use serde_json::{Map, Value};
+
+use crate::reference::{
+    cases, check_gradient, golden, gradients_in_order, initial, largest_difference, sequences,
+    values,
+};
+
+/// One case: the model, the inputs and the reference's outputs.
+struct Case {
+    name: String,
+    checkpoint: Checkpoint,
+    decoder: Transformer,
+    head: Option<CausalLmHead>,
+    tensors: Weights,
+    sequences: Vec<Vec<u32>>,
+    about: Value,
+    device: Device,
+}
+
+fn open(name: &str, device: Device) -> Case {
+    let path = golden("decoders").join(name);
+    let preset = Preset::open(&Handle::Folder(path.clone())).unwrap();
+    let checkpoint = Checkpoint::open(preset, &Map::new(), false)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let about: Value =
+        serde_json::from_slice(&std::fs::read(path.join("case.json")).unwrap()).unwrap();
+    let tensors = Weights::open_file(&path.join("case.safetensors")).unwrap();
+    let decoder = checkpoint.encoder(&initial(&device));
+    let decoder = decoder.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let writes = about["head"].as_str() == Some("causal_lm");
+    let head = writes.then(|| checkpoint.causal_lm(true, &initial(&device)).unwrap());
+    Case {
+        name: name.to_owned(),
+        sequences: sequences(&tensors)
+            .into_iter()
+            .map(|(ids, _)| ids)
+            .collect(),
+        checkpoint,
+        decoder,
+        head,
+        tensors,
+        about,
+        device,
+    }
+}
+
+impl Case {
+    fn batch(&self, sequences: &[Vec<u32>], starts: Vec<usize>) -> TokenBatch {
+        let mut packed = PackedTokens::default();
+        for ids in sequences {
+            packed.push(ids, &vec![0; ids.len()]);
+        }
+        let config = &self.checkpoint.config().transformer;
+        TokenBatch::continued(&packed, starts, config, &self.device)
+    }
+
+    fn hidden(&self, sequences: &[Vec<u32>]) -> Tensor<2> {
+        let batch = self.batch(sequences, vec![0; sequences.len()]);
+        self.decoder.forward(&batch, Mode::Evaluate)
+    }
+
+    fn logits(&self, hidden: Tensor<2>) -> Vec<f32> {
+        values(self.head.as_ref().unwrap().forward(hidden, &self.decoder))
+    }
+
+    fn expected(&self, name: &str) -> Vec<f32> {
+        self.tensors.require(name).unwrap().to_f32().unwrap()
+    }
+
+    /// The rows at which a next token is told, and these tokens.
+    fn next_tokens(&self) -> (Tensor<1, Int>, ClassTargets) {
+        let (mut rows, mut targets, mut start) = (Vec::new(), Vec::new(), 0);
+        for ids in &self.sequences {
+            for (place, &next) in ids.iter().enumerate().skip(1) {
+                rows.push((start + place - 1) as i32);
+                targets.push(next);
+            }
+            start += ids.len();
+        }
+        let count = rows.len();
+        let rows = Tensor::from_data(TensorData::new(rows, [count]), &self.device);
+        (rows, ClassTargets::new(targets))
+    }
+
+    /// The last token's logits of each sequence, uncached.
+    fn last_logits(&self, sequences: &[Vec<u32>]) -> Vec<f32> {
+        let batch = self.batch(sequences, vec![0; sequences.len()]);
+        let hidden = self.decoder.forward(&batch, Mode::Evaluate);
+        self.logits(batch.last(hidden))
+    }
+}
+
+/// Whether two lists agree to 1e-5 of their largest value.
+fn check_close(left: &[f32], right: &[f32], what: &str) {
+    let scale = right
+        .iter()
+        .fold(1f32, |scale, value| scale.max(value.abs()));
+    let error = largest_difference(left, right);
+    assert!(error < 1e-5 * scale, "{what}: {error} of {scale}");
+}
+
+fn names() -> Vec<String> {
+    cases(&golden("decoders"), 42)
+}
+
+#[test]
+fn hidden_states_and_logits_of_decoders_agree_with_the_reference_library() {
+    let mut failures = Vec::new();
+    for name in names() {
+        let case = open(&name, Device::flex());
+        let hidden = case.hidden(&case.sequences);
+        let error = largest_difference(&values(hidden.clone()), &case.expected("hidden"));
+        if error >= 1e-4 {
+            failures.push(format!("{name}: hidden states differ by {error}"));
+        }
+        let logits = match &case.head {
+            Some(_) => case.logits(hidden),
+            None => {
+                let kind = HeadKind::Classification;
+                let classes = case.checkpoint.stored_classes(kind).unwrap();
+                let initial = initial(&case.device);
+                let head = case.checkpoint.classifier(kind, classes, true, &initial);
+                let batch = case.batch(&case.sequences, vec![0; case.sequences.len()]);
+                values(head.unwrap().forward(hidden, &batch, Mode::Evaluate))
+            }
+        };
+        let error = largest_difference(&logits, &case.expected("logits"));
+        if error >= 1e-4 {
+            failures.push(format!("{name}: logits differ by {error}"));
+        }
+        let report = case.checkpoint.report();
+        assert!(report.is_complete(), "{name}: {report}");
+        assert!(report.unexpected.is_empty(), "{name}: {report}");
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn a_batch_of_texts_equals_them_one_by_one() {
+    for name in names() {
+        let case = open(&name, Device::flex());
+        let together = values(case.hidden(&case.sequences));
+        let alone = case.sequences.iter();
+        let alone: Vec<f32> = alone
+            .flat_map(|ids| values(case.hidden(std::slice::from_ref(ids))))
+            .collect();
+        check_close(&together, &alone, &name);
+    }
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    let ids = value.as_array().unwrap().iter();
+    ids.map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+fn largest(logits: &[f32]) -> u32 {
+    let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    best.unwrap().0 as u32
+}
+
+/// What the reference wrote after each prompt: prompt and new ids.
+fn written(case: &Case) -> Vec<(Vec<u32>, Vec<u32>)> {
+    let written = case.about["generate"].as_array().into_iter().flatten();
+    written
+        .map(|one| (ids(&one["prompt"]), ids(&one["ids"])))
+        .collect()
+}
+
+/// Texts of different lengths go on together, each in its slot; those whose rotations change are read anew, as the program does.
+#[test]
+fn cached_texts_go_on_as_the_reference_library_writes_them_and_as_uncached() {
+    for name in names() {
+        let case = open(&name, Device::flex());
+        let written = written(&case);
+        if written.is_empty() {
+            continue;
+        }
+        let config = &case.checkpoint.config().transformer;
+        let vocabulary = config.vocabulary;
+        let slots: Vec<usize> = (0..written.len()).rev().collect();
+        let mut cache = KeyValueCache::new(config, slots.len(), 4, &case.device);
+        let mut texts: Vec<Vec<u32>> = written.iter().map(|(prompt, _)| prompt.clone()).collect();
+        let steps = written[0].1.len();
+        for step in 0..steps {
+            let reads_anew = |text: &Vec<u32>| {
+                let changes =
+                    |rotary: &engraft_models::Rotary| rotary.changes(text.len() - 1, text.len());
+                config.rotary.as_ref().is_some_and(changes)
+            };
+            let whole = step == 0 || texts.iter().any(reads_anew);
+            let (new, starts): (Vec<Vec<u32>>, Vec<usize>) = if whole {
+                slots.iter().for_each(|&slot| cache.clear(slot));
+                (texts.clone(), vec![0; texts.len()])
+            } else {
+                let new = texts.iter().map(|text| text[text.len() - 1..].to_vec());
+                (
+                    new.collect(),
+                    texts.iter().map(|text| text.len() - 1).collect(),
+                )
+            };
+            let batch = case.batch(&new, starts);
+            let hidden = case.decoder.forward_cached(&batch, &slots, &mut cache);
+            let logits = case.logits(batch.last(hidden));
+            let uncached = case.last_logits(&texts);
+            check_close(&logits, &uncached, &format!("{name}: step {step}"));
+            for (text, logits) in texts.iter_mut().zip(logits.chunks(vocabulary)) {
+                text.push(largest(logits));
+            }
+        }
+        for (text, (prompt, expected)) in texts.iter().zip(&written) {
+            assert_eq!(text[prompt.len()..], expected[..], "{name}");
+        }
+    }
+}
+
+#[test]
+fn losses_of_decoders_agree_with_the_reference_library() {
+    let mut compared = 0;
+    for name in names() {
+        let case = open(&name, Device::flex());
+        let (Some(head), Some(expected)) = (&case.head, case.about["loss"].as_f64()) else {
+            continue;
+        };
+        let (rows, targets) = case.next_tokens();
+        let count = targets.classes.len();
+        let hidden = gather_rows(case.hidden(&case.sequences), rows);
+        let (sum, told) = head.loss(hidden, &case.decoder, targets);
+        let loss = f64::from(sum.into_scalar::<f32>()) / count as f64;
+        assert!(
+            (loss - expected).abs() < 1e-5 * expected,
+            "{name}: {loss} instead of {expected}"
+        );
+        let told = values(told);
+        let mean = told.chunks(2).map(|row| f64::from(row[0])).sum::<f64>() / count as f64;
+        assert!((mean - loss).abs() < 1e-6 * loss, "{name}");
+        compared += 1;
+    }
+    assert!(compared >= 4, "{compared} cases");
+}
+
+#[test]
+fn gradients_of_decoders_agree_with_the_reference_library() {
+    let has_gradients = |name: &String| {
+        golden("decoders")
+            .join(name)
+            .join("gradients.safetensors")
+            .exists()
+    };
+    let names: Vec<String> = names().into_iter().filter(has_gradients).collect();
+    assert!(names.len() >= 4, "golden gradients are missing: {names:?}");
+    for name in names {
+        let case = open(&name, Device::flex().autodiff());
+        let hidden = case.decoder.forward(
+            &case.batch(&case.sequences, vec![0; case.sequences.len()]),
+            Mode::Train(Key::new(1)),
+        );
+        let (rows, targets) = case.next_tokens();
+        let count = targets.classes.len();
+        let head = case.head.as_ref().unwrap();
+        let (sum, _) = head.loss(gather_rows(hidden, rows), &case.decoder, targets);
+        let loss = sum / count as f64;
+        let grads = loss.backward();
+        let expected =
+            Weights::open_file(&golden("decoders").join(&name).join("gradients.safetensors"))
+                .unwrap();
+        let kind = HeadKind::CausalLm;
+        let mut compared = 0;
+        let mut compare = |named: Vec<engraft_models::NamedTensor>| {
+            for tensor in named {
+                let theirs = expected.require(&tensor.name).unwrap().to_f32().unwrap();
+                check_gradient(&case.name, &tensor.name, &tensor.values, &theirs);
+                compared += 1;
+            }
+        };
+        let body = gradients_in_order(&case.decoder, &grads);
+        compare(
+            case.checkpoint
+                .named_values(&case.decoder, HeadKind::None, kind, body),
+        );
+        let projection = gradients_in_order(head, &grads);
+        compare(case.checkpoint.named_values(head, kind, kind, projection));
+        assert_eq!(compared, expected.len(), "{}", case.name);
+    }
+}
