@@ -14,6 +14,7 @@ use tokenizers::{
     PreTokenizerWrapper, Token, TokenizerImpl,
 };
 
+use crate::pieces::{Replaced, byte_of};
 use crate::sentence_piece::SentencePiece;
 
 /// From text to tokens and back.
@@ -68,10 +69,48 @@ impl tokenizers::Normalizer for Part<NormalizerWrapper> {
 impl tokenizers::Decoder for Part<DecoderWrapper> {
     fn decode_chain(&self, tokens: Vec<String>) -> tokenizers::Result<Vec<String>> {
         match self {
-            Part::Library(decoder) => decoder.decode_chain(tokens),
+            Part::Library(decoder) => chain(decoder, tokens),
             Part::SentencePiece(model) => Ok(vec![model.decode(&tokens)]),
         }
     }
+}
+
+/// The crate's decoder, but for byte tokens: a byte that is no part of a character does not make one more of those around it unreadable.
+/// This is SentencePiece's own rule, and lets a text be shown while it grows.
+fn chain(decoder: &DecoderWrapper, tokens: Vec<String>) -> tokenizers::Result<Vec<String>> {
+    use tokenizers::Decoder;
+    match decoder {
+        DecoderWrapper::Sequence(sequence) => sequence
+            .get_decoders()
+            .iter()
+            .try_fold(tokens, |tokens, decoder| chain(decoder, tokens)),
+        DecoderWrapper::ByteFallback(_) => Ok(join_bytes(tokens)),
+        other => other.decode_chain(tokens),
+    }
+}
+
+/// Each run of byte tokens as the text of its bytes.
+fn join_bytes(tokens: Vec<String>) -> Vec<String> {
+    let mut joined = Vec::with_capacity(tokens.len());
+    let mut bytes = Vec::new();
+    let flush = |bytes: &mut Vec<u8>, joined: &mut Vec<String>| {
+        if !bytes.is_empty() {
+            let mut text = String::new();
+            Replaced::EachByte.flush(bytes, &mut text);
+            joined.push(text);
+        }
+    };
+    for token in tokens {
+        match byte_of(&token) {
+            Some(byte) => bytes.push(byte),
+            None => {
+                flush(&mut bytes, &mut joined);
+                joined.push(token);
+            }
+        }
+    }
+    flush(&mut bytes, &mut joined);
+    joined
 }
 
 impl tokenizers::Model for Part<ModelWrapper> {

@@ -1,5 +1,7 @@
 //! The tokenizer as the other crates use it.
 
+mod document;
+
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,7 +11,9 @@ use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
 use crate::alphabet::{Alphabet, Spelled};
 use crate::files::Files;
 use crate::pipeline::{Pipeline, Places};
-use crate::{Error, LetterPolicy, Result, SpecialIds};
+use crate::{Error, LetterPolicy, Pieces, Result, SpecialIds};
+
+pub use document::Frame;
 
 /// One row's tokens: the text or texts, with the special tokens around them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -260,6 +264,12 @@ impl Tokenizer {
         using("decode ids", || self.inner.decode(ids, skip_special))
     }
 
+    /// The text of ids that come one by one, with or without the special tokens among them: what [`decode`](Tokenizer::decode) makes of
+    /// them, in pieces that are whole characters and never change.
+    pub fn pieces(&self, skip_special: bool) -> Pieces<'_> {
+        Pieces::new(self, skip_special)
+    }
+
     /// The id of a token.
     pub fn token_to_id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
@@ -314,6 +324,10 @@ impl Tokenizer {
     /// The files it was made from, names and bytes, to be saved beside a fine-tuned model.
     pub fn files(&self) -> Vec<(String, Vec<u8>)> {
         self.files.clone().into_inner()
+    }
+
+    pub(crate) fn inner(&self) -> &Pipeline {
+        &self.inner
     }
 
     /// [`Self::encode_truncated`] of one text, by its tokens as a whole.
@@ -437,7 +451,10 @@ fn cut(first: Part, second: Option<Part>, room: usize) -> Result<(Part, Option<P
 }
 
 /// Does something with the crate `tokenizers`.
-fn using<T>(action: &'static str, run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+pub(crate) fn using<T>(
+    action: &'static str,
+    run: impl FnOnce() -> tokenizers::Result<T>,
+) -> Result<T> {
     let reason = match shielded(run) {
         Ok(Ok(done)) => return Ok(done),
         Ok(Err(error)) => error.to_string(),

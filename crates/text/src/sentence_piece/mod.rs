@@ -7,6 +7,7 @@
 mod charsmap;
 mod family;
 mod file;
+mod joining;
 mod merges;
 mod names;
 mod normalizer;
@@ -25,7 +26,8 @@ use serde_json::{Map, Value};
 use tokenizers::Token;
 
 use self::family::Family;
-use self::file::{Kind, ModelFile, byte_of};
+use self::file::{Kind, ModelFile};
+pub(crate) use self::joining::Joining;
 use self::names::Names;
 use self::normalizer::Normalizer;
 use self::preparation::Preparation;
@@ -263,49 +265,19 @@ impl SentencePiece {
 
     /// The text of tokens, as the SentencePiece library joins pieces; tokens that were added stay as they are.
     pub(crate) fn decode(&self, tokens: &[String]) -> String {
-        let Stripping { once, all } = self.0.at_front;
+        let mut joining = self.joining();
         let mut text = String::new();
-        let mut bytes = Vec::new();
-        let mut stripped = false;
         for token in tokens {
-            let piece = if self.0.added.contains(token) {
-                None
-            } else {
-                let place = self.0.segmenter.find(token);
-                place.and_then(|place| self.0.segmenter.piece(place))
-            };
-            if piece.is_some_and(|piece| piece.kind == Kind::Byte) {
-                bytes.extend(byte_of(token));
-                continue;
-            }
-            push_bytes(&mut text, &mut bytes);
-            match piece.map(|piece| piece.kind) {
-                Some(Kind::Control) => {}
-                Some(Kind::Unknown) => text.push_str(&self.0.unknown_surface),
-                Some(_) => {
-                    let at_front = text.is_empty() && !stripped && (once || all);
-                    let rest = token.strip_prefix(SPACE).filter(|_| at_front);
-                    stripped |= rest.is_some() && !all;
-                    text.push_str(&rest.unwrap_or(token).replace(SPACE, " "));
-                }
-                None => text.push_str(token),
-            }
+            joining.push(token, &mut text);
         }
-        push_bytes(&mut text, &mut bytes);
-        if self.0.trims {
-            text = text.trim().to_owned();
-        }
+        joining.finish(&mut text);
         text
     }
-}
 
-/// Appends bytes that were decoded one by one; each that is no part of a character becomes a replacement character.
-fn push_bytes(text: &mut String, bytes: &mut Vec<u8>) {
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
+    /// The same for tokens that come one by one.
+    pub(crate) fn joining(&self) -> Joining {
+        Joining::new(self.clone())
     }
-    bytes.clear();
 }
 
 /// Whether a piece ends in a digit and a comma.

@@ -1,0 +1,151 @@
+//! A decoder with its head, ready to write.
+
+use burn::tensor::{DType, Device, Tensor};
+use engraft_kernels::Key;
+use engraft_models::{
+    CausalLmHead, Checkpoint, Initial, KeyValueCache, Mode, PackedTokens, TokenBatch, Transformer,
+    TransformerConfig,
+};
+
+use crate::error::{Error, Result};
+use crate::sampler::log_probability;
+
+/// A decoder with its language-model head.
+#[derive(Debug)]
+pub struct LanguageModel {
+    decoder: Transformer,
+    head: CausalLmHead,
+    device: Device,
+}
+
+impl LanguageModel {
+    /// Loads the weights of a preset onto a device; those that start from scratch are drawn from `seed`.
+    ///
+    /// # Errors
+    /// The preset has no language-model head, or its weights do not fit.
+    pub fn load(checkpoint: &Checkpoint, device: Device, seed: u64) -> Result<Self> {
+        let initial = Initial {
+            device: device.clone(),
+            key: Key::new(seed),
+        };
+        // The head is looked for first: without it nothing else needs to be read.
+        let head = checkpoint.causal_lm(true, &initial)?;
+        Ok(Self::new(checkpoint.encoder(&initial)?, head, device))
+    }
+
+    /// A model of parts that are on `device` already.
+    pub fn new(decoder: Transformer, head: CausalLmHead, device: Device) -> Self {
+        Self {
+            decoder,
+            head,
+            device,
+        }
+    }
+
+    /// The decoder's shape.
+    pub fn config(&self) -> &TransformerConfig {
+        self.decoder.config()
+    }
+
+    /// Tokens that a text may have at most: the positions that the model has vectors for, else the length that its file says it was made for.
+    pub fn context(&self) -> Option<usize> {
+        let config = self.config();
+        config.longest().or(config.context)
+    }
+
+    /// Refuses ids that the vocabulary does not have.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn check_ids(&self, ids: &[u32]) -> Result<()> {
+        let vocabulary = self.config().vocabulary;
+        match ids.iter().find(|&&id| id as usize >= vocabulary) {
+            Some(id) => Err(Error::Argument(format!(
+                "the token id {id} is outside the model's vocabulary, which ends at {}",
+                vocabulary.saturating_sub(1)
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The log-probability of each token of a text given those before it; one less than there are tokens.
+    ///
+    /// # Errors
+    /// An id outside the vocabulary, more tokens than the model has positions for, logits that are no numbers.
+    pub fn score(&self, ids: &[u32]) -> Result<Vec<f64>> {
+        self.check_ids(ids)?;
+        if let Some(longest) = self.config().longest()
+            && ids.len() > longest
+        {
+            return Err(Error::Argument(format!(
+                "the text has {} tokens, more than the {longest} positions of the model",
+                ids.len()
+            )));
+        }
+        if ids.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let mut packed = PackedTokens::default();
+        packed.push(ids, &vec![0; ids.len()]);
+        let batch = TokenBatch::new(&packed, self.config(), &self.device);
+        let hidden = self.decoder.forward(&batch, Mode::Evaluate);
+        let mut scores = Vec::with_capacity(ids.len());
+        // The logits of all tokens at once could be larger than the model.
+        for start in (0..ids.len().saturating_sub(1)).step_by(ROWS) {
+            let end = (start + ROWS).min(ids.len() - 1);
+            let width = hidden.dims()[1];
+            let rows = hidden.clone().slice([start..end, 0..width]);
+            let logits = self.logits(rows);
+            let vocabulary = self.config().vocabulary;
+            for (logits, &id) in logits.chunks(vocabulary).zip(&ids[start + 1..]) {
+                scores.push(log_probability(logits, id)?);
+            }
+        }
+        Ok(scores)
+    }
+
+    /// An empty cache.
+    pub(crate) fn cache(&self, slots: usize, capacity: usize) -> KeyValueCache {
+        KeyValueCache::new(self.config(), slots, capacity, &self.device)
+    }
+
+    /// Whether a text's keys must be computed anew once it has `length` tokens instead of one less.
+    pub(crate) fn reads_anew_at(&self, length: usize) -> bool {
+        let rotary = self.config().rotary.as_ref();
+        rotary.is_some_and(|rotary| rotary.changes(length.saturating_sub(1), length))
+    }
+
+    /// Reads `tokens`, sequence `i` into slot `slots[i]` after the `starts[i]` tokens that it holds; the logits that follow each sequence's
+    /// last token, one row after another.
+    pub(crate) fn read(
+        &self,
+        tokens: &PackedTokens,
+        starts: Vec<usize>,
+        slots: &[usize],
+        cache: &mut KeyValueCache,
+    ) -> Vec<f32> {
+        let batch = TokenBatch::continued(tokens, starts, self.config(), &self.device);
+        let mut read = || {
+            let hidden = self.decoder.forward_cached(&batch, slots, cache);
+            let hidden = match hidden.dims()[0] == slots.len() {
+                true => hidden,
+                false => batch.last(hidden),
+            };
+            self.logits(hidden)
+        };
+        // A token is many small parallel loops: from outside the pool each of them would wake a thread and wait for it.
+        rayon::scope(|_| read())
+    }
+
+    fn logits(&self, hidden: Tensor<2>) -> Vec<f32> {
+        let logits = self.head.forward(hidden, &self.decoder).into_data();
+        // Element by element, as other types have to go, 32 rows would take as long as a layer.
+        match logits.dtype() {
+            DType::F32 => logits.try_into_vec::<f32>().unwrap_or_default(),
+            _ => logits.iter::<f32>().collect(),
+        }
+    }
+}
+
+/// Rows whose logits are computed at once when a text is scored.
+const ROWS: usize = 256;

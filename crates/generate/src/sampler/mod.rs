@@ -1,0 +1,334 @@
+//! Samplers: how the next token is chosen from a row of logits.
+//!
+//! All but [`Greedy`] draw from `p = softmax(logits / temperature)` after leaving tokens out by a rule, in proportion to what `p` gives those
+//! that stay. The rules of `greedy`, `random`, `top_k` and `top_p`, their arguments, defaults and serialised names are KerasHub's
+//! (`keras_hub.samplers`); `min_p` is arXiv 2407.01082; `chain` is what Hugging Face's `generate` does with several rules at once.
+
+mod candidates;
+#[cfg(test)]
+mod distribution_tests;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use engraft_component::{Choice, Component};
+
+use crate::error::{Error, Result};
+use rule::Rule;
+
+pub use candidates::log_probability;
+
+/// How the next token is chosen.
+#[derive(Clone, Debug, PartialEq, Choice)]
+#[choice(default = TopK, kind = "sampler")]
+#[choice(absent(
+    beam = "it keeps several texts a row; use top_k or greedy",
+    BeamSampler = "it keeps several texts a row; use top_k or greedy",
+    contrastive = "it runs the model on each candidate; use top_k or greedy",
+    ContrastiveSampler = "it runs the model on each candidate; use top_k or greedy",
+    speculative = "it needs a second model; use top_k or greedy",
+    SpeculativeSampler = "it needs a second model; use top_k or greedy"
+))]
+pub enum Sampler {
+    /// The most probable token.
+    Greedy(Greedy),
+    /// Any token, by its probability.
+    Random(Random),
+    /// One of the k most probable tokens.
+    TopK(TopK),
+    /// One of the most probable tokens that make up a share of the probability.
+    TopP(TopP),
+    /// One of the tokens nearly as probable as the most probable one.
+    MinP(MinP),
+    /// Several rules one after the other.
+    Chain(Chain),
+}
+
+/// The most probable token; of equally probable ones that with the lowest id.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(
+    name = "greedy",
+    alias = "GreedySampler",
+    alias = "keras_hub>GreedySampler"
+)]
+pub struct Greedy {
+    /// What logits are divided by, above 0; it changes nothing here.
+    #[arg(default = 1.0)]
+    pub temperature: f64,
+}
+
+/// Any token, by its probability `softmax(logits / temperature)`.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(
+    name = "random",
+    alias = "RandomSampler",
+    alias = "keras_hub>RandomSampler"
+)]
+pub struct Random {
+    /// What the draws depend on; left out, they are other each time.
+    pub seed: Option<u64>,
+    /// What logits are divided by, above 0.
+    #[arg(default = 1.0)]
+    pub temperature: f64,
+}
+
+/// One of the `k` most probable tokens, in proportion to their probabilities.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(name = "top_k", alias = "TopKSampler", alias = "keras_hub>TopKSampler")]
+pub struct TopK {
+    /// How many tokens stay, at least 1.
+    #[arg(default = 5)]
+    pub k: usize,
+    /// What the draws depend on; left out, they are other each time.
+    pub seed: Option<u64>,
+    /// What logits are divided by, above 0.
+    #[arg(default = 1.0)]
+    pub temperature: f64,
+}
+
+/// One of the most probable tokens that make up a share `p` of the probability (Holtzman et al., arXiv 1904.09751).
+///
+/// In the order of falling probability, the first token stays, and another if those before it have `p` or less together. With `k`, only
+/// the `k` most probable tokens are looked at, with the probabilities they have among all.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(name = "top_p", alias = "TopPSampler", alias = "keras_hub>TopPSampler")]
+pub struct TopP {
+    /// The share, above 0 and at most 1.
+    #[arg(default = 0.1)]
+    pub p: f64,
+    /// How many tokens stay at most; left out, any number.
+    pub k: Option<usize>,
+    /// What the draws depend on; left out, they are other each time.
+    pub seed: Option<u64>,
+    /// What logits are divided by, above 0.
+    #[arg(default = 1.0)]
+    pub temperature: f64,
+}
+
+/// One of the tokens with at least `min_p` times the largest probability (Nguyen et al., arXiv 2407.01082).
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(name = "min_p", alias = "MinPSampler")]
+pub struct MinP {
+    /// The share of the largest probability, from 0 to 1.
+    #[arg(default = 0.1)]
+    pub min_p: f64,
+    /// What the draws depend on; left out, they are other each time.
+    pub seed: Option<u64>,
+    /// What logits are divided by, above 0.
+    #[arg(default = 1.0)]
+    pub temperature: f64,
+}
+
+/// The rules of `top_k`, `top_p` and `min_p` in this order, each on the probabilities of the tokens that the one before left, which are made
+/// to sum to 1 again. This is how Hugging Face's `generate` reads a `generation_config.json`.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(name = "chain")]
+pub struct Chain {
+    /// How many tokens stay, at least 1; left out, all.
+    pub top_k: Option<usize>,
+    /// The share of the probability, above 0 and at most 1; left out, all of it.
+    pub top_p: Option<f64>,
+    /// The share of the largest probability, from 0 to 1; left out, 0.
+    pub min_p: Option<f64>,
+    /// What the draws depend on; left out, they are other each time.
+    pub seed: Option<u64>,
+    /// What logits are divided by, above 0.
+    #[arg(default = 1.0)]
+    pub temperature: f64,
+}
+
+impl Sampler {
+    /// Refuses arguments that no sampler can have.
+    ///
+    /// # Errors
+    /// [`Error::Argument`], naming the sampler and its argument.
+    pub fn check(&self) -> Result<()> {
+        let name = |key: &str| format!("sampler {}: {key}", Choice::name(self));
+        let temperature = self.temperature();
+        // Computed in single precision, in which a tiny temperature would be 0.
+        let single = temperature as f32;
+        if !(single.is_normal() && single > 0.0) {
+            let mut message = format!(
+                "{}: expected a number above 0, found {temperature}",
+                name("temperature")
+            );
+            if temperature == 0.0 {
+                message.push_str("; the sampler greedy always takes the most probable token");
+            }
+            return Err(Error::Argument(message));
+        }
+        let Some(rule) = self.rule() else {
+            return Ok(());
+        };
+        let [k, p] = match self {
+            Self::Chain(_) => ["top_k", "top_p"],
+            _ => ["k", "p"],
+        };
+        if rule.top_k == Some(0) {
+            return Err(Error::expected(&name(k), "a whole number from 1", 0));
+        }
+        match rule.top_p {
+            Some(share) if !(share > 0.0 && share <= 1.0) => {
+                return Err(Error::expected(
+                    &name(p),
+                    "a number above 0 and at most 1",
+                    share,
+                ));
+            }
+            _ => {}
+        }
+        match rule.min_p {
+            Some(share) if !(0.0..=1.0).contains(&share) => Err(Error::expected(
+                &name("min_p"),
+                "a number from 0 to 1",
+                share,
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The token to follow, as its place in `logits` (`[vocabulary]`), by a `draw` uniform in `[0, 1)`.
+    ///
+    /// Tokens with a logit of minus infinity are never chosen. The arguments must have passed [`check`](Self::check). Tokens that stay divide
+    /// `[0, 1)` among them in the order of their ids, so that logits that differ by rounding alone choose alike.
+    ///
+    /// # Errors
+    /// [`Error::Logits`] if a logit is not a number or infinite, or no token is left.
+    pub fn choose(&self, logits: &[f32], draw: f64) -> Result<u32> {
+        match self.rule() {
+            None => candidates::largest_one(logits),
+            Some(rule) => rule.choose(logits, self.temperature() as f32, draw),
+        }
+    }
+
+    /// What logits are divided by.
+    pub fn temperature(&self) -> f64 {
+        match self {
+            Self::Greedy(it) => it.temperature,
+            Self::Random(it) => it.temperature,
+            Self::TopK(it) => it.temperature,
+            Self::TopP(it) => it.temperature,
+            Self::MinP(it) => it.temperature,
+            Self::Chain(it) => it.temperature,
+        }
+    }
+
+    /// The same with another temperature.
+    #[must_use]
+    pub fn with_temperature(mut self, new: f64) -> Self {
+        match &mut self {
+            Self::Greedy(Greedy { temperature })
+            | Self::Random(Random { temperature, .. })
+            | Self::TopK(TopK { temperature, .. })
+            | Self::TopP(TopP { temperature, .. })
+            | Self::MinP(MinP { temperature, .. })
+            | Self::Chain(Chain { temperature, .. }) => *temperature = new,
+        }
+        self
+    }
+
+    /// What the draws depend on, if that was said.
+    pub fn seed(&self) -> Option<u64> {
+        match self {
+            Self::Greedy(_) => None,
+            Self::Random(it) => it.seed,
+            Self::TopK(it) => it.seed,
+            Self::TopP(it) => it.seed,
+            Self::MinP(it) => it.seed,
+            Self::Chain(it) => it.seed,
+        }
+    }
+
+    /// Whether the choice depends on the draw.
+    pub fn draws(&self) -> bool {
+        !matches!(self, Self::Greedy(_))
+    }
+
+    /// The same with another seed, where there is one.
+    #[must_use]
+    pub fn with_seed(mut self, new: Option<u64>) -> Self {
+        match &mut self {
+            Self::Greedy(_) => {}
+            Self::Random(Random { seed, .. })
+            | Self::TopK(TopK { seed, .. })
+            | Self::TopP(TopP { seed, .. })
+            | Self::MinP(MinP { seed, .. })
+            | Self::Chain(Chain { seed, .. }) => *seed = new,
+        }
+        self
+    }
+
+    /// Which tokens stay; none for [`Greedy`].
+    fn rule(&self) -> Option<Rule> {
+        let all = Rule::default();
+        match self {
+            Self::Greedy(_) => None,
+            Self::Random(_) => Some(all),
+            Self::TopK(it) => Some(Rule {
+                top_k: Some(it.k),
+                ..all
+            }),
+            Self::TopP(it) => Some(Rule {
+                top_k: it.k,
+                top_p: Some(it.p),
+                ..all
+            }),
+            Self::MinP(it) => Some(Rule {
+                min_p: Some(it.min_p),
+                ..all
+            }),
+            Self::Chain(it) => Some(Rule {
+                top_k: it.top_k,
+                top_p: it.top_p,
+                min_p: it.min_p,
+                renormalizes: true,
+            }),
+        }
+    }
+}
+
+/// So that `TopK { .. }.into()` serves where a sampler may be left out.
+macro_rules! optional {
+    ($($sampler:ident),+) => {$(
+        impl From<$sampler> for Option<Sampler> {
+            fn from(sampler: $sampler) -> Self {
+                Some(sampler.into())
+            }
+        }
+    )+};
+}
+
+optional!(Greedy, Random, TopK, TopP, MinP, Chain);
+
+/// The sampler's name and its arguments, those left out and a temperature of 1 not among them: `top_k k=5 seed=1`.
+impl fmt::Display for Sampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Choice::name(self))?;
+        let k = |k: Option<usize>| k.map(|k| k as f64);
+        let arguments = match self {
+            Self::Greedy(_) | Self::Random(_) => vec![],
+            Self::TopK(it) => vec![("k", k(Some(it.k)))],
+            Self::TopP(it) => vec![("p", Some(it.p)), ("k", k(it.k))],
+            Self::MinP(it) => vec![("min_p", Some(it.min_p))],
+            Self::Chain(it) => vec![
+                ("top_k", k(it.top_k)),
+                ("top_p", it.top_p),
+                ("min_p", it.min_p),
+            ],
+        };
+        for (key, value) in arguments {
+            if let Some(value) = value {
+                write!(f, " {key}={value}")?;
+            }
+        }
+        if self.temperature() != 1.0 {
+            write!(f, " temperature={}", self.temperature())?;
+        }
+        match self.seed() {
+            Some(seed) => write!(f, " seed={seed}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Names, defaults and refusals of the samplers.
+
+use engraft_component::{decode, read_yaml};
+
+use super::*;
+
+fn read(yaml: &str) -> Result<Sampler, String> {
+    let node = read_yaml(yaml.as_bytes(), "f.yaml").unwrap();
+    decode::<Sampler>(&node)
+        .map(|(sampler, _)| sampler)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn samplers_are_read_by_their_names_and_by_those_of_keras_hub() {
+    assert_eq!(read("greedy").unwrap(), Greedy::default().into());
+    assert_eq!(read("top_k").unwrap(), Sampler::default());
+    for name in [
+        "TopPSampler",
+        "keras_hub>TopPSampler",
+        "keras_hub.samplers.TopPSampler",
+    ] {
+        let sampler = read(&format!(
+            "{{class_path: '{name}', init_args: {{p: 0.9, k: 3}}}}"
+        ));
+        let expected = TopP {
+            p: 0.9,
+            k: Some(3),
+            ..TopP::default()
+        };
+        assert_eq!(sampler.unwrap(), expected.into(), "{name}");
+    }
+    assert_eq!(read("random").unwrap(), Random::default().into());
+    assert_eq!(read("min_p").unwrap(), MinP::default().into());
+    assert_eq!(read("chain").unwrap(), Chain::default().into());
+    assert_eq!(
+        read("beam").unwrap_err(),
+        "f.yaml:1: beam cannot be used: it keeps several texts a row; use top_k or greedy"
+    );
+    assert!(
+        read("topk")
+            .unwrap_err()
+            .contains("Did you mean \"top_k\"?")
+    );
+    assert!(
+        read("{class_path: top_k, init_args: {p: 0.5}}")
+            .unwrap_err()
+            .contains("unknown key")
+    );
+}
+
+#[test]
+fn defaults_are_those_of_keras_hub() {
+    let (top_k, top_p) = (TopK::default(), TopP::default());
+    assert_eq!((top_k.k, top_k.seed, top_k.temperature), (5, None, 1.0));
+    assert_eq!(
+        (top_p.p, top_p.k, top_p.seed, top_p.temperature),
+        (0.1, None, None, 1.0)
+    );
+}
+
+#[test]
+fn impossible_arguments_are_refused_by_sampler_and_key() {
+    let refusal = |sampler: Sampler| sampler.check().unwrap_err().to_string();
+    let with = |temperature| {
+        Sampler::from(TopK {
+            temperature,
+            ..TopK::default()
+        })
+    };
+    assert_eq!(
+        refusal(with(0.0)),
+        "sampler top_k: temperature: expected a number above 0, found 0; the sampler greedy always takes the most probable token"
+    );
+    for wrong in [-1.0, f64::NAN, f64::INFINITY, 1e-60, 1e60] {
+        let message = refusal(with(wrong));
+        assert!(
+            message.starts_with("sampler top_k: temperature: expected"),
+            "{message}"
+        );
+    }
+    assert!(refusal(Greedy { temperature: -0.5 }.into()).contains("sampler greedy"));
+    assert_eq!(
+        refusal(
+            TopK {
+                k: 0,
+                ..TopK::default()
+            }
+            .into()
+        ),
+        "sampler top_k: k: expected a whole number from 1, found 0"
+    );
+    for wrong in [0.0, -0.1, 1.5, f64::NAN] {
+        let message = refusal(
+            TopP {
+                p: wrong,
+                ..TopP::default()
+            }
+            .into(),
+        );
+        assert_eq!(
+            message,
+            format!("sampler top_p: p: expected a number above 0 and at most 1, found {wrong}")
+        );
+    }
+    assert!(
+        refusal(
+            TopP {
+                k: Some(0),
+                ..TopP::default()
+            }
+            .into()
+        )
+        .contains("k: expected")
+    );
+    for wrong in [-0.1, 1.5, f64::NAN] {
+        assert!(
+            refusal(
+                MinP {
+                    min_p: wrong,
+                    ..MinP::default()
+                }
+                .into()
+            )
+            .contains("min_p: ")
+        );
+    }
+    assert!(
+        refusal(
+            Chain {
+                top_k: Some(0),
+                ..Chain::default()
+            }
+            .into()
+        )
+        .contains("top_k: ")
+    );
+    assert!(Sampler::default().check().is_ok());
+}
+
+#[test]
+fn a_sampler_is_told_in_one_line() {
+    assert_eq!(Sampler::default().to_string(), "top_k k=5");
+    let chain = Chain {
+        top_k: Some(50),
+        top_p: Some(0.9),
+        min_p: None,
+        seed: Some(1),
+        temperature: 0.6,
+    };
+    assert_eq!(
+        Sampler::from(chain).to_string(),
+        "chain top_k=50 top_p=0.9 temperature=0.6 seed=1"
+    );
+    assert_eq!(Sampler::from(Greedy::default()).to_string(), "greedy");
+}
