@@ -16,19 +16,21 @@ pub enum Model {
     SequenceRegression(SequenceRegression),
     /// A masked language model.
     MLM(MLM),
+    /// A language model that writes on.
+    CausalLM(CausalLM),
     /// Hidden states.
     Embed(Embed),
-    /// The logits of a masked language model.
+    /// The logits of a language model.
     Inference(Inference),
 }
 
 /// Declares the models: each is a task's arguments among those of training.
 macro_rules! models {
-    ($($(#[doc = $doc:literal])+ $name:ident, $alias:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident $(, $alias:literal)?;)+) => {
         $(
             $(#[doc = $doc])+
             #[derive(Clone, Debug, PartialEq, Component)]
-            #[component(alias = $alias)]
+            $(#[component(alias = $alias)])?
             // They have the names that users write.
             #[allow(clippy::upper_case_acronyms)]
             pub struct $name {
@@ -68,8 +70,10 @@ models! {
     SequenceRegression, "modelgenerator.tasks.SequenceRegression";
     /// Trains a masked language model: tells the tokens that stood where some are masked.
     MLM, "modelgenerator.tasks.MLM";
+    /// Trains a causal language model: tells each token of a text from those before it.
+    CausalLM;
     /// Computes what the backbone makes of each sequence, for every token or pooled into one vector.
     Embed, "modelgenerator.tasks.Embed";
-    /// Computes the logits of the backbone's own masked-language-model head for every token.
+    /// Computes the logits of the backbone's own language-model head, masked or causal, for every token.
     Inference, "modelgenerator.tasks.Inference";
 }

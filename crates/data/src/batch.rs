@@ -112,6 +112,13 @@ pub fn plan_window(
     batches
 }
 
+/// The rows of these lengths in the order of the file, in batches of at most `budget` tokens; a row that is longer alone is a batch of its
+/// own.
+pub fn plan_tokens(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
+    let rows: Vec<(usize, usize)> = lengths.iter().copied().zip(0..).collect();
+    cut_by_tokens(&rows, budget)
+}
+
 /// Fills batches in order of `(length, row)` as long as the sum of lengths stays in the budget.
 fn cut_by_tokens(sorted: &[(usize, usize)], budget: usize) -> Vec<Vec<usize>> {
     let mut batches = vec![];
@@ -181,6 +188,15 @@ mod tests {
         );
         batches.sort_by_key(|batch| batch.iter().copied().min());
         assert_eq!(batches, [vec![0], vec![3, 4, 1], vec![2]]);
+    }
+
+    #[test]
+    fn rows_in_file_order_are_cut_by_tokens() {
+        assert_eq!(
+            plan_tokens(&[5, 4, 50, 3, 3], 10),
+            [vec![0, 1], vec![2], vec![3, 4]]
+        );
+        assert!(plan_tokens(&[], 10).is_empty());
     }
 
     #[test]

@@ -179,7 +179,7 @@ fn text_column<'a>(table: &'a Table, name: &str, roles: &Roles) -> Result<&'a Co
     };
     match table.column(name).or_else(renamed).or_else(only) {
         Some(column) => Ok(column),
-        None => required(table, name, roles.texts_key),
+        None => required(table, name, roles.key_of(name)),
     }
 }
 

@@ -35,7 +35,7 @@ mod unit;
 mod write;
 
 pub use arguments::{Batching, NoSampler, Rows, Source, SplitSize};
-pub use batch::{BatchBy, Order, plan_rows, plan_window};
+pub use batch::{BatchBy, Order, plan_rows, plan_tokens, plan_window};
 pub use class_weight::ClassWeight;
 pub use error::Error;
 pub use examples::Examples;
@@ -43,10 +43,10 @@ pub use folds::{FoldedRows, Folds};
 pub use labels::{Label, Labels};
 pub use load::Splits;
 pub use module::{
-    ClassificationDataModule, ColumnRetrievalDataModule, DataModule, DependencyMappingDataModule,
-    MLMDataModule, Masking, Naming, RNAMeanRibosomeLoadDataModule, RegressionDataModule, Selection,
-    SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
-    TokenClassificationDataModule,
+    CausalLMDataModule, ClassificationDataModule, ColumnRetrievalDataModule, DataModule,
+    DependencyMappingDataModule, MLMDataModule, Masking, Naming, RNAMeanRibosomeLoadDataModule,
+    RegressionDataModule, Selection, SequenceClassificationDataModule,
+    SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
 };
 pub use read::{
     Format, Header, Quote, ReaderArguments, ReaderOptions, SampleBy, read_table, table_of_bytes,

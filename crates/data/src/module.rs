@@ -12,9 +12,10 @@ use crate::error::Error;
 use crate::folds::Folds;
 
 pub use components::{
-    ClassificationDataModule, MLMDataModule, Masking, Naming, RNAMeanRibosomeLoadDataModule,
-    RegressionDataModule, Selection, SequenceClassificationDataModule,
-    SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
+    CausalLMDataModule, ClassificationDataModule, MLMDataModule, Masking, Naming,
+    RNAMeanRibosomeLoadDataModule, RegressionDataModule, Selection,
+    SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
+    TokenClassificationDataModule,
 };
 pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
 pub(crate) use roles::{Carried, Cut, DEFAULT_ID, LabelKind, LabelRole, Roles};
@@ -44,6 +45,8 @@ pub enum DataModule {
     Regression(RegressionDataModule),
     /// Sequences without labels, of which parts are masked and predicted.
     Mlm(MLMDataModule),
+    /// Texts, perhaps with prompts, that a language model learns to write.
+    CausalLm(CausalLMDataModule),
     /// Some columns under other names, all of which come back with the predictions.
     ColumnRetrieval(ColumnRetrievalDataModule),
     /// All mutants of one letter of each sequence.
@@ -63,6 +66,7 @@ macro_rules! any {
             DataModule::SequenceRegression($it) => $value,
             DataModule::Regression($it) => $value,
             DataModule::Mlm($it) => $value,
+            DataModule::CausalLm($it) => $value,
             DataModule::ColumnRetrieval($it) => $value,
             DataModule::DependencyMapping($it) => $value,
             DataModule::RnaMeanRibosomeLoad($it) => $value,
@@ -115,7 +119,7 @@ impl DataModule {
         }
         let roles = self.roles();
         let texts = roles.texts.iter();
-        texts.map(|column| roles.renamed(column)).collect()
+        texts.map(|&column| roles.renamed(column)).collect()
     }
 
     /// The columns of labels: one for each label of a row, except that a single column may hold
@@ -154,6 +158,7 @@ impl DataModule {
         self.batching().check()?;
         match self {
             DataModule::TokenClassification(module) => module.check()?,
+            DataModule::CausalLm(module) => module.check()?,
             DataModule::ColumnRetrieval(module) => module.check()?,
             DataModule::DependencyMapping(module) => module.check()?,
             _ => {}
@@ -202,6 +207,9 @@ impl DataModule {
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
             DataModule::Mlm(it) => Roles::new(&it.x_col, &it.rows.source).named(&it.naming),
+            DataModule::CausalLm(it) => Roles::new(&it.x_col, &it.rows.source)
+                .prompted(it.prompt_col.as_ref())
+                .named(&it.naming),
             DataModule::ColumnRetrieval(it) => it.roles(),
             DataModule::DependencyMapping(it) => Roles {
                 id: &it.id_col,

@@ -3,18 +3,22 @@
 use engraft_data::{Examples, TokenUnit};
 use engraft_models::PackedTokens;
 use engraft_text::{Encoding, LetterPolicy, Row, Tokenizer};
+use rayon::prelude::*;
 
+use crate::documents::{self, Documents};
 use crate::error::{Error, Result};
 use crate::targets::{BatchTargets, Draws, Targets};
 use crate::units::{Unit, locate};
 
 /// The tokens of one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncodedRow {
     /// Its tokens.
     pub encoding: Encoding,
     /// Its letters or words that have a token, where these are told apart.
     pub units: Option<Vec<Unit>>,
+    /// The tokens at its start that a causal language model is given and does not tell; the first of all is never told.
+    pub given: usize,
     /// Whether it was cut to the maximal length.
     pub cut: bool,
 }
@@ -50,8 +54,10 @@ impl Batch {
             rows: rows.to_vec(),
             ..Self::default()
         };
-        let somewhere = matches!(targets, Targets::Tokens { .. } | Targets::Masked(_))
-            || encoded.iter().any(|row| row.units.is_some());
+        let somewhere = matches!(
+            targets,
+            Targets::Tokens { .. } | Targets::Masked(_) | Targets::NextTokens
+        ) || encoded.iter().any(|row| row.units.is_some());
         let mut heads = Vec::new();
         let mut told = Vec::new();
         for (mut row, &number) in encoded.into_iter().zip(rows) {
@@ -71,6 +77,15 @@ impl Batch {
                         heads.push((start + at) as u32);
                         told.push(id);
                     }
+                }
+                Targets::NextTokens => {
+                    for (at, id) in documents::told(&row) {
+                        heads.push((start + at) as u32);
+                        told.push(id);
+                    }
+                    // Nothing is told at the last.
+                    row.encoding.ids.pop();
+                    row.encoding.type_ids.pop();
                 }
                 // To be predicted.
                 _ => {
@@ -95,7 +110,9 @@ impl Batch {
             Targets::Numbers(all) => {
                 BatchTargets::Numbers(rows.iter().flat_map(|&row| all[row].clone()).collect())
             }
-            Targets::Tokens { .. } | Targets::Masked(_) => BatchTargets::Classes(told),
+            Targets::Tokens { .. } | Targets::Masked(_) | Targets::NextTokens => {
+                BatchTargets::Classes(told)
+            }
         };
         batch.heads = somewhere.then_some(heads);
         batch
@@ -146,6 +163,8 @@ pub struct RowEncoder {
     pub(crate) longest: Option<usize>,
     /// Whether letters or words are told apart.
     pub(crate) locates: bool,
+    /// How texts are read by a causal language model, if it is one.
+    pub(crate) documents: Option<Documents>,
 }
 
 impl RowEncoder {
@@ -211,6 +230,21 @@ impl RowEncoder {
                 pair: second.as_ref().map(|texts| &*texts[at]),
             })
             .collect();
+        if let Some(documents) = &self.documents {
+            let encoded: Vec<_> = texts
+                .par_iter()
+                .map(|text| documents.encode(&self.tokenizer, text))
+                .collect();
+            let encoded = encoded.into_iter().zip(rows);
+            return encoded
+                .map(|(encoded, &row)| {
+                    encoded.map_err(|error| Error::Row {
+                        row: place(row),
+                        problem: error.to_string(),
+                    })
+                })
+                .collect();
+        }
         let encoded = self.tokenizer.encode_rows(&texts, self.max_length);
         let encoded = encoded.map_err(|error| match (error, rows) {
             (engraft_text::Error::Row { row, source }, _) => Error::Row {
@@ -282,8 +316,33 @@ impl RowEncoder {
         Ok(EncodedRow {
             encoding,
             units,
+            given: 0,
             cut,
         })
+    }
+
+    /// Whether a row may be read in several windows.
+    pub fn divides(&self) -> bool {
+        self.documents.is_some()
+    }
+
+    /// The number of windows that a row of so many tokens is read in.
+    pub fn windows(&self, tokens: usize) -> usize {
+        let documents = self.documents.as_ref();
+        documents.map_or(1, |documents| documents.windows(tokens))
+    }
+
+    /// One window of a row; the row itself where there is but one.
+    pub fn window(&self, row: &EncodedRow, number: usize) -> EncodedRow {
+        match &self.documents {
+            Some(documents) => documents.window(row, number),
+            None => row.clone(),
+        }
+    }
+
+    /// Rows are cut to this many tokens, or read in windows of so many.
+    pub fn max_length(&self) -> Option<usize> {
+        self.max_length
     }
 
     /// Whether a row may be refused for what it is: its length, its letters, or several of these in one token.

@@ -1,22 +1,24 @@
 //! Putting a task on its backbone.
 
+mod telling;
+
 use std::borrow::Cow;
 
 use burn::tensor::Device;
-use engraft_data::{ClassWeight, Examples, Label, Labels};
+use engraft_data::{ClassWeight, Examples, Labels};
 use engraft_hub::Preset;
 use engraft_kernels::Key;
-use engraft_models::{Checkpoint, HeadKind, Initial, LetterPolicy, Pooling};
+use engraft_models::{Adapter, Checkpoint, HeadKind, Initial, LetterPolicy, Pooling};
 use engraft_text::Tokenizer;
 
 use crate::class_weights::{weighs_classes, weights};
+use crate::documents::Documents;
 use crate::error::{Error, Result};
 use crate::labels::LabelSpace;
 use crate::model::Model;
 use crate::network::{Network, TaskHead};
-use crate::scaling::Scaling;
-use crate::task::{EmbedPooling, SequenceRegression, Task};
-use crate::told::{Told, check_kind, token_labels};
+use crate::task::{EmbedPooling, Task};
+use crate::told::Told;
 
 /// The stream of random draws that fresh weights come from.
 const WEIGHTS: u64 = 0x57;
@@ -123,11 +125,21 @@ impl Model {
     }
 
     pub(crate) fn on(task: Task, checkpoint: Checkpoint, building: Building<'_>) -> Result<Self> {
-        let tokenizer = open_tokenizer(&checkpoint, task.backbone().backbone().letters)?;
-        check_length(&task, &tokenizer)?;
+        check_direction(&task, &checkpoint)?;
+        let tokenizer = preset_tokenizer(&checkpoint, task.backbone().backbone().letters)?;
+        check_length(&task, &tokenizer, &checkpoint)?;
+        let documents = match &task {
+            Task::CausalLM(task) => {
+                let shape = &checkpoint.config().transformer;
+                let own = shape.longest().or(shape.context);
+                let length = task.backbone.backbone().max_length.or(own);
+                Some(Documents::new(task, &tokenizer, length)?)
+            }
+            _ => None,
+        };
         let told = match building.told {
             Some(told) => told,
-            None => told(&task, &checkpoint, building.train)?,
+            None => telling::told(&task, &checkpoint, building.train)?,
         };
         let mut class_weights = building.class_weights;
         if let Some(train) = building.train
@@ -152,12 +164,16 @@ impl Model {
         let loading = HeadLoading {
             required: building.require_head,
             is_trained: building.train.is_some(),
+            rests: checkpoint.has_lora(),
         };
         let head = head(&task, &checkpoint, &told, loading, &building.initial)?;
         let mut network = Network { encoder, head };
         let backbone = task.backbone().backbone();
         if backbone.frozen {
             network = network.frozen();
+        }
+        if network.head_rests() {
+            network = network.with_resting_head();
         }
         Ok(Self {
             task,
@@ -167,6 +183,7 @@ impl Model {
             class_weights,
             pooling,
             normalize,
+            documents,
             cached: None,
             network,
         })
@@ -188,6 +205,8 @@ struct HeadLoading {
     required: bool,
     /// Whether it will be trained, and so may start anew.
     is_trained: bool,
+    /// Whether it stays as it is all the same, if it is a causal language model's.
+    rests: bool,
 }
 
 /// The head of a task: as stored if it is `required` or of the checkpoint's own kind, else fresh.
@@ -198,18 +217,26 @@ fn head(
     HeadLoading {
         required,
         is_trained,
+        rests,
     }: HeadLoading,
     initial: &Initial,
 ) -> Result<Option<TaskHead>> {
     let outputs = told.outputs().unwrap_or_default();
+    let adapter = |named: &Option<Adapter>| {
+        let default = || Adapter::for_backbone(checkpoint.config().transformer.causal);
+        named.clone().unwrap_or_else(default)
+    };
     let own = |kind| checkpoint.classifier(kind, outputs, required, initial);
     let head = match task {
         Task::SequenceClassification(task) if task.use_legacy_adapter => {
             TaskHead::Classifier(own(HeadKind::Classification)?)
         }
-        Task::SequenceClassification(task) => {
-            TaskHead::Adapter(checkpoint.adapter(&task.adapter, outputs, required, initial)?)
-        }
+        Task::SequenceClassification(task) => TaskHead::Adapter(checkpoint.adapter(
+            &adapter(&task.adapter),
+            outputs,
+            required,
+            initial,
+        )?),
         Task::TokenClassification(task) if task.use_legacy_adapter => {
             TaskHead::TokenClassifier(own(HeadKind::TokenClassification)?)
         }
@@ -222,18 +249,59 @@ fn head(
         Task::SequenceRegression(task) if task.use_legacy_adapter => {
             TaskHead::Classifier(own(HeadKind::Classification)?)
         }
-        Task::SequenceRegression(task) => {
-            TaskHead::Adapter(checkpoint.adapter(&task.adapter, outputs, required, initial)?)
-        }
+        Task::SequenceRegression(task) => TaskHead::Adapter(checkpoint.adapter(
+            &adapter(&task.adapter),
+            outputs,
+            required,
+            initial,
+        )?),
         Task::MLM(_) => TaskHead::MaskedLm(checkpoint.masked_lm(required || !is_trained, initial)?),
+        Task::CausalLM(_) => {
+            TaskHead::CausalLm(checkpoint.causal_lm(required || !is_trained || rests, initial)?)
+        }
+        Task::Inference(_) if checkpoint.config().transformer.causal => {
+            TaskHead::CausalLm(checkpoint.causal_lm(true, initial)?)
+        }
         Task::Inference(_) => TaskHead::MaskedLm(checkpoint.masked_lm(true, initial)?),
         Task::Embed(_) => return Ok(None),
     };
     Ok(Some(head))
 }
 
+/// Refuses a language model of the other direction, whose head would mean nothing on this backbone, before any weight is read.
+fn check_direction(task: &Task, checkpoint: &Checkpoint) -> Result<()> {
+    let name = checkpoint.preset().name();
+    let shape = &checkpoint.config().transformer;
+    match task {
+        Task::MLM(_) if shape.causal => Err(Error::Argument(format!(
+            "model: MLM tells masked tokens from those on both sides, but {name} is a decoder ({}), which sees those before alone; use CausalLM",
+            checkpoint.family()
+        ))),
+        Task::CausalLM(_) if !shape.causal => Err(Error::Argument(format!(
+            "model: CausalLM tells each token from those before it, but {name} is an encoder ({}), which sees all of them; use MLM",
+            checkpoint.family()
+        ))),
+        Task::CausalLM(task)
+            if task.backbone.backbone().frozen
+                && !checkpoint.has_lora()
+                && checkpoint.config().causal_lm.is_some_and(|head| head.tied) =>
+        {
+            Err(Error::Argument(format!(
+                "model.backbone.frozen: the head of {name} is its embeddings, so that nothing is left to train; remove it, or use_peft"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads the preset's tokenizer and checks it against the embedding.
-fn open_tokenizer(checkpoint: &Checkpoint, letters: Option<LetterPolicy>) -> Result<Tokenizer> {
+///
+/// # Errors
+/// The preset has none, it has more tokens than the embedding has vectors, or `letters` where it knows words.
+pub fn preset_tokenizer(
+    checkpoint: &Checkpoint,
+    letters: Option<LetterPolicy>,
+) -> Result<Tokenizer> {
     let preset = checkpoint.preset();
     let read = |file: &str| Ok(preset.read(file)?.map(Cow::into_owned));
     let tokenizer = Tokenizer::from_preset_files(&read, &checkpoint.config().json)
@@ -257,7 +325,17 @@ fn open_tokenizer(checkpoint: &Checkpoint, letters: Option<LetterPolicy>) -> Res
 }
 
 /// Refuses a maximal length that leaves no room for text.
-fn check_length(task: &Task, tokenizer: &Tokenizer) -> Result<()> {
+fn check_length(task: &Task, tokenizer: &Tokenizer, checkpoint: &Checkpoint) -> Result<()> {
+    if let Task::CausalLM(task) = task {
+        let longest = checkpoint.config().transformer.longest();
+        return match (task.backbone.backbone().max_length, longest) {
+            (Some(length), Some(longest)) if length > longest => Err(Error::Argument(format!(
+                "model.backbone.max_length: {length}, but {} has positions for {longest} tokens; give as many at most",
+                checkpoint.preset().name()
+            ))),
+            _ => Ok(()),
+        };
+    }
     let specials = tokenizer.specials_added(false);
     match task.backbone().backbone().max_length {
         Some(length) if length < specials => Err(Error::Argument(format!(
@@ -265,182 +343,6 @@ fn check_length(task: &Task, tokenizer: &Tokenizer) -> Result<()> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// What a model that is about to start tells of rows.
-fn told(task: &Task, checkpoint: &Checkpoint, train: Option<TrainingRows<'_>>) -> Result<Told> {
-    let labels = train.and_then(|train| train.examples.labels.as_ref());
-    if let Some(labels) = labels {
-        check_kind(task, labels)?;
-    }
-    match task {
-        Task::SequenceClassification(task) if task.multilabel => {
-            let names = match labels {
-                Some(Labels::MultiLabel { names, .. }) => Some(names.clone()),
-                _ => None,
-            };
-            let own = own_classes(
-                checkpoint,
-                task.use_legacy_adapter,
-                HeadKind::Classification,
-            );
-            let count = names
-                .as_ref()
-                .map(Vec::len)
-                .or(task.n_classes)
-                .or(own.count);
-            let count = count.ok_or_else(unknown_count)?;
-            check_names(own.names, names.as_deref())?;
-            check_declared(task.n_classes, count, "label columns of the data")?;
-            check_declared(own.count, count, "label columns of the data")?;
-            Ok(Told::Flags(LabelSpace::new(
-                count,
-                names.or(own.names.map(<[String]>::to_vec)),
-            )))
-        }
-        Task::SequenceClassification(task) => {
-            let own = own_classes(
-                checkpoint,
-                task.use_legacy_adapter,
-                HeadKind::Classification,
-            );
-            let classes_of = |labels: &Labels| labels.classes().map(<[Label]>::to_vec);
-            let labels = train.and_then(|train| train.naming(classes_of));
-            Ok(Told::Classes(classes(
-                own,
-                task.n_classes,
-                labels.as_deref(),
-            )?))
-        }
-        Task::TokenClassification(task) => {
-            let kind = HeadKind::TokenClassification;
-            let own = own_classes(checkpoint, task.use_legacy_adapter, kind);
-            let unit = match labels {
-                Some(Labels::Tokens { unit, .. }) => Some(*unit),
-                _ => None,
-            };
-            let labels = train.and_then(|train| train.naming(token_labels));
-            let space = classes(own, task.n_classes, labels.as_deref())?;
-            Ok(Told::TokenClasses(space, unit))
-        }
-        Task::SequenceRegression(task) => numbers(task, checkpoint, train),
-        Task::MLM(_) => Ok(Told::Tokens),
-        Task::Embed(_) | Task::Inference(_) => Ok(Told::Nothing),
-    }
-}
-
-/// The classes of the checkpoint's own head, if it is used.
-struct OwnClasses<'a> {
-    count: Option<usize>,
-    names: Option<&'a [String]>,
-}
-
-fn own_classes(checkpoint: &Checkpoint, used: bool, kind: HeadKind) -> OwnClasses<'_> {
-    let count = if used {
-        checkpoint.stored_classes(kind)
-    } else {
-        None
-    };
-    // Names that count other classes than the head has belong to something else.
-    let names = checkpoint.config().labels.as_deref();
-    OwnClasses {
-        count,
-        names: names.filter(|names| count == Some(names.len())),
-    }
-}
-
-/// The classes of a classification that is about to start.
-fn classes(
-    own: OwnClasses<'_>,
-    declared: Option<usize>,
-    labels: Option<&[Label]>,
-) -> Result<LabelSpace> {
-    if let (Some(stored), Some(given)) = (
-        own.count,
-        declared.filter(|given| Some(*given) != own.count),
-    ) {
-        return Err(Error::Argument(format!(
-            "model.n_classes: {given} given, but the checkpoint's own head has {stored} classes; remove n_classes, or set use_legacy_adapter to false for a new head"
-        )));
-    }
-    match (labels, declared.or(own.count)) {
-        (Some(labels), _) => LabelSpace::from_training(labels, declared, own.count, own.names),
-        (None, Some(count)) => Ok(LabelSpace::new(count, own.names.map(<[String]>::to_vec))),
-        (None, None) => Err(unknown_count()),
-    }
-}
-
-fn unknown_count() -> Error {
-    Error::Argument(
-        "model.n_classes: without training labels the number of classes must be given, or use_legacy_adapter with a checkpoint that has a head".into(),
-    )
-}
-
-fn check_declared(declared: Option<usize>, found: usize, what: &str) -> Result<()> {
-    match declared {
-        Some(declared) if declared != found => Err(Error::Argument(format!(
-            "model.n_classes: {declared} classes, but there are {found} {what}"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses label columns that are not those of the checkpoint's own head, whose outputs would change their meaning.
-fn check_names(own: Option<&[String]>, found: Option<&[String]>) -> Result<()> {
-    match (own, found) {
-        (Some(own), Some(found)) if own != found => Err(Error::Argument(format!(
-            "data.y_col: the checkpoint's own head tells {}, in this order, not {}; name these columns, or set use_legacy_adapter to false for a new head",
-            own.join(", "),
-            found.join(", ")
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// The numbers of a regression that is about to start.
-fn numbers(
-    task: &SequenceRegression,
-    checkpoint: &Checkpoint,
-    train: Option<TrainingRows<'_>>,
-) -> Result<Told> {
-    let outputs = task.num_outputs;
-    let labels = train.and_then(|train| train.examples.labels.as_ref());
-    let own = own_classes(
-        checkpoint,
-        task.use_legacy_adapter,
-        HeadKind::Classification,
-    );
-    if let Some(stored) = own.count.filter(|stored| *stored != outputs) {
-        return Err(Error::Argument(format!(
-            "model.num_outputs: {outputs} given, but the checkpoint's own head has {stored}; give {stored}, or set use_legacy_adapter to false for a new head"
-        )));
-    }
-    if let Some(Labels::Numbers { names, .. }) = labels {
-        check_names(own.names, Some(names))?;
-    }
-    let stored_names = own.names.map(<[String]>::to_vec);
-    let numbered = || (0..outputs).map(|output| output.to_string()).collect();
-    let Some(Labels::Numbers { names, rows }) = labels else {
-        return Ok(Told::Numbers {
-            names: stored_names.unwrap_or_else(numbered),
-            scaling: Scaling::identity(outputs),
-        });
-    };
-    if names.len() != outputs {
-        return Err(Error::Argument(format!(
-            "model.num_outputs: {outputs} given, but data.y_col names {}: {}",
-            names.len(),
-            names.join(", ")
-        )));
-    }
-    let scaling = match train {
-        Some(train) if train.normalize => Scaling::of(rows, outputs),
-        _ => Scaling::identity(outputs),
-    };
-    Ok(Told::Numbers {
-        names: names.clone(),
-        scaling,
-    })
 }
 
 /// The pooling that a sentence-transformers preset asks for; none for other presets.
@@ -454,6 +356,7 @@ fn stated_pooling(checkpoint: &Checkpoint) -> Result<EmbedPooling> {
         ("pooling_mode_cls_token", Pooling::Cls),
         ("pooling_mode_mean_tokens", Pooling::Mean),
         ("pooling_mode_max_tokens", Pooling::Max),
+        ("pooling_mode_lasttoken", Pooling::Last),
     ];
     let is_on = |value: &serde_json::Value| value.as_bool() == Some(true);
     let asked = config
@@ -468,7 +371,7 @@ fn stated_pooling(checkpoint: &Checkpoint) -> Result<EmbedPooling> {
     match known.collect::<Vec<_>>().as_slice() {
         [Some(one)] => Ok(EmbedPooling::By(*one)),
         _ => Err(Error::Argument(format!(
-            "{}: only one of cls, mean and max pooling is supported; choose with model.pooling",
+            "{}: only one of cls, mean, max and last pooling is supported; choose with model.pooling",
             preset.locate(file)
         ))),
     }

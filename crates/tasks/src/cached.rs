@@ -291,6 +291,7 @@ fn space(encoder: &Transformer, pooling: Option<Pooling>) -> Space {
         Some(Pooling::Cls) => 1,
         Some(Pooling::Mean) => 2,
         Some(Pooling::Max) => 3,
+        Some(Pooling::Last) => 4,
     };
     hash.update(&[pooling]);
     Space(*hash.finalize().as_bytes())

@@ -15,7 +15,7 @@ use crate::observer::Observer;
 use crate::output::{OutputKind, RowOutput};
 use crate::parts::TOKENS_AT_ONCE;
 use crate::targets::BatchTargets;
-use crate::task::{EmbedPooling, Task};
+use crate::task::{EmbedPooling, LossDenominator, Task};
 use crate::told::Told;
 
 /// The loss of one batch: divide the sums of all batches of a step by the sums of their weights.
@@ -24,7 +24,7 @@ pub struct Loss {
     pub sum: Tensor<1>,
     /// The sum of their weights.
     pub weight: f64,
-    /// What the head gives for each, `[rows, values]`.
+    /// What the head gives for each, `[rows, values]`; of a causal language model each token's loss, and 1 if it was the likeliest.
     pub outputs: Tensor<2>,
 }
 
@@ -34,6 +34,20 @@ impl Model {
     /// # Errors
     /// The task has no loss, or the batch has no targets of its kind.
     pub fn loss(&self, network: &Network, batch: &Batch, mode: Mode) -> Result<Loss> {
+        if let (Told::NextTokens, BatchTargets::Classes(tokens)) = (&self.told, &batch.targets) {
+            let (sum, outputs) = self.next_tokens(network, batch, tokens, mode)?;
+            let weight = match &self.task {
+                Task::CausalLM(task) if task.loss_denominator == LossDenominator::Padded => {
+                    batch.len() * self.max_length().unwrap_or(1)
+                }
+                _ => tokens.len(),
+            };
+            return Ok(Loss {
+                sum,
+                weight: weight as f64,
+                outputs,
+            });
+        }
         let outputs = self.forward(network, batch, mode);
         let values = outputs.dims().iter().product::<usize>();
         let (sum, weight) = match (&self.told, &batch.targets) {
@@ -100,6 +114,13 @@ impl Model {
             return Ok(());
         }
         let values: Vec<f32> = outputs.into_data().iter::<f32>().collect();
+        if let Metrics::NextTokens(metrics) = metrics {
+            let (tokens, _) = values.as_chunks::<2>();
+            tokens
+                .iter()
+                .for_each(|[loss, hit]| metrics.update(*loss, *hit > 0.5));
+            return Ok(());
+        }
         let rows = values.chunks_exact(width);
         let scored: std::result::Result<(), MetricError> = match (metrics, &batch.targets) {
             (Metrics::Classification(metrics), BatchTargets::Classes(classes)) => {
@@ -132,6 +153,9 @@ impl Model {
 
     /// What the model says of each row of `batch`, in order.
     pub fn outputs(&self, network: &Network, batch: &Batch) -> Vec<RowOutput> {
+        if let (Told::NextTokens, BatchTargets::Classes(tokens)) = (&self.told, &batch.targets) {
+            return self.likelihoods(network, batch, tokens);
+        }
         let (width, values) = if batch.is_unscored() {
             (self.told.outputs().unwrap_or_default(), Vec::new())
         } else {
@@ -174,7 +198,12 @@ impl Model {
                 found = Some(format!("the hidden states after {name}"));
             }
         });
-        let head = || !sum_squares(self.forward(network, batch, mode)).is_finite();
+        let head = || match &batch.targets {
+            BatchTargets::Classes(tokens) if self.told == Told::NextTokens => self
+                .next_tokens(network, batch, tokens, mode)
+                .is_ok_and(|(_, told)| !sum_squares(told).is_finite()),
+            _ => !sum_squares(self.forward(network, batch, mode)).is_finite(),
+        };
         found.or_else(|| head().then(|| "the outputs of the head".to_owned()))
     }
 
@@ -195,6 +224,60 @@ impl Model {
             Told::Numbers { scaling, .. } => scaling.restore(&outputs),
             _ => outputs,
         }
+    }
+
+    /// The sum of the losses of a causal language model, and each token's loss and hit, `[tokens that are told, 2]`.
+    fn next_tokens(
+        &self,
+        network: &Network,
+        batch: &Batch,
+        tokens: &[u32],
+        mode: Mode,
+    ) -> Result<(Tensor<1>, Tensor<2>)> {
+        let Some(TaskHead::CausalLm(head)) = &network.head else {
+            return Err(no_loss());
+        };
+        let hidden = match mode {
+            Mode::Evaluate => {
+                let parts = batch.parts(TOKENS_AT_ONCE).map(|part| {
+                    let heads = part.heads.as_deref();
+                    self.hidden(network, &part.tokens, heads, mode).0
+                });
+                Tensor::cat(parts.collect(), 0)
+            }
+            Mode::Train(_) => {
+                let heads = batch.heads.as_deref();
+                self.hidden(network, &batch.tokens, heads, mode).0
+            }
+        };
+        let targets = ClassTargets::new(tokens.to_vec());
+        Ok(head.loss(hidden, &network.encoder, targets))
+    }
+
+    /// The negative logarithm of each row's probability, and how many tokens it is that of.
+    fn likelihoods(&self, network: &Network, batch: &Batch, tokens: &[u32]) -> Vec<RowOutput> {
+        let told = match batch.is_unscored() {
+            true => None,
+            false => self
+                .next_tokens(network, batch, tokens, Mode::Evaluate)
+                .ok(),
+        };
+        let values: Vec<f32> = told.map_or_else(Vec::new, |(_, told)| {
+            told.into_data().iter::<f32>().collect()
+        });
+        let (mut rest, _) = values.as_chunks::<2>();
+        let rows = batch.rows.iter().zip(&batch.heads_of_row);
+        let rows = rows.map(|(&row, &count)| {
+            let (own, after) = rest.split_at(count.min(rest.len()));
+            rest = after;
+            let loss: f64 = own.iter().map(|[loss, _]| f64::from(*loss)).sum();
+            RowOutput {
+                row,
+                shape: vec![2],
+                values: vec![loss as f32, count as f32],
+            }
+        });
+        rows.collect()
     }
 
     /// `[rows, ..]` or `[tokens, ..]`, as the task has it; of the tokens only those that the batch asks for.
@@ -235,18 +318,7 @@ impl Model {
         heads: Option<&[u32]>,
         mode: Mode,
     ) -> Tensor<2> {
-        let device = network.devices().into_iter().next().unwrap_or_default();
-        let tokens = TokenBatch::new(packed, &self.checkpoint.config().transformer, &device);
-        let (mut hidden, pooled) = match &self.cached {
-            Some(cached) => (cached.forward(packed, &device), cached.pooling().is_some()),
-            None => (network.encoder.forward(&tokens, mode.at(0)), false),
-        };
-        if let Some(heads) = heads {
-            let rows: Vec<i32> = heads.iter().map(|&row| row as i32).collect();
-            let count = rows.len();
-            let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device);
-            hidden = gather_rows(hidden, rows);
-        }
+        let (hidden, tokens, pooled) = self.hidden(network, packed, heads, mode);
         let mode = mode.at(1);
         match &network.head {
             Some(TaskHead::Adapter(head)) if pooled => head.after_pooling(hidden, mode),
@@ -256,6 +328,7 @@ impl Model {
                 head.forward(hidden, &tokens, mode)
             }
             Some(TaskHead::MaskedLm(head)) => head.forward(hidden, &network.encoder),
+            Some(TaskHead::CausalLm(head)) => head.forward(hidden, &network.encoder),
             None => match self.pooling {
                 EmbedPooling::By(pooling) if !pooled => {
                     self.normalized(pooling.apply(hidden, &tokens))
@@ -263,6 +336,30 @@ impl Model {
                 _ => self.normalized(hidden),
             },
         }
+    }
+
+    /// The hidden states that the head is computed from, their tokens, and whether they are pooled already.
+    fn hidden(
+        &self,
+        network: &Network,
+        packed: &PackedTokens,
+        heads: Option<&[u32]>,
+        mode: Mode,
+    ) -> (Tensor<2>, TokenBatch, bool) {
+        let device = network.devices().into_iter().next().unwrap_or_default();
+        let tokens = TokenBatch::new(packed, &self.checkpoint.config().transformer, &device);
+        let (mut hidden, pooled) = match &self.cached {
+            Some(cached) => (cached.forward(packed, &device), cached.pooling().is_some()),
+            None => (network.encoder.forward(&tokens, mode.at(0)), false),
+        };
+        // Where every token is asked for, all are there in order.
+        if let Some(heads) = heads.filter(|heads| heads.len() < packed.ids.len()) {
+            let rows: Vec<i32> = heads.iter().map(|&row| row as i32).collect();
+            let count = rows.len();
+            let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device);
+            hidden = gather_rows(hidden, rows);
+        }
+        (hidden, tokens, pooled)
     }
 
     /// Vectors of length 1, if they are to be.

@@ -7,6 +7,7 @@ mod batch;
 mod building;
 mod cached;
 mod class_weights;
+mod documents;
 mod error;
 mod forward;
 mod labels;
@@ -26,7 +27,7 @@ mod told;
 mod units;
 
 pub use batch::{Batch, EncodedRow, RowEncoder};
-pub use building::TrainingRows;
+pub use building::{TrainingRows, preset_tokenizer};
 pub use engraft_models::CacheSettings;
 pub use error::{Error, Result};
 pub use forward::Loss;
@@ -40,8 +41,8 @@ pub use preset::{PresetForm, may_replace};
 pub use scaling::Scaling;
 pub use targets::{BatchTargets, Draws, Targets};
 pub use task::{
-    Embed, EmbedPooling, Inference, MLM, SequenceClassification, SequenceRegression, Task,
-    TokenClassification,
+    CausalLM, Embed, EmbedPooling, Inference, LongDocuments, LossDenominator, MLM,
+    SequenceClassification, SequenceRegression, Task, TokenClassification,
 };
 pub use told::Told;
 pub use units::Unit;

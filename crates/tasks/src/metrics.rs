@@ -11,13 +11,14 @@
 //! | [`Classification`] | 8 with two classes, 4 + 4 for each class with more |
 //! | [`MultiLabel`] | 5 for each label |
 //! | [`Regression`] | 8 for each output |
-//! | [`MaskedTokens`] | none |
+//! | [`MaskedTokens`], [`NextTokens`] | none |
 
 mod classification;
 mod counts;
 pub mod exact;
 mod masked_tokens;
 mod multi_label;
+mod next_tokens;
 mod ranking;
 mod regression;
 
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use classification::Classification;
 pub use masked_tokens::MaskedTokens;
 pub use multi_label::MultiLabel;
+pub use next_tokens::NextTokens;
 pub use ranking::auroc;
 pub use regression::Regression;
 
@@ -40,6 +42,8 @@ pub enum Metrics {
     Regression(Regression),
     /// Tokens guessed from their surroundings.
     MaskedTokens(MaskedTokens),
+    /// Tokens told from those before them.
+    NextTokens(NextTokens),
 }
 
 impl Metrics {
@@ -63,6 +67,11 @@ impl Metrics {
         Self::MaskedTokens(MaskedTokens::default())
     }
 
+    /// Nothing seen yet, of tokens told from those before them.
+    pub fn next_tokens() -> Self {
+        Self::NextTokens(NextTokens::default())
+    }
+
     /// The number of rows (of tokens, where tokens are scored) seen.
     pub fn rows(&self) -> usize {
         match self {
@@ -70,6 +79,7 @@ impl Metrics {
             Self::MultiLabel(scores) => scores.rows(),
             Self::Regression(scores) => scores.rows(),
             Self::MaskedTokens(scores) => scores.rows(),
+            Self::NextTokens(scores) => scores.rows(),
         }
     }
 
@@ -82,6 +92,7 @@ impl Metrics {
             Self::MultiLabel(scores) => scores.finish(),
             Self::Regression(scores) => scores.finish(),
             Self::MaskedTokens(scores) => scores.finish(),
+            Self::NextTokens(scores) => scores.finish(),
         };
         let owned = |(name, value): (&str, f64)| (name.to_owned(), value);
         scores.into_iter().map(owned).collect()
@@ -89,13 +100,13 @@ impl Metrics {
 
     /// The scores of each class, label or output alone, named by its number: `f1_0`, ..., `f1_1`, ...
     ///
-    /// Empty where they would say nothing new: two classes, one output, masked tokens.
+    /// Empty where they would say nothing new: two classes, one output, tokens.
     pub fn details(&self) -> Vec<(String, f64)> {
         match self {
             Self::Classification(scores) => scores.details(),
             Self::MultiLabel(scores) => scores.details(),
             Self::Regression(scores) => scores.details(),
-            Self::MaskedTokens(_) => Vec::new(),
+            Self::MaskedTokens(_) | Self::NextTokens(_) => Vec::new(),
         }
     }
 }

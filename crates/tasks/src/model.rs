@@ -11,6 +11,7 @@ use engraft_text::Tokenizer;
 
 use crate::batch::RowEncoder;
 use crate::cached::CachedEncoder;
+use crate::documents::Documents;
 use crate::error::Result;
 use crate::labels::LabelSpace;
 use crate::masking::Masker;
@@ -33,6 +34,8 @@ pub struct Model {
     pub(crate) class_weights: Vec<f32>,
     pub(crate) pooling: EmbedPooling,
     pub(crate) normalize: bool,
+    /// How texts are read, by a causal language model.
+    pub(crate) documents: Option<Documents>,
     /// The encoder with what it has computed before, where that is kept.
     pub(crate) cached: Option<Arc<CachedEncoder>>,
     /// The parameters. Training replaces them.
@@ -65,6 +68,7 @@ impl Model {
             },
             (Told::Numbers { names, .. }, _) => OutputKind::Numbers(names.clone()),
             (_, Task::Embed(_)) if self.pooling != EmbedPooling::None => OutputKind::Vector,
+            (Told::NextTokens, _) => OutputKind::Likelihood,
             (Told::Tokens | Told::Nothing, _) => OutputKind::Tokens,
         }
     }
@@ -156,13 +160,22 @@ impl Model {
         std::mem::replace(&mut self.network, empty)
     }
 
+    /// Tokens of a row at most, or of a window of it; none if it may have any number.
+    pub fn max_length(&self) -> Option<usize> {
+        match &self.documents {
+            Some(documents) => documents.length(),
+            None => self.task.backbone().backbone().max_length,
+        }
+    }
+
     /// Turns rows into tokens.
     pub fn row_encoder(&self) -> RowEncoder {
         RowEncoder {
             tokenizer: self.tokenizer.clone(),
-            max_length: self.task.backbone().backbone().max_length,
+            max_length: self.max_length(),
             longest: self.checkpoint.config().transformer.longest(),
             locates: matches!(self.told, Told::TokenClasses(..)),
+            documents: self.documents.clone(),
         }
     }
 
@@ -179,12 +192,23 @@ impl Model {
     /// # Errors
     /// Labels are missing, of another kind, out of range or unknown; the tokenizer cannot mask.
     pub fn targets(&self, examples: &Examples, masking: Option<Masking>) -> Result<Targets> {
+        if self.told == Told::NextTokens {
+            return Ok(Targets::NextTokens);
+        }
         let Task::MLM(task) = &self.task else {
             return self.told.targets(examples);
         };
         let masking = masking.unwrap_or_default();
         let masker = Masker::new(&self.tokenizer, masking, task.loss_on_all_tokens)?;
         Ok(Targets::Masked(masker.into()))
+    }
+
+    /// What predictions of rows are made from: nothing, but where a row itself is what is told.
+    pub fn targets_of_predictions(&self) -> Targets {
+        match self.told {
+            Told::NextTokens => Targets::NextTokens,
+            _ => Targets::None,
+        }
     }
 
     /// Running metrics of the task; none for tasks that only predict.
@@ -197,6 +221,7 @@ impl Model {
             Told::Flags(space) => Some(Metrics::multi_label(space.count())),
             Told::Numbers { names, .. } => Some(Metrics::regression(names.len())),
             Told::Tokens => Some(Metrics::masked_tokens()),
+            Told::NextTokens => Some(Metrics::next_tokens()),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The parameters of a task: an encoder and, for most, a head.
 
 use burn::module::Module;
-use engraft_models::{AdapterHead, ClassifierHead, HeadKind, MaskedLmHead, Transformer};
+use engraft_models::{
+    AdapterHead, CausalLmHead, ClassifierHead, HeadKind, MaskedLmHead, Transformer,
+};
 
 /// Everything that is trained or loaded.
 #[derive(Module, Debug)]
@@ -23,6 +25,8 @@ pub enum TaskHead {
     TokenClassifier(ClassifierHead),
     /// The checkpoint's masked-LM head.
     MaskedLm(MaskedLmHead),
+    /// The checkpoint's causal-LM head.
+    CausalLm(CausalLmHead),
 }
 
 impl Network {
@@ -34,6 +38,20 @@ impl Network {
             Some(TaskHead::Classifier(_)) => HeadKind::Classification,
             Some(TaskHead::TokenClassifier(_)) => HeadKind::TokenClassification,
             Some(TaskHead::MaskedLm(_)) => HeadKind::MaskedLm,
+            Some(TaskHead::CausalLm(_)) => HeadKind::CausalLm,
+        }
+    }
+
+    /// Whether the head stays as it is: beside LoRA updates, as PEFT has it, one that a language model was trained with does.
+    pub(crate) fn head_rests(&self) -> bool {
+        self.encoder.is_adapted() && matches!(self.head, Some(TaskHead::CausalLm(_)))
+    }
+
+    /// The same with a head that is not trained.
+    pub(crate) fn with_resting_head(self) -> Self {
+        Self {
+            encoder: self.encoder,
+            head: self.head.map(Module::no_grad),
         }
     }
 

@@ -18,6 +18,8 @@ pub enum OutputKind {
     Vector,
     /// One vector a token.
     Tokens,
+    /// The negative logarithm of a text's probability, and the number of its tokens that are told.
+    Likelihood,
 }
 
 /// What a model says of one row.

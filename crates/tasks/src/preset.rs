@@ -102,6 +102,7 @@ impl Description {
                 }
             }
             Task::MLM(_) => Told::Tokens,
+            Task::CausalLM(_) => Told::NextTokens,
             Task::Embed(_) | Task::Inference(_) => Told::Nothing,
         };
         match &self.class_weights {

@@ -28,6 +28,8 @@ pub enum Targets {
     Numbers(Vec<Vec<f64>>),
     /// The tokens that some masks stand for.
     Masked(Arc<Masker>),
+    /// The token after each, of those that are not given.
+    NextTokens,
 }
 
 /// What the rows of a batch are to be told as.
@@ -77,6 +79,7 @@ impl Targets {
     pub fn digest(&self, eat: &mut dyn FnMut(&[u8])) {
         match self {
             Self::None => {}
+            Self::NextTokens => eat(b"next"),
             Self::Classes(classes) => classes.iter().for_each(|class| eat(&class.to_le_bytes())),
             Self::Flags(rows) => rows
                 .iter()

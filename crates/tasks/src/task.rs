@@ -18,9 +18,11 @@ pub enum Task {
     SequenceRegression(SequenceRegression),
     /// The tokens that stood where some are masked.
     MLM(MLM),
+    /// The token after each.
+    CausalLM(CausalLM),
     /// Hidden states, pooled or not.
     Embed(Embed),
-    /// The masked-LM head's logits.
+    /// The logits of the language-model head.
     Inference(Inference),
 }
 
@@ -30,9 +32,8 @@ pub enum Task {
 pub struct SequenceClassification {
     /// The pretrained encoder.
     pub backbone: BackboneSlot,
-    /// The head, unless `use_legacy_adapter` takes the checkpoint's own.
-    #[arg(default = Adapter::default())]
-    pub adapter: Adapter,
+    /// The head, unless `use_legacy_adapter` takes the checkpoint's own; without it, a linear layer on the first token, or on the last of a decoder, which alone has seen all others.
+    pub adapter: Option<Adapter>,
     /// Number of classes; without it, those of the checkpoint's own head or else those found in the training labels.
     pub n_classes: Option<usize>,
     /// Whether a row may have several classes, or none: the data has a column of 0 and 1 for each.
@@ -74,9 +75,8 @@ pub struct TokenClassification {
 pub struct SequenceRegression {
     /// The pretrained encoder.
     pub backbone: BackboneSlot,
-    /// The head, unless `use_legacy_adapter` takes the checkpoint's own.
-    #[arg(default = Adapter::default())]
-    pub adapter: Adapter,
+    /// The head, unless `use_legacy_adapter` takes the checkpoint's own; without it, a linear layer on the first token, or on the last of a decoder, which alone has seen all others.
+    pub adapter: Option<Adapter>,
     /// Numbers of a row, each a column of the data.
     #[arg(default = 1)]
     pub num_outputs: usize,
@@ -102,6 +102,45 @@ pub struct MLM {
     pub loss_on_all_tokens: bool,
 }
 
+/// Causal language modelling: tells each token of a text from those before it, by the checkpoint's own head.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(ignored(
+    batch_size = "the data module's batch_size is used",
+    use_legacy_adapter = "the checkpoint's own head is always used"
+))]
+pub struct CausalLM {
+    /// The pretrained decoder, with its head; the head starts anew where it has none.
+    pub backbone: BackboneSlot,
+    /// What becomes of texts longer than the backbone's `max_length`, without which the model's context counts: `split` into windows, so that every token is told once; or `cut`.
+    #[arg(default = LongDocuments::Split)]
+    pub long_documents: LongDocuments,
+    /// Whether texts begin with the tokenizer's first token (BOS); without it, as the tokenizer itself does.
+    pub add_start_token: Option<bool>,
+    /// Whether texts end with the tokenizer's last token (EOS), which teaches the model to stop; without it, as the tokenizer itself does.
+    pub add_end_token: Option<bool>,
+    /// What the loss is divided by: `tokens`, those that are told; or `padded`, rows x `max_length`, as KerasHub divides it.
+    #[arg(default = LossDenominator::Tokens)]
+    pub loss_denominator: LossDenominator,
+}
+
+/// What becomes of texts longer than a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
+pub enum LongDocuments {
+    /// They are read in several windows, each token told in one of them.
+    Split,
+    /// What is past the first window is left out.
+    Cut,
+}
+
+/// What a sum of losses is divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
+pub enum LossDenominator {
+    /// The number of tokens that are told.
+    Tokens,
+    /// The number of tokens there would be if all rows were as long as they may be.
+    Padded,
+}
+
 /// Hidden states of the last layer: one vector a row if pooled, else one a token.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(ignored(
@@ -111,20 +150,20 @@ pub struct MLM {
 pub struct Embed {
     /// The pretrained encoder.
     pub backbone: BackboneSlot,
-    /// `none`, `cls_pooling`, `mean_pooling` or `max_pooling`; without it, what the preset's `1_Pooling/config.json` says, else `none`.
+    /// `none`, `cls_pooling`, `mean_pooling`, `max_pooling` or `last_pooling`; without it, what the preset's `1_Pooling/config.json` says, else `none`.
     pub pooling: Option<EmbedPooling>,
     /// Scale each pooled vector to length 1; without it, as the preset's `modules.json` says, else not.
     pub normalize: Option<bool>,
 }
 
-/// The logits of the checkpoint's masked-LM head, for every token.
+/// The logits of the checkpoint's language-model head, masked or causal, for every token.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(ignored(
     batch_size = "the data module's batch_size is used",
     use_legacy_adapter = "the checkpoint's own head is always used"
 ))]
 pub struct Inference {
-    /// The pretrained encoder, with its masked-LM head.
+    /// The pretrained encoder or decoder, with its head.
     pub backbone: BackboneSlot,
 }
 
@@ -142,12 +181,40 @@ impl SequenceClassification {
     pub fn on(backbone: BackboneSlot) -> Self {
         Self {
             backbone,
-            adapter: Adapter::default(),
+            adapter: None,
             n_classes: None,
             multilabel: false,
             weighted_loss: false,
             use_legacy_adapter: false,
         }
+    }
+}
+
+impl CausalLM {
+    /// Language modelling on `backbone` with every other argument at its default.
+    pub fn on(backbone: BackboneSlot) -> Self {
+        Self {
+            backbone,
+            long_documents: LongDocuments::Split,
+            add_start_token: None,
+            add_end_token: None,
+            loss_denominator: LossDenominator::Tokens,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let max_length = self.backbone.backbone().max_length;
+        if max_length == Some(0) {
+            return Err(Error::Argument(
+                "model.backbone.max_length: must be at least 1".into(),
+            ));
+        }
+        if self.loss_denominator == LossDenominator::Padded && max_length.is_none() {
+            return Err(Error::Argument(
+                "model.loss_denominator: padded: rows are counted as so many tokens as backbone.max_length says; give it".into(),
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -159,6 +226,7 @@ impl Task {
             Self::TokenClassification(task) => &task.backbone,
             Self::SequenceRegression(task) => &task.backbone,
             Self::MLM(task) => &task.backbone,
+            Self::CausalLM(task) => &task.backbone,
             Self::Embed(task) => &task.backbone,
             Self::Inference(task) => &task.backbone,
         }
@@ -171,6 +239,7 @@ impl Task {
             Self::TokenClassification(task) => &mut task.backbone,
             Self::SequenceRegression(task) => &mut task.backbone,
             Self::MLM(task) => &mut task.backbone,
+            Self::CausalLM(task) => &mut task.backbone,
             Self::Embed(task) => &mut task.backbone,
             Self::Inference(task) => &mut task.backbone,
         }
@@ -187,7 +256,7 @@ impl Task {
             Self::SequenceClassification(task) => task.use_legacy_adapter,
             Self::TokenClassification(task) => task.use_legacy_adapter,
             Self::SequenceRegression(task) => task.use_legacy_adapter,
-            Self::MLM(_) | Self::Inference(_) => true,
+            Self::MLM(_) | Self::CausalLM(_) | Self::Inference(_) => true,
             Self::Embed(_) => false,
         }
     }
@@ -222,7 +291,7 @@ impl Task {
                     );
                 }
                 check_classes(task.n_classes)?;
-                task.adapter.check()?;
+                check_adapter(task.adapter.as_ref())?;
             }
             Self::TokenClassification(task) => {
                 check_classes(task.n_classes)?;
@@ -236,17 +305,22 @@ impl Task {
                     )));
                 }
                 task.loss_func.check()?;
-                task.adapter.check()?;
+                check_adapter(task.adapter.as_ref())?;
             }
             Self::MLM(task) if !task.use_legacy_adapter => {
                 return refuse(
                     "model.use_legacy_adapter: false: masked-language modelling is done by the checkpoint's own head; remove it",
                 );
             }
+            Self::CausalLM(task) => task.check()?,
             Self::MLM(_) | Self::Embed(_) | Self::Inference(_) => {}
         }
         Ok(())
     }
+}
+
+fn check_adapter(adapter: Option<&Adapter>) -> Result<()> {
+    Ok(adapter.map_or(Ok(()), Adapter::check)?)
 }
 
 fn check_classes(count: Option<usize>) -> Result<()> {

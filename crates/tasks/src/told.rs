@@ -28,6 +28,8 @@ pub enum Told {
     },
     /// The tokens that masks stand for.
     Tokens,
+    /// The token after each.
+    NextTokens,
 }
 
 impl Told {
@@ -42,18 +44,18 @@ impl Told {
     /// The values that the head gives for a row or token, where it is not the vocabulary's size.
     pub(crate) fn outputs(&self) -> Option<usize> {
         match self {
-            Self::Nothing | Self::Tokens => None,
+            Self::Nothing | Self::Tokens | Self::NextTokens => None,
             Self::Numbers { names, .. } => Some(names.len()),
             _ => self.labels().map(LabelSpace::count),
         }
     }
 
-    /// What the rows are to be told as; for [`Self::Tokens`] and [`Self::Nothing`], nothing that the rows say themselves.
+    /// What the rows are to be told as; for [`Self::Tokens`], [`Self::NextTokens`] and [`Self::Nothing`], nothing that the rows say themselves.
     ///
     /// # Errors
     /// Labels are missing, of another kind, out of range or unknown.
     pub(crate) fn targets(&self, examples: &Examples) -> Result<Targets> {
-        if matches!(self, Self::Nothing | Self::Tokens) {
+        if matches!(self, Self::Nothing | Self::Tokens | Self::NextTokens) {
             return Ok(Targets::None);
         }
         let labels = examples.labels.as_ref().ok_or_else(|| {
@@ -115,7 +117,7 @@ impl Told {
     /// The error for labels of another kind than it takes.
     fn unfit(&self, labels: &Labels) -> Error {
         match self {
-            Self::Nothing | Self::Tokens => unfit(labels, "none"),
+            Self::Nothing | Self::Tokens | Self::NextTokens => unfit(labels, "none"),
             Self::Classes(_) => unfit(labels, ONE_CLASS),
             Self::Flags(_) => unfit(labels, SEVERAL_CLASSES),
             Self::TokenClasses(..) => unfit(labels, TOKEN_CLASSES),
@@ -155,7 +157,7 @@ pub(crate) fn check_kind(task: &Task, labels: &Labels) -> Result<()> {
         Task::SequenceClassification(_) => (labels.classes().is_some(), ONE_CLASS),
         Task::TokenClassification(_) => (labels.tokens().is_some(), TOKEN_CLASSES),
         Task::SequenceRegression(_) => (labels.numbers().is_some(), NUMBERS),
-        Task::MLM(_) | Task::Embed(_) | Task::Inference(_) => return Ok(()),
+        Task::MLM(_) | Task::CausalLM(_) | Task::Embed(_) | Task::Inference(_) => return Ok(()),
     };
     match fits {
         true => Ok(()),

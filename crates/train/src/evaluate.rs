@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use engraft_data::{Batching, Examples, Masking};
 use engraft_models::Mode;
 use engraft_tasks::metrics::Mean;
-use engraft_tasks::{Draws, Model, Network, Observer, RowOutput, Targets};
+use engraft_tasks::{Draws, Model, Network, Observer, OutputKind, RowOutput};
 use engraft_text::LetterPolicy;
 
 use crate::error::{Error, Result};
@@ -74,7 +74,7 @@ pub(crate) fn score(
         )));
     };
     let targets = model.targets(&examples, masking)?;
-    let loader = Loader::new(model, examples, targets, &in_order(batching), None)?;
+    let loader = Loader::in_order(model, examples, targets, batching)?;
     let plan = limited(loader.plan(0), limit);
     let mut loss = Mean::default();
     let mut handled = Handled::default();
@@ -100,7 +100,7 @@ pub(crate) fn score(
     let mut scores = vec![(format!("{stage}_loss"), loss.value())];
     scores.extend(metrics.finish().into_iter().map(staged));
     progress.finish(scores.clone());
-    let max_length = model.task().backbone().backbone().max_length;
+    let max_length = model.max_length();
     let policy = model.row_encoder().tokenizer().letter_policy();
     for note in handled.notes(rows, max_length, policy) {
         progress.note(&format!("{stage}: {note}"));
@@ -195,29 +195,47 @@ pub fn predict<E: From<Error>>(
         limit,
         progress,
     } = prediction;
-    let batching = in_order(batching);
-    let loader = Loader::new(model, examples, Targets::None, &batching, None)?;
+    let loader = Loader::in_order(model, examples, model.targets_of_predictions(), batching)?;
     let plan = limited(loader.plan(0), limit);
     let mut handled = Handled::default();
     progress.start("predict", 0, Some(plan.len() as u64));
+    let mut whole = Whole::default();
     for batch in loader.batches(plan, Draws::Fixed) {
         let batch = batch?;
         for output in model.outputs(&model.network, &batch) {
-            sink(output)?;
+            if let Some(output) = whole.add(output, &model.output_kind()) {
+                sink(output)?;
+            }
         }
         handled.add(&batch);
         progress.advance(batch.len() as u64, Vec::new);
+    }
+    if let Some(output) = whole.0 {
+        sink(output)?;
     }
     progress.finish(Vec::new());
     Ok(handled)
 }
 
-/// Batches in the order of the file: sorting by length would save nothing, as nothing is padded, and cost the order.
-fn in_order(batching: &Batching) -> Batching {
-    Batching {
-        batch_window: None,
-        token_budget: None,
-        ..batching.clone()
+/// The output of a row whose windows may not all have been computed yet.
+#[derive(Default)]
+struct Whole(Option<RowOutput>);
+
+impl Whole {
+    /// Takes in the next output, and gives one of which nothing more is to come.
+    fn add(&mut self, output: RowOutput, kind: &OutputKind) -> Option<RowOutput> {
+        if *kind != OutputKind::Likelihood {
+            return Some(output);
+        }
+        match &mut self.0 {
+            Some(whole) if whole.row == output.row => {
+                for (sum, value) in whole.values.iter_mut().zip(output.values) {
+                    *sum += value;
+                }
+                None
+            }
+            _ => self.0.replace(output),
+        }
     }
 }
 

@@ -242,7 +242,7 @@ impl Loop<'_> {
             }
         }
         if epoch == 0 {
-            let max_length = self.model.task().backbone().backbone().max_length;
+            let max_length = self.model.max_length();
             let policy = self.model.row_encoder().tokenizer().letter_policy();
             for note in handled.notes(self.loader.rows(), max_length, policy) {
                 self.fit.progress.note(&format!("training: {note}"));

@@ -1,17 +1,22 @@
 //! Batches in order, tokenised ahead on a thread of its own.
 
+mod windows;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use engraft_data::{BatchBy, Batching, Examples, Order, Texts, TokenUnit, plan_rows, plan_window};
+use engraft_data::{
+    BatchBy, Batching, Examples, Order, Texts, TokenUnit, plan_rows, plan_tokens, plan_window,
+};
 use engraft_tasks::{Batch, Draws, Model, RowEncoder, Targets};
 
+use self::windows::Windows;
 use crate::error::{Error, Result};
 
 /// Batches that wait to be computed.
 const AHEAD: usize = 4;
 
-/// The batches of one split.
+/// The batches of one split: of its rows, or of the windows in which they are read.
 pub(crate) struct Loader {
     encoder: RowEncoder,
     examples: Arc<Examples>,
@@ -21,8 +26,12 @@ pub(crate) struct Loader {
     batching: Batching,
     /// The seed of the order; none for the order of the file.
     seed: Option<u64>,
-    /// Tokens of each row, where batches depend on them.
+    /// Tokens of each row, or of each window, where batches depend on them.
     lengths: Option<Vec<usize>>,
+    /// The windows in which rows are read, where these may be several.
+    windows: Option<Arc<Windows>>,
+    /// Whether batches come in the order of the file.
+    in_order: bool,
 }
 
 impl Loader {
@@ -43,12 +52,18 @@ impl Loader {
             Some(None) => Some(TokenUnit::of_texts(&examples.texts)?),
             known => known.flatten(),
         };
-        let lengths = if sorts {
-            Some(encoder.lengths(&examples, unit)?)
-        } else {
-            None
+        let windows = match encoder.divides() {
+            true => Some(Windows::of(&encoder, &examples)?),
+            false => None,
+        };
+        let lengths = match &windows {
+            _ if !sorts => None,
+            Some(windows) => Some(windows.lengths()),
+            None => Some(encoder.lengths(&examples, unit)?),
         };
         Ok(Self {
+            windows: windows.map(Arc::new),
+            in_order: false,
             encoder,
             examples,
             targets: Arc::new(targets),
@@ -59,9 +74,35 @@ impl Loader {
         })
     }
 
-    /// Number of rows.
+    /// The batches of `examples` in the order of the file, as they are scored and predicted.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub(crate) fn in_order(
+        model: &Model,
+        examples: Arc<Examples>,
+        targets: Targets,
+        batching: &Batching,
+    ) -> Result<Self> {
+        let divides = model.row_encoder().divides();
+        let batching = Batching {
+            // Sorting by length would save nothing, as nothing is padded, and cost the order.
+            batch_window: None,
+            // Windows are known before batches are, and may be long.
+            token_budget: batching.token_budget.filter(|_| divides),
+            ..batching.clone()
+        };
+        let loader = Self::new(model, examples, targets, &batching, None)?;
+        Ok(Self {
+            in_order: true,
+            ..loader
+        })
+    }
+
+    /// Number of rows, or of the windows in which they are read.
     pub(crate) fn rows(&self) -> usize {
-        self.examples.len()
+        let windows = self.windows.as_ref();
+        windows.map_or(self.examples.len(), |windows| windows.len())
     }
 
     /// A hash of every text and label: what tells one table from another.
@@ -91,7 +132,7 @@ impl Loader {
     /// # Errors
     /// The first row that is too long.
     pub(crate) fn check_rows(&self) -> Result<()> {
-        if !self.encoder.refuses() || self.lengths.is_some() {
+        if !self.encoder.refuses() || self.lengths.is_some() || self.windows.is_some() {
             return Ok(());
         }
         let lengths = self.encoder.lengths(&self.examples, self.unit);
@@ -117,6 +158,9 @@ impl Loader {
             };
             return plan_rows(self.rows(), rows, order);
         };
+        if let (true, BatchBy::Tokens(budget)) = (self.in_order, by) {
+            return plan_tokens(lengths, budget);
+        }
         let mean = lengths.iter().sum::<usize>() as f64 / lengths.len().max(1) as f64;
         let window = by.window(self.batching.batch_window, mean);
         let rows = order.rows(self.rows());
@@ -133,9 +177,16 @@ impl Loader {
         let (sender, receiver): (_, Receiver<Result<Batch>>) = sync_channel(AHEAD);
         let (encoder, examples) = (self.encoder.clone(), Arc::clone(&self.examples));
         let (targets, unit) = (Arc::clone(&self.targets), self.unit);
+        let windows = self.windows.clone();
         std::thread::spawn(move || {
-            for rows in plan {
-                let encoded = encoder.encode(&examples, &rows, unit);
+            for numbers in plan {
+                let (rows, encoded) = match &windows {
+                    Some(windows) => windows.encode(&encoder, &examples, &numbers),
+                    None => {
+                        let encoded = encoder.encode(&examples, &numbers, unit);
+                        (numbers, encoded)
+                    }
+                };
                 let batch = encoded
                     .map(|rows_encoded| Batch::collate(&rows, rows_encoded, &targets, draws));
                 if sender.send(batch.map_err(Into::into)).is_err() {

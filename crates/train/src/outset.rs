@@ -63,7 +63,7 @@ pub(crate) fn data_signature(
     fit: &Fit<'_>,
     loader: &Loader,
 ) -> Result<BTreeMap<String, String>> {
-    let max_length = model.task().backbone().backbone().max_length;
+    let max_length = model.max_length();
     let some =
         |value: Option<usize>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
     let pairs = [

@@ -44,7 +44,7 @@ impl Sight {
             Told::Numbers { names, .. } => {
                 Some(Findings::Numbers(NumberFindings::new(names.clone())))
             }
-            Told::Tokens | Told::Nothing => None,
+            Told::Tokens | Told::NextTokens | Told::Nothing => None,
         })
     }
 

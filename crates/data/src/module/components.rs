@@ -166,6 +166,23 @@ pub struct MLMDataModule {
     pub naming: Naming,
 }
 
+/// Texts that a language model learns to write, or answers to prompts.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(ignored(y_col = "every token is what those before it predict, so no labels are read"))]
+pub struct CausalLMDataModule {
+    /// Which rows there are, and how they come.
+    #[arg(flatten)]
+    pub rows: Rows,
+    /// The column of texts.
+    #[arg(default = vec!["text".to_owned()])]
+    pub x_col: Vec<String>,
+    /// The column of what comes before each text and is read but not learned, such as a question; none without.
+    pub prompt_col: Option<String>,
+    /// Row ids, new names and row numbers.
+    #[arg(flatten)]
+    pub naming: Naming,
+}
+
 /// What labelled rows are called and which of them are kept.
 #[derive(Clone, Debug, PartialEq, Component)]
 pub struct Selection {
@@ -225,6 +242,24 @@ impl TokenClassificationDataModule {
             extra: self.truncate_extra_cols,
         };
         self.max_length.map(cut)
+    }
+}
+
+impl CausalLMDataModule {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.x_col.len() != 1 {
+            return Err(argument(
+                "x_col",
+                "give one column; what comes before its texts has a column of its own, prompt_col",
+            ));
+        }
+        match &self.prompt_col {
+            Some(prompt) if self.x_col.contains(prompt) => Err(argument(
+                "prompt_col",
+                format!("\"{prompt}\" is the column of texts; name another, or none"),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -14,8 +14,10 @@ pub(crate) const DEFAULT_ID: &str = "id";
 /// Which column serves for what.
 #[derive(Clone, Debug)]
 pub(crate) struct Roles<'a> {
-    pub(crate) texts: &'a [String],
-    /// The argument that names the texts' columns.
+    pub(crate) texts: Vec<&'a String>,
+    /// The column of prompts among them.
+    pub(crate) prompt: Option<&'a String>,
+    /// The argument that names the others.
     pub(crate) texts_key: &'static str,
     pub(crate) labels: Option<LabelRole<'a>>,
     pub(crate) id: &'a str,
@@ -72,7 +74,8 @@ impl<'a> Roles<'a> {
             key: "extra_cols",
         };
         Roles {
-            texts,
+            texts: texts.iter().collect(),
+            prompt: None,
             texts_key: "x_col",
             labels: None,
             id: DEFAULT_ID,
@@ -81,6 +84,13 @@ impl<'a> Roles<'a> {
             uid: false,
             cut: None,
         }
+    }
+
+    /// With a column of prompts before the texts'.
+    pub(crate) fn prompted(mut self, prompt: Option<&'a String>) -> Roles<'a> {
+        self.texts.splice(..0, prompt);
+        self.prompt = prompt;
+        self
     }
 
     pub(crate) fn named(self, naming: &'a Naming) -> Roles<'a> {
@@ -102,6 +112,14 @@ impl<'a> Roles<'a> {
         Roles {
             labels: Some(LabelRole { columns, kind }),
             ..self
+        }
+    }
+
+    /// The argument that names a column of texts.
+    pub(crate) fn key_of(&self, column: &str) -> &'static str {
+        match self.prompt {
+            Some(prompt) if prompt == column => "prompt_col",
+            _ => self.texts_key,
         }
     }
 
@@ -147,11 +165,11 @@ impl<'a> Roles<'a> {
         let columns = || {
             self.texts
                 .iter()
-                .map(String::as_str)
+                .map(|column| column.as_str())
                 .chain(extra.iter().copied())
         };
         for (from, to) in self.rename.into_iter().flatten() {
-            if columns().any(|column| column == from) || self.texts.contains(to) {
+            if columns().any(|column| column == from) || self.texts.contains(&to) {
                 continue;
             }
             let nearest = nearest(from, columns());
@@ -162,7 +180,7 @@ impl<'a> Roles<'a> {
             };
             let message = format!(
                 "\"{from}\" is no text column (x_col is {}{extra}){}",
-                list(self.texts),
+                list(&self.texts),
                 nearest.unwrap_or_default()
             );
             return Err(argument("rename_cols", message));

@@ -94,7 +94,7 @@ fn counts(model: &Model) -> (u64, u64) {
 pub(crate) fn tasks() -> Vec<Task> {
     let classification = |adapter: Adapter| {
         Task::SequenceClassification(SequenceClassification {
-            adapter,
+            adapter: Some(adapter),
             n_classes: Some(3),
             ..SequenceClassification::on(backbone())
         })
@@ -164,7 +164,7 @@ fn tasks_that_pool_alike_share_what_is_kept_and_others_do_not() {
     );
     let adapter = Adapter::from(MLPPoolAdapter::default());
     let task = Task::SequenceClassification(SequenceClassification {
-        adapter,
+        adapter: Some(adapter),
         n_classes: Some(2),
         ..SequenceClassification::on(backbone())
     });

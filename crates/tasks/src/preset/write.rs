@@ -31,7 +31,12 @@ impl Model {
     pub fn write_preset(&self, network: &Network, form: PresetForm, folder: &Path) -> Result<()> {
         let kind = network.head_kind();
         let is_small = self.leaves_encoder(network, form);
-        let head = self.named_head(network);
+        let rests = network.head_rests();
+        let head = match rests && is_small {
+            // The base has it.
+            true => Vec::new(),
+            false => self.named_head(network),
+        };
         let notes = match self.checkpoint.fingerprint() {
             Some(fingerprint) if is_small => {
                 BTreeMap::from(base_notes(&self.base_name(), &fingerprint))
@@ -40,7 +45,8 @@ impl Model {
         };
         let is_adapted = network.encoder.is_adapted();
         if is_adapted {
-            self.write_adapter(network, is_small, &head, &notes, folder)?;
+            let trained = if rests { &[][..] } else { &head };
+            self.write_adapter(network, is_small, trained, &notes, folder)?;
         }
         let mut tensors = Vec::new();
         if !is_small {
@@ -118,6 +124,7 @@ impl Model {
                 self.checkpoint.named(head, kind, kind)
             }
             Some(TaskHead::MaskedLm(head)) => self.checkpoint.named(head, kind, kind),
+            Some(TaskHead::CausalLm(head)) => self.checkpoint.named(head, kind, kind),
             None => Vec::new(),
         }
     }
@@ -158,7 +165,7 @@ impl Model {
             }
             Told::Flags(space) => (Problem::MultiLabel, Some(space.names_or_numbers())),
             Told::Numbers { names, .. } => (Problem::Regression, Some(names.clone())),
-            Told::Nothing | Told::Tokens => (Problem::SingleLabel, None),
+            Told::Nothing | Told::Tokens | Told::NextTokens => (Problem::SingleLabel, None),
         };
         (problem, names.filter(|_| is_classifier))
     }

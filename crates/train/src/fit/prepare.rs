@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::module::Module;
+use engraft_data::Examples;
 use engraft_tasks::Model;
 use engraft_tasks::metrics::Mean;
 
@@ -45,14 +46,18 @@ impl<'a> Loop<'a> {
         let loader = Loader::new(&model, train, targets, fit.batching, seed)?;
 
         loader.check_rows()?;
-        for examples in valid
-            .iter()
-            .cloned()
-            .chain(fit.splits.test.clone().map(Arc::new))
-        {
+        let scored = |examples: Arc<Examples>| {
             let targets = model.targets(&examples, fit.masking)?;
-            Loader::new(&model, examples, targets, fit.batching, None)?.check_rows()?;
-        }
+            let loader = Loader::in_order(&model, examples, targets, fit.batching)?;
+            loader.check_rows()?;
+            Ok::<_, Error>(loader.plan(0).len() as u64)
+        };
+        let valid_batches = valid.clone().map_or(Ok(0), scored)?;
+        fit.splits
+            .test
+            .clone()
+            .map(Arc::new)
+            .map_or(Ok(0), scored)?;
 
         let batches = loader.plan(0).len() as u64;
         if fit.plan.limits.train.of(batches) == 0 {
@@ -60,9 +65,6 @@ impl<'a> Loop<'a> {
                 "trainer.limit_train_batches: leaves no batch to train on".into(),
             ));
         }
-        let valid_batches = valid.as_ref().map_or(0, |valid| {
-            valid.len().div_ceil(fit.batching.batch_size.max(1)) as u64
-        });
         let validation = fit.plan.validation(valid_batches);
         let valid =
             valid.filter(|_| valid_batches > 0 && fit.plan.limits.val.of(valid_batches) > 0);
