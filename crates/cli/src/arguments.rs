@@ -20,6 +20,7 @@ pub(crate) enum Command {
     Validate,
     Test,
     Predict,
+    Generate,
     Export,
     Presets,
     Components,
@@ -28,12 +29,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Init,
         Self::Fit,
         Self::Validate,
         Self::Test,
         Self::Predict,
+        Self::Generate,
         Self::Export,
         Self::Presets,
         Self::Components,
@@ -46,6 +48,7 @@ impl Command {
             Self::Validate => "validate",
             Self::Test => "test",
             Self::Predict => "predict",
+            Self::Generate => "generate",
             Self::Export => "export",
             Self::Presets => "presets",
             Self::Components => "components",
@@ -60,6 +63,7 @@ impl Command {
             Self::Validate => "Score a checkpoint on the validation rows",
             Self::Test => "Score a checkpoint on the test rows",
             Self::Predict => "Write a model's predictions for every row into one file",
+            Self::Generate => "Let a language model go on from prompts",
             Self::Export => "Turn a checkpoint into a preset that can be used as a backbone",
             Self::Presets => "List the presets that are part of the program",
             Self::Components => "List all that an experiment can name, or explain one of it",
@@ -264,7 +268,7 @@ impl Topic {
     }
 }
 
-fn threads(source: &str, value: &str) -> Result<usize, Failure> {
+pub(crate) fn threads(source: &str, value: &str) -> Result<usize, Failure> {
     /// More than any machine has; each costs memory for its stack.
     const MOST: usize = 4096;
     let number = value

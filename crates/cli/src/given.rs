@@ -82,6 +82,15 @@ impl Given {
         }
     }
 
+    /// All values of an option that may be given several times, in order.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let given = self
+            .options
+            .iter()
+            .filter(move |(option, _)| *option == name);
+        given.map(|(_, value)| value.as_str())
+    }
+
     /// Whether an option without a value was given.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.value(name).is_some()

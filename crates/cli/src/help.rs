@@ -81,6 +81,11 @@ fn without_experiment(command: Command) -> Option<(&'static str, &'static [Known
             commands::schema::OPTIONS,
             "An editor with a YAML language server (the YAML extension of VS Code, for one) completes and checks experiment files whose first line is\n\n# yaml-language-server: $schema=engraft.schema.json",
         )),
+        Command::Generate => Some((
+            " PRESET [OPTIONS]",
+            commands::generate::OPTIONS,
+            "Prompts come from --prompt, --input, --input-ids or standard input. A text ends at a stop token, before a stop string, at its limit, or where the model's context ends. Texts of a file are written side by side, and a waiting one takes the place of each that ends; what is written for a prompt depends on the seed and the prompt's row alone.",
+        )),
         Command::Init => Some((
             " FILE_OR_FOLDER",
             commands::init::OPTIONS,

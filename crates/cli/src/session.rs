@@ -311,6 +311,7 @@ fn with_data_module(mut sources: Vec<Source>) -> Vec<Source> {
         Some("TokenClassification") => "TokenClassificationDataModule",
         Some("SequenceRegression") => "SequenceRegressionDataModule",
         Some("MLM") => "MLMDataModule",
+        Some("CausalLM") => "CausalLMDataModule",
         Some("Embed" | "Inference") => "SequencesDataModule",
         _ => return sources,
     };
@@ -470,7 +471,7 @@ fn nearest_sibling(path: &Path) -> String {
 }
 
 /// Sets how many threads compute; by default one for each core.
-fn use_threads(count: Option<usize>) -> Result<(), Failure> {
+pub(crate) fn use_threads(count: Option<usize>) -> Result<(), Failure> {
     let Some(count) = count else { return Ok(()) };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(count)

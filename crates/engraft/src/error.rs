@@ -12,6 +12,12 @@ pub enum Error {
     /// A model.
     #[error(transparent)]
     Model(#[from] engraft_models::Error),
+    /// Generation.
+    #[error(transparent)]
+    Generate(#[from] engraft_generate::Error),
+    /// A tokenizer.
+    #[error(transparent)]
+    Text(#[from] engraft_text::Error),
     /// A preset.
     #[error(transparent)]
     Hub(#[from] engraft_hub::Error),

@@ -16,12 +16,14 @@
 //! The crates that this one is made of are re-exported under their own names for everything beyond: experiments from YAML ([`config`]), the
 //! training loop ([`train`]), tasks, models, data.
 
+mod causal_lm;
 mod classifier;
 mod error;
 
 pub use engraft_component as component;
 pub use engraft_config as config;
 pub use engraft_data as data;
+pub use engraft_generate as generate;
 pub use engraft_hub as hub;
 pub use engraft_kernels as kernels;
 pub use engraft_models as models;
@@ -29,11 +31,15 @@ pub use engraft_tasks as tasks;
 pub use engraft_text as text;
 pub use engraft_train as train;
 
+pub use causal_lm::{CausalLm, Compile, Generate, Score, Stream, Writing};
 pub use classifier::{Fit, Prediction, TextClassifier, TextClassifierBuilder, read_examples};
 pub use error::{Error, Result};
 
 /// What most programs need.
 pub mod prelude {
     pub use crate::data::{Examples, Label};
-    pub use crate::{Error, Fit, Prediction, TextClassifier, read_examples};
+    pub use crate::generate::{Greedy, MinP, Random, Sampler, StopTokens, TopK, TopP};
+    pub use crate::{
+        CausalLm, Compile, Error, Fit, Generate, Prediction, TextClassifier, read_examples,
+    };
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     if !settings.task().is_trainable() {
         let name = settings.name();
         return Err(Failure::refused(format!(
-            "model: {name} only predicts, so there is nothing to fit. Use predict, or a model that learns: SequenceClassification, TokenClassification, SequenceRegression, MLM"
+            "model: {name} only predicts, so there is nothing to fit. Use predict, or a model that learns: SequenceClassification, TokenClassification, SequenceRegression, MLM, CausalLM"
         )));
     }
     let callbacks = session.experiment.trainer.callbacks();

@@ -5,6 +5,7 @@ mod evaluate;
 mod export;
 mod fit;
 mod folds;
+pub(crate) mod generate;
 pub(crate) mod init;
 mod predict;
 mod presets;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
         Command::Components => return components::run(words),
         Command::Schema => return schema::run(words),
         Command::Init => return init::run(words),
+        Command::Generate => return generate::run(words),
         _ => {}
     }
     let session = Session::open(command, words)?;
@@ -32,6 +34,10 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
         Command::Test => evaluate::run(&session, Stage::Test),
         Command::Predict => predict::run(&session),
         Command::Export => export::run(&session),
-        Command::Presets | Command::Components | Command::Schema | Command::Init => Ok(()),
+        Command::Presets
+        | Command::Components
+        | Command::Schema
+        | Command::Init
+        | Command::Generate => Ok(()),
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn predict_into(
     });
     progress.clear();
     close_cache(model);
-    let max_length = model.task().backbone().backbone().max_length;
+    let max_length = model.max_length();
     let policy = model.row_encoder().tokenizer().letter_policy();
     let notes = result?.notes(rows, max_length, policy);
     notes.iter().for_each(|text| note(text));
@@ -175,7 +175,8 @@ fn predicts_tokens(task: &Task, is_saved: bool) -> bool {
     match task {
         Task::SequenceClassification(_)
         | Task::TokenClassification(_)
-        | Task::SequenceRegression(_) => false,
+        | Task::SequenceRegression(_)
+        | Task::CausalLM(_) => false,
         Task::MLM(_) | Task::Inference(_) => true,
         Task::Embed(embed) => match embed.pooling {
             Some(pooling) => pooling == EmbedPooling::None,

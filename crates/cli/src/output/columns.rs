@@ -73,7 +73,7 @@ impl Columns {
     /// The place of the largest value instead of the values.
     pub(super) fn argmax(self) -> Result<Self, Failure> {
         match self.kind {
-            OutputKind::Numbers(_) => Err(Failure::refused(
+            OutputKind::Numbers(_) | OutputKind::Likelihood => Err(Failure::refused(
                 "PredictionWriter: argmax_predictions: the model predicts numbers, and which of them is the largest says nothing of a row. Leave it out",
             )),
             _ => Ok(Self {
@@ -292,6 +292,7 @@ impl Columns {
             (OutputKind::TokenClasses { .. }, _) => prediction(),
             (OutputKind::Tokens, _) => vec!["predictions".to_owned()],
             (OutputKind::Numbers(names), _) => numbered(names),
+            (OutputKind::Likelihood, _) => ["nll", "tokens"].map(str::to_owned).to_vec(),
             (kind, Some(labels)) => {
                 let mut names = prediction();
                 let one = self.argmax || *kind == OutputKind::Classes;
@@ -330,6 +331,11 @@ impl Columns {
             }
             (OutputKind::Classes, Some(labels)) => classified(&output.values, labels),
             (OutputKind::Flags, Some(labels)) => flagged(&output.values, labels),
+            (OutputKind::Likelihood, _) => {
+                let [loss, tokens] = [0, 1].map(|at| output.values.get(at).copied());
+                let tokens = tokens.map_or(0, |tokens| tokens as usize);
+                vec![number(loss.unwrap_or(f32::NAN)), place(tokens)]
+            }
             (OutputKind::Vector, _) if self.argmax => vec![place(largest(&output.values))],
             _ => output.values.iter().map(|value| number(*value)).collect(),
         }

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cache;
+mod causal;
 mod claims;
 mod configuration;
 mod documentation;
 mod explaining;
 mod folds;
 mod formats;
+mod generate;
 mod help;
 mod logs;
 mod lora;

@@ -6,7 +6,7 @@ use crate::Workplace;
 const REFUSED: &[(&str, &str)] = &[
     (
         "--frobnicate",
-        "\"--frobnicate\" comes before a command. Options follow one of: init, fit, validate, test, predict, export, presets, components, schema",
+        "\"--frobnicate\" comes before a command. Options follow one of: init, fit, validate, test, predict, generate, export, presets, components, schema",
     ),
     ("fti", "unknown command \"fti\". Did you mean \"fit\"?"),
     (
@@ -60,7 +60,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit -c fit.yaml --model.adapter MLPPool",
-        "--model.adapter: unknown adapter \"MLPPool\". There are: LinearCLSAdapter, LinearMeanPoolAdapter, LinearMaxPoolAdapter, MLPPoolAdapter",
+        "--model.adapter: unknown adapter \"MLPPool\". There are: LinearCLSAdapter, LinearLastAdapter, LinearMeanPoolAdapter, LinearMaxPoolAdapter, MLPPoolAdapter",
     ),
     (
         "fit -c fit.yaml --model.optimizer SGDD",
@@ -328,7 +328,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit --model Embed --model.backbone ./tiny --data SequencesDataModule --data.path unlabelled.csv",
-        "model: Embed only predicts, so there is nothing to fit. Use predict, or a model that learns: SequenceClassification, TokenClassification, SequenceRegression, MLM",
+        "model: Embed only predicts, so there is nothing to fit. Use predict, or a model that learns: SequenceClassification, TokenClassification, SequenceRegression, MLM, CausalLM",
     ),
     (
         "fit --model SequenceClassification --data SequencesDataModule --data.path unlabelled.csv",
@@ -437,7 +437,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "fit --model.adapter.help MLPPool",
-        "--model.adapter.help: unknown adapter \"MLPPool\". There are: LinearCLSAdapter, LinearMeanPoolAdapter, LinearMaxPoolAdapter, MLPPoolAdapter",
+        "--model.adapter.help: unknown adapter \"MLPPool\". There are: LinearCLSAdapter, LinearLastAdapter, LinearMeanPoolAdapter, LinearMaxPoolAdapter, MLPPoolAdapter",
     ),
 ];
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod causal_lm;
 mod ragged;
 mod real;
 mod stored;

@@ -42,7 +42,7 @@ fn tasks(backbone: &BackboneSlot) -> Vec<Task> {
     };
     let classify = |adapter: Adapter| {
         Task::SequenceClassification(SequenceClassification {
-            adapter,
+            adapter: Some(adapter),
             n_classes: Some(3),
             ..SequenceClassification::on(backbone.clone())
         })

@@ -1,0 +1,450 @@
+//! `engraft generate`: a language model goes on from prompts.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use engraft::{CausalLm, Compile, Generate};
+use engraft_component::did_you_mean;
+use engraft_data::{Cell, OutputFormat, ReaderOptions, RowWriter, read_table};
+use engraft_generate::{Piece, Random, Sampler, SamplerFlags, StopTokens, Written};
+use engraft_models::Backbone;
+use serde_json::{Map, Value, json};
+
+use crate::arguments::{Command, threads};
+use crate::failure::{Failure, note, print};
+use crate::given::Given;
+use crate::help;
+use crate::interrupt;
+use crate::session::use_threads;
+
+mod options;
+
+pub(crate) use options::OPTIONS;
+
+pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
+    let given = Given::read(Command::Generate, words, OPTIONS)?;
+    if given.help {
+        return print(&help::command(Command::Generate));
+    }
+    let wishes = Wishes::read(&given)?;
+    let flags = options::sampler_flags(&given)?;
+    let prompts = Prompts::read(&given)?;
+    if let Some(path) = &wishes.output {
+        check_output(path)?;
+    }
+    // All that can be refused without the model is, before its weights are read.
+    wishes.generate.check().map_err(Failure::refused)?;
+    wishes.streams(&prompts)?;
+    let any: Sampler = Random::default().into();
+    flags.resolve(&any).map_err(Failure::refused)?;
+    let backbone = Backbone {
+        peft_path: given.value("--lora").map(str::to_owned),
+        ..Backbone::new(wishes.preset.as_str())
+    };
+    let mut lm = CausalLm::from_backbone(&backbone).map_err(Failure::refused)?;
+    if flags == SamplerFlags::default() {
+        note(&lm.defaults().to_string());
+    }
+    let sampler = flags.resolve(lm.sampler()).map_err(Failure::refused)?;
+    let compile = Compile {
+        sampler: Some(sampler),
+    };
+    lm.compile(compile).map_err(Failure::refused)?;
+    write(&lm, &wishes, &prompts)
+}
+
+/// What is wanted, as the command line says it.
+struct Wishes {
+    preset: String,
+    generate: Generate,
+    output: Option<PathBuf>,
+    ids: bool,
+    stream: Option<bool>,
+}
+
+impl Wishes {
+    fn read(given: &Given) -> Result<Self, Failure> {
+        let Some(preset) = given.word(Command::Generate)? else {
+            return Err(Failure::refused(
+                "generate: which model? Give a preset: engraft generate ./gpt2 --prompt \"Once upon a time\"",
+            ));
+        };
+        if let Some(dtype) = given.value("--dtype")
+            && !matches!(dtype, "float32" | "f32" | "auto")
+        {
+            return Err(Failure::refused(format!(
+                "--dtype: only float32 is supported yet, found \"{dtype}\""
+            )));
+        }
+        if let Some(count) = given.value("--threads") {
+            use_threads(Some(threads("--threads", count)?))?;
+        }
+        let stop_tokens = match given.value("--stop-token-ids") {
+            Some(text) => StopTokens::parse(text).map_err(Failure::refused)?,
+            None => StopTokens::Auto,
+        };
+        let stream = match (given.has("--stream"), given.has("--no-stream")) {
+            (true, true) => {
+                return Err(Failure::refused(
+                    "--stream and --no-stream: give one of them",
+                ));
+            }
+            (true, false) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        };
+        let defaults = Generate::default();
+        let number = |name| options::number(given, name);
+        let generate = Generate {
+            max_length: number("--max-length")?,
+            max_new_tokens: number("--max-new-tokens")?,
+            min_new_tokens: number("--min-new-tokens")?.unwrap_or(0),
+            stop_tokens,
+            stop: given.values("--stop").map(options::unescaped).collect(),
+            strip_prompt: given.has("--strip-prompt"),
+            num_return_sequences: number("--num-return-sequences")?.unwrap_or(1),
+            repetition_penalty: options::real(given, "--repetition-penalty")?,
+            context_length: number("--context-length")?,
+            log_probabilities: given.has("--logprobs"),
+            batch_size: number("--batch-size")?.unwrap_or(defaults.batch_size),
+        };
+        let output = given.value("--output").map(PathBuf::from);
+        let ids = given.has("--output-ids");
+        if generate.log_probabilities && output.is_none() && !ids {
+            return Err(Failure::refused(
+                "--logprobs: a text alone has no place for them; add --output FILE or --output-ids",
+            ));
+        }
+        if ids && output.is_some() {
+            return Err(Failure::refused(
+                "--output and --output-ids: texts go to one of them; give one",
+            ));
+        }
+        if stream == Some(true) && (ids || output.is_some()) {
+            return Err(Failure::refused(
+                "--stream: whole texts are written to a file and by --output-ids; leave out one of the two",
+            ));
+        }
+        if stream == Some(true) && generate.num_return_sequences != 1 {
+            return Err(Failure::refused(
+                "--stream: one text can be shown as it is written; leave out --num-return-sequences",
+            ));
+        }
+        Ok(Self {
+            preset: preset.to_owned(),
+            generate,
+            output,
+            ids,
+            stream,
+        })
+    }
+
+    /// Whether the text shows as it is written.
+    fn streams(&self, prompts: &Prompts) -> Result<bool, Failure> {
+        let can = prompts.0.len() == 1
+            && self.generate.num_return_sequences == 1
+            && self.output.is_none()
+            && !self.ids;
+        match self.stream {
+            Some(true) if !can => Err(Failure::refused(format!(
+                "--stream: one text can be shown as it is written, and there are {} prompts",
+                prompts.0.len()
+            ))),
+            Some(wanted) => Ok(wanted),
+            None => Ok(can && std::io::stdout().is_terminal()),
+        }
+    }
+}
+
+/// What is gone on from, with where it came from.
+struct Prompts(Vec<(String, Prompt)>);
+
+enum Prompt {
+    Text(String),
+    Ids(Vec<u32>),
+}
+
+impl Prompts {
+    fn read(given: &Given) -> Result<Self, Failure> {
+        let texts: Vec<&str> = given.values("--prompt").collect();
+        let ids: Vec<&str> = given.values("--input-ids").collect();
+        let file = given.value("--input");
+        let sources = [!texts.is_empty(), !ids.is_empty(), file.is_some()];
+        if sources.iter().filter(|given| **given).count() > 1 {
+            return Err(Failure::refused(
+                "--prompt, --input-ids and --input: prompts come from one of them",
+            ));
+        }
+        if given.has("--x-col") && file.is_none() {
+            return Err(Failure::refused(
+                "--x-col: names a column of --input FILE, which is not given",
+            ));
+        }
+        let several = texts.len() + ids.len() > 1;
+        let name = |flag: &str, number: usize| match several {
+            true => format!("{flag} {}", number + 1),
+            false => flag.to_owned(),
+        };
+        if let Some(path) = file {
+            return Self::of_table(Path::new(path), given.value("--x-col"));
+        }
+        if !ids.is_empty() {
+            let read = |(number, text)| {
+                let ids = options::ids(text)?;
+                Ok((name("--input-ids", number), Prompt::Ids(ids)))
+            };
+            let read = ids.into_iter().enumerate().map(read);
+            return Ok(Self(read.collect::<Result<_, Failure>>()?));
+        }
+        if !texts.is_empty() {
+            let read = |(number, text): (usize, &str)| {
+                (name("--prompt", number), Prompt::Text(text.to_owned()))
+            };
+            return Ok(Self(texts.into_iter().enumerate().map(read).collect()));
+        }
+        Self::of_input()
+    }
+
+    /// All of standard input as one prompt, without the line's end that `echo` adds.
+    fn of_input() -> Result<Self, Failure> {
+        if std::io::stdin().is_terminal() {
+            return Err(Failure::refused(
+                "generate: no prompt given; use --prompt TEXT, --input FILE --x-col COLUMN, --input-ids IDS, or standard input",
+            ));
+        }
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|error| Failure::refused(format!("standard input: {error}")))?;
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.strip_suffix('\r').unwrap_or(text).to_owned();
+        Ok(Self(vec![(
+            "standard input".to_owned(),
+            Prompt::Text(text),
+        )]))
+    }
+
+    fn of_table(path: &Path, column: Option<&str>) -> Result<Self, Failure> {
+        let table = read_table(path, &ReaderOptions::default()).map_err(Failure::refused)?;
+        let name = match (column, table.text_column) {
+            (Some(name), _) => name,
+            (None, Some(name)) => name,
+            (None, None) => {
+                return Err(Failure::refused(format!(
+                    "{}: which column holds the prompts? Name it with --x-col; there are {}",
+                    path.display(),
+                    table.names().join(", ")
+                )));
+            }
+        };
+        let Some(cells) = table.column(name).map(|column| &column.cells) else {
+            let near = did_you_mean(name, &table.names(), "There are");
+            return Err(Failure::refused(format!(
+                "--x-col: {} has no column \"{name}\". {}",
+                path.display(),
+                near.unwrap_or_default()
+            )));
+        };
+        let prompts = cells.iter().zip(&table.origins).map(|(cell, origin)| {
+            let text = cell.loaded().map_err(Failure::refused)?.text();
+            match text {
+                Some(text) => Ok((origin.to_string(), Prompt::Text(text))),
+                None => Err(Failure::refused(format!(
+                    "{origin}: {name}: expected a text"
+                ))),
+            }
+        });
+        Ok(Self(prompts.collect::<Result<_, _>>()?))
+    }
+}
+
+fn check_output(path: &Path) -> Result<(), Failure> {
+    match OutputFormat::of(path) {
+        Some(_) => Ok(()),
+        None => Err(Failure::refused(format!(
+            "--output: {}: expected a name that ends in {}",
+            path.display(),
+            OutputFormat::known()
+        ))),
+    }
+}
+
+/// Writes all texts: as they come if there is one to be watched, else each when it and all before it have ended.
+fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts) -> Result<(), Failure> {
+    let streams = wishes.streams(prompts)?;
+    let mut texts = lm
+        .texts(&wishes.generate, prompts.0.len())
+        .map_err(Failure::refused)?;
+    let mut given = Vec::with_capacity(prompts.0.len());
+    let mut cut = false;
+    for (place, prompt) in &prompts.0 {
+        let told = |error: engraft::Error| Failure::refused(format!("{place}: {error}"));
+        let (text, ids) = match prompt {
+            Prompt::Text(text) => (text.clone(), lm.encode(text).map_err(told)?),
+            Prompt::Ids(ids) => {
+                lm.model()
+                    .check_ids(ids)
+                    .map_err(|error| told(error.into()))?;
+                let text = lm.tokenizer().decode(ids, true);
+                (text.map_err(Failure::refused)?, ids.clone())
+            }
+        };
+        let limits = texts.add(&ids).map_err(told)?;
+        cut |= limits.cut_by_context;
+        given.push(text);
+    }
+    if cut && let Some(context) = texts.context() {
+        note(&format!(
+            "texts end at the model's context of {context} tokens, which is less than was asked for"
+        ));
+    }
+    let mut sink = Sink::new(wishes, streams)?;
+    let stop = interrupt::watch(interrupt::STOPS);
+    let sequences = wishes.generate.num_return_sequences;
+    let count = given.len() * sequences;
+    let (mut ended, mut next) = (vec![false; count], 0);
+    while !texts.is_done() {
+        if stop.load(Ordering::SeqCst) {
+            return Err(Failure::Interrupted);
+        }
+        let pieces = texts
+            .step()
+            .map_err(|error| Failure::Broke(error.to_string()))?;
+        for piece in &pieces {
+            sink.piece(piece)?;
+            ended[piece.row] |= piece.end.is_some();
+        }
+        while next < count && ended[next] {
+            let row = Row {
+                prompt: next / sequences,
+                sequence: next % sequences,
+                text: &given[next / sequences],
+                written: texts.take(next),
+            };
+            sink.row(&row, wishes)?;
+            next += 1;
+        }
+    }
+    sink.finish()
+}
+
+/// A text that has ended, beside its prompt.
+struct Row<'a> {
+    prompt: usize,
+    sequence: usize,
+    text: &'a str,
+    written: Written,
+}
+
+impl Row<'_> {
+    /// `{"ids": [...], "text": "..."}`, and what else was asked for.
+    fn json(&self, wishes: &Wishes) -> Value {
+        let written = &self.written;
+        let ids = match wishes.generate.strip_prompt {
+            true => written.new_ids(),
+            false => &written.ids,
+        };
+        let mut object = Map::new();
+        object.insert("ids".into(), json!(ids));
+        object.insert("text".into(), json!(written.text));
+        if wishes.generate.log_probabilities {
+            object.insert("logprobs".into(), json!(written.log_probabilities));
+        }
+        Value::Object(object)
+    }
+
+    fn cells(&self, wishes: &Wishes) -> Vec<Cell> {
+        let whole = |count: usize| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+        let written = &self.written;
+        let mut cells = vec![whole(self.prompt)];
+        if wishes.generate.num_return_sequences > 1 {
+            cells.push(whole(self.sequence));
+        }
+        let end = written.end.map_or("", |end| end.word());
+        cells.extend([
+            Cell::Text(self.text.to_owned()),
+            Cell::Text(written.text.clone()),
+            whole(written.new_ids().len()),
+            Cell::Text(end.to_owned()),
+        ]);
+        if wishes.generate.log_probabilities {
+            let values = written.log_probabilities.iter().copied();
+            cells.push(Cell::List(values.map(Cell::Float).collect()));
+        }
+        cells
+    }
+}
+
+/// The columns of a table of texts.
+fn columns(wishes: &Wishes) -> Vec<&'static str> {
+    let mut columns = vec!["row"];
+    if wishes.generate.num_return_sequences > 1 {
+        columns.push("sequence");
+    }
+    columns.extend(["prompt", "text", "tokens", "end"]);
+    if wishes.generate.log_probabilities {
+        columns.push("logprobs");
+    }
+    columns
+}
+
+/// Where texts go.
+enum Sink {
+    /// Standard output, piece by piece.
+    Stream,
+    /// Standard output, whole, with an empty line between; the number of texts so far.
+    Texts(usize),
+    /// Standard output, one JSON object a line.
+    Ids,
+    /// A table.
+    Table(Box<RowWriter>),
+}
+
+impl Sink {
+    fn new(wishes: &Wishes, streams: bool) -> Result<Self, Failure> {
+        Ok(match &wishes.output {
+            Some(path) => {
+                let writer = RowWriter::create(path, &columns(wishes));
+                Self::Table(Box::new(writer.map_err(Failure::refused)?))
+            }
+            None if wishes.ids => Self::Ids,
+            None if streams => Self::Stream,
+            None => Self::Texts(0),
+        })
+    }
+
+    fn piece(&mut self, piece: &Piece) -> Result<(), Failure> {
+        match self {
+            Self::Stream if !piece.text.is_empty() => print(&piece.text),
+            _ => Ok(()),
+        }
+    }
+
+    fn row(&mut self, row: &Row<'_>, wishes: &Wishes) -> Result<(), Failure> {
+        match self {
+            Self::Stream => print("\n"),
+            Self::Texts(before) => {
+                let gap = if *before > 0 { "\n" } else { "" };
+                *before += 1;
+                print(&format!("{gap}{}\n", row.written.text))
+            }
+            Self::Ids => print(&format!("{}\n", row.json(wishes))),
+            Self::Table(table) => table
+                .write(&row.cells(wishes))
+                .map_err(|error| Failure::Broke(error.to_string())),
+        }
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::Table(table) => {
+                let finished = table.finish();
+                finished.map_err(|error| Failure::Broke(error.to_string()))
+            }
+            _ => std::io::stdout().flush().map_err(|error| {
+                Failure::Broke(format!("cannot write to standard output: {error}"))
+            }),
+        }
+    }
+}

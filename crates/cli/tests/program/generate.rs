@@ -1,0 +1,264 @@
+//! `engraft generate`: prompts from everywhere, texts to everywhere, and what is refused.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::{Said, Workplace};
+
+/// A workplace with the golden GPT-2 as `gpt2`, its 67 tokens three special ones and the characters from `!` on.
+fn place() -> Workplace {
+    let place = Workplace::empty();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/decoders/gpt2");
+    std::fs::create_dir(place.path("gpt2")).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(golden.join(file), place.path(&format!("gpt2/{file}"))).unwrap();
+    }
+    let letters = (b'!'..=b'`').map(|letter| format!("{}\n", letter as char));
+    let vocabulary = format!("<s>\n</s>\n<unk>\n{}", letters.collect::<String>());
+    place.write("gpt2/vocab.txt", &vocabulary);
+    place
+}
+
+fn lines(said: &Said) -> Vec<Value> {
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let lines = said.out.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_golden_prompt_goes_on_as_the_reference_library_writes_it() {
+    let place = place();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/decoders/gpt2");
+    let case = std::fs::read(golden.join("case.json")).unwrap();
+    let case: Value = serde_json::from_slice(&case).unwrap();
+    let written = case["generate"].as_array().unwrap();
+    let words = |ids: &Value| -> String {
+        let ids = ids.as_array().unwrap().iter().map(Value::to_string);
+        ids.collect::<Vec<_>>().join(",")
+    };
+    let mut arguments = vec!["generate".to_owned(), "gpt2".to_owned()];
+    for one in written {
+        arguments.extend(["--input-ids".to_owned(), words(&one["prompt"])]);
+    }
+    let options =
+        "--max-new-tokens 20 --sampler greedy --stop-token-ids none --output-ids --strip-prompt";
+    arguments.extend(options.split(' ').map(str::to_owned));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let lines = lines(&place.run_words(&arguments));
+    assert_eq!(lines.len(), written.len());
+    for (line, one) in lines.iter().zip(written) {
+        assert_eq!(line["ids"], one["ids"]);
+    }
+}
+
+#[test]
+fn a_file_of_prompts_becomes_a_table_in_its_order_whatever_the_width() {
+    let place = place();
+    let prompts: Vec<String> = (0..9).map(|row| "ABCDEFGHI"[..=row].to_owned()).collect();
+    place.write("prompts.tsv", &format!("prompt\n{}\n", prompts.join("\n")));
+    let run = |width: &str, output: &str| {
+        let said = place.run_words(&[
+            "generate",
+            "gpt2",
+            "--input",
+            "prompts.tsv",
+            "--x-col",
+            "prompt",
+            "--output",
+            output,
+            "--max-length",
+            "30",
+            "--seed",
+            "4",
+            "--batch-size",
+            width,
+            "--logprobs",
+        ]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        std::fs::read_to_string(place.path(output)).unwrap()
+    };
+    let read = |table: String| -> Vec<Value> {
+        let rows = table.lines();
+        rows.map(|row| serde_json::from_str(row).unwrap()).collect()
+    };
+    let [wide, narrow] = ["32", "2"].map(|width| read(run(width, "texts.jsonl")));
+    assert_eq!((wide.len(), narrow.len()), (9, 9));
+    for (row, (wide, narrow)) in wide.iter().zip(&narrow).enumerate() {
+        assert_eq!(wide["row"], row);
+        assert_eq!(wide["prompt"], prompts[row].as_str());
+        assert!(wide["text"].as_str().unwrap().starts_with(&prompts[row]));
+        assert_eq!(wide["text"], narrow["text"]);
+        // Products of few and of many rows round differently.
+        let values = |row: &Value| -> Vec<f64> {
+            let values = row["logprobs"].as_array().unwrap().iter();
+            values.map(|value| value.as_f64().unwrap()).collect()
+        };
+        let (ours, theirs) = (values(wide), values(narrow));
+        assert_eq!(ours.len() as u64, wide["tokens"].as_u64().unwrap());
+        assert!(
+            ours.iter()
+                .zip(&theirs)
+                .all(|(one, other)| (one - other).abs() < 1e-4)
+        );
+    }
+    assert!(run("32", "wide.tsv").starts_with("row\tprompt\ttext\ttokens\tend\tlogprobs\n"));
+}
+
+#[test]
+fn a_prompt_may_come_from_standard_input() {
+    let place = place();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_engraft"))
+        .args(["generate", "gpt2", "--max-new-tokens", "4", "--seed", "1"])
+        .current_dir(place.path(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"ABC\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let piped = String::from_utf8(output.stdout).unwrap();
+    let arguments = ["generate", "gpt2", "--max-new-tokens", "4", "--seed", "1"];
+    let given = place.run_words(&[&arguments[..], &["--prompt", "ABC"]].concat());
+    assert_eq!(piped, given.out);
+    let streamed = place.run_words(&[&arguments[..], &["--prompt", "ABC", "--stream"]].concat());
+    assert_eq!(streamed.out, given.out);
+    assert!(given.err.is_empty(), "{}", given.err);
+}
+
+#[test]
+fn the_default_sampler_is_said_once() {
+    let place = place();
+    let said = place.run_words(&[
+        "generate",
+        "gpt2",
+        "--prompt",
+        "A",
+        "--prompt",
+        "B",
+        "--max-length",
+        "9",
+    ]);
+    assert_eq!(
+        said.err,
+        "note: sampler: top_k k=5 (KerasHub's default; the preset has no generation_config.json)\n"
+    );
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_in_one_sentence() {
+    let place = place();
+    place.write("prompts.tsv", "prompt\nA\n");
+    let mut hostile: Value =
+        serde_json::from_slice(&std::fs::read(place.path("gpt2/config.json")).unwrap()).unwrap();
+    std::fs::create_dir(place.path("odd")).unwrap();
+    for file in ["model.safetensors", "vocab.txt"] {
+        std::fs::copy(
+            place.path(&format!("gpt2/{file}")),
+            place.path(&format!("odd/{file}")),
+        )
+        .unwrap();
+    }
+    hostile["activation_function"] = "mish".into();
+    place.write("odd/config.json", &hostile.to_string());
+    for (arguments, expected) in [
+        ("gpt2 --prompt=", "--prompt: the prompt is empty"),
+        (
+            "gpt2 --input-ids 1,67",
+            "67 is outside the model's vocabulary",
+        ),
+        ("gpt2 --input-ids 1,x", "--input-ids: expected token ids"),
+        (
+            "gpt2 --prompt A --temperature 0",
+            "expected a number above 0, found 0",
+        ),
+        (
+            "gpt2 --prompt A --temperature=-1",
+            "expected a number above 0, found -1",
+        ),
+        (
+            "gpt2 --prompt A --top-k 0",
+            "expected a whole number from 1",
+        ),
+        (
+            "gpt2 --prompt A --sampler greedy --top-p 0.5",
+            "--top-p changes nothing",
+        ),
+        ("gpt2 --prompt A --sampler topk", "Did you mean \"top_k\"?"),
+        (
+            "gpt2 --prompt A --max-length 9 --max-new-tokens 3",
+            "give one of them",
+        ),
+        (
+            "gpt2 --prompt A --max-length 1",
+            "--max-length 1 counts them",
+        ),
+        ("gpt2 --prompt A --context-length 41", "40 positions"),
+        ("gpt2 --prompt A --stop=", "--stop: an empty string"),
+        (
+            "gpt2 --prompt A --stop-token-ids 1,67",
+            "below the vocabulary's size 67",
+        ),
+        ("gpt2 --prompt A --stream --no-stream", "give one of them"),
+        ("gpt2 --prompt A --stream --output-ids", "leave out one"),
+        (
+            "gpt2 --prompt A --output a.tsv --output-ids",
+            "texts go to one of them",
+        ),
+        (
+            "gpt2 --prompt A --logprobs",
+            "add --output FILE or --output-ids",
+        ),
+        (
+            "gpt2 --prompt A --input prompts.tsv",
+            "prompts come from one of them",
+        ),
+        (
+            "gpt2 --input prompts.tsv --x-col promt",
+            "Did you mean \"prompt\"?",
+        ),
+        (
+            "gpt2 --input prompts.tsv",
+            "which column holds the prompts?",
+        ),
+        ("gpt2 --prompt A --output texts.doc", ".tsv"),
+        ("gpt2 --prompt A --dtype float16", "only float32"),
+        (
+            "gpt2 --prompt A --max-new-token 3",
+            "Did you mean \"--max-new-tokens\"?",
+        ),
+        ("gpt2 --prompt A --num-return-sequences 0", "at least 1"),
+        (
+            "gpt2 --prompt A --repetition-penalty 0",
+            "--repetition-penalty",
+        ),
+        ("odd --prompt A", "unknown activation \"mish\""),
+        ("--prompt A", "which model?"),
+    ] {
+        let mut words = vec!["generate"];
+        words.extend(arguments.split(' '));
+        let said = place.run_words(&words);
+        assert_eq!(said.code, Some(2), "{arguments}: {said:?}");
+        let errors: Vec<&str> = said
+            .err
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .collect();
+        assert_eq!(errors.len(), 1, "{arguments}: {said:?}");
+        assert!(errors[0].contains(expected), "{arguments}: {}", errors[0]);
+        assert!(said.out.is_empty(), "{arguments}: {said:?}");
+    }
+    let long = "A".repeat(40);
+    let said = place.run_words(&["generate", "gpt2", "--prompt", &long]);
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.err.contains("no room in the model's context of 40"),
+        "{}",
+        said.err
+    );
+}

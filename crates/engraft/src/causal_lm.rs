@@ -1,0 +1,455 @@
+//! Language models that write on, in a few lines of Rust.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use engraft_generate::{
+    Defaults, GENERATION_CONFIG, GenerationConfig, LanguageModel, Limits, Piece, RepetitionPenalty,
+    Request, RowLimits, RowSeed, Sampler, StopStrings, StopTokens, TextOptions, Texts, Written,
+    fresh_seed,
+};
+use engraft_models::{Backbone, Checkpoint};
+use engraft_tasks::preset_tokenizer;
+use engraft_text::Tokenizer;
+
+use crate::error::{Error, Result};
+
+/// Texts that are written at a time unless the caller says otherwise.
+const WIDTH: usize = 32;
+
+/// A language model that goes on from a prompt: a decoder, its head and its tokenizer.
+///
+/// ```no_run
+/// use engraft::prelude::*;
+///
+/// let mut lm = CausalLm::from_preset("./gpt2")?;
+/// lm.compile(Compile { sampler: TopK { k: 5, temperature: 0.8, seed: Some(1) }.into() })?;
+/// let texts = lm.generate(["Keras is a", "Rust is a"], Generate { max_length: Some(64), strip_prompt: true, ..Generate::default() })?;
+/// for piece in lm.stream("Once upon a time", Generate::default())? {
+///     print!("{}", piece?);
+/// }
+/// let scores = lm.score(["a sentence"])?;
+/// println!("{} {:.1}", texts[0], scores[0].perplexity());
+/// # Ok::<(), engraft::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct CausalLm {
+    name: String,
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    defaults: Defaults,
+    sampler: Option<Sampler>,
+}
+
+/// How tokens are chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compile {
+    /// The sampler; none for the preset's default.
+    pub sampler: Option<Sampler>,
+}
+
+/// What is to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generate {
+    /// Tokens that a text may have in all, its prompt included; by default what the preset says, else 1024, and never more than the context.
+    pub max_length: Option<usize>,
+    /// Tokens that are written at most; in the place of `max_length`.
+    pub max_new_tokens: Option<usize>,
+    /// Tokens before which no stop token is chosen.
+    pub min_new_tokens: usize,
+    /// Tokens that end a text.
+    pub stop_tokens: StopTokens,
+    /// Strings that end a text, and are no part of it.
+    pub stop: Vec<String>,
+    /// Whether texts begin after their prompts.
+    pub strip_prompt: bool,
+    /// Texts for each prompt.
+    pub num_return_sequences: usize,
+    /// Makes tokens that a text has already less likely, above 1; by default what the preset says, else 1.
+    pub repetition_penalty: Option<f64>,
+    /// Tokens that the model may read; by default what its file says.
+    pub context_length: Option<usize>,
+    /// Whether the log-probability of each new token is wanted.
+    pub log_probabilities: bool,
+    /// Texts that are written at a time.
+    pub batch_size: usize,
+}
+
+impl Default for Generate {
+    fn default() -> Self {
+        Self {
+            max_length: None,
+            max_new_tokens: None,
+            min_new_tokens: 0,
+            stop_tokens: StopTokens::Auto,
+            stop: Vec::new(),
+            strip_prompt: false,
+            num_return_sequences: 1,
+            repetition_penalty: None,
+            context_length: None,
+            log_probabilities: false,
+            batch_size: WIDTH,
+        }
+    }
+}
+
+impl Generate {
+    /// Refuses settings that no text can be written by, whatever the model.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn check(&self) -> Result<()> {
+        let counts = [
+            ("--num-return-sequences", self.num_return_sequences),
+            ("--batch-size", self.batch_size),
+            ("--context-length", self.context_length.unwrap_or(1)),
+        ];
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            let problem = format!("{name}: expected at least 1, found 0");
+            return Err(Error::Argument(problem));
+        }
+        self.limits().check()?;
+        StopStrings::new(&self.stop)?;
+        if let Some(penalty) = self.repetition_penalty {
+            RepetitionPenalty::new(penalty)?;
+        }
+        Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            max_length: self.max_length,
+            max_new_tokens: self.max_new_tokens,
+            min_new_tokens: self.min_new_tokens,
+        }
+    }
+}
+
+/// How likely a model finds a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// The sum of the negative log-likelihoods of all tokens but the first, in nats.
+    pub nll: f64,
+    /// How many tokens that are.
+    pub tokens: usize,
+}
+
+impl Score {
+    /// `exp(nll / tokens)`; 1 for a text of one token, which nothing is said of.
+    pub fn perplexity(&self) -> f64 {
+        (self.nll / self.tokens.max(1) as f64).exp()
+    }
+}
+
+impl CausalLm {
+    /// Opens a preset: a folder, `hf://org/repo`, or a built-in name.
+    ///
+    /// # Errors
+    /// There is no such preset, it has no language-model head, its weights do not fit.
+    pub fn from_preset(preset: &str) -> Result<Self> {
+        Self::from_backbone(&Backbone::new(preset))
+    }
+
+    /// As [`Self::from_preset`], with all that a backbone can be told: a LoRA adapter to add, keys of `config.json` to replace.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_preset`].
+    pub fn from_backbone(backbone: &Backbone) -> Result<Self> {
+        let checkpoint = backbone.open()?;
+        checkpoint.causal_lm_config()?;
+        let tokenizer = preset_tokenizer(&checkpoint, backbone.letters)?;
+        let defaults = defaults(&checkpoint, &tokenizer)?;
+        Ok(Self {
+            name: checkpoint.preset().name().to_owned(),
+            model: LanguageModel::load(&checkpoint, Device::default(), 0)?,
+            tokenizer,
+            defaults,
+            sampler: None,
+        })
+    }
+
+    /// Chooses how tokens are chosen.
+    ///
+    /// # Errors
+    /// Arguments that no sampler can have.
+    pub fn compile(&mut self, compile: Compile) -> Result<()> {
+        if let Some(sampler) = &compile.sampler {
+            sampler.check()?;
+        }
+        self.sampler = compile.sampler;
+        Ok(())
+    }
+
+    /// How tokens are chosen.
+    pub fn sampler(&self) -> &Sampler {
+        self.sampler.as_ref().unwrap_or(&self.defaults.sampler)
+    }
+
+    /// What the preset itself asks for.
+    pub fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The model without its tokenizer.
+    pub fn model(&self) -> &LanguageModel {
+        &self.model
+    }
+
+    /// Goes on from each prompt; the texts in the order of the prompts, several of one prompt side by side.
+    ///
+    /// # Errors
+    /// An empty prompt, one that leaves no room, settings that contradict each other.
+    pub fn generate<P: AsRef<str>>(
+        &self,
+        prompts: impl IntoIterator<Item = P>,
+        generate: Generate,
+    ) -> Result<Vec<String>> {
+        let written = self.generate_written(prompts, generate)?;
+        Ok(written.into_iter().map(|written| written.text).collect())
+    }
+
+    /// As [`Self::generate`], with ids, log-probabilities and why each text ended.
+    ///
+    /// # Errors
+    /// Those of [`Self::generate`].
+    pub fn generate_written<P: AsRef<str>>(
+        &self,
+        prompts: impl IntoIterator<Item = P>,
+        generate: Generate,
+    ) -> Result<Vec<Written>> {
+        let prompts = prompts
+            .into_iter()
+            .map(|prompt| self.encode(prompt.as_ref()));
+        let prompts = prompts.collect::<Result<Vec<_>>>()?;
+        let mut texts = self.texts(&generate, prompts.len())?;
+        let added = texts.add_all(&prompts)?;
+        while !texts.is_done() {
+            texts.step()?;
+        }
+        Ok((0..added).map(|row| texts.take(row)).collect())
+    }
+
+    /// Goes on from one prompt, the text in pieces as it comes: its prompt first, unless that is stripped.
+    ///
+    /// # Errors
+    /// Those of [`Self::generate`].
+    pub fn stream(&self, prompt: &str, generate: Generate) -> Result<Stream<'_>> {
+        if generate.num_return_sequences != 1 {
+            return Err(Error::Argument(
+                "one text can be streamed at a time: leave num_return_sequences at 1".into(),
+            ));
+        }
+        let mut texts = self.texts(&generate, 1)?;
+        texts.add_all(&[self.encode(prompt)?])?;
+        Ok(Stream {
+            texts,
+            ready: VecDeque::new(),
+        })
+    }
+
+    /// How likely the model finds each text.
+    ///
+    /// # Errors
+    /// An empty text, one with more tokens than the model has positions for.
+    pub fn score<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Vec<Score>> {
+        let score = |text: T| {
+            let scores = self.model.score(&self.encode(text.as_ref())?)?;
+            Ok(Score {
+                nll: 0.0 - scores.iter().sum::<f64>(),
+                tokens: scores.len(),
+            })
+        };
+        texts.into_iter().map(score).collect()
+    }
+
+    /// A prompt's ids: the text's, with what the tokenizer puts before it and without what it puts after.
+    ///
+    /// # Errors
+    /// An empty text, or one that the tokenizer refuses.
+    pub fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
+        if prompt.is_empty() {
+            return Err(Error::Argument(
+                "the prompt is empty: give at least one character to go on from".into(),
+            ));
+        }
+        let mut encoding = self.tokenizer.encode(prompt, None)?;
+        // A template that closes a text would end it before it went on.
+        while encoding.special.len() > 1 && encoding.special.last() == Some(&true) {
+            encoding.special.pop();
+            encoding.ids.pop();
+        }
+        Ok(encoding.ids)
+    }
+
+    /// Texts to be written: `prompts` of them, so that no more room is taken than they need.
+    ///
+    /// # Errors
+    /// Settings that contradict each other.
+    pub fn texts(&self, generate: &Generate, prompts: usize) -> Result<Writing<'_>> {
+        generate.check()?;
+        let limits = generate.limits().or(self.defaults.limits);
+        limits.check()?;
+        let vocabulary = self.model.config().vocabulary;
+        let stop_tokens = generate
+            .stop_tokens
+            .resolve(&self.defaults.stop_token_ids, vocabulary)?;
+        let penalty = match generate.repetition_penalty {
+            Some(penalty) => RepetitionPenalty::new(penalty)?,
+            None => self.defaults.repetition_penalty.unwrap_or_default(),
+        };
+        let options = TextOptions {
+            stop: StopStrings::new(&generate.stop)?,
+            strip_prompt: generate.strip_prompt,
+        };
+        let count = prompts.saturating_mul(generate.num_return_sequences);
+        let width = count.clamp(1, generate.batch_size);
+        let sampler = self.sampler().clone();
+        Ok(Writing {
+            texts: Texts::new(&self.model, &self.tokenizer, width, options),
+            limits,
+            context: self.context(generate.context_length)?,
+            stop_tokens: stop_tokens.into(),
+            seed: sampler.seed().unwrap_or_else(fresh_seed),
+            sampler,
+            penalty,
+            sequences: generate.num_return_sequences,
+            log_probabilities: generate.log_probabilities,
+            prompts: 0,
+        })
+    }
+
+    /// Tokens that a text may have: what is asked for, which positions bound, else what the model's file says.
+    fn context(&self, wanted: Option<usize>) -> Result<Option<usize>> {
+        match (wanted, self.model.config().longest()) {
+            (Some(wanted), Some(positions)) if wanted > positions => Err(Error::Argument(format!(
+                "--context-length: {wanted} is more than the {positions} positions of {}",
+                self.name
+            ))),
+            (Some(wanted), _) => Ok(Some(wanted)),
+            (None, _) => Ok(self.model.context()),
+        }
+    }
+}
+
+/// Texts being written by a [`CausalLm`].
+#[derive(Debug)]
+pub struct Writing<'m> {
+    texts: Texts<'m>,
+    limits: Limits,
+    context: Option<usize>,
+    stop_tokens: Arc<[u32]>,
+    sampler: Sampler,
+    seed: u64,
+    penalty: RepetitionPenalty,
+    sequences: usize,
+    log_probabilities: bool,
+    prompts: u64,
+}
+
+impl Writing<'_> {
+    /// Tokens that a text may have, as far as the model bounds them.
+    pub fn context(&self) -> Option<usize> {
+        self.context
+    }
+
+    /// Adds a prompt; its texts get the next numbers. Returns how long they may grow.
+    ///
+    /// # Errors
+    /// An empty prompt, ids outside the vocabulary, no room to write.
+    pub fn add(&mut self, prompt: &[u32]) -> Result<RowLimits> {
+        let limits = self.limits.of_row(prompt.len(), self.context)?;
+        for sequence in 0..self.sequences {
+            self.texts.add(Request {
+                prompt: prompt.to_vec(),
+                limits,
+                stop_tokens: self.stop_tokens.clone(),
+                sampler: self.sampler.clone(),
+                penalty: self.penalty,
+                seed: RowSeed::new(self.seed, self.prompts, sequence as u64),
+                log_probabilities: self.log_probabilities,
+            })?;
+        }
+        self.prompts += 1;
+        Ok(limits)
+    }
+
+    /// Adds several; returns the number of texts.
+    fn add_all(&mut self, prompts: &[Vec<u32>]) -> Result<usize> {
+        for (number, prompt) in prompts.iter().enumerate() {
+            let added = self.add(prompt);
+            added.map_err(|error| match prompts.len() {
+                1 => error,
+                _ => Error::Argument(format!("prompt {}: {error}", number + 1)),
+            })?;
+        }
+        Ok(prompts.len() * self.sequences)
+    }
+
+    /// Whether all texts have ended.
+    pub fn is_done(&self) -> bool {
+        self.texts.is_done()
+    }
+
+    /// The next token of every text that is being written.
+    ///
+    /// # Errors
+    /// Logits that are no numbers.
+    pub fn step(&mut self) -> Result<Vec<Piece>> {
+        Ok(self.texts.step()?)
+    }
+
+    /// What became of a text, which is not kept any longer.
+    pub fn take(&mut self, row: usize) -> Written {
+        self.texts.take(row)
+    }
+}
+
+/// A text in pieces, as it is written.
+#[derive(Debug)]
+pub struct Stream<'m> {
+    texts: Writing<'m>,
+    ready: VecDeque<String>,
+}
+
+impl Iterator for Stream<'_> {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Some(Ok(piece));
+            }
+            if self.texts.is_done() {
+                return None;
+            }
+            match self.texts.step() {
+                Ok(pieces) => {
+                    let pieces = pieces.into_iter().map(|piece| piece.text);
+                    self.ready.extend(pieces.filter(|piece| !piece.is_empty()));
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+/// What a preset asks for of generation.
+fn defaults(checkpoint: &Checkpoint, tokenizer: &Tokenizer) -> Result<Defaults> {
+    let preset = checkpoint.preset();
+    let file = preset.locate(GENERATION_CONFIG);
+    let bytes = preset.read(GENERATION_CONFIG)?;
+    let config = bytes.map(|bytes| GenerationConfig::read(&bytes, &file));
+    let family = checkpoint.config().family.name;
+    Ok(Defaults::new(
+        family,
+        tokenizer,
+        config.transpose()?.as_ref(),
+        &file,
+    )?)
+}
