@@ -19,6 +19,10 @@ FIGURES = [
     ("bert-base", "BERT-base forward, s", ("report", "forward_seconds"), False),
     ("bert-base", "BERT-base training step, s", ("report", "step_seconds"), False),
     ("bert-base", "BERT-base peak memory, MB", ("report", "peak_rss_mb"), False),
+    ("smollm2", "Llama 135M, prompt, tokens/s", ("report", "prefill_tokens_per_second"), True),
+    ("smollm2", "Llama 135M, writing one text, tokens/s", ("report", "one_row_tokens_per_second"), True),
+    ("smollm2", "Llama 135M, writing 32 texts, tokens/s", ("report", "rows_32_tokens_per_second"), True),
+    ("smollm2", "Llama 135M, peak memory, MB", ("report", "peak_rss_mb"), False),
 ]
 
 

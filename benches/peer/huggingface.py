@@ -5,6 +5,7 @@
     python benches/peer/huggingface.py predict   --data REUTERS --model MINILM
     python benches/peer/huggingface.py start     --model MINILM
     python benches/peer/huggingface.py bert-base
+    python benches/peer/huggingface.py smollm2
 
 Each prints one line of JSON. Both sides are to read the same rows: a row file holds one number a line, counted from 0
 without the header. The peer is set up as its own documentation advises for speed: SDPA attention, padding to the longest
@@ -181,6 +182,46 @@ def bert_base(arguments) -> None:
     )
 
 
+def smollm2(arguments) -> None:
+    """A Llama of SmolLM2-135M's size: reading a prompt, then writing token by token, one text and 32 at a time."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
+        num_key_value_heads=3, max_position_embeddings=2048, rope_theta=100_000.0, tie_word_embeddings=True,
+        attn_implementation=arguments.attention,
+    )
+    model = LlamaForCausalLM(config).eval()
+
+    def seconds(rows: int, prompt: int, new: int) -> float:
+        ids = torch.randint(config.vocab_size, (rows, prompt))
+        began = time.perf_counter()
+        with torch.inference_mode():
+            written = model.generate(
+                ids, attention_mask=torch.ones_like(ids), do_sample=False, min_new_tokens=new, max_new_tokens=new,
+                pad_token_id=0,
+            )
+        elapsed = time.perf_counter() - began
+        assert written.shape == (rows, prompt + new)
+        return elapsed
+
+    # The first token comes with the prompt: what further ones take is the difference. The prompt is short, as its own time would blur that.
+    def further_tokens_per_second(rows: int) -> float:
+        new = arguments.new
+        differences = [seconds(rows, 8, new + 1) - seconds(rows, 8, 1) for _ in range(arguments.repeats)]
+        return rows * new / statistics.median(differences)
+
+    seconds(1, 8, 2)
+    prefill = statistics.median(seconds(1, arguments.prompt, 1) for _ in range(arguments.repeats))
+    report(
+        "smollm2", prefill_tokens_per_second=arguments.prompt / prefill,
+        one_row_tokens_per_second=further_tokens_per_second(1),
+        rows_32_tokens_per_second=further_tokens_per_second(32),
+    )
+
+
 def rows(arguments) -> None:
     """Writes the first rows of a seeded permutation of train.tsv, for both sides to read."""
     texts, _ = read_table(arguments.data / "train.tsv")
@@ -225,6 +266,12 @@ def parse() -> argparse.Namespace:
     added = command(bert_base, "bert-base")
     added.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa")
     added.add_argument("--repeats", type=int, default=5)
+
+    added = command(smollm2, "smollm2")
+    added.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa")
+    added.add_argument("--prompt", type=int, default=128)
+    added.add_argument("--new", type=int, default=48)
+    added.add_argument("--repeats", type=int, default=3)
     return parser.parse_args()
 
 

@@ -8,6 +8,9 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::Device;
 use engraft::data::{Batching, Examples, Splits};
+use engraft::generate::{
+    Batch, Greedy, LanguageModel, Limits, RepetitionPenalty, Request, RowSeed,
+};
 use engraft::hub::{Handle, Preset};
 use engraft::kernels::{ClassTargets, Key, cross_entropy};
 use engraft::models::{
@@ -39,6 +42,8 @@ struct Options {
     repeats: usize,
     threads: usize,
     text: String,
+    prompt: usize,
+    new: usize,
 }
 
 impl Options {
@@ -56,6 +61,8 @@ impl Options {
             repeats: 5,
             threads: 2,
             text: "oil prices rose".into(),
+            prompt: 128,
+            new: 48,
         };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
@@ -70,6 +77,8 @@ impl Options {
                 Long("max-length") => options.max_length = parser.value()?.parse()?,
                 Long("repeats") => options.repeats = parser.value()?.parse()?,
                 Long("threads") => options.threads = parser.value()?.parse()?,
+                Long("prompt") => options.prompt = parser.value()?.parse()?,
+                Long("new") => options.new = parser.value()?.parse()?,
                 Long("text") => options.text = parser.value()?.string()?,
                 other => return Err(other.unexpected().into()),
             }
@@ -128,10 +137,12 @@ fn main() -> Result<(), Anything> {
         "predict" => predict(&options)?,
         "start" => start(&options)?,
         "bert-base" => bert_base(&options)?,
+        "smollm2" => smollm2(&options)?,
         other => {
-            return Err(
-                format!("unknown job {other:?}; there are fit, predict, start, bert-base").into(),
-            );
+            return Err(format!(
+                "unknown job {other:?}; there are fit, predict, start, bert-base, smollm2"
+            )
+            .into());
         }
     };
     report["job"] = json!(options.job);
@@ -249,6 +260,64 @@ fn start(options: &Options) -> Result<Value, Anything> {
 }
 
 /// A fresh BERT-base, eight sequences of 128 tokens.
+/// A Llama of SmolLM2-135M's size: reading a prompt, then writing token by token, one text and 32 at a time.
+fn smollm2(options: &Options) -> Result<Value, Anything> {
+    let folder = tempfile::tempdir()?;
+    let config = json!({
+        "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+        "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 2048, "rope_theta": 100_000.0,
+        "tie_word_embeddings": true,
+    });
+    std::fs::write(folder.path().join("config.json"), config.to_string())?;
+    let model = LanguageModel::load(&open(folder.path())?, Device::default(), 1)?;
+    let key = Key::new(2);
+    let seconds = |rows: usize, prompt: usize, new: usize| -> Result<f64, Anything> {
+        let began = Instant::now();
+        let mut batch = Batch::new(&model, rows);
+        for row in 0..rows {
+            let id = |token: usize| (key.bits((row * prompt + token) as u64) % 49152) as u32;
+            batch.add(Request {
+                prompt: (0..prompt).map(id).collect(),
+                limits: Limits {
+                    max_new_tokens: Some(new),
+                    ..Limits::default()
+                }
+                .of_row(prompt, model.context())?,
+                stop_tokens: [].into(),
+                sampler: Greedy::default().into(),
+                penalty: RepetitionPenalty::default(),
+                seed: RowSeed::new(1, row as u64, 0),
+                log_probabilities: false,
+            })?;
+        }
+        let mut written = 0;
+        while !batch.is_done() {
+            written += batch.step()?.len();
+        }
+        assert_eq!(written, rows * new);
+        Ok(began.elapsed().as_secs_f64())
+    };
+    // The first token comes with the prompt: what further ones take is the difference. The prompt is short, as its own time would blur that.
+    let further = |rows: usize| -> Result<f64, Anything> {
+        let difference = || Ok(seconds(rows, 8, options.new + 1)? - seconds(rows, 8, 1)?);
+        let mut differences = (0..options.repeats)
+            .map(|_| difference())
+            .collect::<Result<Vec<f64>, Anything>>()?;
+        differences.sort_by(f64::total_cmp);
+        Ok((rows * options.new) as f64 / differences[differences.len() / 2])
+    };
+    seconds(1, 8, 2)?;
+    let mut prefill = (0..options.repeats)
+        .map(|_| seconds(1, options.prompt, 1))
+        .collect::<Result<Vec<f64>, Anything>>()?;
+    prefill.sort_by(f64::total_cmp);
+    Ok(json!({
+        "prefill_tokens_per_second": options.prompt as f64 / prefill[prefill.len() / 2],
+        "one_row_tokens_per_second": further(1)?,
+        "rows_32_tokens_per_second": further(32)?,
+    }))
+}
+
 fn bert_base(options: &Options) -> Result<Value, Anything> {
     let folder = tempfile::tempdir()?;
     let config = json!({
