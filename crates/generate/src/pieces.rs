@@ -82,23 +82,24 @@ impl<'a> RowText<'a> {
         self.stop.has_stopped()
     }
 
-    /// The text that was held back, as no token follows.
+    /// The text that was held back, as no token follows, and whether a stop string was complete, with it if not before.
     ///
     /// # Errors
     /// The tokenizer's own rules for joining tokens fail.
-    pub fn finish(mut self) -> Result<String> {
+    pub fn finish(mut self) -> Result<(String, bool)> {
         if self.has_stopped() {
-            return Ok(String::new());
+            return Ok((String::new(), true));
         }
         let last = self.pieces.clone().finish()?;
         let mut text = self.after_prompt(&last);
         // An end of the prompt that did not come out whole was generated otherwise.
         let waiting = std::mem::take(&mut self.waiting);
         text += &self.stop.push(&waiting);
-        if !self.has_stopped() {
+        let stopped = self.has_stopped();
+        if !stopped {
             text += &self.stop.finish();
         }
-        Ok(text)
+        Ok((text, stopped))
     }
 
     /// What of a piece of the row's text comes after the prompt's, and before a stop string.

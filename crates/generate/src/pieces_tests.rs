@@ -52,7 +52,7 @@ fn row(
         text += &row.push(id).unwrap();
     }
     let stopped = row.has_stopped();
-    text += &row.finish().unwrap();
+    text += &row.finish().unwrap().0;
     (text, stopped)
 }
 

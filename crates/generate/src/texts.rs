@@ -166,7 +166,11 @@ impl Row<'_> {
         if end.is_some()
             && let Some(text) = self.text.take()
         {
-            piece.push_str(&text.finish()?);
+            let (last, stopped) = text.finish()?;
+            piece.push_str(&last);
+            if stopped {
+                end = Some(End::StopString);
+            }
         }
         written.text.push_str(&piece);
         written.end = end;

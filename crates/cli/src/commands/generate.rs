@@ -43,7 +43,11 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         ..Backbone::new(wishes.preset.as_str())
     };
     let mut lm = CausalLm::from_backbone(&backbone).map_err(Failure::refused)?;
-    if flags == SamplerFlags::default() {
+    let unnamed = SamplerFlags {
+        seed: flags.seed,
+        ..SamplerFlags::default()
+    };
+    if flags == unnamed {
         note(&lm.defaults().to_string());
     }
     let sampler = flags.resolve(lm.sampler()).map_err(Failure::refused)?;
