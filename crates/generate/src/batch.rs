@@ -144,11 +144,6 @@ impl<'m> Batch<'m> {
         self.waiting.is_empty() && self.slots.iter().all(Option::is_none)
     }
 
-    /// Number of texts that wait for a slot.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
     /// Ends text `number` where it is.
     pub fn end(&mut self, number: usize) {
         self.waiting.retain(|row| row.number != number);

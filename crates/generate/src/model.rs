@@ -1,14 +1,13 @@
 //! A decoder with its head, ready to write.
 
 use burn::tensor::{DType, Device, Tensor};
-use engraft_kernels::Key;
+use engraft_kernels::{ClassTargets, Key};
 use engraft_models::{
     CausalLmHead, Checkpoint, Initial, KeyValueCache, Mode, PackedTokens, TokenBatch, Transformer,
     TransformerConfig,
 };
 
 use crate::error::{Error, Result};
-use crate::sampler::log_probability;
 
 /// A decoder with its language-model head.
 #[derive(Debug)]
@@ -89,19 +88,18 @@ impl LanguageModel {
         packed.push(ids, &vec![0; ids.len()]);
         let batch = TokenBatch::new(&packed, self.config(), &self.device);
         let hidden = self.decoder.forward(&batch, Mode::Evaluate);
-        let mut scores = Vec::with_capacity(ids.len());
-        // The logits of all tokens at once could be larger than the model.
-        for start in (0..ids.len().saturating_sub(1)).step_by(ROWS) {
-            let end = (start + ROWS).min(ids.len() - 1);
-            let width = hidden.dims()[1];
-            let rows = hidden.clone().slice([start..end, 0..width]);
-            let logits = self.logits(rows);
-            let vocabulary = self.config().vocabulary;
-            for (logits, &id) in logits.chunks(vocabulary).zip(&ids[start + 1..]) {
-                scores.push(log_probability(logits, id)?);
-            }
-        }
-        Ok(scores)
+        let told = ids.len() - 1;
+        let width = hidden.dims()[1];
+        let targets = ClassTargets::new(ids[1..].to_vec());
+        let hidden = hidden.slice([0..told, 0..width]);
+        let (_, losses) = self.head.loss(hidden, &self.decoder, targets);
+        let losses: Vec<f32> = losses.into_data().iter::<f32>().collect();
+        let (losses, _) = losses.as_chunks::<2>();
+        let score = |[loss, _]: &[f32; 2]| match loss.is_nan() {
+            true => Err(Error::Logits("is not a number (NaN)")),
+            false => Ok(-f64::from(*loss)),
+        };
+        losses.iter().map(score).collect()
     }
 
     /// An empty cache.
@@ -146,6 +144,3 @@ impl LanguageModel {
         }
     }
 }
-
-/// Rows whose logits are computed at once when a text is scored.
-const ROWS: usize = 256;

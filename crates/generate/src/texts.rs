@@ -122,11 +122,6 @@ impl<'m> Texts<'m> {
         self.first.is_empty() && self.batch.is_done()
     }
 
-    /// Number of texts that have not begun.
-    pub fn waiting(&self) -> usize {
-        self.batch.waiting()
-    }
-
     /// The next token of every text that is being written.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
 use crate::config::ModelConfig;
-use crate::families::Family;
+use crate::families::{Family, NameTable};
 
 /// The path of fields to a parameter, as a walk over a module's fields keeps it.
 ///
@@ -80,10 +80,8 @@ impl HeadKind {
 /// Where our names stand in a checkpoint.
 #[derive(Clone, Copy)]
 pub(crate) struct Names {
-    table: &'static [(&'static str, &'static str)],
-    /// The names of experts, after those of `table`.
-    experts: &'static [(&'static str, &'static str)],
-    /// Whether the whole table lies inside the encoder's prefix; else only names with a leading `^` do.
+    tables: &'static [NameTable],
+    /// Whether all of them lie inside the encoder's prefix; else only names with a leading `^` do.
     inside: bool,
     prefix: &'static str,
     /// Layers of a group, where the family counts groups and the layers inside them.
@@ -116,8 +114,7 @@ pub(crate) fn of_expert(pattern: &str, expert: usize) -> Vec<String> {
 impl Names {
     pub(crate) fn encoder(config: &ModelConfig) -> Self {
         Self {
-            table: config.family.encoder,
-            experts: config.family.experts,
+            tables: config.family.encoder,
             inside: true,
             prefix: config.family.prefix,
             inner: config
@@ -129,18 +126,18 @@ impl Names {
     }
 
     pub(crate) fn head(family: &'static Family, kind: HeadKind) -> Self {
-        let (table, inside) = match kind {
-            HeadKind::None => (&[][..], false),
-            HeadKind::Pooler => (family.pooler, true),
-            HeadKind::MaskedLm => (family.masked_lm, false),
-            HeadKind::CausalLm => (family.causal_lm, false),
-            HeadKind::Classification => (family.classification, false),
-            HeadKind::TokenClassification => (family.token_classification, false),
-            HeadKind::Adapter => (&[("layers.{}", "adapter.layers.{}")][..], false),
+        const ADAPTER: NameTable = &[("layers.{}", "adapter.layers.{}")];
+        let (table, inside): (&'static NameTable, bool) = match kind {
+            HeadKind::None => (&(&[] as NameTable), false),
+            HeadKind::Pooler => (&family.pooler, true),
+            HeadKind::MaskedLm => (&family.masked_lm, false),
+            HeadKind::CausalLm => (&family.causal_lm, false),
+            HeadKind::Classification => (&family.classification, false),
+            HeadKind::TokenClassification => (&family.token_classification, false),
+            HeadKind::Adapter => (&ADAPTER, false),
         };
         Self {
-            table,
-            experts: &[],
+            tables: std::slice::from_ref(table),
             inside,
             prefix: family.prefix,
             inner: 1,
@@ -155,12 +152,12 @@ impl Names {
 
     /// Whether it names nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.tables.iter().all(|table| table.is_empty())
     }
 
     /// The names of all modules of a table without numbers, without the family's prefix.
     pub(crate) fn modules(&self) -> Vec<&'static str> {
-        let names = self.table.iter().chain(self.experts);
+        let names = self.tables.iter().copied().flatten();
         names
             .map(|(_, theirs)| theirs.trim_start_matches('^').trim_end_matches(".weight"))
             .collect()
@@ -188,7 +185,7 @@ impl Names {
     /// The names that the parameter at `path` may have in a checkpoint, best first.
     pub(crate) fn of(&self, path: &str, prefixed: bool) -> Vec<String> {
         let mut names = Vec::new();
-        for (ours, theirs) in self.table.iter().chain(self.experts) {
+        for (ours, theirs) in self.tables.iter().copied().flatten() {
             let Some((number, suffix)) = matches(ours, path) else {
                 continue;
             };

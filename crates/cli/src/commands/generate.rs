@@ -16,6 +16,7 @@ use crate::failure::{Failure, note, print};
 use crate::given::Given;
 use crate::help;
 use crate::interrupt;
+use crate::output::check_place;
 use crate::session::use_threads;
 
 mod options;
@@ -32,10 +33,11 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     let prompts = Prompts::read(&given)?;
     if let Some(path) = &wishes.output {
         check_output(path)?;
+        check_place(path, "--output")?;
     }
     // All that can be refused without the model is, before its weights are read.
     wishes.generate.check().map_err(Failure::refused)?;
-    wishes.streams(&prompts)?;
+    let streams = wishes.streams(&prompts)?;
     let any: Sampler = Random::default().into();
     flags.resolve(&any).map_err(Failure::refused)?;
     let backbone = Backbone {
@@ -55,7 +57,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         sampler: Some(sampler),
     };
     lm.compile(compile).map_err(Failure::refused)?;
-    write(&lm, &wishes, &prompts)
+    write(&lm, &wishes, &prompts, streams)
 }
 
 /// What is wanted, as the command line says it.
@@ -275,8 +277,7 @@ fn check_output(path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes all texts: as they come if there is one to be watched, else each when it and all before it have ended.
-fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts) -> Result<(), Failure> {
-    let streams = wishes.streams(prompts)?;
+fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Result<(), Failure> {
     let mut texts = lm
         .texts(&wishes.generate, prompts.0.len())
         .map_err(Failure::refused)?;

@@ -17,7 +17,7 @@ pub(crate) const FAMILY: Family = Family {
     classifier,
     token_classifier,
     masked_lm_config: Some(bert::narrow_masked_lm_config),
-    encoder: &[
+    encoder: &[&[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
         ("embeddings.types", "embeddings.token_type_embeddings"),
@@ -58,7 +58,7 @@ pub(crate) const FAMILY: Family = Family {
             "layers.{}.feed_forward_norm",
             "encoder.albert_layer_groups.{}.albert_layers.{}.full_layer_layer_norm",
         ),
-    ],
+    ]],
     pooler: &[("dense", "pooler")],
     masked_lm: &[
         ("dense.linear", "predictions.dense"),

@@ -1,7 +1,7 @@
 //! BLOOM: scores that fall with distance instead of positions, and a norm of the embeddings.
 //! Paper: arXiv 2211.05100.
 
-use super::{Family, LoraDefaults, llama};
+use super::{Family, LoraDefaults, NameTable, llama};
 use crate::config::{
     Activation, Alibi, DropoutConfig, FeedForwardKind, Fusion, NormConfig, NormOrder,
     TransformerConfig,
@@ -16,21 +16,9 @@ pub(crate) const FAMILY: Family = Family {
     config,
     causal_lm_config: Some(llama::tied),
     encoder: &[
-        ("embeddings.tokens", "word_embeddings"),
-        ("embeddings.norm", "word_embeddings_layernorm"),
-        ("layers.{}.attention_norm", "h.{}.input_layernorm"),
-        (
-            "layers.{}.attention.inputs",
-            "h.{}.self_attention.query_key_value",
-        ),
-        ("layers.{}.attention.output", "h.{}.self_attention.dense"),
-        (
-            "layers.{}.feed_forward_norm",
-            "h.{}.post_attention_layernorm",
-        ),
-        ("layers.{}.feed_forward.up", "h.{}.mlp.dense_h_to_4h"),
-        ("layers.{}.feed_forward.down", "h.{}.mlp.dense_4h_to_h"),
-        ("norm", "ln_f"),
+        LAYERS,
+        NORMS,
+        &[("embeddings.norm", "word_embeddings_layernorm")],
     ],
     token_classification: &[("projection", "classifier")],
     derived: &[],
@@ -46,6 +34,28 @@ pub(crate) const FAMILY: Family = Family {
     ],
     ..llama::FAMILY
 };
+
+/// Embeddings, linear layers and the last norm, as BLOOM and Falcon call them.
+pub(super) const LAYERS: NameTable = &[
+    ("embeddings.tokens", "word_embeddings"),
+    (
+        "layers.{}.attention.inputs",
+        "h.{}.self_attention.query_key_value",
+    ),
+    ("layers.{}.attention.output", "h.{}.self_attention.dense"),
+    ("layers.{}.feed_forward.up", "h.{}.mlp.dense_h_to_4h"),
+    ("layers.{}.feed_forward.down", "h.{}.mlp.dense_4h_to_h"),
+    ("norm", "ln_f"),
+];
+
+/// Their norms where one follows the other.
+pub(super) const NORMS: NameTable = &[
+    ("layers.{}.attention_norm", "h.{}.input_layernorm"),
+    (
+        "layers.{}.feed_forward_norm",
+        "h.{}.post_attention_layernorm",
+    ),
+];
 
 fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let hidden = c.size_of("hidden_size", "n_embed")?;

@@ -21,7 +21,7 @@ pub(crate) const FAMILY: Family = Family {
     classifier,
     token_classifier,
     masked_lm_config: Some(bert::narrow_masked_lm_config),
-    encoder: &[
+    encoder: &[&[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
         ("embeddings.types", "embeddings.token_type_embeddings"),
@@ -71,7 +71,7 @@ pub(crate) const FAMILY: Family = Family {
             "layers.{}.feed_forward_norm",
             "encoder.layer.{}.output.LayerNorm",
         ),
-    ],
+    ]],
     pooler: &[],
     masked_lm: &[
         ("dense.linear", "cls.predictions.transform.dense"),

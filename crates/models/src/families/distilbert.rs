@@ -16,7 +16,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    encoder: &[
+    encoder: &[&[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
         ("embeddings.norm", "embeddings.LayerNorm"),
@@ -49,7 +49,7 @@ pub(crate) const FAMILY: Family = Family {
             "layers.{}.feed_forward_norm",
             "transformer.layer.{}.output_layer_norm",
         ),
-    ],
+    ]],
     pooler: &[],
     masked_lm: &[
         ("dense.linear", "vocab_transform"),

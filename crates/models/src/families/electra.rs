@@ -17,15 +17,10 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     masked_lm_config: Some(masked_lm_config),
-    encoder: &{
-        let mut names = [("embeddings.projection", "embeddings_project"); 13];
-        let mut at = 0;
-        while at < bert::ENCODER.len() {
-            names[at] = bert::ENCODER[at];
-            at += 1;
-        }
-        names
-    },
+    encoder: &[
+        bert::ENCODER,
+        &[("embeddings.projection", "embeddings_project")],
+    ],
     pooler: &[],
     masked_lm: &[
         ("dense.linear", "generator_predictions.dense"),

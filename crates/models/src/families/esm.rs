@@ -19,7 +19,7 @@ pub(crate) const FAMILY: Family = Family {
     classifier,
     token_classifier,
     masked_lm_config: Some(roberta::masked_lm_config),
-    encoder: &[
+    encoder: &[&[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
         ("embeddings.norm", "embeddings.layer_norm"),
@@ -53,7 +53,7 @@ pub(crate) const FAMILY: Family = Family {
             "encoder.layer.{}.output.dense",
         ),
         ("norm", "encoder.emb_layer_norm_after"),
-    ],
+    ]],
     masked_lm: &[
         ("dense.linear", "lm_head.dense"),
         ("dense.norm", "lm_head.layer_norm"),

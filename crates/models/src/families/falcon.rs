@@ -12,26 +12,10 @@ pub(crate) const FAMILY: Family = Family {
     name: "falcon",
     hugging_face: &["falcon"],
     prefix: "transformer.",
+    variant,
     config,
     causal_lm_config: Some(llama::tied),
-    encoder: &[
-        ("embeddings.tokens", "word_embeddings"),
-        ("layers.{}.attention_norm", "h.{}.input_layernorm"),
-        ("layers.{}.attention_norm", "h.{}.ln_attn"),
-        (
-            "layers.{}.attention.inputs",
-            "h.{}.self_attention.query_key_value",
-        ),
-        ("layers.{}.attention.output", "h.{}.self_attention.dense"),
-        (
-            "layers.{}.feed_forward_norm",
-            "h.{}.post_attention_layernorm",
-        ),
-        ("layers.{}.feed_forward_norm", "h.{}.ln_mlp"),
-        ("layers.{}.feed_forward.up", "h.{}.mlp.dense_h_to_4h"),
-        ("layers.{}.feed_forward.down", "h.{}.mlp.dense_4h_to_h"),
-        ("norm", "ln_f"),
-    ],
+    encoder: &[bloom::LAYERS, bloom::NORMS],
     token_classification: &[("projection", "classifier")],
     derived: &[],
     lora: LoraDefaults {
@@ -47,6 +31,22 @@ pub(crate) const FAMILY: Family = Family {
     ..llama::FAMILY
 };
 
+/// Where attention and feed-forward have a norm each, side by side, these have other names.
+const TWO_NORMS: Family = Family {
+    encoder: &[
+        bloom::LAYERS,
+        &[
+            ("layers.{}.attention_norm", "h.{}.ln_attn"),
+            ("layers.{}.feed_forward_norm", "h.{}.ln_mlp"),
+        ],
+    ],
+    ..FAMILY
+};
+
+fn variant(config: &TransformerConfig) -> Option<&'static Family> {
+    (config.order == NormOrder::Parallel { shared: false }).then_some(&TWO_NORMS)
+}
+
 fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let hidden = c.size_of("hidden_size", "n_embed")?;
     let mut config = TransformerConfig::llama(
@@ -55,7 +55,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         c.layers("num_hidden_layers")?,
         c.size("num_attention_heads")?,
     );
-    config.context = Some(c.size_or("max_position_embeddings", 2048)?);
+    config.context = c.optional_size("max_position_embeddings")?;
     let grouped = c.flag_or("new_decoder_architecture", false)?;
     let one_key = c.flag_or("multi_query", true)?;
     let parallel = c.flag_or("parallel_attn", true)?;

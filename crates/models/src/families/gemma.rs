@@ -2,7 +2,7 @@
 //! norms on both sides and windows in most layers.
 //! Papers: arXiv 2403.08295, arXiv 2408.00118, arXiv 2503.19786.
 
-use super::{Family, layer_types, llama, rope};
+use super::{Family, NameTable, layer_types, llama, rope};
 use crate::config::{Activation, CausalLmConfig, NormConfig, NormOrder, TransformerConfig};
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -26,7 +26,7 @@ pub(crate) const GEMMA2: Family = Family {
     hugging_face: &["gemma2"],
     config: gemma2,
     causal_lm_config: Some(|c, _| capped(c, Some(30.0))),
-    encoder: NAMES,
+    encoder: &[llama::ATTENTION, NORMS, llama::FEED_FORWARD],
     architectures: [
         "Gemma2Model",
         "Gemma2ForCausalLM",
@@ -42,7 +42,7 @@ pub(crate) const GEMMA3: Family = Family {
     config: gemma3,
     causal_lm_config: Some(|c, _| capped(c, None)),
     token_classification: &[],
-    encoder: NAMES,
+    encoder: &[llama::ATTENTION, NORMS, llama::FEED_FORWARD],
     architectures: [
         "Gemma3TextModel",
         "Gemma3ForCausalLM",
@@ -52,27 +52,8 @@ pub(crate) const GEMMA3: Family = Family {
     ..llama::FAMILY
 };
 
-const NAMES: &[(&str, &str)] = &[
-    ("embeddings.tokens", "embed_tokens"),
-    ("layers.{}.attention_norm", "layers.{}.input_layernorm"),
-    (
-        "layers.{}.attention.inputs.query",
-        "layers.{}.self_attn.q_proj",
-    ),
-    (
-        "layers.{}.attention.inputs.key",
-        "layers.{}.self_attn.k_proj",
-    ),
-    (
-        "layers.{}.attention.inputs.value",
-        "layers.{}.self_attn.v_proj",
-    ),
-    (
-        "layers.{}.attention.query_norm",
-        "layers.{}.self_attn.q_norm",
-    ),
-    ("layers.{}.attention.key_norm", "layers.{}.self_attn.k_norm"),
-    ("layers.{}.attention.output", "layers.{}.self_attn.o_proj"),
+/// Three norms beside the one before attention.
+const NORMS: NameTable = &[
     (
         "layers.{}.attention_output_norm",
         "layers.{}.post_attention_layernorm",
@@ -85,10 +66,6 @@ const NAMES: &[(&str, &str)] = &[
         "layers.{}.feed_forward_output_norm",
         "layers.{}.post_feedforward_layernorm",
     ),
-    ("layers.{}.feed_forward.gate", "layers.{}.mlp.gate_proj"),
-    ("layers.{}.feed_forward.up", "layers.{}.mlp.up_proj"),
-    ("layers.{}.feed_forward.down", "layers.{}.mlp.down_proj"),
-    ("norm", "norm"),
 ];
 
 /// What all three share.

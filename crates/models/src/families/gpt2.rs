@@ -16,7 +16,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     token_classifier,
     causal_lm_config: Some(llama::tied),
-    encoder: &[
+    encoder: &[&[
         ("embeddings.tokens", "wte"),
         ("embeddings.positions", "wpe"),
         ("layers.{}.attention_norm", "h.{}.ln_1"),
@@ -26,7 +26,7 @@ pub(crate) const FAMILY: Family = Family {
         ("layers.{}.feed_forward.up", "h.{}.mlp.c_fc"),
         ("layers.{}.feed_forward.down", "h.{}.mlp.c_proj"),
         ("norm", "ln_f"),
-    ],
+    ]],
     token_classification: &[("projection", "classifier")],
     // The causal mask, stored as if it were a weight.
     derived: &["h.{}.attn.bias", "h.{}.attn.masked_bias"],

@@ -13,7 +13,7 @@ pub(crate) const FAMILY: Family = Family {
     hugging_face: &["gpt_neox"],
     prefix: "gpt_neox.",
     config,
-    encoder: &[
+    encoder: &[&[
         ("embeddings.tokens", "embed_in"),
         ("layers.{}.attention_norm", "layers.{}.input_layernorm"),
         (
@@ -28,7 +28,7 @@ pub(crate) const FAMILY: Family = Family {
         ("layers.{}.feed_forward.up", "layers.{}.mlp.dense_h_to_4h"),
         ("layers.{}.feed_forward.down", "layers.{}.mlp.dense_4h_to_h"),
         ("norm", "final_layer_norm"),
-    ],
+    ]],
     causal_lm: &[
         ("decoder", "embed_out.weight"),
         ("decoder", "lm_head.weight"),
@@ -53,13 +53,8 @@ pub(crate) const FAMILY: Family = Family {
 };
 
 fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
-    let mut config = TransformerConfig::llama(
-        c.size("vocab_size")?,
-        c.size("hidden_size")?,
-        c.layers("num_hidden_layers")?,
-        c.size("num_attention_heads")?,
-    );
-    config.context = Some(c.size_or("max_position_embeddings", 2048)?);
+    let mut config = llama::shape(c)?;
+    config.context = c.optional_size("max_position_embeddings")?;
     config.fused_attention = Some(Fusion::Groups);
     config.attention_bias = c.flag_or("attention_bias", true)?;
     config.attention_output_bias = config.attention_bias;

@@ -1,7 +1,7 @@
 //! Llama 1 to 3, and what the families built like it share.
 //! Papers: arXiv 2302.13971, arXiv 2307.09288, arXiv 2407.21783.
 
-use super::{Family, LoraDefaults, bert, rope};
+use super::{Family, LoraDefaults, NameTable, bert, rope};
 use crate::adapters::Pooling;
 use crate::config::{Activation, CausalLmConfig, ClassifierConfig, TransformerConfig};
 use crate::error::Result;
@@ -16,7 +16,7 @@ pub(crate) const FAMILY: Family = Family {
     token_classifier,
     masked_lm_config: None,
     causal_lm_config: Some(untied),
-    encoder: NAMES,
+    encoder: &[ATTENTION, FEED_FORWARD_NORM, FEED_FORWARD],
     pooler: &[],
     masked_lm: &[],
     causal_lm: &[("decoder", "lm_head.weight")],
@@ -39,8 +39,8 @@ pub(crate) const FAMILY: Family = Family {
     ..bert::FAMILY
 };
 
-/// Shared with the families whose layers are Llama's; those that lack one of them find no tensor to look for.
-pub(super) const NAMES: &[(&str, &str)] = &[
+/// All but the feed-forward layers; a family that lacks one of these finds no tensor to look for.
+pub(super) const ATTENTION: NameTable = &[
     ("embeddings.tokens", "embed_tokens"),
     ("layers.{}.attention_norm", "layers.{}.input_layernorm"),
     (
@@ -61,14 +61,20 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ),
     ("layers.{}.attention.key_norm", "layers.{}.self_attn.k_norm"),
     ("layers.{}.attention.output", "layers.{}.self_attn.o_proj"),
-    (
-        "layers.{}.feed_forward_norm",
-        "layers.{}.post_attention_layernorm",
-    ),
+    ("norm", "norm"),
+];
+
+/// The norm before the feed-forward layers, called after what it follows.
+pub(super) const FEED_FORWARD_NORM: NameTable = &[(
+    "layers.{}.feed_forward_norm",
+    "layers.{}.post_attention_layernorm",
+)];
+
+/// The feed-forward layers.
+pub(super) const FEED_FORWARD: NameTable = &[
     ("layers.{}.feed_forward.gate", "layers.{}.mlp.gate_proj"),
     ("layers.{}.feed_forward.up", "layers.{}.mlp.up_proj"),
     ("layers.{}.feed_forward.down", "layers.{}.mlp.down_proj"),
-    ("norm", "norm"),
 ];
 
 /// Sizes, heads, rotations and rates, as all families built like Llama state them.
@@ -80,12 +86,7 @@ pub(super) fn decoder(c: &ConfigReader<'_>, theta: f64) -> Result<TransformerCon
 
 /// [`decoder`] without the rotations.
 pub(super) fn sizes(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
-    let mut config = TransformerConfig::llama(
-        c.size("vocab_size")?,
-        c.size("hidden_size")?,
-        c.layers("num_hidden_layers")?,
-        c.size("num_attention_heads")?,
-    );
+    let mut config = shape(c)?;
     config.key_value_heads = key_value_heads(c, config.heads, config.heads)?;
     config.head_dim = c.size_or("head_dim", config.head_dim)?;
     config.intermediate = c.size("intermediate_size")?;
@@ -95,6 +96,16 @@ pub(super) fn sizes(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     config.initializer_range = c.number_or("initializer_range", 0.02)?;
     config.context = c.optional_size("max_position_embeddings")?;
     Ok(config)
+}
+
+/// Llama's shape in the sizes that nearly all files call the same.
+pub(super) fn shape(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
+    Ok(TransformerConfig::llama(
+        c.size("vocab_size")?,
+        c.size("hidden_size")?,
+        c.layers("num_hidden_layers")?,
+        c.size("num_attention_heads")?,
+    ))
 }
 
 /// Heads of keys and values: all of them where the file says null, `default` where it says nothing.

@@ -1,7 +1,7 @@
 //! Mistral: Llama with a sliding attention window. Mixtral: Mistral with experts.
 //! Papers: arXiv 2310.06825, arXiv 2401.04088.
 
-use super::{Family, llama};
+use super::{Family, NameTable, llama};
 use crate::config::{Experts, TransformerConfig};
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -23,29 +23,7 @@ pub(crate) const MIXTRAL: Family = Family {
     name: "mixtral",
     hugging_face: &["mixtral"],
     config: mixtral,
-    experts: &[
-        (
-            "layers.{}.feed_forward.router",
-            "layers.{}.block_sparse_moe.gate",
-        ),
-        ("layers.{}.feed_forward.router", "layers.{}.mlp.gate"),
-        (
-            "layers.{}.feed_forward.experts.gate_up",
-            "layers.{}.block_sparse_moe.experts.*.(w1,w3).weight",
-        ),
-        (
-            "layers.{}.feed_forward.experts.gate_up",
-            "layers.{}.mlp.experts.gate_up_proj",
-        ),
-        (
-            "layers.{}.feed_forward.experts.down",
-            "layers.{}.block_sparse_moe.experts.*.w2.weight",
-        ),
-        (
-            "layers.{}.feed_forward.experts.down",
-            "layers.{}.mlp.experts.down_proj",
-        ),
-    ],
+    encoder: &[llama::ATTENTION, llama::FEED_FORWARD_NORM, EXPERTS],
     architectures: [
         "MixtralModel",
         "MixtralForCausalLM",
@@ -54,6 +32,31 @@ pub(crate) const MIXTRAL: Family = Family {
     ],
     ..llama::FAMILY
 };
+
+/// The experts as published files name them, and as newer ones do, all of a layer in one tensor.
+const EXPERTS: NameTable = &[
+    (
+        "layers.{}.feed_forward.router",
+        "layers.{}.block_sparse_moe.gate",
+    ),
+    ("layers.{}.feed_forward.router", "layers.{}.mlp.gate"),
+    (
+        "layers.{}.feed_forward.experts.gate_up",
+        "layers.{}.block_sparse_moe.experts.*.(w1,w3).weight",
+    ),
+    (
+        "layers.{}.feed_forward.experts.gate_up",
+        "layers.{}.mlp.experts.gate_up_proj",
+    ),
+    (
+        "layers.{}.feed_forward.experts.down",
+        "layers.{}.block_sparse_moe.experts.*.w2.weight",
+    ),
+    (
+        "layers.{}.feed_forward.experts.down",
+        "layers.{}.mlp.experts.down_proj",
+    ),
+];
 
 fn mistral(c: &ConfigReader<'_>, theta: f64, window: Option<usize>) -> Result<TransformerConfig> {
     let mut config = llama::decoder(c, theta)?;

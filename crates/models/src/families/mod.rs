@@ -44,6 +44,8 @@ pub struct Family {
     pub hugging_face: &'static [&'static str],
     /// What the names of the encoder's tensors begin with where a head stands beside it.
     pub(crate) prefix: &'static str,
+    /// The family as it is where the shape has other names, if it is such a shape.
+    pub(crate) variant: fn(&TransformerConfig) -> Option<&'static Family>,
     /// Reads the shape of the encoder or decoder.
     pub(crate) config: fn(&ConfigReader<'_>) -> Result<TransformerConfig>,
     /// Reads the head on a sequence.
@@ -54,21 +56,19 @@ pub struct Family {
     pub(crate) masked_lm_config: Option<HeadReader<MaskedLmConfig>>,
     /// Reads the causal-LM head; none if the family's models are encoders.
     pub(crate) causal_lm_config: Option<HeadReader<CausalLmConfig>>,
-    /// Our modules and theirs; `{}` stands for the layer's number, two of them for its group's and its own inside the group.
-    pub(crate) encoder: &'static [(&'static str, &'static str)],
-    /// The names of a mixture of experts, beside `encoder`; empty if the family has none. A `*` stands for an expert's number, and
-    /// `(a,b)` for two tensors that are kept here as one.
-    pub(crate) experts: &'static [(&'static str, &'static str)],
+    /// Our modules and theirs, in tables that families share: `{}` stands for the layer's number, two of them for its group's and its own
+    /// inside the group, `*` for an expert's, and `(a,b)` for two tensors that are kept here as one.
+    pub(crate) encoder: &'static [NameTable],
     /// The pooler's names, inside the encoder's prefix; empty if the family has none.
-    pub(crate) pooler: &'static [(&'static str, &'static str)],
+    pub(crate) pooler: NameTable,
     /// The masked-LM head's names; empty if the family has none.
-    pub(crate) masked_lm: &'static [(&'static str, &'static str)],
+    pub(crate) masked_lm: NameTable,
     /// The causal-LM head's names; empty if the family has none.
-    pub(crate) causal_lm: &'static [(&'static str, &'static str)],
+    pub(crate) causal_lm: NameTable,
     /// The names of the head on a sequence; a leading `^` means inside the encoder's prefix. Empty if the family has none.
-    pub(crate) classification: &'static [(&'static str, &'static str)],
+    pub(crate) classification: NameTable,
     /// The names of the head on every token; empty if the family has none.
-    pub(crate) token_classification: &'static [(&'static str, &'static str)],
+    pub(crate) token_classification: NameTable,
     /// Tensors stored in some checkpoints that follow from others or serve nothing; `{}` stands for a number.
     pub(crate) derived: &'static [&'static str],
     /// Whether the weights of layers' linear layers are stored `[in, out]`.
@@ -82,6 +82,9 @@ pub struct Family {
     /// The reference library's classes: encoder alone, language model, classification of sequences and of tokens.
     pub(crate) architectures: [&'static str; 4],
 }
+
+/// Our names of modules and theirs.
+pub(crate) type NameTable = &'static [(&'static str, &'static str)];
 
 /// Reads a head's shape, given its encoder's.
 pub(crate) type HeadReader<T> = fn(&ConfigReader<'_>, &TransformerConfig) -> Result<T>;
@@ -169,6 +172,7 @@ impl Family {
             })?;
         let transformer = (family.config)(&reader)?;
         check(&reader, &transformer)?;
+        let family = (family.variant)(&transformer).unwrap_or(family);
         let classifier = (family.classifier)(&reader, &transformer)?;
         let token_classifier = (family.token_classifier)(&reader, &transformer)?;
         let masked_lm = family.masked_lm_config;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Family, LoraDefaults, bert};
+use super::{Family, LoraDefaults, bert, layer_types};
 use crate::adapters::Pooling;
 use crate::config::{
     Activation, ClassifierConfig, DenseConfig, DropoutConfig, FeedForwardKind, Fusion,
@@ -21,7 +21,7 @@ pub(crate) const FAMILY: Family = Family {
     classifier,
     token_classifier,
     masked_lm_config: Some(masked_lm_config),
-    encoder: &[
+    encoder: &[&[
         ("embeddings.tokens", "embeddings.tok_embeddings"),
         ("embeddings.norm", "embeddings.norm"),
         ("layers.{}.attention_norm", "layers.{}.attn_norm"),
@@ -31,7 +31,7 @@ pub(crate) const FAMILY: Family = Family {
         ("layers.{}.feed_forward.up", "layers.{}.mlp.Wi"),
         ("layers.{}.feed_forward.down", "layers.{}.mlp.Wo"),
         ("norm", "final_norm"),
-    ],
+    ]],
     pooler: &[],
     masked_lm: &[
         ("dense.linear", "head.dense"),
@@ -89,10 +89,9 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     });
     // The reference looks half of local_attention to either side, its end included.
     let window = c.size_or("local_attention", 128)? / 2 + 1;
-    config.windows = local_layers(c, config.layers)?
-        .into_iter()
-        .map(|local| local.then_some(window))
-        .collect();
+    let every = c.size_or("global_attn_every_n_layers", 3)?;
+    let local = |layer: usize| !layer.is_multiple_of(every);
+    config.windows = layer_types::windows(c, config.layers, window, local)?;
     let attention = c.dropout_or("attention_dropout", 0.0)?;
     config.dropout = DropoutConfig {
         embedding: c.dropout_or("embedding_dropout", 0.0)?,
@@ -103,30 +102,6 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     };
     config.initializer_range = c.number_or("initializer_range", 0.02)?;
     Ok(config)
-}
-
-/// Which layers look no further than the window: those that `layer_types` names, else all but every third or so.
-fn local_layers(c: &ConfigReader<'_>, layers: usize) -> Result<Vec<bool>> {
-    let every = c.size_or("global_attn_every_n_layers", 3)?;
-    let Some(types) = c.value("layer_types") else {
-        return Ok((0..layers)
-            .map(|layer| !layer.is_multiple_of(every))
-            .collect());
-    };
-    let kind = |kind: &Value| match kind.as_str() {
-        Some(EVERYWHERE) => Some(false),
-        Some(LOCAL) => Some(true),
-        _ => None,
-    };
-    let kinds: Option<Vec<bool>> = types
-        .as_array()
-        .and_then(|types| types.iter().map(kind).collect());
-    kinds.filter(|kinds| kinds.len() == layers).ok_or_else(|| {
-        c.error(
-            "layer_types",
-            format!("expected {layers} times {EVERYWHERE:?} or {LOCAL:?}, found {types}"),
-        )
-    })
 }
 
 /// The rotation's base in one kind of layers: by `rope_parameters`, else by the key that earlier files have.

@@ -12,7 +12,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    encoder: &[("embeddings.tokens", "embeddings.word_embeddings")],
+    encoder: &[&[("embeddings.tokens", "embeddings.word_embeddings")]],
     pooler: &[],
     masked_lm: &[],
     classification: &[],

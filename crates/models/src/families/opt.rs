@@ -15,7 +15,7 @@ pub(crate) const FAMILY: Family = Family {
     prefix: "model.",
     config,
     causal_lm_config: Some(llama::tied),
-    encoder: &[
+    encoder: &[&[
         ("embeddings.tokens", "decoder.embed_tokens"),
         ("embeddings.positions", "decoder.embed_positions"),
         ("embeddings.projection", "decoder.project_in"),
@@ -47,7 +47,7 @@ pub(crate) const FAMILY: Family = Family {
         ("layers.{}.feed_forward.down", "decoder.layers.{}.fc2"),
         ("norm", "decoder.final_layer_norm"),
         ("projection", "decoder.project_out"),
-    ],
+    ]],
     token_classification: &[],
     derived: &[],
     lora: LoraDefaults {
@@ -64,12 +64,7 @@ pub(crate) const FAMILY: Family = Family {
 };
 
 fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
-    let mut config = TransformerConfig::llama(
-        c.size("vocab_size")?,
-        c.size("hidden_size")?,
-        c.layers("num_hidden_layers")?,
-        c.size("num_attention_heads")?,
-    );
+    let mut config = llama::shape(c)?;
     if c.flag_or("_remove_final_layer_norm", false)? {
         let problem = "checkpoints without the last norm are not supported";
         return Err(c.error("_remove_final_layer_norm", problem));

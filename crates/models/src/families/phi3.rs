@@ -10,7 +10,7 @@ pub(crate) const FAMILY: Family = Family {
     name: "phi3",
     hugging_face: &["phi3"],
     config,
-    encoder: &[
+    encoder: &[&[
         ("embeddings.tokens", "embed_tokens"),
         ("layers.{}.attention_norm", "layers.{}.input_layernorm"),
         ("layers.{}.attention.inputs", "layers.{}.self_attn.qkv_proj"),
@@ -22,7 +22,7 @@ pub(crate) const FAMILY: Family = Family {
         ("layers.{}.feed_forward.up", "layers.{}.mlp.gate_up_proj"),
         ("layers.{}.feed_forward.down", "layers.{}.mlp.down_proj"),
         ("norm", "norm"),
-    ],
+    ]],
     lora: LoraDefaults {
         alpha: 16.0,
         targets: &["qkv_proj"],

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Family, layer_types, llama};
+use super::{Family, NameTable, layer_types, llama};
 use crate::config::{Experts, NormConfig, TransformerConfig};
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -38,24 +38,11 @@ pub(crate) const QWEN3_MOE: Family = Family {
     name: "qwen3_moe",
     hugging_face: &["qwen3_moe"],
     config: qwen3_moe,
-    experts: &[
-        ("layers.{}.feed_forward.router", "layers.{}.mlp.gate"),
-        (
-            "layers.{}.feed_forward.experts.gate_up",
-            "layers.{}.mlp.experts.*.(gate_proj,up_proj).weight",
-        ),
-        (
-            "layers.{}.feed_forward.experts.gate_up",
-            "layers.{}.mlp.experts.gate_up_proj",
-        ),
-        (
-            "layers.{}.feed_forward.experts.down",
-            "layers.{}.mlp.experts.*.down_proj.weight",
-        ),
-        (
-            "layers.{}.feed_forward.experts.down",
-            "layers.{}.mlp.experts.down_proj",
-        ),
+    encoder: &[
+        llama::ATTENTION,
+        llama::FEED_FORWARD_NORM,
+        llama::FEED_FORWARD,
+        EXPERTS,
     ],
     architectures: [
         "Qwen3MoeModel",
@@ -65,6 +52,27 @@ pub(crate) const QWEN3_MOE: Family = Family {
     ],
     ..llama::FAMILY
 };
+
+/// The experts as published files name them, and as newer ones do, all of a layer in one tensor.
+const EXPERTS: NameTable = &[
+    ("layers.{}.feed_forward.router", "layers.{}.mlp.gate"),
+    (
+        "layers.{}.feed_forward.experts.gate_up",
+        "layers.{}.mlp.experts.*.(gate_proj,up_proj).weight",
+    ),
+    (
+        "layers.{}.feed_forward.experts.gate_up",
+        "layers.{}.mlp.experts.gate_up_proj",
+    ),
+    (
+        "layers.{}.feed_forward.experts.down",
+        "layers.{}.mlp.experts.*.down_proj.weight",
+    ),
+    (
+        "layers.{}.feed_forward.experts.down",
+        "layers.{}.mlp.experts.down_proj",
+    ),
+];
 
 fn qwen2(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let mut config = llama::decoder(c, 10_000.0)?;

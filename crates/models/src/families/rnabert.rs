@@ -21,7 +21,7 @@ pub(crate) const FAMILY: Family = Family {
     classifier,
     token_classifier,
     masked_lm_config: Some(masked_lm_config),
-    encoder: &[
+    encoder: &[&[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
         ("layers.{}.attention_norm", "encoder.layer.{}.attention.ln"),
@@ -52,7 +52,7 @@ pub(crate) const FAMILY: Family = Family {
             "encoder.layer.{}.mlp.down_proj",
         ),
         ("norm", "encoder.ln"),
-    ],
+    ]],
     pooler: &[],
     masked_lm: &[
         ("dense.linear", "cls.predictions.transform.dense"),

@@ -54,15 +54,19 @@ pub(super) fn rotary_by_layer(
         let problem = format!("expected more than 1, found {earlier}");
         return Err(c.error("rope_local_base_freq", problem));
     }
-    let mut own = Rotary::plain(head_dim, earlier);
-    if let Some(local) = local {
-        let stated = one(c, Some((NOW, local)), head_dim, local_theta, 1.0)?;
-        own = stated;
-        if !local.contains_key("rope_theta") {
-            own.theta = earlier;
+    let local = match local {
+        Some(object) => {
+            let stated = one(c, Some((NOW, object)), head_dim, local_theta, 1.0)?;
+            match object.contains_key("rope_theta") {
+                true => stated,
+                false => Rotary {
+                    theta: earlier,
+                    ..stated
+                },
+            }
         }
-    }
-    let local = own;
+        None => Rotary::plain(head_dim, earlier),
+    };
     if local.scaling != RotaryScaling::None || local.dim != rotary.dim {
         return Err(c.error(
             NOW,

@@ -246,6 +246,45 @@ fn losses_of_decoders_agree_with_the_reference_library() {
     assert!(compared >= 4, "{compared} cases");
 }
 
+/// Experts that are stored in one tensor are saved in several, as published files have them.
+#[test]
+fn what_is_saved_of_a_decoder_is_what_was_loaded() {
+    for name in names().iter().filter(|name| *name != "mixtral_window") {
+        let case = open(name, Device::flex());
+        let checkpoint = &case.checkpoint;
+        let kind = match case.head {
+            Some(_) => HeadKind::CausalLm,
+            None => HeadKind::Classification,
+        };
+        let mut saved = checkpoint.named(&case.decoder, HeadKind::None, kind);
+        match &case.head {
+            Some(head) => saved.extend(checkpoint.named(head, kind, kind)),
+            None => {
+                let initial = initial(&case.device);
+                let head = checkpoint.classifier(kind, 3, true, &initial).unwrap();
+                saved.extend(checkpoint.named(&head, kind, kind));
+            }
+        }
+        let derived = checkpoint.report().derived.len();
+        let stored = Weights::open(checkpoint.preset()).unwrap();
+        assert_eq!(saved.len() + derived, stored.len(), "{name}");
+        for tensor in saved {
+            let bare = tensor.name.strip_prefix(checkpoint.prefix());
+            let original = stored
+                .get(&tensor.name)
+                .or(stored.get(bare.unwrap_or_default()));
+            let original = original.unwrap_or_else(|| panic!("{name}: {}", tensor.name));
+            assert_eq!(original.shape(), tensor.shape, "{name}: {}", tensor.name);
+            assert_eq!(
+                original.to_f32().unwrap(),
+                tensor.values,
+                "{name}: {}",
+                tensor.name
+            );
+        }
+    }
+}
+
 #[test]
 fn gradients_of_decoders_agree_with_the_reference_library() {
     let has_gradients = |name: &String| {
