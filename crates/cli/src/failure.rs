@@ -38,8 +38,8 @@ impl Failure {
     }
 }
 
-impl From<engraft_component::Error> for Failure {
-    fn from(error: engraft_component::Error) -> Self {
+impl From<engraft_component::Refusal> for Failure {
+    fn from(error: engraft_component::Refusal) -> Self {
         Self::refused(error)
     }
 }

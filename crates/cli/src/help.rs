@@ -1,6 +1,6 @@
 //! Help texts, made from what the components say of themselves.
 
-use engraft_component::{Argument, ChoiceInfo, Component, ComponentInfo, Error, Kind, Node};
+use engraft_component::{Argument, ChoiceInfo, Component, ComponentInfo, Kind, Node, Refusal};
 use engraft_config::{
     Experiment, RustDefaults, Section, Slot, Source, compose, find_slot, registry,
 };
@@ -209,7 +209,7 @@ fn classes() -> Vec<(String, String)> {
 ///
 /// # Errors
 /// There is no such key or class.
-fn key_page(key: &str, class: Option<&str>, root: &Node) -> Result<String, Error> {
+fn key_page(key: &str, class: Option<&str>, root: &Node) -> Result<String, Refusal> {
     let slot = find_slot(key, root)?;
     let mut page = String::new();
     match (slot.component(key, class, root)?, &slot) {

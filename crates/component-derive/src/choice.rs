@@ -165,7 +165,7 @@ fn choice_impl(
                 position: usize,
                 fields: ::engraft_component::Fields<'_>,
                 cx: &mut ::engraft_component::Context,
-            ) -> ::core::result::Result<Self, ::engraft_component::Error> {
+            ) -> ::core::result::Result<Self, ::engraft_component::Refusal> {
                 match position {
                     #(#arms)*
                     _ => ::engraft_component::decode_variant::<#last_type>(fields, cx).map(Self::#last_ident),

@@ -268,7 +268,7 @@ fn component_impl(
             fn decode(
                 fields: &mut ::engraft_component::Fields<'_>,
                 cx: &mut ::engraft_component::Context,
-            ) -> ::core::result::Result<Self, ::engraft_component::Error> {
+            ) -> ::core::result::Result<Self, ::engraft_component::Refusal> {
                 ::core::result::Result::Ok(Self { #(#decode),* })
             }
 

@@ -17,7 +17,7 @@ pub(crate) fn from_node_impl(
             fn from_node(
                 node: &::engraft_component::Node,
                 cx: &mut ::engraft_component::Context,
-            ) -> ::core::result::Result<Self, ::engraft_component::Error> {
+            ) -> ::core::result::Result<Self, ::engraft_component::Refusal> {
                 #decode
             }
 

@@ -3,9 +3,9 @@
 use crate::component::{Component, Fields, class_fields};
 use crate::context::Context;
 use crate::decode::FromNode;
-use crate::error::{Error, Problem, Span};
 use crate::kind::{ChoiceInfo, ComponentInfo};
 use crate::node::{Mapping, Node, Value, quote};
+use crate::refusal::{Mistake, Refusal, Span};
 use crate::suggest::{did_you_mean, listed, nearest};
 
 /// An enum of components, one of which the user chooses by name.
@@ -28,7 +28,7 @@ pub trait Choice: FromNode {
     ///
     /// # Errors
     /// Unknown, missing or wrong arguments.
-    fn decode(position: usize, fields: Fields<'_>, cx: &mut Context) -> Result<Self, Error>;
+    fn decode(position: usize, fields: Fields<'_>, cx: &mut Context) -> Result<Self, Refusal>;
 
     /// The argument of the class at `position` that takes names which are no class's.
     fn name_slot(position: usize) -> Option<&'static str>;
@@ -51,7 +51,7 @@ pub trait Choice: FromNode {
 ///
 /// # Errors
 /// Unknown, missing or wrong arguments.
-pub fn decode_variant<T: Component>(fields: Fields<'_>, cx: &mut Context) -> Result<T, Error> {
+pub fn decode_variant<T: Component>(fields: Fields<'_>, cx: &mut Context) -> Result<T, Refusal> {
     fields.decode(cx)
 }
 
@@ -105,7 +105,7 @@ pub fn class_word(name: &str) -> Option<&str> {
 ///
 /// # Errors
 /// An unknown class, or unknown, missing or wrong arguments.
-pub fn decode_choice<T: Choice>(node: &Node, cx: &mut Context) -> Result<T, Error> {
+pub fn decode_choice<T: Choice>(node: &Node, cx: &mut Context) -> Result<T, Refusal> {
     let variants = T::variants();
     match &node.value {
         Value::Map(mapping) => match mapping.get("class_path") {
@@ -189,7 +189,7 @@ fn find<T: Choice>(
     span: &Span,
     variants: &[ComponentInfo],
     cx: &Context,
-) -> Result<usize, Error> {
+) -> Result<usize, Refusal> {
     if let Some(position) = matches(name, variants) {
         return Ok(position);
     }
@@ -203,7 +203,7 @@ fn find<T: Choice>(
     }
     let mut error = cx.error(span, format!("unknown {} {}", T::KIND_NAME, quote(name)));
     error.help = did_you_mean(word, &names, "There are");
-    error.problem = Problem::UnknownClass {
+    error.mistake = Mistake::UnknownClass {
         name: name.to_owned(),
     };
     Err(error)

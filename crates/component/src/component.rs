@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use crate::context::Context;
 use crate::decode::FromNode;
-use crate::error::{Error, Problem, Span};
 use crate::kind::{Argument, ComponentInfo, Ignored};
 use crate::node::{Entry, Mapping, Node, quote};
+use crate::refusal::{Mistake, Refusal, Span};
 use crate::suggest::{did_you_mean, nearest};
 
 /// A struct whose fields are the arguments a user may write.
@@ -37,7 +37,7 @@ pub trait Component: FromNode {
     ///
     /// # Errors
     /// The first argument that is missing or wrong.
-    fn decode(fields: &mut Fields<'_>, cx: &mut Context) -> Result<Self, Error>;
+    fn decode(fields: &mut Fields<'_>, cx: &mut Context) -> Result<Self, Refusal>;
 
     /// Writes every argument into `arguments`.
     fn encode(&self, arguments: &mut Mapping);
@@ -74,7 +74,7 @@ impl<T: Component> Component for Box<T> {
         T::keys(keys);
     }
 
-    fn decode(fields: &mut Fields<'_>, cx: &mut Context) -> Result<Self, Error> {
+    fn decode(fields: &mut Fields<'_>, cx: &mut Context) -> Result<Self, Refusal> {
         T::decode(fields, cx).map(Box::new)
     }
 
@@ -87,7 +87,7 @@ impl<T: Component> Component for Box<T> {
 ///
 /// # Errors
 /// Unknown, missing or wrong arguments, or another class.
-pub fn decode_component<T: Component>(node: &Node, cx: &mut Context) -> Result<T, Error> {
+pub fn decode_component<T: Component>(node: &Node, cx: &mut Context) -> Result<T, Refusal> {
     let Some(mapping) = node.as_map() else {
         let error = cx.expected(node, &format!("the arguments of {}", T::NAME));
         // `key:value` without a space is one word to YAML.
@@ -129,7 +129,7 @@ pub(crate) fn class_fields<'a>(
     class: &'a Mapping,
     span: &Span,
     cx: &mut Context,
-) -> Result<Fields<'a>, Error> {
+) -> Result<Fields<'a>, Refusal> {
     let mut fields = Fields::new(owner, span);
     fields.missing_under = Some("init_args");
     for entry in class {
@@ -251,7 +251,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads a component after checking that it knows every key.
-    pub(crate) fn decode<T: Component>(mut self, cx: &mut Context) -> Result<T, Error> {
+    pub(crate) fn decode<T: Component>(mut self, cx: &mut Context) -> Result<T, Refusal> {
         let mut keys = Vec::new();
         T::keys(&mut keys);
         self.check(&keys, &T::ignored(), cx)?;
@@ -264,7 +264,7 @@ impl<'a> Fields<'a> {
         keys: &[&'static str],
         ignored: &[Ignored],
         cx: &mut Context,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Refusal> {
         let owner = self.owner;
         let mut kept = Vec::with_capacity(self.given.len());
         for given in self.given.drain(..) {
@@ -281,7 +281,7 @@ impl<'a> Fields<'a> {
                 given.at(cx, |cx| cx.note_at(given.span, &note));
             } else {
                 let mut error = given.at(cx, |cx| cx.error(given.span, "unknown key"));
-                error.problem = Problem::UnknownKey { owner };
+                error.mistake = Mistake::UnknownKey { owner };
                 error.help = if keys.is_empty() {
                     Some(format!("{owner} takes no arguments"))
                 } else {
@@ -304,7 +304,7 @@ impl<'a> Fields<'a> {
         aliases: &[&str],
         default: Option<fn() -> T>,
         cx: &mut Context,
-    ) -> Result<T, Error> {
+    ) -> Result<T, Refusal> {
         let is_mine = |given: &Given<'_>| given.key == name || aliases.contains(&given.key);
         let (mut mine, others): (Vec<Given<'a>>, Vec<Given<'a>>) =
             self.given.drain(..).partition(is_mine);
@@ -348,7 +348,7 @@ impl<'a> Fields<'a> {
         let missing = |cx: &mut Context| {
             let owner = self.owner;
             let error = cx.error(&self.span, format!("missing, {owner} requires it"));
-            error.of_kind(Problem::Missing { owner })
+            error.of_kind(Mistake::Missing { owner })
         };
         Err(match self.missing_under {
             Some(under) => cx.within(under, |cx| cx.within(name, missing)),

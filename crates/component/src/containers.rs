@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::context::Context;
 use crate::decode::FromNode;
-use crate::error::Error;
 use crate::kind::Kind;
 use crate::node::{Mapping, Node, Value};
+use crate::refusal::Refusal;
 
 impl FromNode for Node {
-    fn from_node(node: &Node, _: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, _: &mut Context) -> Result<Self, Refusal> {
         Ok(node.clone())
     }
 
@@ -23,7 +23,7 @@ impl FromNode for Node {
 }
 
 impl<T: FromNode> FromNode for Box<T> {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         T::from_node(node, cx).map(Box::new)
     }
 
@@ -41,7 +41,7 @@ impl<T: FromNode> FromNode for Box<T> {
 }
 
 impl<T: FromNode> FromNode for Option<T> {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         if node.is_null() {
             Ok(None)
         } else {
@@ -63,7 +63,7 @@ impl<T: FromNode> FromNode for Option<T> {
 }
 
 /// The items of a list; a bare value counts as a list of one.
-fn items<T: FromNode>(node: &Node, cx: &mut Context) -> Result<Vec<T>, Error> {
+fn items<T: FromNode>(node: &Node, cx: &mut Context) -> Result<Vec<T>, Refusal> {
     match &node.value {
         Value::List(items) => items
             .iter()
@@ -76,7 +76,7 @@ fn items<T: FromNode>(node: &Node, cx: &mut Context) -> Result<Vec<T>, Error> {
 }
 
 impl<T: FromNode> FromNode for Vec<T> {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         items(node, cx)
     }
 
@@ -90,7 +90,7 @@ impl<T: FromNode> FromNode for Vec<T> {
 }
 
 impl<T: FromNode, const N: usize> FromNode for [T; N] {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         let items: Vec<T> = items(node, cx)?;
         let found = items.len();
         <[T; N]>::try_from(items).map_err(|_| {
@@ -111,7 +111,7 @@ impl<T: FromNode, const N: usize> FromNode for [T; N] {
 }
 
 impl<T: FromNode> FromNode for BTreeMap<String, T> {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         let mapping = node
             .as_map()
             .ok_or_else(|| cx.expected(node, "a mapping of names to values"))?;

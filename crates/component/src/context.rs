@@ -1,7 +1,7 @@
 //! What decoding carries along: the key it is at, and the notes it collects.
 
-use crate::error::{Error, Span, place};
 use crate::node::Node;
+use crate::refusal::{Refusal, Span, place};
 
 /// The key being decoded, and notes about keys that were accepted without effect.
 #[derive(Clone, Debug, Default)]
@@ -74,12 +74,12 @@ impl Context {
     }
 
     /// An error at the key being decoded.
-    pub fn error(&self, span: &Span, message: impl Into<String>) -> Error {
-        Error::new(span, self.path.clone(), message)
+    pub fn error(&self, span: &Span, message: impl Into<String>) -> Refusal {
+        Refusal::new(span, self.path.clone(), message)
     }
 
     /// The error that this node is not what was wanted: `expected a number, found "abc"`.
-    pub fn expected(&self, node: &Node, wanted: &str) -> Error {
+    pub fn expected(&self, node: &Node, wanted: &str) -> Refusal {
         self.error(
             &node.span,
             format!("expected {wanted}, found {}", node.describe()),

@@ -1,9 +1,9 @@
 //! The trait between configuration and typed values.
 
 use crate::context::Context;
-use crate::error::Error;
 use crate::kind::Kind;
 use crate::node::Node;
+use crate::refusal::Refusal;
 
 /// A type that can be written in configuration.
 pub trait FromNode: Sized {
@@ -11,7 +11,7 @@ pub trait FromNode: Sized {
     ///
     /// # Errors
     /// One sentence naming the first thing that is wrong, its place and its key.
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error>;
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal>;
 
     /// The node that [`Self::from_node`] reads as this value.
     fn to_node(&self) -> Node;
@@ -29,7 +29,7 @@ pub trait FromNode: Sized {
 ///
 /// # Errors
 /// As [`FromNode::from_node`].
-pub fn decode<T: FromNode>(node: &Node) -> Result<(T, Vec<String>), Error> {
+pub fn decode<T: FromNode>(node: &Node) -> Result<(T, Vec<String>), Refusal> {
     let mut cx = Context::new();
     let value = T::from_node(node, &mut cx)?;
     Ok((value, cx.into_notes()))

@@ -36,7 +36,7 @@
 //! let node = read_yaml(b"class_path: AdamW\ninit_args: {lrr: 1}", "experiment.yaml")?;
 //! let error = decode::<Optimizer>(&node).unwrap_err();
 //! assert_eq!(error.to_string(), "experiment.yaml:2: init_args.lrr: unknown key. Did you mean \"lr\"?");
-//! # Ok::<(), engraft_component::Error>(())
+//! # Ok::<(), engraft_component::Refusal>(())
 //! ```
 //!
 //! # Attributes
@@ -67,9 +67,9 @@ mod component;
 mod containers;
 mod context;
 mod decode;
-mod error;
 mod kind;
 mod node;
+mod refusal;
 mod scalars;
 mod suggest;
 mod words;
@@ -82,9 +82,9 @@ pub use context::Context;
 pub use decode::DefaultIfAny;
 pub use decode::{FromNode, decode};
 pub use engraft_component_derive::{Choice, Component, Words};
-pub use error::{Error, Problem, Span};
 pub use kind::{Argument, ChoiceInfo, ComponentInfo, Ignored, Kind};
 pub use node::{Entry, Mapping, Node, Scalar, Style, Value};
+pub use refusal::{Mistake, Refusal, Span};
 pub use suggest::{did_you_mean, listed, nearest};
 pub use words::{Words, decode_word, encode_word, kind_of_words};
 pub use yaml::{read_yaml, read_yaml_file, to_flow, to_yaml};

@@ -1,6 +1,6 @@
 //! Parsed values that remember where they were written.
 
-use crate::error::Span;
+use crate::refusal::Span;
 
 /// A parsed value with its place.
 ///

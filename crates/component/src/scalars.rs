@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use crate::context::Context;
 use crate::decode::FromNode;
-use crate::error::Error;
 use crate::kind::Kind;
 use crate::node::{Node, Scalar, Style};
+use crate::refusal::Refusal;
 
 /// Reads a flag.
 pub(crate) fn boolean(text: &str) -> Option<bool> {
@@ -94,7 +94,7 @@ fn integer(text: &str) -> Result<i128, NotWhole> {
     }
 }
 
-fn scalar<'a>(node: &'a Node, cx: &Context, wanted: &str) -> Result<&'a Scalar, Error> {
+fn scalar<'a>(node: &'a Node, cx: &Context, wanted: &str) -> Result<&'a Scalar, Refusal> {
     match node.as_scalar() {
         Some(scalar) if !scalar.is_null() => Ok(scalar),
         _ => Err(cx.expected(node, wanted)),
@@ -102,7 +102,7 @@ fn scalar<'a>(node: &'a Node, cx: &Context, wanted: &str) -> Result<&'a Scalar, 
 }
 
 impl FromNode for bool {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         let wanted = "true or false";
         let scalar = scalar(node, cx, wanted)?;
         if scalar.style == Style::Flag {
@@ -120,7 +120,7 @@ impl FromNode for bool {
     }
 }
 
-fn whole_number(node: &Node, cx: &Context, min: i128, max: i128) -> Result<i128, Error> {
+fn whole_number(node: &Node, cx: &Context, min: i128, max: i128) -> Result<i128, Refusal> {
     let wanted = if min == 0 {
         "a whole number, zero or more"
     } else {
@@ -149,7 +149,7 @@ fn whole_number(node: &Node, cx: &Context, min: i128, max: i128) -> Result<i128,
 macro_rules! whole_number {
     ($($type:ty),*) => {$(
         impl FromNode for $type {
-            fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+            fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
                 let value = whole_number(node, cx, <$type>::MIN as i128, <$type>::MAX as i128)?;
                 <$type>::try_from(value).map_err(|_| cx.expected(node, "a smaller whole number"))
             }
@@ -189,7 +189,7 @@ fn float_text(shortest: &str) -> String {
 }
 
 /// The error that a text is no number; one with a decimal comma is told what to write.
-fn no_number(node: &Node, cx: &Context, wanted: &str) -> Error {
+fn no_number(node: &Node, cx: &Context, wanted: &str) -> Refusal {
     let error = cx.expected(node, wanted);
     let text = node.as_text().unwrap_or_default();
     let with_point = text.replacen(',', ".", 1);
@@ -202,7 +202,7 @@ fn no_number(node: &Node, cx: &Context, wanted: &str) -> Error {
 macro_rules! number {
     ($type:ty, $allows_nan:expr) => {
         impl FromNode for $type {
-            fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+            fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
                 let wanted = "a number";
                 let scalar = scalar(node, cx, wanted)?;
                 if scalar.style == Style::Flag {
@@ -239,7 +239,7 @@ macro_rules! number {
 number!(f32, false);
 number!(f64, true);
 
-fn text(node: &Node, cx: &Context, wanted: &str) -> Result<String, Error> {
+fn text(node: &Node, cx: &Context, wanted: &str) -> Result<String, Refusal> {
     // `None` is null to a type that has one, and a word to a type that has not.
     match node.as_scalar() {
         Some(scalar) if scalar.text == "None" => Ok(scalar.text.clone()),
@@ -251,7 +251,7 @@ fn text(node: &Node, cx: &Context, wanted: &str) -> Result<String, Error> {
 }
 
 impl FromNode for String {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         text(node, cx, "text")
     }
 
@@ -265,7 +265,7 @@ impl FromNode for String {
 }
 
 impl FromNode for PathBuf {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         text(node, cx, "a path").map(PathBuf::from)
     }
 

@@ -2,9 +2,9 @@
 
 use crate::context::Context;
 use crate::decode::FromNode;
-use crate::error::Error;
 use crate::kind::Kind;
 use crate::node::Node;
+use crate::refusal::Refusal;
 use crate::suggest::nearest;
 
 /// An enum whose values are words that a user may write, in upper or lower case.
@@ -19,7 +19,7 @@ pub trait Words: FromNode + Copy + PartialEq {
 ///
 /// # Errors
 /// The node is none of them.
-pub fn decode_word<T: Words>(node: &Node, cx: &Context) -> Result<T, Error> {
+pub fn decode_word<T: Words>(node: &Node, cx: &Context) -> Result<T, Refusal> {
     let words = T::words();
     let text = node.as_text();
     let is_meant = |word: &str| text.is_some_and(|text| text.eq_ignore_ascii_case(word));

@@ -128,5 +128,5 @@ fn paths_in_errors_start_at_the_contexts_key() {
     );
     let error = read::<Node>("path: a\noptimizers: [AdamW, {class_path: SGD, init_args: {lr: x}}]");
     let error = decode::<Rows>(&error).unwrap_err();
-    assert_eq!(error.path, "optimizers[1].init_args.lr");
+    assert_eq!(error.key, "optimizers[1].init_args.lr");
 }

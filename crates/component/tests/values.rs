@@ -118,7 +118,7 @@ fn flags_have_many_spellings() {
 fn an_option_without_a_value_is_true_and_nothing_else() {
     assert!(decode::<bool>(&flag()).unwrap().0);
     assert_eq!(decode::<Option<bool>>(&flag()).unwrap().0, Some(true));
-    let refused = |error: engraft_component::Error| error.to_string();
+    let refused = |error: engraft_component::Refusal| error.to_string();
     assert_eq!(
         decode::<usize>(&flag()).map_err(refused),
         Err("--x: expected a whole number, zero or more, found no value".to_owned())

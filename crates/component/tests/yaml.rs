@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use engraft_component::{Error, Node, read_yaml, read_yaml_file, to_flow};
+use engraft_component::{Node, Refusal, read_yaml, read_yaml_file, to_flow};
 
 fn yaml(text: &str) -> Node {
     read_yaml(text.as_bytes(), "x.yaml").unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn refusal(bytes: impl AsRef<[u8]>) -> String {
-    let result: Result<Node, Error> = read_yaml(bytes.as_ref(), "x.yaml");
+    let result: Result<Node, Refusal> = read_yaml(bytes.as_ref(), "x.yaml");
     result.unwrap_err().to_string()
 }
 

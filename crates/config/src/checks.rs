@@ -1,6 +1,6 @@
 //! What is wrong with an experiment although each of its values is of the right type.
 
-use engraft_component::{Component, ComponentInfo, Error, Kind, Node, Span};
+use engraft_component::{Component, ComponentInfo, Kind, Node, Refusal, Span};
 use engraft_data::Error as DataError;
 use engraft_train::schedule::LrScheduler;
 
@@ -8,7 +8,7 @@ use crate::experiment::Experiment;
 use crate::registry::inner;
 
 /// Refuses keys at the top that belong into one of the groups, and says into which.
-pub(crate) fn places(root: &Node) -> Result<(), Error> {
+pub(crate) fn places(root: &Node) -> Result<(), Refusal> {
     let groups = Experiment::arguments();
     for entry in root.as_map().into_iter().flatten() {
         let key = entry.key.as_str();
@@ -18,7 +18,7 @@ pub(crate) fn places(root: &Node) -> Result<(), Error> {
         let owner = groups.iter().find(|group| has_argument(&group.kind, key));
         let owner = owner.or_else(|| groups.iter().find(|group| accepts(&group.kind, key)));
         if let Some(owner) = owner {
-            let error = Error::new(&entry.span, key, format!("belongs under {}", owner.name));
+            let error = Refusal::new(&entry.span, key, format!("belongs under {}", owner.name));
             return Err(match entry.span.option_key() {
                 Some(option) => error.help(format!("Write --{}.{option}", owner.name)),
                 None => error,
@@ -49,7 +49,7 @@ fn infos(kind: &Kind) -> Vec<ComponentInfo> {
 }
 
 /// Refuses values outside their ranges.
-pub(crate) fn values(experiment: &Experiment, root: &Node) -> Result<(), Error> {
+pub(crate) fn values(experiment: &Experiment, root: &Node) -> Result<(), Refusal> {
     if let Some(data) = &experiment.data {
         data.check().map_err(|error| match error {
             DataError::Argument { key, message } => at(root, &format!("data.{key}"), message),
@@ -72,7 +72,7 @@ pub(crate) fn values(experiment: &Experiment, root: &Node) -> Result<(), Error> 
 }
 
 /// The error whose text begins with a key of the model, as `model.n_classes: ...` or `backbone.max_length: ...`.
-pub(crate) fn in_model(root: &Node, text: &str) -> Option<Error> {
+pub(crate) fn in_model(root: &Node, text: &str) -> Option<Refusal> {
     let (key, message) = text.split_once(": ")?;
     let key = key.strip_prefix("model.").unwrap_or(key);
     let first = key.split('.').next()?;
@@ -84,7 +84,7 @@ pub(crate) fn in_model(root: &Node, text: &str) -> Option<Error> {
 }
 
 /// The error that a key's value is wrong, at the place where the user wrote it, or the nearest group around it.
-fn at(root: &Node, key: &str, message: String) -> Error {
+fn at(root: &Node, key: &str, message: String) -> Refusal {
     let mut span = Span::none();
     let mut path: Vec<&str> = Vec::new();
     let mut node = Some(root);
@@ -106,5 +106,5 @@ fn at(root: &Node, key: &str, message: String) -> Error {
         path.push(word);
         node = found.map(|(_, entry)| &entry.value);
     }
-    Error::new(&span, path.join("."), message)
+    Refusal::new(&span, path.join("."), message)
 }

@@ -1,6 +1,6 @@
 //! The whole of an experiment file as typed values.
 
-use engraft_component::{Component, Context, Error, FromNode, to_yaml};
+use engraft_component::{Component, Context, FromNode, Refusal, to_yaml};
 use engraft_data::DataModule;
 use engraft_train::Trainer;
 
@@ -36,7 +36,7 @@ impl Experiment {
     ///
     /// # Errors
     /// The first thing that is wrong, with its place and key.
-    pub fn read(composed: &Composed) -> Result<(Self, Vec<String>), Error> {
+    pub fn read(composed: &Composed) -> Result<(Self, Vec<String>), Refusal> {
         checks::places(&composed.root)?;
         let mut cx = Context::new();
         let experiment = Self::from_node(&composed.root, &mut cx).map_err(explain)?;

@@ -1,7 +1,7 @@
 //! What can be said of a mistake where all components are known: where a key belongs, what a class is, what a missing argument
 //! stands for.
 
-use engraft_component::{ComponentInfo, Error, Problem, class_word};
+use engraft_component::{ComponentInfo, Mistake, Refusal, class_word};
 
 use crate::registry::{Section, registry};
 
@@ -9,26 +9,26 @@ use crate::registry::{Section, registry};
 const SHOWN: usize = 3;
 
 /// Adds what the registry knows.
-pub(crate) fn explain(mut error: Error) -> Error {
-    match &error.problem {
-        Problem::UnknownKey { owner } => {
-            if let Some(home) = home_of(error.key(), owner) {
+pub(crate) fn explain(mut error: Refusal) -> Refusal {
+    match &error.mistake {
+        Mistake::UnknownKey { owner } => {
+            if let Some(home) = home_of(error.last_word(), owner) {
                 error.help = Some(home);
             }
         }
-        Problem::UnknownClass { name } => {
+        Mistake::UnknownClass { name } => {
             let near = |help: &String| help.starts_with("Did you mean");
             if let (false, Some(kind)) = (error.help.as_ref().is_some_and(near), kind_of(name)) {
                 let help = error.help.take().unwrap_or_default();
                 error.help = Some(format!("{kind}. {help}"));
             }
         }
-        Problem::Missing { owner } => {
-            if let Some(doc) = doc_of(error.key(), owner) {
-                error.message = format!("{}: {doc}", error.message);
+        Mistake::Missing { owner } => {
+            if let Some(doc) = doc_of(error.last_word(), owner) {
+                error.problem = format!("{}: {doc}", error.problem);
             }
         }
-        Problem::Other => {}
+        Mistake::EmptyFile | Mistake::Other => {}
     }
     error
 }

@@ -13,7 +13,7 @@
 //!
 //! // The resolved experiment holds every default, and reads back as the same one.
 //! assert!(experiment.to_yaml().contains("log_every_n_steps: 50"));
-//! # Ok::<(), engraft_component::Error>(())
+//! # Ok::<(), engraft_component::Refusal>(())
 //! ```
 
 mod checks;

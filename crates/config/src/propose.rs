@@ -11,7 +11,7 @@ mod write;
 
 use std::path::Path;
 
-use engraft_component::{Error as ComponentError, read_yaml};
+use engraft_component::{Refusal, read_yaml};
 use engraft_data::{Splits, Stage, Survey, survey};
 
 use crate::compose::Composed;
@@ -82,7 +82,7 @@ pub enum ProposeError {
     Backbone(engraft_models::Error),
     /// What was written does not read, which is a mistake of ours.
     #[error("the proposal is no experiment: {0}")]
-    Unreadable(#[from] ComponentError),
+    Unreadable(#[from] Refusal),
 }
 
 /// Proposes an experiment for a file of rows, or a folder of split files.

@@ -1,7 +1,7 @@
 //! All that a user can name in an experiment, found by walking through its arguments.
 
 use engraft_component::{
-    Argument, ChoiceInfo, Component, ComponentInfo, Error, Kind, Node, Span, class_word,
+    Argument, ChoiceInfo, Component, ComponentInfo, Kind, Node, Refusal, Span, class_word,
     did_you_mean,
 };
 
@@ -142,7 +142,7 @@ pub(crate) fn inner(kind: &Kind) -> &Kind {
 ///
 /// # Errors
 /// There is no such key.
-pub fn find_slot(key: &str, root: &Node) -> Result<Slot, Error> {
+pub fn find_slot(key: &str, root: &Node) -> Result<Slot, Refusal> {
     let mut slot = Slot::Group(Experiment::info());
     let mut path = String::new();
     let words = key
@@ -168,7 +168,7 @@ pub fn find_slot(key: &str, root: &Node) -> Result<Slot, Error> {
             } else {
                 format!("{path} takes")
             };
-            let mut error = Error::new(
+            let mut error = Refusal::new(
                 &Span::source(format!("--{key}.help")),
                 "",
                 format!("there is no argument \"{word}\""),
@@ -229,9 +229,9 @@ impl Slot {
         key: &str,
         name: Option<&str>,
         root: &Node,
-    ) -> Result<Option<ComponentInfo>, Error> {
+    ) -> Result<Option<ComponentInfo>, Refusal> {
         let refuse =
-            |message: String| Error::new(&Span::source(format!("--{key}.help")), "", message);
+            |message: String| Refusal::new(&Span::source(format!("--{key}.help")), "", message);
         match (self, name) {
             (Self::Class(choice), Some(name)) => {
                 let names: Vec<&str> = choice.variants().iter().map(|info| info.name).collect();

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use engraft_component::{Context, Error, FromNode, Kind, Node};
+use engraft_component::{Context, FromNode, Kind, Node, Refusal};
 
 /// What every random draw of a run goes back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Default for Seed {
 }
 
 impl FromNode for Seed {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         let number = u64::from_node(node, cx).map(Self::Fixed);
         let flag = |_| {
             bool::from_node(node, cx).map(|is_fixed| match is_fixed {

@@ -173,7 +173,7 @@ impl SplitSize {
 }
 
 impl FromNode for SplitSize {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Refusal> {
         let wanted = "a fraction below 1 or a whole number of rows";
         let number = f64::from_node(node, cx).map_err(|_| cx.expected(node, wanted))?;
         if (0.0..1.0).contains(&number) {
@@ -201,7 +201,7 @@ impl FromNode for SplitSize {
 pub struct NoSampler;
 
 impl FromNode for NoSampler {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Refusal> {
         match node.is_null() {
             true => Ok(NoSampler),
             false => {

@@ -1,6 +1,6 @@
 //! What each class weighs in the loss.
 
-use engraft_component::{Context, Error as ComponentError, FromNode, Kind, Node};
+use engraft_component::{Context, FromNode, Kind, Node, Refusal};
 
 use crate::arguments::argument;
 use crate::error::Error;
@@ -37,7 +37,7 @@ impl ClassWeight {
 }
 
 impl FromNode for ClassWeight {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, ComponentError> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         let wanted = "auto, or a list of numbers with one for each class";
         if node.as_text() == Some("auto") {
             return Ok(ClassWeight::Auto);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use engraft_component::{Component, Context, Error as ComponentError, FromNode, Kind, Node};
+use engraft_component::{Component, Context, FromNode, Kind, Node, Refusal};
 
 use crate::error::{Error, Result};
 
@@ -107,7 +107,7 @@ impl ByteSize {
 }
 
 impl FromNode for ByteSize {
-    fn from_node(node: &Node, cx: &mut Context) -> std::result::Result<Self, ComponentError> {
+    fn from_node(node: &Node, cx: &mut Context) -> std::result::Result<Self, Refusal> {
         let size = node.as_text().and_then(Self::parse);
         size.ok_or_else(|| cx.expected(node, "a size such as 500MB, 10GB or 2GiB"))
     }

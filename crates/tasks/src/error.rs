@@ -17,7 +17,7 @@ pub enum Error {
     Metric(#[from] crate::metrics::MetricError),
     /// The description inside a preset.
     #[error(transparent)]
-    Component(#[from] engraft_component::Error),
+    Component(#[from] engraft_component::Refusal),
     /// A row of the data.
     #[error("{row}: {problem}")]
     Row {

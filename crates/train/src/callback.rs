@@ -11,7 +11,7 @@ mod keeper;
 mod prediction_writer;
 mod template;
 
-use engraft_component::{Choice, Component, Error, Words, did_you_mean};
+use engraft_component::{Choice, Component, Refusal, Words, did_you_mean};
 
 use crate::training::Interval;
 
@@ -55,7 +55,7 @@ pub enum CallbackError {
     },
     /// A file that a callback reads is not what it should be.
     #[error(transparent)]
-    File(#[from] Error),
+    File(#[from] Refusal),
 }
 
 /// Refuses callbacks that no run can have, before any weight is read.

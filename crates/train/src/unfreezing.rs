@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
-use engraft_component::{Error as ComponentError, did_you_mean, listed};
+use engraft_component::{Refusal, did_you_mean, listed};
 use engraft_models::ParameterPath;
 use engraft_tasks::{Model, Network};
 
@@ -100,7 +100,7 @@ impl Named {
 }
 
 /// The error that an expression matches nothing, with the nearest names.
-fn unmatched(release: &Release, named: &[Named]) -> ComponentError {
+fn unmatched(release: &Release, named: &[Named]) -> Refusal {
     let mut modules = BTreeSet::new();
     for name in named.iter().filter_map(|it| it.names.first()) {
         modules.extend(name.match_indices('.').map(|(at, _)| &name[..at]));
@@ -120,7 +120,7 @@ fn unmatched(release: &Release, named: &[Named]) -> ComponentError {
         "{:?} matches no module that can be trained",
         release.written
     );
-    let error = ComponentError::new(&release.span, release.epoch.to_string(), problem);
+    let error = Refusal::new(&release.span, release.epoch.to_string(), problem);
     error.help(near.unwrap_or_else(|| format!("There are {}", listed(&outer))))
 }
 

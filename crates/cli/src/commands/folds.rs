@@ -183,7 +183,7 @@ fn to_go_on(session: &Session, whole: &Experiment) -> Result<Option<PathBuf>, Fa
 }
 
 /// The experiment that a run of all folds was begun with.
-fn saved_experiment(folder: &Path) -> Result<Experiment, engraft_component::Error> {
+fn saved_experiment(folder: &Path) -> Result<Experiment, engraft_component::Refusal> {
     let composed = compose(&[Source::File(folder.join("config.yaml"))])?;
     Experiment::read(&composed).map(|(experiment, _)| experiment)
 }

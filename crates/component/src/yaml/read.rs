@@ -13,8 +13,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
 use super::text::{line_number, syntax_error, text};
 
-use crate::error::{Error, Span};
 use crate::node::{Entry, Mapping, Node, Scalar, Style, Value, quote};
+use crate::refusal::{Mistake, Refusal, Span};
 use crate::suggest::nearest;
 
 /// Values in one document, those repeated by aliases included.
@@ -30,14 +30,14 @@ const LARGEST: u64 = 64 << 20;
 ///
 /// # Errors
 /// The file cannot be read, or as [`read_yaml`].
-pub fn read_yaml_file(path: &Path) -> Result<Node, Error> {
+pub fn read_yaml_file(path: &Path) -> Result<Node, Refusal> {
     let source = path.to_string_lossy();
     let unreadable = |error: std::io::Error| {
         let span = Span::source(source.as_ref());
         if error.kind() != std::io::ErrorKind::NotFound {
-            return Error::new(&span, "", format!("cannot be read: {error}"));
+            return Refusal::new(&span, "", format!("cannot be read: {error}"));
         }
-        let mut error = Error::new(&span, "", "there is no such file");
+        let mut error = Refusal::new(&span, "", "there is no such file");
         error.help = nearest_file(path).map(|near| format!("Did you mean \"{near}\"?"));
         error
     };
@@ -48,7 +48,7 @@ pub fn read_yaml_file(path: &Path) -> Result<Node, Error> {
         .map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST {
         let span = Span::source(source.as_ref());
-        return Err(Error::new(
+        return Err(Refusal::new(
             &span,
             "",
             format!(
@@ -81,7 +81,7 @@ fn nearest_file(path: &Path) -> Option<String> {
 /// # Errors
 /// No document, more than one, bytes that are not text, a syntax error, a key given twice, a tag that stands for more than
 /// plain data, or a document that is too large or too deep. Each names its line.
-pub fn read_yaml(bytes: &[u8], source: &str) -> Result<Node, Error> {
+pub fn read_yaml(bytes: &[u8], source: &str) -> Result<Node, Refusal> {
     let source: Arc<str> = Arc::from(source);
     let text = text(bytes, &source)?;
     let mut reader = Reader {
@@ -95,9 +95,10 @@ pub fn read_yaml(bytes: &[u8], source: &str) -> Result<Node, Error> {
         let (event, span) = event.map_err(|error| syntax_error(text, &error, &source))?;
         reader.event(event, span.start.line())?;
     }
-    reader
-        .root
-        .ok_or_else(|| Error::new(&Span::source(source), "", "empty, there is no YAML in it"))
+    reader.root.ok_or_else(|| {
+        let empty = "empty, there is no YAML in it";
+        Refusal::new(&Span::source(source), "", empty).of_kind(Mistake::EmptyFile)
+    })
 }
 
 /// A finished value, with what it costs to repeat it.
@@ -142,7 +143,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn event(&mut self, event: Event<'_>, line: usize) -> Result<(), Error> {
+    fn event(&mut self, event: Event<'_>, line: usize) -> Result<(), Refusal> {
         let span = Span::line(&self.source, line_number(line));
         self.count(1, &span)?;
         match event {
@@ -175,13 +176,13 @@ impl Reader {
                     finished.node.span = span;
                     self.finish(0, finished)
                 }
-                None => Err(Error::new(
+                None => Err(Refusal::new(
                     &span,
                     "",
                     "an alias refers to the value it is part of. Write the value out",
                 )),
             },
-            Event::DocumentStart(_) if self.root.is_some() => Err(Error::new(
+            Event::DocumentStart(_) if self.root.is_some() => Err(Refusal::new(
                 &span,
                 "",
                 "a second YAML document begins here. Put one document in a file",
@@ -190,7 +191,7 @@ impl Reader {
         }
     }
 
-    fn scalar(&mut self, scalar: Scalar, anchor: usize, mut span: Span) -> Result<(), Error> {
+    fn scalar(&mut self, scalar: Scalar, anchor: usize, mut span: Span) -> Result<(), Refusal> {
         if let Some(Open {
             content: Content::Map { key, .. },
             ..
@@ -199,7 +200,7 @@ impl Reader {
             match key {
                 None => {
                     if scalar.text.is_empty() {
-                        return Err(Error::new(&span, "", "a key is empty"));
+                        return Err(Refusal::new(&span, "", "a key is empty"));
                     }
                     let is_merge = scalar.style == Style::Plain && scalar.text == "<<";
                     *key = Some(Key {
@@ -227,13 +228,13 @@ impl Reader {
         )
     }
 
-    fn begin(&mut self, anchor: usize, span: Span, content: Content) -> Result<(), Error> {
+    fn begin(&mut self, anchor: usize, span: Span, content: Content) -> Result<(), Refusal> {
         if let Some(Open {
             content: Content::Map { key: None, .. },
             ..
         }) = self.open.last()
         {
-            return Err(Error::new(
+            return Err(Refusal::new(
                 &span,
                 "",
                 "a key is a list or a mapping. Keys must be text",
@@ -252,7 +253,7 @@ impl Reader {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Error> {
+    fn end(&mut self) -> Result<(), Refusal> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
@@ -275,18 +276,18 @@ impl Reader {
     }
 
     /// Counts values read, and those copied for an anchor or an alias.
-    fn count(&mut self, nodes: usize, span: &Span) -> Result<(), Error> {
+    fn count(&mut self, nodes: usize, span: &Span) -> Result<(), Refusal> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MOST_NODES {
             let message =
                 format!("more than {MOST_NODES} values, those behind aliases counted each time");
-            return Err(Error::new(span, "", message));
+            return Err(Refusal::new(span, "", message));
         }
         Ok(())
     }
 
     /// Puts a finished value where it belongs.
-    fn finish(&mut self, anchor: usize, finished: Finished) -> Result<(), Error> {
+    fn finish(&mut self, anchor: usize, finished: Finished) -> Result<(), Refusal> {
         let span = finished.node.span.clone();
         if self.open.len() + finished.depth > DEEPEST {
             return Err(too_deep(&span));
@@ -310,7 +311,7 @@ impl Reader {
                 merged,
             } => match key.take() {
                 None => {
-                    return Err(Error::new(
+                    return Err(Refusal::new(
                         &span,
                         "",
                         "a key is an alias. Write the key out",
@@ -326,7 +327,7 @@ impl Reader {
                             ),
                             None => format!("key {} given twice", quote(&key.text)),
                         };
-                        return Err(Error::new(&key.span, "", message).help("Keep one of them"));
+                        return Err(Refusal::new(&key.span, "", message).help("Keep one of them"));
                     }
                     room(mapping, &key.span)?;
                     mapping.push(Entry {
@@ -343,23 +344,23 @@ impl Reader {
 }
 
 /// Refuses one key too many.
-fn room(mapping: &Mapping, span: &Span) -> Result<(), Error> {
+fn room(mapping: &Mapping, span: &Span) -> Result<(), Refusal> {
     if mapping.len() < MOST_KEYS {
         return Ok(());
     }
-    Err(Error::new(
+    Err(Refusal::new(
         span,
         "",
         format!("a mapping of more than {MOST_KEYS} keys"),
     ))
 }
 
-fn too_deep(span: &Span) -> Error {
-    Error::new(span, "", format!("nested more than {DEEPEST} levels deep"))
+fn too_deep(span: &Span) -> Refusal {
+    Refusal::new(span, "", format!("nested more than {DEEPEST} levels deep"))
 }
 
 /// Adds what `<<` refers to; keys already there win.
-fn merge(mapping: &mut Mapping, node: Node) -> Result<(), Error> {
+fn merge(mapping: &mut Mapping, node: Node) -> Result<(), Refusal> {
     match node.value {
         Value::Map(other) => {
             for entry in other {
@@ -373,7 +374,7 @@ fn merge(mapping: &mut Mapping, node: Node) -> Result<(), Error> {
         Value::List(nodes) if nodes.iter().all(|node| node.as_map().is_some()) => {
             nodes.into_iter().try_for_each(|node| merge(mapping, node))
         }
-        _ => Err(Error::new(
+        _ => Err(Refusal::new(
             &node.span,
             "",
             "\"<<\" takes a mapping or a list of mappings",
@@ -390,12 +391,12 @@ fn standard(tag: &Tag) -> Option<&str> {
     }
 }
 
-fn unknown_tag(tag: &Tag, span: &Span) -> Error {
+fn unknown_tag(tag: &Tag, span: &Span) -> Refusal {
     let text = match standard(tag) {
         Some(name) => format!("!!{name}"),
         None => tag.to_string(),
     };
-    Error::new(
+    Refusal::new(
         span,
         "",
         format!(
@@ -405,7 +406,7 @@ fn unknown_tag(tag: &Tag, span: &Span) -> Error {
     )
 }
 
-fn scalar_style(style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Result<Style, Error> {
+fn scalar_style(style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Result<Style, Refusal> {
     let written = if style == ScalarStyle::Plain {
         Style::Plain
     } else {
@@ -422,7 +423,7 @@ fn scalar_style(style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Result<St
     }
 }
 
-fn plain_tag(tag: Option<&Tag>, name: &str, span: &Span) -> Result<(), Error> {
+fn plain_tag(tag: Option<&Tag>, name: &str, span: &Span) -> Result<(), Refusal> {
     match tag {
         Some(tag) if standard(tag) != Some(name) => Err(unknown_tag(tag, span)),
         _ => Ok(()),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use saphyr_parser::ScanError;
 
-use crate::error::{Error, Span};
+use crate::refusal::{Refusal, Span};
 
 /// The bytes as text, without a byte order mark.
-pub(super) fn text<'a>(bytes: &'a [u8], source: &Arc<str>) -> Result<&'a str, Error> {
+pub(super) fn text<'a>(bytes: &'a [u8], source: &Arc<str>) -> Result<&'a str, Refusal> {
     let refuse = |at: usize, message: String| {
         let newlines = bytes.iter().take(at).filter(|byte| **byte == b'\n').count();
-        Err(Error::new(
+        Err(Refusal::new(
             &Span::line(source, line_number(newlines + 1)),
             "",
             message,
@@ -46,7 +46,7 @@ pub(super) fn line_number(line: usize) -> u32 {
 }
 
 /// What the scanner refused, at its line.
-pub(super) fn syntax_error(text: &str, error: &ScanError, source: &Arc<str>) -> Error {
+pub(super) fn syntax_error(text: &str, error: &ScanError, source: &Arc<str>) -> Refusal {
     // An error at the end of the text belongs to its last line.
     let line = error.marker().line().min(text.lines().count().max(1));
     let indented_by_tab = |line: usize| {
@@ -64,12 +64,12 @@ pub(super) fn syntax_error(text: &str, error: &ScanError, source: &Arc<str>) -> 
         .into_iter()
         .find(|line| indented_by_tab(*line));
     match tabbed {
-        Some(line) => Error::new(
+        Some(line) => Refusal::new(
             &Span::line(source, line_number(line)),
             "",
             "indented with a tab, which YAML does not allow. Use spaces",
         ),
-        None => Error::new(
+        None => Refusal::new(
             &Span::line(source, line_number(line)),
             "",
             format!("not valid YAML, {}", in_plain_words(error.info())),

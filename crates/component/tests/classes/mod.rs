@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use engraft_component::{Choice, Component, Error, FromNode, Node, decode, read_yaml};
+use engraft_component::{Choice, Component, FromNode, Node, Refusal, decode, read_yaml};
 
 /// Adam with decoupled
 /// weight decay.
@@ -161,7 +161,7 @@ pub fn read<T: FromNode>(text: &str) -> T {
 }
 
 pub fn refusal<T: FromNode + std::fmt::Debug>(text: &str) -> String {
-    let result: Result<(T, Vec<String>), Error> = decode(&yaml(text));
+    let result: Result<(T, Vec<String>), Refusal> = decode(&yaml(text));
     result.unwrap_err().to_string()
 }
 

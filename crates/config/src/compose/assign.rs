@@ -1,6 +1,6 @@
 //! Options: one dotted key set to one value.
 
-use engraft_component::{Entry, Error, Mapping, Node, Scalar, Span, Style, Value, read_yaml};
+use engraft_component::{Entry, Mapping, Node, Refusal, Scalar, Span, Style, Value, read_yaml};
 
 use super::class::{Class, Shape, is_wrapper};
 use super::merge;
@@ -14,7 +14,7 @@ pub(super) fn assign(
     key: &str,
     value: Option<&str>,
     notes: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<(), Refusal> {
     let key = key.trim_start_matches("--");
     let span = Span::source(format!("--{key}"));
     let (path, appends) = match key.strip_suffix('+') {
@@ -28,10 +28,10 @@ pub(super) fn assign(
     {
         let message =
             "not a key. Keys are words joined by dots, with a + at the end to append to a list";
-        return Err(Error::new(&span, "", message));
+        return Err(Refusal::new(&span, "", message));
     }
     if words.len() > DEEPEST {
-        return Err(Error::new(
+        return Err(Refusal::new(
             &span,
             "",
             format!("a key of more than {DEEPEST} words"),
@@ -131,12 +131,12 @@ impl Assignment<'_> {
         self.words.get(..taken).unwrap_or(self.words).join(".")
     }
 
-    fn error(&self, message: String) -> Error {
-        Error::new(self.span, "", message)
+    fn error(&self, message: String) -> Refusal {
+        Refusal::new(self.span, "", message)
     }
 
     /// Goes down one key of a mapping.
-    fn key(&mut self, mapping: &mut Mapping, words: &[&str], value: Node) -> Result<(), Error> {
+    fn key(&mut self, mapping: &mut Mapping, words: &[&str], value: Node) -> Result<(), Refusal> {
         let Some((word, rest)) = words.split_first() else {
             return Ok(());
         };
@@ -155,7 +155,7 @@ impl Assignment<'_> {
     }
 
     /// Sets what `words` address below a value.
-    fn set(&mut self, mut node: Node, words: &[&str], value: Node) -> Result<Node, Error> {
+    fn set(&mut self, mut node: Node, words: &[&str], value: Node) -> Result<Node, Refusal> {
         let path = self.path(words);
         let shape = Shape::of(&node);
         let Some(word) = words.first() else {
@@ -189,7 +189,7 @@ impl Assignment<'_> {
     }
 
     /// Goes on at the item with the number given, else at the last.
-    fn item(&mut self, node: Node, words: &[&str], value: Node) -> Result<Node, Error> {
+    fn item(&mut self, node: Node, words: &[&str], value: Node) -> Result<Node, Refusal> {
         let path = self.path(words);
         let span = node.span;
         let (Value::List(mut items), Some((word, rest))) = (node.value, words.split_first()) else {
@@ -214,7 +214,7 @@ impl Assignment<'_> {
     }
 
     /// Goes on at a class: at its name, or among its arguments.
-    fn class(&mut self, node: Node, words: &[&str], value: Node) -> Result<Node, Error> {
+    fn class(&mut self, node: Node, words: &[&str], value: Node) -> Result<Node, Refusal> {
         let path = self.path(words);
         let shape = Shape::of(&node);
         let mut class = Class::read(node, &path)?;

@@ -1,6 +1,6 @@
 //! What a value is as far as its shape tells, and classes taken apart.
 
-use engraft_component::{Entry, Error, Mapping, Node, Span, Value, class_word};
+use engraft_component::{Entry, Mapping, Node, Refusal, Span, Value, class_word};
 
 /// The shape of a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(super) struct Class {
 
 impl Class {
     /// Takes a value apart: a bare name is a class without arguments, a mapping the arguments of a class not yet named.
-    pub(super) fn read(node: Node, path: &str) -> Result<Self, Error> {
+    pub(super) fn read(node: Node, path: &str) -> Result<Self, Refusal> {
         let shape = Shape::of(&node);
         let mut class = Self {
             span: node.span.clone(),
@@ -86,7 +86,7 @@ impl Class {
         Ok(class)
     }
 
-    fn add(&mut self, part: Entry, path: &str) -> Result<(), Error> {
+    fn add(&mut self, part: Entry, path: &str) -> Result<(), Refusal> {
         if part.key == "class_path" {
             self.name = Some(part);
             return Ok(());
@@ -103,14 +103,14 @@ impl Class {
             return if is_null {
                 Ok(())
             } else {
-                Err(Error::new(&part.value.span, path, message))
+                Err(Refusal::new(&part.value.span, path, message))
             };
         };
         self.arguments_span = part.value.span;
         for argument in arguments {
             if self.arguments.contains(&argument.key) {
                 let message = "given twice: under init_args and under dict_kwargs";
-                let error = Error::new(&argument.span, joined(&path, &argument.key), message);
+                let error = Refusal::new(&argument.span, joined(&path, &argument.key), message);
                 return Err(error.help("Keep one of them"));
             }
             self.arguments.insert(argument);

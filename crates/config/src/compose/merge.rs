@@ -1,6 +1,6 @@
 //! How a later value meets an earlier one.
 
-use engraft_component::{Context, Entry, Error, Mapping, Node, Value};
+use engraft_component::{Context, Entry, Mapping, Node, Refusal, Value};
 
 use super::class::{Class, Shape, is_wrapper, joined};
 
@@ -9,7 +9,7 @@ pub(super) fn root(
     root: &mut Mapping,
     file: Mapping,
     notes: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<(), Refusal> {
     for entry in file {
         if entry.key == "trainer" {
             trainer(root, entry, notes)?;
@@ -25,7 +25,7 @@ pub(super) fn trainer(
     root: &mut Mapping,
     entry: Entry,
     notes: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<(), Refusal> {
     if entry.value.as_map().is_none() {
         return put(root, entry, "", notes);
     }
@@ -71,7 +71,7 @@ pub(super) fn put(
     mut entry: Entry,
     path: &str,
     notes: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<(), Refusal> {
     let appended = entry
         .key
         .strip_suffix('+')
@@ -114,7 +114,7 @@ pub(super) fn append(old: &mut Node, new: Node) {
 }
 
 /// A value that meets no earlier one: the `key+` inside its classes become plain keys.
-pub(super) fn settled(node: Node, path: &str, notes: &mut Vec<String>) -> Result<Node, Error> {
+pub(super) fn settled(node: Node, path: &str, notes: &mut Vec<String>) -> Result<Node, Refusal> {
     let is_class = Shape::of(&node) == Shape::Class;
     let value = match node.value {
         Value::Map(mut class) if is_class => {
@@ -129,7 +129,7 @@ pub(super) fn settled(node: Node, path: &str, notes: &mut Vec<String>) -> Result
             Value::Map(class)
         }
         Value::List(items) => {
-            let items: Result<Vec<Node>, Error> = items
+            let items: Result<Vec<Node>, Refusal> = items
                 .into_iter()
                 .map(|item| settled(item, path, notes))
                 .collect();
@@ -149,7 +149,7 @@ pub(super) fn slot(
     new: Node,
     path: &str,
     notes: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<(), Refusal> {
     let merges = match (Shape::of(old), Shape::of(&new)) {
         (Shape::Name | Shape::Class | Shape::Mapping, Shape::Class) => true,
         (Shape::Name | Shape::Class, Shape::Mapping) => true,

@@ -20,7 +20,7 @@ mod tests;
 
 use std::path::PathBuf;
 
-use engraft_component::{Error, Mapping, Node, Span, Value, read_yaml_file, to_yaml};
+use engraft_component::{Mapping, Mistake, Node, Refusal, Span, Value, read_yaml_file, to_yaml};
 
 pub use options::parse_overrides;
 
@@ -58,23 +58,23 @@ impl Composed {
 ///
 /// # Errors
 /// A file that cannot be read or is no mapping, or an option that addresses what cannot be there.
-pub fn compose(sources: &[Source]) -> Result<Composed, Error> {
+pub fn compose(sources: &[Source]) -> Result<Composed, Refusal> {
     let mut root = Mapping::default();
     let mut notes = Vec::new();
     let mut span = Span::source("command line");
     for source in sources {
         match source {
             Source::File(path) => {
-                let node = read_yaml_file(path).map_err(|error| match error.message.starts_with("empty") {
-                    true => error.help("Give it keys such as model, data and trainer; `engraft init` writes an experiment for a table"),
-                    false => error,
+                let node = read_yaml_file(path).map_err(|error| match error.mistake {
+                    Mistake::EmptyFile => error.help("Give it keys such as model, data and trainer; `engraft init` writes an experiment for a table"),
+                    _ => error,
                 })?;
                 span = node.span.clone();
                 let found = node.describe();
                 let Value::Map(file) = node.value else {
                     let message =
                         format!("expected keys such as model, data and trainer, found {found}");
-                    return Err(Error::new(&span, "", message));
+                    return Err(Refusal::new(&span, "", message));
                 };
                 merge::root(&mut root, file, &mut notes)?;
             }

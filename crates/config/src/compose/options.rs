@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engraft_component::{Error, Span};
+use engraft_component::{Refusal, Span};
 
 use super::Source;
 
@@ -13,7 +13,7 @@ use super::Source;
 ///
 /// # Errors
 /// A word that belongs to no option, a key that is none, or a `--config` without a file.
-pub fn parse_overrides(args: &[String]) -> Result<Vec<Source>, Error> {
+pub fn parse_overrides(args: &[String]) -> Result<Vec<Source>, Refusal> {
     let mut sources = Vec::new();
     let mut words = args.iter().map(String::as_str).peekable();
     while let Some(word) = words.next() {
@@ -54,8 +54,8 @@ fn remedy(word: &str) -> String {
     }
 }
 
-fn refusal(message: String) -> Error {
-    Error::new(&Span::source("command line"), "", message)
+fn refusal(message: String) -> Refusal {
+    Refusal::new(&Span::source("command line"), "", message)
 }
 
 fn shown(word: &str) -> String {

@@ -1,6 +1,6 @@
 //! Finding a component by any of the names that users know it by.
 
-use engraft_component::{ComponentInfo, Error, Span, class_word, did_you_mean, listed, nearest};
+use engraft_component::{ComponentInfo, Refusal, Span, class_word, did_you_mean, listed, nearest};
 use engraft_hub::named_presets;
 
 use super::{Section, registry};
@@ -19,7 +19,7 @@ pub enum Named {
 ///
 /// # Errors
 /// There is none of this name; the message has the nearest, or says whose argument it is.
-pub fn look_up(name: &str) -> Result<Named, Error> {
+pub fn look_up(name: &str) -> Result<Named, Refusal> {
     let sections = registry();
     let word = name.strip_prefix("--").unwrap_or(name);
     let components = sections.iter().filter_map(|section| {
@@ -84,9 +84,9 @@ fn alone(section: &Section, component: &ComponentInfo) -> Section {
     }
 }
 
-fn unknown(name: &str, sections: &[Section]) -> Error {
+fn unknown(name: &str, sections: &[Section]) -> Refusal {
     let refuse = |message: String, help: Option<String>| {
-        let mut error = Error::new(&Span::source("components"), "", message);
+        let mut error = Refusal::new(&Span::source("components"), "", message);
         error.help = help;
         error
     };

@@ -203,7 +203,7 @@ fn unescaped(sep: &str) -> String {
 }
 
 impl FromNode for Quote {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Refusal> {
         match node.as_text().map(str::as_bytes) {
             _ if node.is_null() => Ok(Quote::Off),
             Some([b'"']) => Ok(Quote::Default),
@@ -226,7 +226,7 @@ impl FromNode for Quote {
 }
 
 impl FromNode for Header {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Refusal> {
         match node.as_scalar().map(|scalar| scalar.text.as_str()) {
             _ if node.is_null() => Ok(Header::Absent),
             Some("infer") => Ok(Header::Infer),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engraft_component::{Component, Context, Error, FromNode, Kind, Node};
+use engraft_component::{Component, Context, FromNode, Kind, Node, Refusal};
 
 use super::Mode;
 use crate::settings::TimeSpan;
@@ -59,7 +59,7 @@ pub struct ModelCheckpoint {
 pub struct SaveLast(pub bool);
 
 impl FromNode for SaveLast {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         if node.is_null() {
             return Ok(Self(false));
         }

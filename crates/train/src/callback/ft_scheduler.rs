@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engraft_component::{Component, Error, Node, Span, read_yaml_file};
+use engraft_component::{Component, Node, Refusal, Span, read_yaml_file};
 use regex::Regex;
 
 use super::{Callback, CallbackError};
@@ -74,10 +74,10 @@ impl ReleasePlan {
         Ok(Some(Self::read(&read_yaml_file(path)?)?))
     }
 
-    fn read(file: &Node) -> Result<Self, Error> {
+    fn read(file: &Node) -> Result<Self, Refusal> {
         let wanted = "epochs, each with a list of regular expressions";
         let mapping = file.as_map().ok_or_else(|| {
-            Error::new(
+            Refusal::new(
                 &file.span,
                 "",
                 format!("expected {wanted}, found {}", file.describe()),
@@ -87,14 +87,15 @@ impl ReleasePlan {
         for entry in mapping {
             let epoch = entry.key.parse().map_err(|_| {
                 let problem = format!("\"{}\" is no epoch: expected {wanted}", entry.key);
-                Error::new(&entry.span, "", problem)
+                Refusal::new(&entry.span, "", problem)
             })?;
             let items = match entry.value.as_list() {
                 Some(items) => items,
                 None => std::slice::from_ref(&entry.value),
             };
             for item in items {
-                let refuse = |problem: String| Error::new(&item.span, entry.key.as_str(), problem);
+                let refuse =
+                    |problem: String| Refusal::new(&item.span, entry.key.as_str(), problem);
                 let text = item.as_text().ok_or_else(|| {
                     refuse(format!(
                         "expected a regular expression, found {}",
@@ -116,7 +117,7 @@ impl ReleasePlan {
         if !releases.iter().any(|release| release.epoch == 0) {
             let problem =
                 "nothing is trained in epoch 0: a schedule begins with it, as in 0: [adapter.*]";
-            return Err(Error::new(&file.span, "", problem));
+            return Err(Refusal::new(&file.span, "", problem));
         }
         Ok(Self { releases })
     }

@@ -1,6 +1,6 @@
 //! Numbers of batches: a count, or a share of those there are.
 
-use engraft_component::{Context, Error, FromNode, Kind, Node};
+use engraft_component::{Context, FromNode, Kind, Node, Refusal};
 
 /// A count of batches, or a share of an epoch's: `10` are ten, `1.0` are all.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +26,7 @@ impl Amount {
 }
 
 impl FromNode for Amount {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         let wanted = "a whole number of batches, or a share of them from 0.0 to 1.0";
         let text = node.as_text().ok_or_else(|| cx.expected(node, wanted))?;
         let amount = if text
@@ -60,7 +60,7 @@ impl FromNode for Amount {
 pub struct FastDevRun(pub u64);
 
 impl FromNode for FastDevRun {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         if let Ok(on) = bool::from_node(node, cx) {
             return Ok(Self(u64::from(on)));
         }

@@ -4,7 +4,7 @@
 //! taken, and one line says what happens instead, unless its value asks for just that.
 
 use engraft_component::{
-    Argument, Component, Context, Error, Fields, FromNode, Ignored, Kind, Mapping, Node,
+    Argument, Component, Context, Fields, FromNode, Ignored, Kind, Mapping, Node, Refusal,
     decode_component, encode_component,
 };
 
@@ -101,7 +101,7 @@ const KEYS: &[Key] = &[
 ];
 
 impl FromNode for Foreign {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         decode_component(node, cx)
     }
 
@@ -138,7 +138,7 @@ impl Component for Foreign {
         keys.extend(KEYS.iter().map(|key| key.name));
     }
 
-    fn decode(fields: &mut Fields<'_>, cx: &mut Context) -> Result<Self, Error> {
+    fn decode(fields: &mut Fields<'_>, cx: &mut Context) -> Result<Self, Refusal> {
         for key in KEYS {
             let Some(value) = fields.take::<Option<Node>>(key.name, &[], None, cx)? else {
                 continue;

@@ -5,7 +5,7 @@
 
 use std::path::{Component as Part, Path, PathBuf};
 
-use engraft_component::{Choice, Component, Context, Error, FromNode, Kind, Node};
+use engraft_component::{Choice, Component, Context, FromNode, Kind, Node, Refusal};
 
 use super::plan::{SettingsError, refuse};
 use crate::log::{LineLog, LogFormat};
@@ -203,7 +203,7 @@ impl Logging {
 }
 
 impl FromNode for Logging {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         if node.is_null() {
             return Ok(Self::On);
         }

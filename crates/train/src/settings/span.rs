@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engraft_component::{Component, Context, Error, FromNode, Kind, Mapping, Node};
+use engraft_component::{Component, Context, FromNode, Kind, Mapping, Node, Refusal};
 
 /// A span of time: `DD:HH:MM:SS`, `HH:MM:SS`, or a mapping of `days`, `hours`, `minutes` and `seconds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Parts {
 }
 
 impl FromNode for TimeSpan {
-    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Error> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         let seconds = match node.as_map() {
             Some(_) => Some(Parts::from_node(node, cx)?.seconds()),
             None => node.as_text().and_then(clock_seconds),

@@ -9,7 +9,7 @@ mod properties;
 
 use std::path::{Path, PathBuf};
 
-use engraft_component::{Context, Error, FromNode, to_flow};
+use engraft_component::{Context, FromNode, Refusal, to_flow};
 
 use super::{Composed, Source, compose, parse_overrides};
 use components::*;
@@ -33,13 +33,13 @@ impl Files {
     }
 
     /// Every file from the first to the last, then the options.
-    fn sources(&self, options: &str) -> Result<Vec<Source>, Error> {
+    fn sources(&self, options: &str) -> Result<Vec<Source>, Refusal> {
         let mut sources: Vec<Source> = self.names.iter().cloned().map(Source::File).collect();
         sources.extend(parse_overrides(&words(options))?);
         Ok(sources)
     }
 
-    fn composed(&self, options: &str) -> Result<Composed, Error> {
+    fn composed(&self, options: &str) -> Result<Composed, Refusal> {
         compose(&self.sources(options)?)
     }
 

@@ -57,26 +57,28 @@ impl fmt::Display for Span {
 
 /// A refused piece of configuration: one sentence saying where, what, and what would fix it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}{}", self.place(), self.told(), .help.as_ref().map(|help| format!(". {help}")).unwrap_or_default())]
-pub struct Error {
-    /// Where the offending text stands.
-    pub span: Span,
-    /// The key as written, such as `model.init_args.adapter`; empty where there is none.
-    pub path: String,
+#[error("{}{}{}", self.prefix(), self.said(), .help.as_ref().map(|help| format!(". {help}")).unwrap_or_default())]
+pub struct Refusal {
+    /// Where the offending text stands; nowhere for what was made in code.
+    pub place: Span,
+    /// The key, as written such as `model.init_args.adapter`, or `model.adapter` before its place is known; empty where there is none.
+    pub key: String,
     /// What is wrong.
-    pub message: String,
+    pub problem: String,
     /// What would fix it.
     pub help: Option<String>,
     /// What kind of mistake it is, for whoever knows more about it.
-    pub problem: Problem,
+    pub mistake: Mistake,
 }
 
 /// Kinds of mistakes about which more can be said where all components are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Problem {
+pub enum Mistake {
     /// Any other.
     #[default]
     Other,
+    /// A file has nothing in it.
+    EmptyFile,
     /// A component has no argument of this key, the last of the path.
     UnknownKey {
         /// The component.
@@ -94,51 +96,61 @@ pub enum Problem {
     },
 }
 
-impl Error {
-    /// An error about `path`, written at `span`.
-    pub fn new(span: &Span, path: impl Into<String>, message: impl Into<String>) -> Self {
+impl Refusal {
+    /// About `key`, written at `place`.
+    pub fn new(place: &Span, key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
-            span: span.clone(),
-            path: path.into(),
-            message: message.into(),
+            place: place.clone(),
+            key: key.into(),
+            problem: problem.into(),
             help: None,
-            problem: Problem::Other,
+            mistake: Mistake::Other,
         }
+    }
+
+    /// About a key of the experiment, such as `model.n_classes`, by somebody who does not know where it was written.
+    pub fn of(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::new(&Span::none(), key, problem)
+    }
+
+    /// About no single key.
+    pub fn plain(problem: impl Into<String>) -> Self {
+        Self::of("", problem)
     }
 
     /// Says what kind of mistake it is.
     #[must_use]
-    pub(crate) fn of_kind(mut self, problem: Problem) -> Self {
-        self.problem = problem;
+    pub(crate) fn of_kind(mut self, mistake: Mistake) -> Self {
+        self.mistake = mistake;
         self
     }
 
-    /// The last key of the path.
-    pub fn key(&self) -> &str {
-        self.path.rsplit('.').next().unwrap_or(&self.path)
+    /// The last word of the key.
+    pub fn last_word(&self) -> &str {
+        self.key.rsplit('.').next().unwrap_or(&self.key)
     }
 
     /// Where it is, as the prefix of a sentence; an unknown key in the value of an option is named as an option of its own.
-    fn place(&self) -> String {
-        let path = as_option(&self.path);
+    fn prefix(&self) -> String {
+        let path = as_option(&self.key);
         let within = |option: &str| path.starts_with(option) && path != option;
-        match (&self.problem, self.span.option_key()) {
-            (Problem::UnknownKey { .. }, Some(option)) if within(option) => format!("--{path}: "),
-            _ => place(&self.span, &self.path),
+        match (&self.mistake, self.place.option_key()) {
+            (Mistake::UnknownKey { .. }, Some(option)) if within(option) => format!("--{path}: "),
+            _ => place(&self.place, &self.key),
         }
     }
 
-    /// The message; an option that leads through an unknown key is told which of its words that is.
-    fn told(&self) -> String {
-        let is_inner = self.span.option_key().is_some_and(|option| {
-            let (option, path) = (plain_key(option), plain_key(&self.path));
+    /// The problem; for an option that leads through an unknown key, with the word that this is.
+    fn said(&self) -> String {
+        let is_inner = self.place.option_key().is_some_and(|option| {
+            let (option, path) = (plain_key(option), plain_key(&self.key));
             option.len() > path.len() && option.starts_with(&path)
         });
-        match self.problem {
-            Problem::UnknownKey { .. } if is_inner => {
-                format!("{} \"{}\"", self.message, self.key())
+        match self.mistake {
+            Mistake::UnknownKey { .. } if is_inner => {
+                format!("{} \"{}\"", self.problem, self.last_word())
             }
-            _ => self.message.clone(),
+            _ => self.problem.clone(),
         }
     }
 
@@ -202,7 +214,7 @@ mod tests {
     #[test]
     fn a_file_error_names_file_line_and_key() {
         let span = Span::line(&Arc::from("experiment.yaml"), 14);
-        let error = Error::new(&span, "model.init_args.adaptr", "unknown key")
+        let error = Refusal::new(&span, "model.init_args.adaptr", "unknown key")
             .help("Did you mean \"adapter\"?");
         assert_eq!(
             error.to_string(),
@@ -214,12 +226,12 @@ mod tests {
     fn an_option_error_names_the_option_once() {
         let span = Span::source("--model.adaptr");
         assert_eq!(
-            Error::new(&span, "model.init_args.adaptr", "unknown key").to_string(),
+            Refusal::new(&span, "model.init_args.adaptr", "unknown key").to_string(),
             "--model.adaptr: unknown key"
         );
         let span = Span::source("--trainer.callbacks.patience");
         assert_eq!(
-            Error::new(&span, "trainer.callbacks[2].init_args.patience", "no").to_string(),
+            Refusal::new(&span, "trainer.callbacks[2].init_args.patience", "no").to_string(),
             "--trainer.callbacks.patience: no"
         );
     }
@@ -228,7 +240,7 @@ mod tests {
     fn an_option_error_about_another_key_names_both() {
         let span = Span::source("--model");
         assert_eq!(
-            Error::new(&span, "model.init_args.path", "missing").to_string(),
+            Refusal::new(&span, "model.init_args.path", "missing").to_string(),
             "--model: model.path: missing"
         );
     }
@@ -236,8 +248,8 @@ mod tests {
     #[test]
     fn an_unknown_key_in_the_value_of_an_option_is_named_once() {
         let span = Span::source("--data.reader");
-        let unknown = Error::new(&span, "data.init_args.reader.seperator", "unknown key")
-            .of_kind(Problem::UnknownKey { owner: "Reader" });
+        let unknown = Refusal::new(&span, "data.init_args.reader.seperator", "unknown key")
+            .of_kind(Mistake::UnknownKey { owner: "Reader" });
         assert_eq!(unknown.to_string(), "--data.reader.seperator: unknown key");
     }
 
@@ -245,7 +257,7 @@ mod tests {
     fn an_option_that_leads_through_an_unknown_key_names_that_word() {
         let span = Span::source("--model.masking.rate");
         let unknown = |path: &str| {
-            Error::new(&span, path, "unknown key").of_kind(Problem::UnknownKey { owner: "Embed" })
+            Refusal::new(&span, path, "unknown key").of_kind(Mistake::UnknownKey { owner: "Embed" })
         };
         assert_eq!(
             unknown("model.init_args.masking").to_string(),
@@ -256,7 +268,7 @@ mod tests {
             "--model.masking.rate: unknown key"
         );
         assert_eq!(
-            Error::new(&span, "model", "no class_path").to_string(),
+            Refusal::new(&span, "model", "no class_path").to_string(),
             "--model.masking.rate: no class_path"
         );
     }
@@ -264,9 +276,9 @@ mod tests {
     #[test]
     fn a_value_made_in_code_shows_its_path_alone() {
         assert_eq!(
-            Error::new(&Span::none(), "a.b", "no").to_string(),
+            Refusal::new(&Span::none(), "a.b", "no").to_string(),
             "a.b: no"
         );
-        assert_eq!(Error::new(&Span::none(), "", "no").to_string(), "no");
+        assert_eq!(Refusal::new(&Span::none(), "", "no").to_string(), "no");
     }
 }
