@@ -14,13 +14,15 @@ use engraft::generate::{
 use engraft::hub::{Handle, Preset};
 use engraft::kernels::{ClassTargets, Key, cross_entropy};
 use engraft::models::{
-    Backbone, BackboneSlot, Checkpoint, HeadKind, Initial, Mode, PackedTokens, TokenBatch,
+    BoxedHead, Checkpoint, Compute, HeadInput, HeadKind, Initial, Mode, PackedTokens, TokenBatch,
+    Towers,
 };
-use engraft::tasks::{Model, Network, SequenceClassification, Task, TaskHead};
+use engraft::tasks::{
+    Backbone, BackboneSlot, Learned, Model, Network, SequenceClassification, Task, TaskArguments,
+};
 use engraft::train::optimizer::{GradientSum, OptimizerState};
-use engraft::train::progress::{Display, Progress};
 use engraft::train::settings::{Amount, Trainer};
-use engraft::train::{AdamW, Optimizer, Training};
+use engraft::train::{AdamW, Event, Optimizer, Training};
 use serde_json::{Map, Value, json};
 
 // Every large temporary would otherwise be a fresh mapping for the operating system to clear.
@@ -44,6 +46,8 @@ struct Options {
     text: String,
     prompt: usize,
     new: usize,
+    /// Of the seeded models, where not as many as those they are named after.
+    layers: Option<usize>,
 }
 
 impl Options {
@@ -63,6 +67,7 @@ impl Options {
             text: "oil prices rose".into(),
             prompt: 128,
             new: 48,
+            layers: None,
         };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
@@ -79,6 +84,7 @@ impl Options {
                 Long("threads") => options.threads = parser.value()?.parse()?,
                 Long("prompt") => options.prompt = parser.value()?.parse()?,
                 Long("new") => options.new = parser.value()?.parse()?,
+                Long("layers") => options.layers = Some(parser.value()?.parse()?),
                 Long("text") => options.text = parser.value()?.string()?,
                 other => return Err(other.unexpected().into()),
             }
@@ -118,10 +124,15 @@ impl Options {
             n_classes: Some(8),
             ..SequenceClassification::on(BackboneSlot::Pretrained(backbone))
         };
-        Ok(Model::build(
-            &Task::SequenceClassification(task),
-            None,
-            &Device::default(),
+        // As the peer's classes do: a fresh head, in the form of the checkpoint's own kind, where the checkpoint has none.
+        Ok(Model::build_on(
+            Task::SequenceClassification(task),
+            Preset::open(&Handle::Folder(self.model.clone()))?,
+            Some(&Learned {
+                classes: Some(8),
+                ..Learned::default()
+            }),
+            &Compute::cpu(),
             1,
         )?)
     }
@@ -165,6 +176,7 @@ fn peak_memory() -> Result<f64, Anything> {
 fn tokens_of(model: &Model, examples: &Examples) -> Result<usize, Anything> {
     let rows: Vec<usize> = (0..examples.len()).collect();
     Ok(model
+        .spec
         .row_encoder()
         .encode(examples, &rows, None)?
         .iter()
@@ -214,8 +226,11 @@ fn fit(options: &Options) -> Result<Value, Anything> {
             resume: None,
             fold: None,
             stop: Arc::new(AtomicBool::new(false)),
-            progress: &mut Progress::new(Display::Silent),
-            started: &mut || began = Instant::now(),
+            observer: &mut |event: Event<'_>| {
+                if matches!(event, Event::Started) {
+                    began = Instant::now();
+                }
+            },
         },
     )?;
     let seconds = began.elapsed().as_secs_f64();
@@ -239,7 +254,7 @@ fn predict(options: &Options) -> Result<Value, Anything> {
         examples: Arc::new(examples),
         batching: &options.batching(),
         limit: Amount::ALL,
-        progress: &mut Progress::new(Display::Silent),
+        observer: &mut (),
     };
     engraft::train::predict(&model, prediction, |row| {
         predictions.push(row.largest());
@@ -259,17 +274,16 @@ fn start(options: &Options) -> Result<Value, Anything> {
     Ok(json!({ "prediction": predictions.first().map(|prediction| prediction.class) }))
 }
 
-/// A fresh BERT-base, eight sequences of 128 tokens.
 /// A Llama of SmolLM2-135M's size: reading a prompt, then writing token by token, one text and 32 at a time.
 fn smollm2(options: &Options) -> Result<Value, Anything> {
     let folder = tempfile::tempdir()?;
     let config = json!({
-        "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+        "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": options.layers.unwrap_or(30),
         "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 2048, "rope_theta": 100_000.0,
         "tie_word_embeddings": true,
     });
     std::fs::write(folder.path().join("config.json"), config.to_string())?;
-    let model = LanguageModel::load(&open(folder.path())?, Device::default(), 1)?;
+    let model = LanguageModel::load(&open(folder.path())?, Compute::cpu().device, 1)?;
     let key = Key::new(2);
     let seconds = |rows: usize, prompt: usize, new: usize| -> Result<f64, Anything> {
         let began = Instant::now();
@@ -318,24 +332,25 @@ fn smollm2(options: &Options) -> Result<Value, Anything> {
     }))
 }
 
+/// A fresh BERT-base, eight sequences of 128 tokens.
 fn bert_base(options: &Options) -> Result<Value, Anything> {
     let folder = tempfile::tempdir()?;
     let config = json!({
-        "model_type": "bert", "vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+        "model_type": "bert", "vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": options.layers.unwrap_or(12),
+        "num_attention_heads": 12, "intermediate_size": 3072,
     });
     std::fs::write(folder.path().join("config.json"), config.to_string())?;
     let checkpoint = open(folder.path())?;
-    let device = Device::default();
+    let compute = Compute::cpu();
+    let device = compute.device.clone();
     let initial = Initial {
         device: device.clone(),
         key: Key::new(1),
     };
     let kind = HeadKind::Classification;
-    let head = TaskHead::Classifier(checkpoint.classifier(kind, 2, false, &initial)?);
-    let network = Network {
-        encoder: checkpoint.encoder(&initial)?,
-        head: Some(head),
-    };
+    let head = checkpoint.classifier(kind, 2, false, &initial)?;
+    let towers = Towers::one(checkpoint.encoder(&initial)?);
+    let network = Network::new(towers, BoxedHead::new(head), &compute);
     let key = Key::new(2);
     let mut packed = PackedTokens::default();
     for row in 0..8 {
@@ -347,11 +362,13 @@ fn bert_base(options: &Options) -> Result<Value, Anything> {
     let shape = &checkpoint.config().transformer;
     let logits = |network: &Network, device: &Device, mode: Mode| {
         let batch = TokenBatch::new(&packed, shape, device);
-        let hidden = network.encoder.forward(&batch, mode);
-        match &network.head {
-            Some(TaskHead::Classifier(head)) => head.forward(hidden, &batch, mode),
-            _ => hidden,
-        }
+        let input = HeadInput {
+            hidden: network.encoder().forward(&batch, mode),
+            tokens: &batch,
+            is_pooled: false,
+            towers: network.towers(),
+        };
+        network.head().forward(input, mode)
     };
     let forward = median(options.repeats, || {
         let _ = logits(&network, &device, Mode::Evaluate).into_data();

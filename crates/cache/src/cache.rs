@@ -6,6 +6,8 @@ use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
 
+use engraft_files::lock;
+
 use crate::folder::{Folder, is_of};
 use crate::held::{Hold, Segment, fits, record_size, write_at};
 use crate::record::{Key, RECORD_HEADER, SEGMENT_HEADER, Space};
@@ -299,7 +301,7 @@ impl Cache {
         let is_cut = writable.is_ok_and(|file| {
             // Another process may have cut it off and gone on since it was looked at.
             let still = || scan(&file, self.space, end);
-            file.try_lock().is_ok()
+            lock::take(&file).is_taken()
                 && still().is_ok_and(|found| found.ending == Ending::Damaged && found.end == end)
                 && file.set_len(end).is_ok()
         });
@@ -406,9 +408,10 @@ impl Cache {
         let limit = self.limits.size;
         let used: u64 = self.folder.list()?.iter().map(|segment| segment.size).sum();
         let wanted = (2 * WAITING as u64).min(limit / 4);
-        let left = match limit.saturating_sub(used) < wanted {
-            true => self.folder.shrink(limit - wanted)?,
-            false => used,
+        let left = if limit.saturating_sub(used) < wanted {
+            self.folder.shrink(limit - wanted)?
+        } else {
+            used
         };
         Ok(limit.saturating_sub(left))
     }

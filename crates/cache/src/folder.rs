@@ -1,13 +1,14 @@
 //! The folder of a cache: its segments, its lock and its size.
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+
+use engraft_files::lock::{self, Lock, is_removed};
 
 use crate::record::{Space, hexadecimal};
 
@@ -70,34 +71,19 @@ impl Folder {
     /// Makes the folder, and finds out whether it can be written to.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         fs::create_dir_all(&self.path)?;
-        self.open_lock().map(drop)
-    }
-
-    fn open_lock(&self) -> io::Result<File> {
-        File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.file(LOCK))
+        lock::open(&self.file(LOCK)).map(drop)
     }
 
     /// Waits for the folder's lock, which is held until the file is dropped.
     pub(crate) fn lock(&self) -> io::Result<File> {
-        let file = self.open_lock()?;
-        let began = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => {
-                    sleep(Duration::from_millis(2));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let reason = "another process has held its lock for seconds";
-                    return Err(io::Error::new(io::ErrorKind::WouldBlock, reason));
-                }
-                // Without locks each process has segments of its own, and bounds them alone.
-                Err(TryLockError::Error(_)) => return Ok(file),
+        let file = lock::open(&self.file(LOCK))?;
+        match lock::wait(&file, PATIENCE) {
+            Lock::Busy => {
+                let reason = "another process has held its lock for seconds";
+                Err(io::Error::new(io::ErrorKind::WouldBlock, reason))
             }
+            // Without locks each process has segments of its own, and bounds them alone.
+            Lock::Taken | Lock::Unavailable => Ok(file),
         }
     }
 
@@ -139,7 +125,7 @@ impl Folder {
         let path = self.file(name);
         // What has no record yet may be on its way to being locked by the process that has made it, which then finds it gone.
         let file = File::options().read(true).write(true).open(&path);
-        file.is_ok_and(|file| file.try_lock().is_ok() && fs::remove_file(&path).is_ok())
+        file.is_ok_and(|file| lock::take(&file).is_taken() && fs::remove_file(&path).is_ok())
     }
 
     /// A new segment, locked, and its name.
@@ -153,12 +139,12 @@ impl Folder {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 file => file?,
             };
-            match file.try_lock() {
+            match lock::take(&file) {
                 // Someone who makes room was faster.
-                Err(TryLockError::WouldBlock) => continue,
-                Ok(()) if is_removed(&file) => continue,
+                Lock::Busy => continue,
+                Lock::Taken if is_removed(&file) => continue,
                 // Without locks, its name keeps others from it.
-                Ok(()) | Err(TryLockError::Error(_)) => return Ok((name, file)),
+                Lock::Taken | Lock::Unavailable => return Ok((name, file)),
             }
         }
     }
@@ -167,21 +153,6 @@ impl Folder {
 /// Whether a segment of this name is one of the space.
 pub(crate) fn is_of(name: &str, space: Space) -> bool {
     is_segment(name) && name.starts_with(&space.name())
-}
-
-/// Whether an open file has no name any more.
-pub(crate) fn is_removed(file: &File) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        file.metadata().is_ok_and(|data| data.nlink() == 0)
-    }
-    #[cfg(not(unix))]
-    {
-        // A file that is open cannot be removed there.
-        let _ = file;
-        false
-    }
 }
 
 /// `<32 digits>-<16 digits>.segment`

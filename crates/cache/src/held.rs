@@ -1,12 +1,13 @@
 //! A segment as this process holds it: its file, and which lock it has on it.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::mem;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::folder::is_removed;
+use engraft_files::lock::{self, is_removed};
+
 use crate::record::{RECORD_HEADER, SEGMENT_HEADER};
 
 /// A segment that is open in this process.
@@ -42,7 +43,7 @@ impl Segment {
 
     /// Keeps others from removing it, where it can.
     pub(crate) fn hold(&mut self) {
-        if self.hold == Hold::None && self.file.try_lock_shared().is_ok() {
+        if self.hold == Hold::None && lock::share(&self.file).is_taken() {
             self.hold = Hold::Shared;
         }
     }
@@ -68,10 +69,8 @@ impl Segment {
             return false;
         };
         self.let_go();
-        let is_free = match file.try_lock() {
-            Ok(()) => !is_removed(&file) && file.set_len(self.end).is_ok(),
-            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
-        };
+        let is_free =
+            lock::take(&file).is_taken() && !is_removed(&file) && file.set_len(self.end).is_ok();
         if is_free {
             self.file = file;
             self.hold = Hold::Exclusive;

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, Command as Clap};
 use engraft_component::did_you_mean;
 use engraft_config::{Source, parse_overrides};
+use engraft_run::LoraExport;
 
 use crate::failure::{Failure, print};
 
@@ -80,22 +81,11 @@ impl Command {
     }
 }
 
-/// What export makes of LoRA updates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LoraExport {
-    /// They are added to the weights.
-    Merged,
-    /// They are written alone, as PEFT has them.
-    Adapter,
-}
-
-impl LoraExport {
-    /// The option that asks for it.
-    pub(crate) fn flag(self) -> &'static str {
-        match self {
-            Self::Merged => "--merge-lora",
-            Self::Adapter => "--peft",
-        }
+/// The option that asks for a form of LoRA updates.
+pub(crate) fn lora_option(form: LoraExport) -> &'static str {
+    match form {
+        LoraExport::Merged => "--merge-lora",
+        LoraExport::Adapter => "--peft",
     }
 }
 
@@ -288,7 +278,7 @@ fn export_lora(
     value: Option<&str>,
     earlier: Option<LoraExport>,
 ) -> Result<LoraExport, Failure> {
-    let flag = option.flag();
+    let flag = lora_option(option);
     if command != Command::Export {
         return Err(Failure::refused(format!("{flag}: only export takes it")));
     }
@@ -300,7 +290,7 @@ fn export_lora(
     match earlier {
         Some(earlier) if earlier != option => Err(Failure::refused(format!(
             "{flag}: {} is given too; choose one",
-            earlier.flag()
+            lora_option(earlier)
         ))),
         _ => Ok(option),
     }

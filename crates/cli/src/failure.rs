@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use engraft_component::{Mistake, Refusal};
+
 /// Why the program ends early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -38,17 +40,37 @@ impl Failure {
     }
 }
 
-impl From<engraft_component::Refusal> for Failure {
-    fn from(error: engraft_component::Refusal) -> Self {
-        Self::refused(error)
+/// What was refused, in the words of a command line: what the experiment lacks can be given by options, and what is none of its keys is one.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let Mistake::Missing { owner } = refusal.mistake else {
+            return Self::refused(match refusal.key.as_str() {
+                "output" => format!("--{refusal}"),
+                _ => refusal.to_string(),
+            });
+        };
+        match refusal.key.as_str() {
+            "model" if owner == "fit" => {
+                Self::refused(refusal.help("Give --model CLASS or a --config with a model"))
+            }
+            "model" => Self::refused(refusal.help(
+                "Give --model CLASS or a --config with a model, or --ckpt_path with a checkpoint, which holds its model",
+            )),
+            "data" => Self::refused(refusal.help("Give --data CLASS or a --config with data")),
+            "output" => Self::refused(format!(
+                "{owner} requires --output FILE, such as predictions.tsv, or a PredictionWriter among trainer.callbacks"
+            )),
+            _ => Self::refused(refusal),
+        }
     }
 }
 
-impl From<engraft_train::Error> for Failure {
-    fn from(error: engraft_train::Error) -> Self {
+impl From<engraft_run::Error> for Failure {
+    fn from(error: engraft_run::Error) -> Self {
         match error {
-            engraft_train::Error::Interrupted => Self::Interrupted,
-            other => Self::Broke(other.to_string()),
+            engraft_run::Error::Refused(refusal) => refusal.into(),
+            engraft_run::Error::Broke(error) => Self::Broke(error.to_string()),
+            engraft_run::Error::Interrupted => Self::Interrupted,
         }
     }
 }
@@ -73,7 +95,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 

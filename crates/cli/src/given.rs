@@ -49,7 +49,10 @@ impl Given {
                 given.words.push(word.to_owned());
                 continue;
             }
-            let Some(option) = known.iter().find(|option| option.name == name) else {
+            // Arguments of components have underscores between their words.
+            let dashed = name.replace('_', "-");
+            let is_meant = |option: &&Known| option.name == name || option.name == dashed;
+            let Some(option) = known.iter().find(is_meant) else {
                 let names: Vec<&str> = known.iter().map(|option| option.name).collect();
                 let help = did_you_mean(name, &names, "It takes").unwrap_or_default();
                 return Err(refuse(format!("unknown option \"{name}\". {help}")));
@@ -119,6 +122,11 @@ mod tests {
             value: None,
             about: "",
         },
+        Known {
+            name: "--x-col",
+            value: Some("COLUMN"),
+            about: "",
+        },
     ];
 
     fn read(words: &str) -> Result<Given, Failure> {
@@ -139,6 +147,13 @@ mod tests {
             read("--output a --output b").unwrap().value("--output"),
             Some("b")
         );
+    }
+
+    #[test]
+    fn words_of_an_option_may_be_joined_by_underscores() {
+        for words in ["--x-col a", "--x_col a", "--x_col=a"] {
+            assert_eq!(read(words).unwrap().value("--x-col"), Some("a"));
+        }
     }
 
     #[test]

@@ -83,8 +83,8 @@ fn without_experiment(command: Command) -> Option<(&'static str, &'static [Known
         )),
         Command::Generate => Some((
             " PRESET [OPTIONS]",
-            commands::generate::OPTIONS,
-            "Prompts come from --prompt, --input, --input-ids or standard input. A text ends at a stop token, before a stop string, at its limit, or where the model's context ends. Texts of a file are written side by side, and a waiting one takes the place of each that ends; what is written for a prompt depends on the seed and the prompt's row alone.",
+            commands::generate::options(),
+            "Prompts come from --prompt, --input, --input-ids or standard input. A text ends at a stop token, before a stop string, at its limit, or where the model's context ends. Texts of a file are written side by side, and a waiting one takes the place of each that ends; what is written for a prompt depends on the seed and the prompt's row alone. In --stop, \\n stands for a line's end; --logprobs goes with --output or --output-ids.",
         )),
         Command::Init => Some((
             " FILE_OR_FOLDER",

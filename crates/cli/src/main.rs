@@ -6,12 +6,11 @@
 mod arguments;
 mod commands;
 mod failure;
-mod fold;
 mod given;
 mod help;
 mod interrupt;
-mod output;
-mod session;
+mod opening;
+mod teller;
 mod text;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use engraft_report::number;
 use engraft_train::Spread;
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm, wrap};
 
 /// The widest line of a help text.
 const WIDTH: usize = 100;
@@ -11,19 +12,13 @@ const WIDTH: usize = 100;
 /// Adds a paragraph, each line indented by `indent` spaces and broken between words.
 pub(crate) fn paragraph(page: &mut String, text: &str, indent: usize) {
     let margin = " ".repeat(indent);
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let length = indent + line.chars().count() + 1 + word.chars().count();
-        if !line.is_empty() && length > WIDTH {
-            end_line(page, &margin, &line);
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    if !line.is_empty() {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let options = Options::new(WIDTH.saturating_sub(indent))
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    for line in wrap(&words.join(" "), options) {
         end_line(page, &margin, &line);
     }
 }

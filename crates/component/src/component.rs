@@ -91,12 +91,11 @@ pub fn decode_component<T: Component>(node: &Node, cx: &mut Context) -> Result<T
     let Some(mapping) = node.as_map() else {
         let error = cx.expected(node, &format!("the arguments of {}", T::NAME));
         // `key:value` without a space is one word to YAML.
-        return Err(
-            match node.as_text().is_some_and(|text| text.contains(':')) {
-                true => error.help("A key is followed by a colon and a space"),
-                false => error,
-            },
-        );
+        return Err(if node.as_text().is_some_and(|text| text.contains(':')) {
+            error.help("A key is followed by a colon and a space")
+        } else {
+            error
+        });
     };
     let Some(class) = mapping.get("class_path") else {
         let mut fields = Fields::new(T::NAME, &node.span);

@@ -1,13 +1,14 @@
 //! What decoding carries along: the key it is at, and the notes it collects.
 
 use crate::node::Node;
-use crate::refusal::{Refusal, Span, place};
+use crate::note::{Note, NoteKind};
+use crate::refusal::{Refusal, Span};
 
 /// The key being decoded, and notes about keys that were accepted without effect.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     path: String,
-    notes: Vec<String>,
+    notes: Vec<Note>,
 }
 
 impl Context {
@@ -50,26 +51,26 @@ impl Context {
         result
     }
 
-    /// Adds a note, unless it is there already.
-    pub fn note(&mut self, note: impl Into<String>) {
-        let note = note.into();
+    /// Adds a note about the key being decoded, which was written at `span`, unless it is there already.
+    pub fn note_at(&mut self, span: &Span, text: &str) {
+        let note = Note {
+            kind: NoteKind::Setting,
+            place: span.clone(),
+            key: self.path.clone(),
+            text: text.to_owned(),
+        };
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
     }
 
-    /// Adds a note that names the place and the key being decoded.
-    pub fn note_at(&mut self, span: &Span, note: &str) {
-        self.note(format!("{}{note}", place(span, &self.path)));
-    }
-
     /// The notes so far.
-    pub fn notes(&self) -> &[String] {
+    pub fn notes(&self) -> &[Note] {
         &self.notes
     }
 
     /// The notes.
-    pub fn into_notes(self) -> Vec<String> {
+    pub fn into_notes(self) -> Vec<Note> {
         self.notes
     }
 
@@ -94,10 +95,11 @@ mod tests {
     #[test]
     fn a_note_is_kept_once() {
         let mut cx = Context::new();
-        cx.note("a");
-        cx.note("b");
-        cx.note("a");
-        assert_eq!(cx.into_notes(), ["a", "b"]);
+        for text in ["a", "b", "a"] {
+            cx.within("key", |cx| cx.note_at(&Span::none(), text));
+        }
+        let notes: Vec<String> = cx.notes().iter().map(ToString::to_string).collect();
+        assert_eq!(notes, ["key: a", "key: b"]);
     }
 
     #[test]

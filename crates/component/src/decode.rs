@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::kind::Kind;
 use crate::node::Node;
+use crate::note::Note;
 use crate::refusal::Refusal;
 
 /// A type that can be written in configuration.
@@ -29,7 +30,7 @@ pub trait FromNode: Sized {
 ///
 /// # Errors
 /// As [`FromNode::from_node`].
-pub fn decode<T: FromNode>(node: &Node) -> Result<(T, Vec<String>), Refusal> {
+pub fn decode<T: FromNode>(node: &Node) -> Result<(T, Vec<Note>), Refusal> {
     let mut cx = Context::new();
     let value = T::from_node(node, &mut cx)?;
     Ok((value, cx.into_notes()))

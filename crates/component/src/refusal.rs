@@ -120,9 +120,24 @@ impl Refusal {
 
     /// Says what kind of mistake it is.
     #[must_use]
-    pub(crate) fn of_kind(mut self, mistake: Mistake) -> Self {
+    pub fn of_kind(mut self, mistake: Mistake) -> Self {
         self.mistake = mistake;
         self
+    }
+
+    /// The same about a key inside a group of the experiment, such as `model.optimizer`, or about the group itself where no key is said.
+    #[must_use]
+    pub fn within(mut self, group: &str) -> Self {
+        self.key = match self.key.as_str() {
+            "" => group.to_owned(),
+            key => format!("{group}.{key}"),
+        };
+        self
+    }
+
+    /// Whether something is not there that must be.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.mistake, Mistake::Missing { .. })
     }
 
     /// The last word of the key.
@@ -220,6 +235,13 @@ mod tests {
             error.to_string(),
             "experiment.yaml:14: model.init_args.adaptr: unknown key. Did you mean \"adapter\"?"
         );
+    }
+
+    #[test]
+    fn a_refusal_inside_a_group_is_about_the_key_in_it_or_else_the_group() {
+        let one = Refusal::of("lr", "no").within("optimizer");
+        assert_eq!(one.within("model").key, "model.optimizer.lr");
+        assert_eq!(Refusal::plain("no").within("model").key, "model");
     }
 
     #[test]

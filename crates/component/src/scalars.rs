@@ -193,9 +193,10 @@ fn no_number(node: &Node, cx: &Context, wanted: &str) -> Refusal {
     let error = cx.expected(node, wanted);
     let text = node.as_text().unwrap_or_default();
     let with_point = text.replacen(',', ".", 1);
-    match with_point != text && float(&with_point).is_some() {
-        true => error.help(format!("Decimals have a point: {with_point}")),
-        false => error,
+    if with_point != text && float(&with_point).is_some() {
+        error.help(format!("Decimals have a point: {with_point}"))
+    } else {
+        error
     }
 }
 

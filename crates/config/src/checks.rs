@@ -1,8 +1,8 @@
 //! What is wrong with an experiment although each of its values is of the right type.
 
-use engraft_component::{Component, ComponentInfo, Kind, Node, Refusal, Span};
-use engraft_data::Error as DataError;
-use engraft_train::schedule::LrScheduler;
+use std::error::Error;
+
+use engraft_component::{Component, ComponentInfo, Entry, Kind, Node, Refusal, Span};
 
 use crate::experiment::Experiment;
 use crate::registry::inner;
@@ -51,60 +51,77 @@ fn infos(kind: &Kind) -> Vec<ComponentInfo> {
 /// Refuses values outside their ranges.
 pub(crate) fn values(experiment: &Experiment, root: &Node) -> Result<(), Refusal> {
     if let Some(data) = &experiment.data {
-        data.check().map_err(|error| match error {
-            DataError::Argument { key, message } => at(root, &format!("data.{key}"), message),
-            other => at(root, "data", other.to_string()),
-        })?;
+        let checked = data.check();
+        checked.map_err(|error| locate(root, within("data", error.refusal(), &error)))?;
     }
     let plan = experiment.trainer.plan();
-    plan.map_err(|error| at(root, &format!("trainer.{}", error.key), error.reason))?;
+    plan.map_err(|refusal| locate(root, refusal))?;
     let Some(model) = &experiment.model else {
         return Ok(());
     };
-    let in_model = |text: String| in_model(root, &text).unwrap_or_else(|| at(root, "model", text));
     let task = model.task().check();
-    task.map_err(|error| in_model(error.to_string()))?;
-    let schedule = model.training().lr_scheduler.as_ref();
-    let schedule = schedule.map_or(Ok(()), LrScheduler::check);
-    schedule.map_err(|error| at(root, "model.lr_scheduler", error.to_string()))?;
+    task.map_err(|error| locate(root, within("model", error.refusal(), &error)))?;
     let training = model.training().check();
-    training.map_err(|error| in_model(error.to_string()))
+    training.map_err(|refusal| locate(root, refusal))
 }
 
-/// The error whose text begins with a key of the model, as `model.n_classes: ...` or `backbone.max_length: ...`.
-pub(crate) fn in_model(root: &Node, text: &str) -> Option<Refusal> {
-    let (key, message) = text.split_once(": ")?;
-    let key = key.strip_prefix("model.").unwrap_or(key);
-    let first = key.split('.').next()?;
-    let model = Experiment::arguments()
-        .into_iter()
-        .find(|group| group.name == "model")?;
-    (has_argument(&model.kind, first) || accepts(&model.kind, first))
-        .then(|| at(root, &format!("model.{key}"), message.to_owned()))
-}
-
-/// The error that a key's value is wrong, at the place where the user wrote it, or the nearest group around it.
-fn at(root: &Node, key: &str, message: String) -> Refusal {
-    let mut span = Span::none();
-    let mut path: Vec<&str> = Vec::new();
-    let mut node = Some(root);
-    for word in key.split('.') {
-        let found = node.and_then(Node::as_map).and_then(|mapping| {
-            let within = |wrapper: &'static str| {
-                let entry = mapping.get(wrapper)?.as_map()?.entry(word)?;
-                Some((Some(wrapper), entry))
-            };
-            let plain = mapping.entry(word).map(|entry| (None, entry));
-            plain
-                .or_else(|| within("init_args"))
-                .or_else(|| within("dict_kwargs"))
-        });
-        if let Some((wrapper, entry)) = found {
-            path.extend(wrapper);
-            span = entry.span.clone();
-        }
-        path.push(word);
-        node = found.map(|(_, entry)| &entry.value);
+/// What a check refuses, about `group` where it names no key.
+fn within(group: &str, refusal: Option<Refusal>, error: &dyn Error) -> Refusal {
+    match refusal {
+        Some(refusal) if !refusal.key.is_empty() => refusal,
+        Some(refusal) => refusal.within(group),
+        None => Refusal::of(group, error.to_string()),
     }
-    Refusal::new(&span, path.join("."), message)
+}
+
+/// The refusal with the place where the user wrote its key, or else the nearest group around it; as it is where its place is
+/// known, or nothing of its key was written.
+pub(crate) fn locate(root: &Node, mut refusal: Refusal) -> Refusal {
+    if refusal.place != Span::none() {
+        return refusal;
+    }
+    let mut path: Vec<String> = Vec::new();
+    let mut node = Some(root);
+    for step in refusal.key.split('.') {
+        let (word, number) = item(step);
+        let found = node.and_then(|node| find(node, word));
+        if let Some((wrapper, entry)) = found {
+            path.extend(wrapper.map(str::to_owned));
+            refusal.place = entry.span.clone();
+        }
+        node = found.map(|(_, entry)| &entry.value);
+        // The item of a list of one may be written without the list.
+        let is_bare = number == Some(0) && node.is_some_and(|node| node.as_list().is_none());
+        path.push(if is_bare { word } else { step }.to_owned());
+        if let (Some(number), false) = (number, is_bare) {
+            node = node.and_then(|node| node.as_list()?.get(number));
+            if let Some(item) = node {
+                refusal.place = item.span.clone();
+            }
+        }
+    }
+    refusal.key = path.join(".");
+    refusal
+}
+
+/// A key's entry in a component, with the group of arguments that it stands in, if they are in one.
+fn find<'a>(node: &'a Node, word: &str) -> Option<(Option<&'static str>, &'a Entry)> {
+    let mapping = node.as_map()?;
+    let within = |wrapper: &'static str| {
+        let entry = mapping.get(wrapper)?.as_map()?.entry(word)?;
+        Some((Some(wrapper), entry))
+    };
+    let plain = mapping.entry(word).map(|entry| (None, entry));
+    plain
+        .or_else(|| within("init_args"))
+        .or_else(|| within("dict_kwargs"))
+}
+
+/// The word and the number of `callbacks[1]`.
+fn item(step: &str) -> (&str, Option<usize>) {
+    let parts = step.strip_suffix(']').and_then(|step| step.split_once('['));
+    match parts.map(|(word, number)| (word, number.parse())) {
+        Some((word, Ok(number))) => (word, Some(number)),
+        _ => (step, None),
+    }
 }

@@ -1,6 +1,6 @@
 //! The whole of an experiment file as typed values.
 
-use engraft_component::{Component, Context, FromNode, Refusal, to_yaml};
+use engraft_component::{Component, Context, FromNode, Note, Refusal, to_yaml};
 use engraft_data::DataModule;
 use engraft_train::Trainer;
 
@@ -36,7 +36,7 @@ impl Experiment {
     ///
     /// # Errors
     /// The first thing that is wrong, with its place and key.
-    pub fn read(composed: &Composed) -> Result<(Self, Vec<String>), Refusal> {
+    pub fn read(composed: &Composed) -> Result<(Self, Vec<Note>), Refusal> {
         checks::places(&composed.root)?;
         let mut cx = Context::new();
         let experiment = Self::from_node(&composed.root, &mut cx).map_err(explain)?;
@@ -51,12 +51,11 @@ impl Experiment {
         to_yaml(&self.to_node())
     }
 
-    /// What a library says of an argument of the model, at the place where the user wrote it in what was composed.
+    /// What was refused later, at the place where the user wrote its key in what was composed, or else the nearest group around it.
     ///
-    /// A text that does not begin with such an argument stays as it is.
-    pub fn locate(composed: &Composed, text: &str) -> String {
-        let located = checks::in_model(&composed.root, text);
-        located.map_or_else(|| text.to_owned(), |error| error.to_string())
+    /// A refusal that has a place, or of whose key nothing was written, stays as it is.
+    pub fn locate(composed: &Composed, refusal: Refusal) -> Refusal {
+        checks::locate(&composed.root, refusal)
     }
 }
 

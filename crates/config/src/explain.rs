@@ -69,9 +69,10 @@ fn kind_of(name: &str) -> Option<String> {
     let section = sections
         .iter()
         .find(|section| section.components.iter().any(|info| info.name == word))?;
-    let article = match section.kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
-        true => "an",
-        false => "a",
+    let article = if section.kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
     };
     Some(format!(
         "{word} is {article} {}, for {}",

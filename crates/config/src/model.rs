@@ -1,47 +1,83 @@
 //! The `model` of an experiment: a task together with how it is trained.
 
-use engraft_component::{Choice, Component};
-use engraft_tasks::Task;
+use engraft_component::{
+    Argument, Choice, Component, Context, Fields, FromNode, Ignored, Kind, Mapping, Node, Refusal,
+    decode_component, encode_component,
+};
+
+use engraft_tasks::{Backbone, BackboneSlot, Task, TaskArguments, for_each_task};
 use engraft_train::Training;
 
-/// What a model does, and how it learns.
-#[derive(Clone, Debug, PartialEq, Choice)]
-#[choice(kind = "model")]
-pub enum Model {
-    /// One class for each sequence, or several.
-    SequenceClassification(SequenceClassification),
-    /// One class for each letter or word.
-    TokenClassification(TokenClassification),
-    /// Numbers for each sequence.
-    SequenceRegression(SequenceRegression),
-    /// A masked language model.
-    MLM(MLM),
-    /// A language model that writes on.
-    CausalLM(CausalLM),
-    /// Hidden states.
-    Embed(Embed),
-    /// The logits of a language model.
-    Inference(Inference),
+/// A task's arguments among those of training, under the task's name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained<T> {
+    /// What is computed.
+    pub task: T,
+    /// How it is trained.
+    pub training: Training,
 }
 
-/// Declares the models: each is a task's arguments among those of training.
+impl<T: Component> FromNode for Trained<T> {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
+        decode_component(node, cx)
+    }
+
+    fn to_node(&self) -> Node {
+        encode_component(self)
+    }
+
+    fn kind() -> Kind {
+        Kind::Component(Self::info())
+    }
+}
+
+impl<T: Component> Component for Trained<T> {
+    const NAME: &'static str = T::NAME;
+    const ALIASES: &'static [&'static str] = T::ALIASES;
+    const SUMMARY: &'static str = T::SUMMARY;
+    const DOC: &'static str = T::DOC;
+    const NAME_SLOT: Option<&'static str> = T::NAME_SLOT;
+
+    fn arguments() -> Vec<Argument> {
+        [T::arguments(), Training::arguments()].concat()
+    }
+
+    fn ignored() -> Vec<Ignored> {
+        let mut ignored = T::ignored();
+        ignored.extend(Training::ignored());
+        ignored
+    }
+
+    fn keys(keys: &mut Vec<&'static str>) {
+        T::keys(keys);
+        Training::keys(keys);
+    }
+
+    fn decode(fields: &mut Fields<'_>, cx: &mut Context) -> Result<Self, Refusal> {
+        Ok(Self {
+            task: T::decode(fields, cx)?,
+            training: Training::decode(fields, cx)?,
+        })
+    }
+
+    fn encode(&self, arguments: &mut Mapping) {
+        self.task.encode(arguments);
+        self.training.encode(arguments);
+    }
+}
+
+/// Declares the choice among the models: each task, trained.
 macro_rules! models {
-    ($($(#[doc = $doc:literal])+ $name:ident $(, $alias:literal)?;)+) => {
-        $(
-            $(#[doc = $doc])+
-            #[derive(Clone, Debug, PartialEq, Component)]
-            $(#[component(alias = $alias)])?
-            // They have the names that users write.
-            #[allow(clippy::upper_case_acronyms)]
-            pub struct $name {
-                /// What is computed.
-                #[arg(flatten)]
-                pub task: engraft_tasks::$name,
-                /// How it is trained.
-                #[arg(flatten)]
-                pub training: Training,
-            }
-        )+
+    ($($file:ident::$name:ident)+) => {
+        /// What a model does, and how it learns.
+        #[derive(Clone, Debug, PartialEq, Choice)]
+        #[choice(kind = "model")]
+        pub enum Model {
+            $(
+                #[doc = concat!("[`", stringify!($name), "`](engraft_tasks::", stringify!($name), "), trained.")]
+                $name(Trained<engraft_tasks::$name>),
+            )+
+        }
 
         impl Model {
             /// What is computed.
@@ -57,23 +93,30 @@ macro_rules! models {
                     $(Self::$name(model) => &model.training,)+
                 }
             }
+
+            /// Replaces the task by another, which is trained in the same way.
+            pub fn with_task(self, task: Task) -> Self {
+                let training = self.training().clone();
+                match task {
+                    $(Task::$name(task) => Self::$name(Trained { task, training }),)+
+                }
+            }
+
+            /// Every argument of the model of this name where the library in Rust is asked for it with nothing but a backbone.
+            pub(crate) fn in_rust(name: &str, training: Training) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => {
+                        let backbone = BackboneSlot::Pretrained(Backbone::new(""));
+                        let task = engraft_tasks::$name::on(backbone).in_rust();
+                        let learns = <engraft_tasks::$name as TaskArguments>::LEARNS;
+                        let training = if learns { training } else { Training::default() };
+                        Some(Self::$name(Trained { task, training }))
+                    })+
+                    _ => None,
+                }
+            }
         }
     };
 }
 
-models! {
-    /// Assigns one of several classes to each sequence, or with `multilabel` any number of them.
-    SequenceClassification, "modelgenerator.tasks.SequenceClassification";
-    /// Assigns one of several classes to each letter of a sequence, or each word of a text.
-    TokenClassification, "modelgenerator.tasks.TokenClassification";
-    /// Assigns one or several numbers to each sequence.
-    SequenceRegression, "modelgenerator.tasks.SequenceRegression";
-    /// Trains a masked language model: tells the tokens that stood where some are masked.
-    MLM, "modelgenerator.tasks.MLM";
-    /// Trains a causal language model: tells each token of a text from those before it.
-    CausalLM;
-    /// Computes what the backbone makes of each sequence, for every token or pooled into one vector.
-    Embed, "modelgenerator.tasks.Embed";
-    /// Computes the logits of the backbone's own language-model head, masked or causal, for every token.
-    Inference, "modelgenerator.tasks.Inference";
-}
+for_each_task!(models);

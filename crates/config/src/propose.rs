@@ -49,13 +49,12 @@ impl Wishes {
     /// The command that runs the proposal, for a shell.
     pub fn command(&self) -> String {
         let plain = |letter: char| letter.is_alphanumeric() || "._-/+=:@%".contains(letter);
-        let file = match self.file.chars().all(plain) {
-            true => self.file.clone(),
+        let file = if self.file.chars().all(plain) {
+            self.file.clone()
+        } else {
             // In single quotes a shell takes everything but these for itself.
-            false => {
-                let file = self.file.replace('\'', "'\\''");
-                format!("'{}'", file.replace(char::is_control, "?"))
-            }
+            let file = self.file.replace('\'', "'\\''");
+            format!("'{}'", file.replace(char::is_control, "?"))
         };
         format!("engraft fit --config {file}")
     }
@@ -79,7 +78,7 @@ pub enum ProposeError {
     },
     /// The backbone that the user named cannot be used.
     #[error("--model.backbone: {0}")]
-    Backbone(engraft_models::Error),
+    Backbone(engraft_tasks::Error),
     /// What was written does not read, which is a mistake of ours.
     #[error("the proposal is no experiment: {0}")]
     Unreadable(#[from] Refusal),

@@ -5,10 +5,10 @@
 
 use engraft_component::{Choice, Component, ComponentInfo, FromNode, Mapping, Node, to_flow};
 use engraft_data::Batching;
-use engraft_models::BackboneSlot;
-use engraft_tasks::SequenceClassification;
 use engraft_train::optimizer::{Adam, Optimizer};
 use engraft_train::{Trainer, Training};
+
+use crate::model::Model;
 
 /// What the library does where its caller says nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,31 +47,17 @@ impl Default for RustDefaults {
 }
 
 impl RustDefaults {
-    /// A classifier on a backbone: with the head of the checkpoint's own kind.
-    pub fn classification(backbone: BackboneSlot) -> SequenceClassification {
-        SequenceClassification {
-            use_legacy_adapter: true,
-            ..SequenceClassification::on(backbone)
-        }
-    }
-
     /// The arguments of a component of a kind whose defaults in Rust are others than in a file, each as one line of YAML.
     pub fn of(kind: &str, component: &ComponentInfo) -> Vec<(&'static str, String)> {
         let face = Self::default();
         let mut values = Mapping::default();
         match kind {
-            "model" if component.name == SequenceClassification::NAME => {
-                let backbone = engraft_models::Backbone::new("");
-                Self::classification(BackboneSlot::Pretrained(backbone)).encode(&mut values);
-                face.training.encode(&mut values);
+            "model" => {
+                let model = Model::in_rust(component.name, face.training);
+                values = model.map(|model| arguments(&model)).unwrap_or_default();
             }
             "optimizer" if component.name == face.training.optimizer.name() => {
-                let optimizer = face.training.optimizer.to_node();
-                let arguments = optimizer.as_map().and_then(|class| class.get("init_args"));
-                values = arguments
-                    .and_then(Node::as_map)
-                    .cloned()
-                    .unwrap_or_default();
+                values = arguments(&face.training.optimizer);
             }
             "data module" => face.batching.encode(&mut values),
             "trainer" => face.trainer.encode(&mut values),
@@ -84,6 +70,16 @@ impl RustDefaults {
         });
         differing.collect()
     }
+}
+
+/// What a class was given.
+fn arguments(class: &impl FromNode) -> Mapping {
+    let class = class.to_node();
+    let arguments = class.as_map().and_then(|class| class.get("init_args"));
+    arguments
+        .and_then(Node::as_map)
+        .cloned()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

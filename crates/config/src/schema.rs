@@ -24,52 +24,75 @@ pub enum SchemaForm {
 
 /// The schema of experiment files.
 pub fn schema(form: SchemaForm) -> Value {
-    let mut definitions = Definitions {
-        form,
-        written: Map::new(),
-    };
-    for (name, definition) in [
-        ("boolean", boolean()),
-        ("integer", integer()),
-        ("number", number()),
-        ("text", text()),
-    ] {
-        definitions.written.insert(name.to_owned(), definition);
-    }
-    let info = Experiment::info();
-    let root = definitions.arguments(&info);
-    let mut schema = Map::new();
     let about = match form {
         SchemaForm::Complete => "An experiment of Engraft: model, data, trainer.",
         SchemaForm::Partial => {
             "A part of an experiment of Engraft, which other files or options complete."
         }
     };
-    for (key, value) in [
-        (
-            "$schema",
-            json!("https://json-schema.org/draft/2020-12/schema"),
-        ),
-        ("title", json!("Engraft experiment")),
-        ("description", json!(about)),
-    ] {
-        schema.insert(key.to_owned(), value);
+    let definitions = Definitions {
+        form,
+        composes: true,
+        written: Map::new(),
+    };
+    definitions.schema(&Experiment::info(), "Engraft experiment", about)
+}
+
+/// The schema of a file or a request that holds the arguments of one component.
+pub fn component_schema<T: Component>() -> Value {
+    let definitions = Definitions {
+        form: SchemaForm::Complete,
+        composes: false,
+        written: Map::new(),
+    };
+    let info = T::info();
+    let mut schema = definitions.schema(&info, info.name, info.doc);
+    let required = slots::required(&slots::required_names(&info), true);
+    if let (Some(schema), Value::Object(required)) = (schema.as_object_mut(), required) {
+        schema.extend(required);
     }
-    let root = root.as_object().cloned().unwrap_or_default();
-    for (key, value) in root {
-        schema.entry(key).or_insert(value);
-    }
-    schema.insert("$defs".to_owned(), Value::Object(definitions.written));
-    Value::Object(schema)
+    schema
 }
 
 /// The parts of the schema that others refer to, written as they are first met.
 struct Definitions {
     form: SchemaForm,
+    /// Whether files are composed, so that one may add to the lists of those before it.
+    composes: bool,
     written: Map<String, Value>,
 }
 
 impl Definitions {
+    /// The schema of the arguments of a component, with all that it refers to.
+    fn schema(mut self, info: &ComponentInfo, title: &str, about: &str) -> Value {
+        for (name, definition) in [
+            ("boolean", boolean()),
+            ("integer", integer()),
+            ("number", number()),
+            ("text", text()),
+        ] {
+            self.written.insert(name.to_owned(), definition);
+        }
+        let root = self.arguments(info);
+        let mut schema = Map::new();
+        for (key, value) in [
+            (
+                "$schema",
+                json!("https://json-schema.org/draft/2020-12/schema"),
+            ),
+            ("title", json!(title)),
+            ("description", json!(about)),
+        ] {
+            schema.insert(key.to_owned(), value);
+        }
+        let root = root.as_object().cloned().unwrap_or_default();
+        for (key, value) in root {
+            schema.entry(key).or_insert(value);
+        }
+        schema.insert("$defs".to_owned(), Value::Object(self.written));
+        Value::Object(schema)
+    }
+
     /// A reference to a definition, which `write` makes if it is not there yet. Components may contain each other, so its place is taken
     /// before it is made.
     fn refer(&mut self, name: &str, write: impl FnOnce(&mut Self) -> Value) -> Value {
@@ -98,7 +121,7 @@ impl Definitions {
                 other.insert("description".to_owned(), text.into());
                 properties.insert(alias.to_owned(), Value::Object(other));
             }
-            if kinds::is_list(&argument.kind) {
+            if self.composes && kinds::is_list(&argument.kind) {
                 let mut appended = property.clone();
                 appended.remove("default");
                 let text = format!("Added to the `{}` of earlier files.", argument.name);

@@ -36,9 +36,12 @@ impl FromNode for Seed {
     fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
         let number = u64::from_node(node, cx).map(Self::Fixed);
         let flag = |_| {
-            bool::from_node(node, cx).map(|is_fixed| match is_fixed {
-                true => Self::Fixed(0),
-                false => Self::Fresh,
+            bool::from_node(node, cx).map(|is_fixed| {
+                if is_fixed {
+                    Self::Fixed(0)
+                } else {
+                    Self::Fresh
+                }
             })
         };
         let wanted = "a whole number, true (which is 0) or false (a new seed for each run)";

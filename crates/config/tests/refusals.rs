@@ -1,4 +1,4 @@
-//! Experiments that are refused, word for word: `refusals/messages.txt` beside the files that are wrong.
+//! Experiments that are refused, word for word: `refusals/messages.snap` beside the files that are wrong.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -11,32 +11,11 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/refusals")
 }
 
-/// The end of a command line, and the message that answers it.
-struct Case {
-    words: String,
-    message: String,
-}
-
-/// The comment at the head of the file, and its cases.
-fn cases() -> (String, Vec<Case>) {
-    let text = std::fs::read_to_string(folder().join("messages.txt")).unwrap();
-    let is_comment = |line: &&str| line.starts_with('#') || line.is_empty();
-    let head: Vec<&str> = text.lines().take_while(is_comment).collect();
-    let mut cases: Vec<Case> = Vec::new();
-    for line in text
-        .lines()
-        .skip(head.len())
-        .filter(|line| !line.is_empty())
-    {
-        match line.strip_prefix("    ") {
-            Some(message) => cases.last_mut().unwrap().message.push_str(message),
-            None => cases.push(Case {
-                words: line.to_owned(),
-                message: String::new(),
-            }),
-        }
-    }
-    (head.join("\n"), cases)
+/// The ends of command lines that are refused.
+fn commands() -> Vec<String> {
+    let text = std::fs::read_to_string(folder().join("commands.txt")).unwrap();
+    let is_command = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    text.lines().filter(is_command).map(str::to_owned).collect()
 }
 
 /// Words as a shell divides them, with `'` for its quotes.
@@ -68,25 +47,26 @@ fn refusal(line: &str) -> Option<String> {
     Some(message.replace(&format!("{}/", folder().display()), ""))
 }
 
+/// What the program says of a command line that it must refuse.
+fn message(line: &str) -> String {
+    refusal(line).unwrap_or_else(|| panic!("accepted: {line}"))
+}
+
+/// A change of the messages fails here; `INSTA_UPDATE=always` takes it over, to be read line by line as somebody would who has just made the
+/// mistake.
 #[test]
 fn every_invalid_experiment_is_refused_with_its_message() {
-    let (head, cases) = cases();
-    assert!(cases.len() >= 60, "{}", cases.len());
-    let mut different = Vec::new();
-    let mut written = head + "\n";
-    for case in &cases {
-        let found = refusal(&case.words).unwrap_or_else(|| panic!("accepted: {}", case.words));
-        written.push_str(&format!("\n{}\n    {found}\n", case.words));
-        if found != case.message {
-            let (words, message) = (&case.words, &case.message);
-            different.push(format!("{words}\n  wanted  {message}\n  found   {found}"));
-        }
-    }
-    if std::env::var_os("ENGRAFT_WRITE_MESSAGES").is_some() {
-        std::fs::write(folder().join("messages.txt"), written).unwrap();
-        return;
-    }
-    assert!(different.is_empty(), "{}", different.join("\n\n"));
+    let commands = commands();
+    assert!(commands.len() >= 60, "{}", commands.len());
+    let answers: Vec<String> = commands
+        .iter()
+        .map(|line| format!("{line}\n    {}\n", message(line)))
+        .collect();
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("refusals");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("messages", answers.join("\n")));
 }
 
 #[test]
@@ -124,8 +104,8 @@ fn every_message_is_one_line_that_says_where_and_what_would_fix_it() {
         "leave it out",
         "It is an argument of",
     ];
-    for case in cases().1 {
-        let message = &case.message;
+    for line in commands() {
+        let message = message(&line);
         assert!(!message.contains('\n') && message.len() < 400, "{message}");
         let place = message.split(": ").next().unwrap();
         let in_file = place
@@ -143,15 +123,15 @@ fn every_message_is_one_line_that_says_where_and_what_would_fix_it() {
 
 #[test]
 fn every_file_of_the_folder_is_a_case_and_the_whole_one_has_no_mistake() {
-    let used: BTreeSet<String> = cases()
-        .1
+    let used: BTreeSet<String> = commands()
         .iter()
-        .flat_map(|case| words(&case.words))
+        .flat_map(|line| words(line))
         .filter(|word| word.ends_with(".yaml"))
         .collect();
     for entry in std::fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(name == "messages.txt" || used.contains(&name), "{name}");
+        let is_listing = ["commands.txt", "messages.snap"].contains(&name.as_str());
+        assert!(is_listing || used.contains(&name), "{name}");
     }
     assert_eq!(refusal("--config whole.yaml"), None);
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use engraft_component::{Component, Context, FromNode, Kind, Node};
 
 use crate::batch::BatchBy;
-use crate::error::Error;
+use crate::error::{Error, argument};
 use crate::folds::Folds;
 use crate::read::ReaderArguments;
 
@@ -202,13 +202,11 @@ pub struct NoSampler;
 
 impl FromNode for NoSampler {
     fn from_node(node: &Node, cx: &mut Context) -> Result<Self, engraft_component::Refusal> {
-        match node.is_null() {
-            true => Ok(NoSampler),
-            false => {
-                let error = cx.error(&node.span, "samplers are not supported");
-                Err(error.help("Set it to null; \"shuffle\" decides the order of rows"))
-            }
+        if node.is_null() {
+            return Ok(NoSampler);
         }
+        let error = cx.error(&node.span, "samplers are not supported");
+        Err(error.help("Set it to null; \"shuffle\" decides the order of rows"))
     }
 
     fn to_node(&self) -> Node {
@@ -217,12 +215,5 @@ impl FromNode for NoSampler {
 
     fn kind() -> Kind {
         Kind::Optional(Box::new(Kind::Any))
-    }
-}
-
-pub(crate) fn argument(key: &str, message: impl Into<String>) -> Error {
-    Error::Argument {
-        key: key.to_owned(),
-        message: message.into(),
     }
 }

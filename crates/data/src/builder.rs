@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use crate::cell::Cell;
 use crate::error::Error;
+use crate::origin::Origin;
 use crate::stored::TextWriter;
-use crate::table::{Cell, Column, Origin, Table};
+use crate::table::{Column, Table};
 
-/// Bytes of text that a table holds in memory unless told otherwise.
+/// Bytes of text that a table holds in memory unless another number is given.
 pub(crate) const TEXT_MEMORY: usize = 32 << 20;
 
 /// Texts of at most so many bytes always stay in memory, where they take about as much as the place of a stored one.
@@ -136,10 +138,10 @@ impl TableBuilder {
             _ => {}
         }
         cells.push(cell);
-        match is_full {
-            true => self.store_all(),
-            false => Ok(()),
+        if is_full {
+            self.store_all()?;
         }
+        Ok(())
     }
 
     /// How many columns there are, if hardly any row has a cell in hardly any of them, and all together would fill the memory.

@@ -2,8 +2,7 @@
 
 use engraft_component::{Context, FromNode, Kind, Node, Refusal};
 
-use crate::arguments::argument;
-use crate::error::Error;
+use crate::error::{Error, argument};
 
 /// What each class weighs in the loss.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,13 +25,11 @@ impl ClassWeight {
             let message = format!("a weight must be 0 or more, found {number}");
             return Err(argument("class_weight", message));
         }
-        match numbers.iter().any(|number| *number > 0.0) {
-            true => Ok(()),
-            false => Err(argument(
-                "class_weight",
-                "one of the weights must be above 0, or nothing is learned",
-            )),
+        if !numbers.iter().any(|number| *number > 0.0) {
+            let message = "one of the weights must be above 0, or nothing is learned";
+            return Err(argument("class_weight", message));
         }
+        Ok(())
     }
 }
 

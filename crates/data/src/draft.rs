@@ -1,12 +1,12 @@
 //! What is read of a split's rows without knowing the other splits: everything but labels.
 
-use engraft_component::nearest;
-
-use crate::error::{Error, list};
+use crate::cell::Cell;
+use crate::error::Error;
 use crate::examples::Examples;
-use crate::module::{DEFAULT_ID, Roles};
-use crate::split::Share;
-use crate::table::{Cell, Column, Origin, Table};
+use crate::origin::Origin;
+use crate::roles::{DEFAULT_ID, Roles};
+use crate::shares::Share;
+use crate::table::{Column, Table};
 use crate::texts::{Text, Texts};
 
 /// A split whose labels are still cells: what they mean is known only when those of all splits
@@ -52,7 +52,7 @@ impl<'a> Draft<'a> {
 
     /// The cells of a column of labels, one for each row.
     pub(crate) fn labels(&self, name: &str) -> Result<impl Iterator<Item = Place<'a>>, Error> {
-        let column = required(&self.share.table, name, "y_col")?;
+        let column = self.share.table.required(name, "y_col")?;
         Ok(Place::each(&self.share.table, column, &self.share.rows))
     }
 
@@ -107,9 +107,10 @@ impl<'a> Place<'a> {
             return Ok(Text::Stored(text.part(start, whole.trim().len())));
         }
         let text = self.cell().text().ok_or_else(|| self.neither_text())?;
-        Ok(Text::Held(match trimmed {
-            true => text.trim().to_owned(),
-            false => text,
+        Ok(Text::Held(if trimmed {
+            text.trim().to_owned()
+        } else {
+            text
         }))
     }
 
@@ -120,13 +121,13 @@ impl<'a> Place<'a> {
             Cell::Text(text) => text.trim().is_empty(),
             _ => false,
         };
-        match is_blank {
-            true => Err(Error::MissingCell {
+        if is_blank {
+            return Err(Error::MissingCell {
                 origin: self.origin(),
                 column: self.column(),
-            }),
-            false => Ok(self.cell()),
+            });
         }
+        Ok(self.cell())
     }
 
     /// The error that the cell is missing, or no text and no number.
@@ -150,20 +151,6 @@ impl<'a> Place<'a> {
     }
 }
 
-pub(crate) fn required<'a>(
-    table: &'a Table,
-    name: &str,
-    key: &'static str,
-) -> Result<&'a Column, Error> {
-    table.column(name).ok_or_else(|| Error::MissingColumn {
-        path: table.origin(0).file.to_path_buf(),
-        key,
-        column: name.to_owned(),
-        available: list(&table.names()),
-        nearest: nearest(name, table.names()).map(str::to_owned),
-    })
-}
-
 /// A text column by the name it has in the file, or by the name it is given.
 fn text_column<'a>(table: &'a Table, name: &str, roles: &Roles) -> Result<&'a Column, Error> {
     let renamed = || {
@@ -179,14 +166,14 @@ fn text_column<'a>(table: &'a Table, name: &str, roles: &Roles) -> Result<&'a Co
     };
     match table.column(name).or_else(renamed).or_else(only) {
         Some(column) => Ok(column),
-        None => required(table, name, roles.key_of(name)),
+        None => table.required(name, roles.key_of(name)),
     }
 }
 
 fn ids(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<String>, Error> {
     let column = match table.column(roles.id) {
         None if roles.id == DEFAULT_ID => return Ok(rows.iter().map(usize::to_string).collect()),
-        None => required(table, roles.id, "id_col")?,
+        None => table.required(roles.id, "id_col")?,
         Some(column) => column,
     };
     let id = |place: Place| Ok(place.text(false)?.read()?.into_owned());
@@ -196,7 +183,7 @@ fn ids(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<String>, Erro
 fn extra(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<(String, Vec<Cell>)>, Error> {
     let mut columns = vec![];
     for carried in &roles.extra {
-        let column = required(table, carried.column, carried.key)?;
+        let column = table.required(carried.column, carried.key)?;
         let cells = rows
             .iter()
             .filter_map(|row| column.cells.get(*row).cloned());

@@ -1,9 +1,12 @@
 //! Everything that can be wrong with data, each as one sentence.
 
+use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::table::Origin;
+use engraft_component::{Refusal, nearest};
+
+use crate::origin::Origin;
 
 /// What was wrong with a file, a column, a row or an argument of a data module.
 #[derive(Debug, thiserror::Error)]
@@ -257,6 +260,18 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What is refused, where an argument of the data module is to blame rather than a file.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Argument { key, message } => {
+                Some(Refusal::of(key.as_str(), message.as_str()).within("data"))
+            }
+            _ => None,
+        }
+    }
+}
+
 fn suggest(nearest: &Option<String>) -> String {
     match nearest {
         Some(name) => format!(". Did you mean \"{name}\"?"),
@@ -291,5 +306,47 @@ pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
         0 => "nothing".to_owned(),
         length if length > SHOWN => format!("{} and {} more", shown.join(", "), length - SHOWN),
         _ => shown.join(", "),
+    }
+}
+
+/// The argument `key` has a value that it cannot have.
+pub(crate) fn argument(key: &str, message: impl Into<String>) -> Error {
+    Error::Argument {
+        key: key.to_owned(),
+        message: message.into(),
+    }
+}
+
+/// Refuses names of the argument `key` of which one is given twice.
+pub(crate) fn once<N: AsRef<str>>(
+    key: &str,
+    names: impl IntoIterator<Item = N>,
+) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    for name in names {
+        let name = name.as_ref();
+        if !seen.insert(name.to_owned()) {
+            return Err(argument(key, format!("\"{name}\" is given twice")));
+        }
+    }
+    Ok(())
+}
+
+/// A file does not have the column that the argument `key` names; `there` are those it has.
+pub(crate) fn missing_column(path: &Path, key: &'static str, name: &str, there: &[&str]) -> Error {
+    Error::MissingColumn {
+        path: path.to_path_buf(),
+        key,
+        column: name.to_owned(),
+        available: list(there),
+        nearest: nearest(name, there.iter().copied()).map(str::to_owned),
+    }
+}
+
+/// The record that begins at `origin` is not as its format wants it.
+pub(crate) fn record(origin: &Origin, message: impl Into<String>) -> Error {
+    Error::Record {
+        origin: origin.clone(),
+        message: message.into(),
     }
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::arguments::argument;
-use crate::error::Error;
-use crate::labels::{Label, Labels, pick};
-use crate::table::{Cell, Origin};
+use crate::cell::Cell;
+use crate::error::{Error, argument};
+use crate::labels::{Label, Labels};
+use crate::origin::Origin;
+use crate::table::pick;
 use crate::texts::Texts;
 use crate::unit::TokenUnit;
 
@@ -17,7 +18,7 @@ pub struct Examples {
     pub ids: Option<Vec<String>>,
     /// `[segment][row]`: one segment, or two for text pairs.
     pub texts: Vec<Texts>,
-    /// What each row is to be told as, where the file says it.
+    /// What is to be predicted of each row, where the file says it.
     pub labels: Option<Labels>,
     /// Columns that are carried into the table of predictions, with their names.
     pub extra: Vec<(String, Vec<Cell>)>,
@@ -182,13 +183,11 @@ impl Examples {
     }
 
     fn check_length(&self, what: &str, found: usize) -> Result<(), Error> {
-        match found == self.len() {
-            true => Ok(()),
-            false => Err(argument(
-                what,
-                format!("there are {found} for {} texts", self.len()),
-            )),
+        if found != self.len() {
+            let message = format!("there are {found} for {} texts", self.len());
+            return Err(argument(what, message));
         }
+        Ok(())
     }
 }
 

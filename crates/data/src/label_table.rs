@@ -4,13 +4,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use engraft_component::nearest;
-
-use crate::arguments::{Source, argument};
-use crate::error::{Error, list};
+use crate::arguments::Source;
+use crate::cell::Cell;
+use crate::error::{Error, argument, list, record};
 use crate::read::{ReaderOptions, read_table};
-use crate::split::Stage;
-use crate::table::{Cell, Column, Table};
+use crate::stage::Stage;
+use crate::table::{Column, Table};
 
 /// Columns that records have of themselves, and that a table of labels may repeat.
 const OWN: [&str; 4] = ["description", "sequence", "quality", "text"];
@@ -45,7 +44,7 @@ impl LabelTable {
         };
         let table = read_table(path, &options)?;
         let name = &source.label_table_id;
-        let column = id_column(&table, name, "label_table_id")?;
+        let column = table.required(name, "label_table_id")?;
         let mut rows = HashMap::new();
         for (row, cell) in column.cells.iter().enumerate() {
             let id = cell.text().ok_or_else(|| Error::MissingCell {
@@ -53,13 +52,10 @@ impl LabelTable {
                 column: name.clone(),
             })?;
             if let Some(earlier) = rows.get(&id) {
-                return Err(Error::Record {
-                    origin: table.origin(row),
-                    message: format!(
-                        "the id \"{id}\" is also that of {}; give each row its own",
-                        table.origin(*earlier)
-                    ),
-                });
+                let earlier = table.origin(*earlier);
+                let message =
+                    format!("the id \"{id}\" is also that of {earlier}; give each row its own");
+                return Err(record(&table.origin(row), message));
             }
             rows.insert(id, row);
         }
@@ -77,7 +73,7 @@ impl LabelTable {
     /// # Errors
     /// Both have a column, or a record has no row of labels; the latter is no error where predicting does without.
     pub(crate) fn join(&self, records: &mut Table, id: &str, stage: Stage) -> Result<(), Error> {
-        let ids = id_column(records, id, "id_col")?;
+        let ids = records.required(id, "id_col")?;
         let found: Vec<Option<usize>> = ids
             .cells
             .iter()
@@ -139,9 +135,10 @@ impl LabelTable {
         ids.sort_unstable();
         ids.first()?;
         let listed: Vec<&String> = ids.iter().take(LISTED).map(|(_, id)| *id).collect();
-        let more = match ids.len() > LISTED {
-            true => " and others",
-            false => "",
+        let more = if ids.len() > LISTED {
+            " and others"
+        } else {
+            ""
         };
         Some(format!(
             "{}: {} of {} rows are of no record that was read: {}{more}",
@@ -151,14 +148,4 @@ impl LabelTable {
             list(&listed)
         ))
     }
-}
-
-fn id_column<'t>(table: &'t Table, name: &str, key: &'static str) -> Result<&'t Column, Error> {
-    table.column(name).ok_or_else(|| Error::MissingColumn {
-        path: table.origin(0).file.to_path_buf(),
-        key,
-        column: name.to_owned(),
-        available: list(&table.names()),
-        nearest: nearest(name, table.names()).map(str::to_owned),
-    })
 }

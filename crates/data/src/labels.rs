@@ -1,10 +1,10 @@
-//! Labels: what a row, or each letter of it, is to be told as.
+//! Labels: what is to be predicted of a row, or of each letter of it.
 
 use std::fmt;
 
-use crate::arguments::argument;
-use crate::error::Error;
-use crate::table::Cell;
+use crate::cell::Cell;
+use crate::error::{Error, argument};
+use crate::table::pick;
 use crate::texts::Texts;
 use crate::unit::TokenUnit;
 
@@ -173,13 +173,6 @@ impl Labels {
 fn wrong_width<T>(rows: &[Vec<T>], width: usize) -> Option<(usize, usize)> {
     let mut lengths = rows.iter().map(Vec::len).enumerate();
     lengths.find(|(_, length)| *length != width)
-}
-
-/// The values of these rows, in this order.
-pub(crate) fn pick<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
-    rows.iter()
-        .filter_map(|row| values.get(*row).cloned())
-        .collect()
 }
 
 impl fmt::Display for Label {

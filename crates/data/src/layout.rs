@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use engraft_component::nearest;
 
-use crate::arguments::{Source, argument};
-use crate::error::{Error, list};
+use crate::arguments::Source;
+use crate::error::{Error, argument, list};
 use crate::pattern;
 use crate::read::{Compression, Format};
 
@@ -69,7 +69,7 @@ impl<'a> Wanted<'a> {
         ]
     }
 
-    /// Whether the name is the one that a data module has unless told otherwise.
+    /// Whether the name is the one that a data module has unless it is given another.
     fn has_default_name(&self) -> bool {
         self.split != "valid" && self.name == Some(self.split)
     }
@@ -106,9 +106,12 @@ pub(crate) fn find(source: &Source, notes: &mut Vec<String>) -> Result<Layout, E
         ..Folder::default()
     };
     let by_files = wanted.iter().any(|wanted| wanted.files.is_some());
-    let [train, valid, test] = wanted.each_ref().map(|one| match by_files {
-        true => by_lists(&folder, one, &wanted),
-        false => by_stem(&folder, one, notes),
+    let [train, valid, test] = wanted.each_ref().map(|one| {
+        if by_files {
+            by_lists(&folder, one, &wanted)
+        } else {
+            by_stem(&folder, one, notes)
+        }
     });
     (folder.train, folder.valid, folder.test) = (train?, valid?, test?);
     Ok(Layout::Folder(folder))
@@ -168,9 +171,10 @@ fn files_of_pattern(pattern: &Path) -> Result<Vec<PathBuf>, Error> {
                 }
                 continue;
             }
-            let folder = match place.as_os_str().is_empty() {
-                true => Path::new("."),
-                false => &place,
+            let folder = if place.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                &place
             };
             if !folder.is_dir() {
                 continue;
@@ -287,13 +291,11 @@ fn expand(folder: &Folder, split: &str, patterns: &[String]) -> Result<Vec<PathB
             return Err(folder.missing(what, nearest.map(str::to_owned)));
         }
     }
-    match files.is_empty() {
-        true => Err(argument(
-            &format!("{split}_split_files"),
-            "the list is empty",
-        )),
-        false => Ok(files),
+    if files.is_empty() {
+        let key = format!("{split}_split_files");
+        return Err(argument(&key, "the list is empty"));
     }
+    Ok(files)
 }
 
 /// A split that is the file of its name, such as `train.tsv`.

@@ -7,24 +7,32 @@
 mod arguments;
 mod batch;
 mod builder;
+mod cell;
 mod class_weight;
 mod draft;
 mod error;
 mod examples;
+mod folded;
 mod folds;
 mod label_table;
 mod labels;
 mod layout;
 mod list;
 mod load;
+mod masking;
 mod module;
 mod mutants;
+mod naming;
+mod origin;
 mod pattern;
 mod read;
 mod reading;
+mod roles;
+mod shares;
 mod shield;
 mod shuffle;
-mod split;
+mod splits;
+mod stage;
 mod stored;
 mod survey;
 mod table;
@@ -36,27 +44,32 @@ mod write;
 
 pub use arguments::{Batching, NoSampler, Rows, Source, SplitSize};
 pub use batch::{BatchBy, Order, plan_rows, plan_tokens, plan_window};
+pub use cell::Cell;
 pub use class_weight::ClassWeight;
 pub use error::Error;
 pub use examples::Examples;
-pub use folds::{FoldedRows, Folds};
+pub use folded::FoldedRows;
+pub use folds::Folds;
 pub use labels::{Label, Labels};
-pub use load::Splits;
+pub use masking::Masking;
 pub use module::{
     CausalLMDataModule, ClassificationDataModule, ColumnRetrievalDataModule, DataModule,
-    DependencyMappingDataModule, MLMDataModule, Masking, Naming, RNAMeanRibosomeLoadDataModule,
-    RegressionDataModule, Selection, SequenceClassificationDataModule,
-    SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
+    DependencyMappingDataModule, MLMDataModule, RNAMeanRibosomeLoadDataModule,
+    RegressionDataModule, SequenceClassificationDataModule, SequenceRegressionDataModule,
+    SequencesDataModule, TokenClassificationDataModule,
 };
+pub use naming::{Naming, Selection};
+pub use origin::Origin;
 pub use read::{
     Format, Header, Quote, ReaderArguments, ReaderOptions, SampleBy, read_table, table_of_bytes,
 };
 pub use shield::panics_are_caught;
 pub use shuffle::{Draws, Stream, permutation};
-pub use split::Stage;
+pub use splits::Splits;
+pub use stage::Stage;
 pub use stored::StoredText;
 pub use survey::{Alphabet, ColumnSurvey, Content, Lengths, SplitSurvey, Survey, Values, survey};
-pub use table::{Cell, Column, Origin, Table};
+pub use table::{Column, Table};
 pub use texts::Texts;
 pub use unit::TokenUnit;
 pub use write::{OutputFormat, RowWriter};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::table::Cell;
+use crate::cell::Cell;
 
 /// The entries of a list: a JSON array, or text in square brackets. `None` for anything else.
 ///
@@ -26,15 +26,22 @@ pub(crate) fn items(cell: &Cell) -> Option<Vec<Cell>> {
 
 /// The entries between commas or, in a text without any, between white space.
 pub(crate) fn separated(text: &str) -> Box<dyn Iterator<Item = &str> + '_> {
-    match text.contains(',') {
-        true => Box::new(text.split(',').map(str::trim)),
-        false => Box::new(text.split_whitespace()),
+    if text.contains(',') {
+        Box::new(text.split(',').map(str::trim))
+    } else {
+        Box::new(text.split_whitespace())
     }
 }
 
 /// Whether there are entries to be separated.
-pub(crate) fn is_separated(text: &str) -> bool {
+fn is_separated(text: &str) -> bool {
     text.contains(|letter: char| letter == ',' || letter.is_whitespace())
+}
+
+/// Whether a cell holds a list, in brackets or as entries with separators.
+pub(crate) fn is_list(cell: &Cell) -> bool {
+    let separated = |text: String| is_separated(text.trim());
+    items(cell).is_some() || cell.text().is_some_and(separated)
 }
 
 /// A value as Python prints it within a list.

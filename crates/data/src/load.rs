@@ -1,35 +1,15 @@
-//! From a data module to the examples of each split.
+//! From a data module to the examples of each split: what each stage reads, and how it is divided.
 
-use crate::arguments::argument;
 use crate::builder::TEXT_MEMORY;
-use crate::draft::Draft;
-use crate::error::{Error, list};
-use crate::examples::Examples;
-use crate::folds::FoldedRows;
-use crate::labels::{Label, Labels};
+use crate::error::{Error, argument};
+use crate::folded::FoldedRows;
 use crate::layout::{self, Layout};
-use crate::module::{Cut, DataModule, LabelKind, LabelRole};
-use crate::mutants::{mutate, read_alphabet};
+use crate::module::DataModule;
 use crate::reading::Reading;
-use crate::split::{Shares, Stage, divide};
-use crate::table::Cell;
-use crate::targets;
-use crate::unit::TokenUnit;
-
-/// The examples of each split that was loaded.
-///
-/// Rows keep the order of their files. What [`Stage::Predict`] predicts is in `test`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Splits {
-    /// For training.
-    pub train: Option<Examples>,
-    /// For validating.
-    pub valid: Option<Examples>,
-    /// For testing and predicting.
-    pub test: Option<Examples>,
-    /// What the user should know, such as how many rows were held out.
-    pub notes: Vec<String>,
-}
+use crate::roles::LabelKind;
+use crate::shares::divide;
+use crate::splits::Splits;
+use crate::stage::Stage;
 
 impl DataModule {
     /// Reads what a stage needs.
@@ -77,7 +57,7 @@ impl DataModule {
         if reads_all {
             notes.extend(reading.left_over());
         }
-        self.splits(shares, stage, notes)
+        Splits::of(self, shares, stage, notes)
     }
 
     /// Reads all rows of a cross-validation once, to train on one fold after the other.
@@ -104,166 +84,6 @@ impl DataModule {
             _ => Ok(()),
         }
     }
-
-    /// The examples of rows that were read.
-    pub(crate) fn splits(
-        &self,
-        shares: Shares,
-        stage: Stage,
-        mut notes: Vec<String>,
-    ) -> Result<Splits, Error> {
-        let roles = self.roles();
-        let shares = [
-            ("train", shares.train),
-            ("valid", shares.valid),
-            ("test", shares.test),
-        ];
-        let present = shares
-            .iter()
-            .filter_map(|(split, share)| Some((*split, share.as_ref()?)));
-        let drafts: Vec<Draft> = present
-            .map(|(split, share)| Draft::new(split, share, &roles))
-            .collect::<Result<_, _>>()?;
-        let labels = match &roles.labels {
-            Some(role) => read_labels(role, &drafts, stage, &mut notes)?,
-            None => None,
-        };
-        let mut labels = labels.unwrap_or_default().into_iter();
-        let unit = match roles.cut {
-            Some(_) => TokenUnit::of_texts(drafts.iter().map(Draft::first_texts))?,
-            None => TokenUnit::Letter,
-        };
-        let mut splits = Splits::default();
-        for draft in drafts {
-            let mut examples = Examples {
-                labels: labels.next(),
-                ..draft.examples
-            };
-            if let Some(cut) = roles.cut {
-                shorten(&mut examples, cut, unit, draft.split, &mut notes)?;
-            }
-            if let DataModule::DependencyMapping(module) = self {
-                let rows = examples.len();
-                examples = mutate(&examples, &read_alphabet(&module.vocab_file)?)?;
-                let mutants = examples.len() - rows;
-                notes.push(format!(
-                    "{rows} sequences have {mutants} mutants of one letter"
-                ));
-            }
-            match draft.split {
-                "train" => splits.train = Some(examples),
-                "valid" => splits.valid = Some(examples),
-                _ => splits.test = Some(examples),
-            }
-        }
-        splits.notes = notes;
-        if let Some(LabelKind::Classes { filter: Some(kept) }) = roles.labels.map(|it| it.kind) {
-            splits.keep_classes(kept, self)?;
-        }
-        Ok(splits)
-    }
-}
-
-impl Splits {
-    fn keep_classes(&mut self, classes: &[String], module: &DataModule) -> Result<(), Error> {
-        let splits = [
-            ("train", &mut self.train),
-            ("valid", &mut self.valid),
-            ("test", &mut self.test),
-        ];
-        for (name, split) in splits {
-            let Some(examples) = split else { continue };
-            let Some(labels) = examples.classes() else {
-                let why = match examples.labels {
-                    Some(_) => "whose rows have several classes",
-                    None => "which has no labels",
-                };
-                self.notes.push(format!(
-                    "class_filter is not applied to the {name} split, {why}"
-                ));
-                continue;
-            };
-            let is_kept = |label: &Label| match label {
-                Label::Index(index) => classes
-                    .iter()
-                    .any(|class| Cell::from(class.as_str()).whole() == Some(*index)),
-                Label::Name(name) => classes.contains(name),
-            };
-            let rows: Vec<usize> = labels
-                .iter()
-                .enumerate()
-                .filter(|(_, label)| is_kept(label))
-                .map(|(row, _)| row)
-                .collect();
-            if rows.is_empty() {
-                return Err(Error::EmptySplit {
-                    path: module.source().path.clone(),
-                    message: format!(
-                        "class_filter ({}) leaves no row in the {name} split",
-                        list(classes)
-                    ),
-                });
-            }
-            *examples = examples.select(&rows);
-        }
-        Ok(())
-    }
-}
-
-/// The labels of each draft; none where predicting does without.
-fn read_labels(
-    role: &LabelRole,
-    drafts: &[Draft],
-    stage: Stage,
-    notes: &mut Vec<String>,
-) -> Result<Option<Vec<Labels>>, Error> {
-    let is_there = |name: &String| drafts.iter().any(|draft| draft.has_column(name));
-    match targets::read(role, drafts) {
-        Ok(labels) => Ok(Some(labels)),
-        Err(error) if stage != Stage::Predict => Err(error),
-        Err(_) if !role.columns.iter().any(is_there) => Ok(None),
-        Err(error) => {
-            notes.push(format!("{error}; all labels are left aside"));
-            Ok(None)
-        }
-    }
-}
-
-/// Cuts texts, the labels of their letters or words, and extra columns if asked to.
-fn shorten(
-    examples: &mut Examples,
-    cut: Cut,
-    unit: TokenUnit,
-    split: &str,
-    notes: &mut Vec<String>,
-) -> Result<(), Error> {
-    let rows = examples.len();
-    let mut longer = 0;
-    for texts in &mut examples.texts {
-        longer += texts.cut(|text| unit.first(text, cut.length))?;
-    }
-    if let Some(Labels::Tokens { rows, .. }) = &mut examples.labels {
-        rows.iter_mut().for_each(|row| row.truncate(cut.length));
-    }
-    if cut.extra {
-        for cell in examples.extra.iter_mut().flat_map(|(_, cells)| cells) {
-            if let Cell::Stored(text) = cell {
-                *cell = Cell::from(unit.first(&text.read()?, cut.length));
-            }
-            match cell {
-                Cell::List(items) => items.truncate(cut.length),
-                Cell::Text(text) => *text = unit.first(text, cut.length).to_owned(),
-                _ => {}
-            }
-        }
-    }
-    if longer > 0 {
-        notes.push(format!(
-            "{longer} of {rows} texts of the {split} split are cut to {} (max_length)",
-            unit.counted(cut.length)
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

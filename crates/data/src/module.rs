@@ -2,23 +2,22 @@
 
 mod components;
 mod retrieval;
-mod roles;
 
 use engraft_component::Choice;
 
-use crate::arguments::{Batching, Source, argument};
+use crate::arguments::{Batching, Source};
 use crate::class_weight::ClassWeight;
-use crate::error::Error;
+use crate::error::{Error, argument};
 use crate::folds::Folds;
+use crate::masking::Masking;
+use crate::roles::{LabelKind, Roles};
 
 pub use components::{
-    CausalLMDataModule, ClassificationDataModule, MLMDataModule, Masking, Naming,
-    RNAMeanRibosomeLoadDataModule, RegressionDataModule, Selection,
-    SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
-    TokenClassificationDataModule,
+    CausalLMDataModule, ClassificationDataModule, MLMDataModule, RNAMeanRibosomeLoadDataModule,
+    RegressionDataModule, SequenceClassificationDataModule, SequenceRegressionDataModule,
+    SequencesDataModule, TokenClassificationDataModule,
 };
 pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
-pub(crate) use roles::{Carried, Cut, DEFAULT_ID, LabelKind, LabelRole, Roles};
 
 /// Where examples come from.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -182,42 +181,43 @@ impl DataModule {
 
     /// Which column serves for what.
     pub(crate) fn roles(&self) -> Roles<'_> {
+        let texts = |columns| Roles::new(columns, self.source());
         let classes = |filter| LabelKind::Classes { filter };
         match self {
             DataModule::Sequences(it) => Roles {
                 id: &it.id_col,
-                ..Roles::new(&it.x_col, &it.rows.source)
+                ..texts(&it.x_col)
             },
-            DataModule::SequenceClassification(it) => Roles::new(&it.x_col, &it.rows.source)
+            DataModule::SequenceClassification(it) => texts(&it.x_col)
                 .named(&it.selection.naming)
                 .labelled(&it.y_col, classes(it.selection.class_filter.as_deref())),
-            DataModule::Classification(it) => Roles::new(&it.x_col, &it.rows.source)
+            DataModule::Classification(it) => texts(&it.x_col)
                 .named(&it.selection.naming)
                 .labelled(&it.y_col, classes(it.selection.class_filter.as_deref())),
             DataModule::TokenClassification(it) => Roles {
                 cut: it.cut(),
-                ..Roles::new(&it.x_col, &it.rows.source)
+                ..texts(&it.x_col)
                     .named(&it.naming)
                     .labelled(&it.y_col, LabelKind::Tokens)
             },
-            DataModule::SequenceRegression(it) => Roles::new(&it.x_col, &it.rows.source)
+            DataModule::SequenceRegression(it) => texts(&it.x_col)
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
-            DataModule::Regression(it) => Roles::new(&it.x_col, &it.rows.source)
+            DataModule::Regression(it) => texts(&it.x_col)
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
-            DataModule::Mlm(it) => Roles::new(&it.x_col, &it.rows.source).named(&it.naming),
-            DataModule::CausalLm(it) => Roles::new(&it.x_col, &it.rows.source)
+            DataModule::RnaMeanRibosomeLoad(it) => texts(&it.x_col)
+                .named(&it.naming)
+                .labelled(&it.y_col, LabelKind::Numbers),
+            DataModule::Mlm(it) => texts(&it.x_col).named(&it.naming),
+            DataModule::CausalLm(it) => texts(&it.x_col)
                 .prompted(it.prompt_col.as_ref())
                 .named(&it.naming),
             DataModule::ColumnRetrieval(it) => it.roles(),
             DataModule::DependencyMapping(it) => Roles {
                 id: &it.id_col,
-                ..Roles::new(&it.x_col, &it.rows.source)
+                ..texts(&it.x_col)
             },
-            DataModule::RnaMeanRibosomeLoad(it) => Roles::new(&it.x_col, &it.rows.source)
-                .named(&it.naming)
-                .labelled(&it.y_col, LabelKind::Numbers),
         }
     }
 }

@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::arguments::argument;
-use crate::error::{Error, list};
+use crate::cell::Cell;
+use crate::error::{Error, argument, list};
 use crate::examples::Examples;
-use crate::labels::pick;
-use crate::table::Cell;
+use crate::table::pick;
 use crate::texts::Texts;
 
 /// Reads an alphabet: a file with one letter on each line.
@@ -38,10 +37,10 @@ pub(crate) fn read_alphabet(file: &Path) -> Result<Vec<char>, Error> {
             }
         }
     }
-    match letters.is_empty() {
-        true => Err(refuse(format!("{}: there are no letters", file.display()))),
-        false => Ok(letters),
+    if letters.is_empty() {
+        return Err(refuse(format!("{}: there are no letters", file.display())));
     }
+    Ok(letters)
 }
 
 /// The mutants of each text, one after the other, then the text itself: letter `k % v` of the alphabet's `v` in place of letter `k / v`.

@@ -16,10 +16,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engraft_component::nearest;
-
 use crate::builder::{TEXT_MEMORY, TableBuilder};
-use crate::error::{Error, list};
+use crate::error::{Error, missing_column};
 use crate::table::Table;
 
 pub use arguments::{Header, Quote, ReaderArguments, SampleBy};
@@ -119,16 +117,16 @@ fn read_into(
         }
         has_content
     } else {
-        let mut reader = TextReader::new(contents.decompressed(path)?, Arc::clone(&file));
+        let mut reader = TextReader::new(contents.decompressed(path)?, file);
         let text = &mut reader;
         let dialect = |delimiter| delimited::Dialect::new(delimiter, arguments);
         let result = match format {
-            Format::Csv => delimited::read(text, &dialect(b',')?, &file, builder),
-            Format::Tsv => delimited::read(text, &dialect(b'\t')?, &file, builder),
-            Format::Json => json::read(text, &file, builder),
-            Format::Fasta => fasta::read(text, arguments, &file, builder),
-            Format::Fastq => fastq::read(text, arguments, &file, builder),
-            Format::Text | Format::Parquet => plain::read(text, arguments, &file, builder),
+            Format::Csv => delimited::read(text, &dialect(b',')?, builder),
+            Format::Tsv => delimited::read(text, &dialect(b'\t')?, builder),
+            Format::Json => json::read(text, builder),
+            Format::Fasta => fasta::read(text, arguments, builder),
+            Format::Fastq => fastq::read(text, arguments, builder),
+            Format::Text | Format::Parquet => plain::read(text, arguments, builder),
         };
         reader.finish(result)?
     };
@@ -138,21 +136,15 @@ fn read_into(
         });
     }
     if let Some(missing) = builder.unseen() {
-        let names = builder.seen();
-        return Err(Error::MissingColumn {
+        let key = "extra_reader_kwargs.columns";
+        return Err(missing_column(path, key, missing, &builder.seen()));
+    }
+    if builder.rows() == before {
+        return Err(Error::NoRows {
             path: path.to_path_buf(),
-            key: "extra_reader_kwargs.columns",
-            nearest: nearest(missing, names.iter().copied()).map(str::to_owned),
-            available: list(&names),
-            column: missing.to_owned(),
         });
     }
-    match builder.rows() == before {
-        true => Err(Error::NoRows {
-            path: path.to_path_buf(),
-        }),
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 /// The contents of a compressed file, in a temporary one: the parts of a Parquet file are not read in their order.

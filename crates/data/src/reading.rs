@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::label_table::LabelTable;
 use crate::module::DataModule;
 use crate::read::{ReaderOptions, read_tables};
-use crate::split::Stage;
+use crate::stage::Stage;
 use crate::table::Table;
 
 /// Reads the files of a data module for one stage.

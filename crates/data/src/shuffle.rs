@@ -3,6 +3,8 @@
 //! There is no generator whose state could be lost: a run that resumes in the middle of epoch 7
 //! draws what the uninterrupted run would have drawn.
 
+use engraft_random::{GOLDEN, mix};
+
 /// What draws are for. Streams of one seed are independent of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
@@ -83,16 +85,8 @@ impl Draws {
 
 /// One more word into a key.
 fn chain(key: u64, word: u64) -> u64 {
-    // 2^64 divided by the golden ratio, so that neighbouring words differ in many bits.
-    mix(key ^ word.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
-}
-
-/// A bijection of 64 bits in which every input bit flips each output bit half of the time: Stafford's
-/// variant 13 of the finaliser of MurmurHash3, as in SplitMix64.
-fn mix(mut word: u64) -> u64 {
-    word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    word ^ (word >> 31)
+    // The constant makes neighbouring words differ in many bits.
+    mix(key ^ word.wrapping_add(1).wrapping_mul(GOLDEN))
 }
 
 #[cfg(test)]
@@ -110,6 +104,16 @@ mod tests {
         assert_eq!(
             Draws::new(0, Stream::TestSplit, 0).bits(0),
             0x90D4_5869_2C94_5C3A
+        );
+        assert_eq!(
+            permutation(8, 7, Stream::BatchOrder, 3),
+            [2, 5, 4, 0, 3, 7, 6, 1]
+        );
+        let draws = Draws::new(42, Stream::Folds, 7);
+        assert_eq!(draws.bits(3), 0x1C56_69A2_5690_1502);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5].map(|index| draws.below(index, 1000)),
+            [393, 940, 477, 110, 847, 508]
         );
     }
 

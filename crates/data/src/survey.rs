@@ -1,6 +1,6 @@
 //! What a file of rows, or a folder of split files, holds: which splits, which columns, and what is in them.
 //!
-//! For proposing an experiment. Nothing is decided here; whoever proposes is told what was seen.
+//! For proposing an experiment. Nothing is decided here; whoever proposes sees what there is.
 
 mod column;
 mod letters;
@@ -11,11 +11,12 @@ pub use column::{ColumnSurvey, Content, Lengths, Values};
 pub use letters::Alphabet;
 
 use crate::arguments::Source;
+use crate::cell::Cell;
 use crate::error::Error;
 use crate::layout::{self, Layout};
 use crate::list;
 use crate::read::{Format, ReaderOptions, read_table, read_tables};
-use crate::table::{Cell, Table};
+use crate::table::Table;
 use crate::unit::TokenUnit;
 
 /// What a file of rows, or a folder of split files, holds.
@@ -131,11 +132,7 @@ impl Survey {
         // Texts may be more than fit into memory, so they are gone through again instead of gathered.
         let all = || cells(&self.tables, texts).map(text_of);
         let unit = TokenUnit::of(all().flatten());
-        let is_list = |cell: &Cell| {
-            let separated = |text: String| list::is_separated(text.trim());
-            list::items(cell).is_some() || cell.text().is_some_and(separated)
-        };
-        let lists = cells(&self.tables, labels).any(is_list);
+        let lists = cells(&self.tables, labels).any(list::is_list);
         let count = |cell: &Cell| match (list::items(cell), cell.text()) {
             (Some(items), _) => Some(items.len()),
             (None, Some(text)) if lists => Some(list::separated(text.trim()).count()),

@@ -1,11 +1,11 @@
 //! From the cells of label columns to labels, of all splits at once.
 
+use crate::cell::Cell;
 use crate::draft::{Draft, Place};
 use crate::error::Error;
 use crate::labels::{Label, Labels};
 use crate::list;
-use crate::module::{LabelKind, LabelRole};
-use crate::table::Cell;
+use crate::roles::{LabelKind, LabelRole};
 use crate::tokens;
 
 /// The labels of each split, all of one kind.
@@ -13,14 +13,14 @@ use crate::tokens;
 /// # Errors
 /// A column is missing, or a cell has no value or one that it cannot have.
 pub(crate) fn read(role: &LabelRole, drafts: &[Draft]) -> Result<Vec<Labels>, Error> {
-    let flags = || Wide::read(role.columns, drafts, flag, "0 or 1");
+    let flags = || Wide::read(role.columns, drafts, Cell::flag, "0 or 1");
     match (role.kind, role.columns) {
         (LabelKind::Tokens, columns) => {
             let column = columns.first().map_or("", String::as_str);
             tokens::read(column, drafts)
         }
         (LabelKind::Numbers, columns) => {
-            let wide = Wide::read(columns, drafts, number, "a finite number")?;
+            let wide = Wide::read(columns, drafts, Cell::number, "a finite number")?;
             Ok(wide.labels(|names, rows| Labels::Numbers { names, rows }))
         }
         (LabelKind::Classes { .. }, [column]) if !begins_with_list(column, drafts)? => {
@@ -139,67 +139,4 @@ fn begins_with_list(column: &str, drafts: &[Draft]) -> Result<bool, Error> {
         first = first.or(draft.labels(column)?.next());
     }
     Ok(first.is_some_and(|place| list::items(place.cell()).is_some()))
-}
-
-fn flag(cell: &Cell) -> Option<bool> {
-    match (cell, cell.whole()) {
-        (Cell::Bool(flag), _) => Some(*flag),
-        (_, Some(0)) => Some(false),
-        (_, Some(1)) => Some(true),
-        (Cell::Text(text), _) => text.trim().to_ascii_lowercase().parse().ok(),
-        _ => None,
-    }
-}
-
-fn number(cell: &Cell) -> Option<f64> {
-    let number = match cell {
-        Cell::Integer(number) => Some(*number as f64),
-        Cell::Float(number) => Some(*number),
-        Cell::Text(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    number.filter(|number| number.is_finite())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_are_0_and_1_or_false_and_true() {
-        for (cell, expected) in [
-            (Cell::Integer(0), Some(false)),
-            (Cell::Float(1.0), Some(true)),
-            (Cell::Bool(true), Some(true)),
-            (" 1 ".into(), Some(true)),
-            ("0.0".into(), Some(false)),
-            ("True".into(), Some(true)),
-            ("FALSE".into(), Some(false)),
-            (Cell::Integer(2), None),
-            (Cell::Integer(-1), None),
-            ("yes".into(), None),
-            (Cell::List(vec![]), None),
-        ] {
-            assert_eq!(flag(&cell), expected, "{cell:?}");
-        }
-    }
-
-    #[test]
-    fn numbers_are_finite_and_may_be_text() {
-        for (cell, expected) in [
-            (Cell::Integer(-3), Some(-3.0)),
-            (Cell::Float(0.5), Some(0.5)),
-            (" -1.5e-3".into(), Some(-0.0015)),
-            ("+7".into(), Some(7.0)),
-            ("nan".into(), None),
-            ("-inf".into(), None),
-            ("1e999".into(), None),
-            (Cell::Float(f64::NAN), None),
-            ("1,5".into(), None),
-            ("".into(), None),
-            (Cell::Bool(true), None),
-        ] {
-            assert_eq!(number(&cell), expected, "{cell:?}");
-        }
-    }
 }

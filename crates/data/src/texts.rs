@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use crate::cell::Cell;
 use crate::error::Error;
 use crate::stored::{StoredText, TextWriter};
-use crate::table::Cell;
+use crate::table::pick;
 
 /// A text for each row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -102,7 +103,7 @@ impl Texts {
     /// The texts of these rows, in this order. Numbers that are no row are left out.
     pub fn select(&self, rows: &[usize]) -> Texts {
         Texts {
-            rows: crate::labels::pick(&self.rows, rows),
+            rows: pick(&self.rows, rows),
         }
     }
 

@@ -3,11 +3,11 @@
 //! How a column writes them is decided once for all splits: as lists if any of its cells is a list
 //! or has commas or white space in it, else as one letter for each label.
 
+use crate::cell::Cell;
 use crate::draft::{Draft, Place};
 use crate::error::Error;
 use crate::labels::{Label, Labels};
 use crate::list;
-use crate::table::Cell;
 use crate::unit::TokenUnit;
 
 /// The token labels of each split: numbers if all of them are numbers, else names.
@@ -19,7 +19,10 @@ pub(crate) fn read(column: &str, drafts: &[Draft]) -> Result<Vec<Labels>, Error>
     let unit = TokenUnit::of_texts(drafts.iter().map(Draft::first_texts))?;
     let mut form = Form::Letters;
     for draft in drafts {
-        if draft.labels(column)?.any(|place| is_list(place.cell())) {
+        if draft
+            .labels(column)?
+            .any(|place| list::is_list(place.cell()))
+        {
             form = Form::List;
         }
     }
@@ -64,14 +67,6 @@ enum Form {
     Letters,
     /// `[0, 1, 2, 0]`, `0,1,2,0`, `DET NOUN`.
     List,
-}
-
-fn is_list(cell: &Cell) -> bool {
-    match cell {
-        Cell::List(_) => true,
-        Cell::Text(text) => list::items(cell).is_some() || list::is_separated(text.trim()),
-        _ => false,
-    }
 }
 
 impl Form {

@@ -18,9 +18,10 @@ impl TokenUnit {
     /// White space around a text does not count.
     pub fn of<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> TokenUnit {
         let has_words = |text: T| text.as_ref().trim().contains(char::is_whitespace);
-        match texts.into_iter().any(has_words) {
-            true => TokenUnit::Word,
-            false => TokenUnit::Letter,
+        if texts.into_iter().any(has_words) {
+            TokenUnit::Word
+        } else {
+            TokenUnit::Letter
         }
     }
 

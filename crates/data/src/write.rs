@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use engraft_files::Aside;
 use serde_json::{Map, Value};
 
+use crate::cell::Cell;
 use crate::error::Error;
-use crate::table::Cell;
 
 /// A format that tables are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub struct RowWriter {
     rows: u64,
     sink: Sink,
     // Declared last, so that the file is closed before it is removed.
-    partial: Partial,
+    partial: Aside,
 }
 
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl RowWriter {
                 name: twice.clone(),
             });
         }
-        let (partial, file) = Partial::create(path)?;
+        let (partial, file) = begin(path)?;
         let file = BufWriter::new(file);
         let sink = match format {
             OutputFormat::Csv => Sink::delimited(file, b','),
@@ -166,7 +167,8 @@ impl RowWriter {
         let file = file.and_then(|file| file.into_inner().map_err(|error| error.into_error()));
         file.and_then(|file| file.sync_all())
             .map_err(|error| failed(&path, error))?;
-        partial.put_in_place(&path)
+        let placed = partial.put_in_place(&path);
+        placed.map_err(|error| failed(&path, error))
     }
 }
 
@@ -178,51 +180,23 @@ fn failed(path: &Path, source: io::Error) -> Error {
     }
 }
 
-/// The temporary file, removed on drop unless it was put in place.
-#[derive(Debug)]
-struct Partial {
-    path: Option<PathBuf>,
-}
-
-impl Partial {
-    fn create(destination: &Path) -> Result<(Partial, File), Error> {
-        let name = destination
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        let (Some(name), false) = (name, destination.is_dir()) else {
-            let source = io::Error::from(io::ErrorKind::IsADirectory);
-            return Err(failed(destination, source));
-        };
-        let path = destination.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path);
-        let file = file.map_err(|error| failed(destination, error))?;
-        Ok((Partial { path: Some(path) }, file))
-    }
-
-    fn put_in_place(mut self, destination: &Path) -> Result<(), Error> {
-        if let Some(path) = &self.path {
-            fs::rename(path, destination).map_err(|error| failed(destination, error))?;
-        }
-        self.path = None;
-        Ok(())
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            // Nothing better can be done about a file that cannot be removed either.
-            let _ = fs::remove_file(path);
-        }
-    }
+/// The temporary file, which is removed unless it is put in place.
+fn begin(destination: &Path) -> Result<(Aside, File), Error> {
+    let name = destination
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    let (Some(name), false) = (name, destination.is_dir()) else {
+        let source = io::Error::from(io::ErrorKind::IsADirectory);
+        return Err(failed(destination, source));
+    };
+    let path = destination.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+    Aside::file(path).map_err(|error| failed(destination, error))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::labels::Label;
     use crate::list;

@@ -1,22 +1,24 @@
 //! Language models that write on, in a few lines of Rust.
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
+use engraft_component::Refusal;
+use engraft_data::Examples;
 use engraft_generate::{
-    Defaults, GENERATION_CONFIG, GenerationConfig, LanguageModel, Limits, Piece, RepetitionPenalty,
-    Request, RowLimits, RowSeed, Sampler, StopStrings, StopTokens, TextOptions, Texts, Written,
-    fresh_seed,
+    Defaults, GENERATION_CONFIG, Generate, GenerationConfig, LanguageModel, Limits, Piece,
+    RepetitionPenalty, Request, RowLimits, RowSeed, Sampler, StopStrings, TextOptions, Texts,
+    Written, fresh_seed,
 };
-use engraft_models::{Backbone, Checkpoint};
-use engraft_tasks::preset_tokenizer;
+use engraft_hub::Preset;
+use engraft_models::{CausalLmHead, Checkpoint, Compute};
+use engraft_tasks::{Backbone, CausalLM, Model, TaskArguments, preset_tokenizer};
 use engraft_text::Tokenizer;
 
 use crate::error::{Error, Result};
-
-/// Texts that are written at a time unless the caller says otherwise.
-const WIDTH: usize = 32;
+use crate::task::{Fit, Task};
 
 /// A language model that goes on from a prompt: a decoder, its head and its tokenizer.
 ///
@@ -36,94 +38,20 @@ const WIDTH: usize = 32;
 #[derive(Debug)]
 pub struct CausalLm {
     name: String,
+    backbone: Backbone,
     model: LanguageModel,
+    /// The same with what training needs, once it was trained.
+    trained: Option<Task<CausalLM>>,
     tokenizer: Tokenizer,
     defaults: Defaults,
     sampler: Option<Sampler>,
 }
 
-/// How tokens are chosen.
+/// How tokens are chosen, unless a [`Generate`] says otherwise.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compile {
     /// The sampler; none for the preset's default.
     pub sampler: Option<Sampler>,
-}
-
-/// What is to be written.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Generate {
-    /// Tokens that a text may have in all, its prompt included; by default what the preset says, else 1024, and never more than the context.
-    pub max_length: Option<usize>,
-    /// Tokens that are written at most; in the place of `max_length`.
-    pub max_new_tokens: Option<usize>,
-    /// Tokens before which no stop token is chosen.
-    pub min_new_tokens: usize,
-    /// Tokens that end a text.
-    pub stop_tokens: StopTokens,
-    /// Strings that end a text, and are no part of it.
-    pub stop: Vec<String>,
-    /// Whether texts begin after their prompts.
-    pub strip_prompt: bool,
-    /// Texts for each prompt.
-    pub num_return_sequences: usize,
-    /// Makes tokens that a text has already less likely, above 1; by default what the preset says, else 1.
-    pub repetition_penalty: Option<f64>,
-    /// Tokens that the model may read; by default what its file says.
-    pub context_length: Option<usize>,
-    /// Whether the log-probability of each new token is wanted.
-    pub log_probabilities: bool,
-    /// Texts that are written at a time.
-    pub batch_size: usize,
-}
-
-impl Default for Generate {
-    fn default() -> Self {
-        Self {
-            max_length: None,
-            max_new_tokens: None,
-            min_new_tokens: 0,
-            stop_tokens: StopTokens::Auto,
-            stop: Vec::new(),
-            strip_prompt: false,
-            num_return_sequences: 1,
-            repetition_penalty: None,
-            context_length: None,
-            log_probabilities: false,
-            batch_size: WIDTH,
-        }
-    }
-}
-
-impl Generate {
-    /// Refuses settings that no text can be written by, whatever the model.
-    ///
-    /// # Errors
-    /// The first of them.
-    pub fn check(&self) -> Result<()> {
-        let counts = [
-            ("--num-return-sequences", self.num_return_sequences),
-            ("--batch-size", self.batch_size),
-            ("--context-length", self.context_length.unwrap_or(1)),
-        ];
-        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            let problem = format!("{name}: expected at least 1, found 0");
-            return Err(Error::Argument(problem));
-        }
-        self.limits().check()?;
-        StopStrings::new(&self.stop)?;
-        if let Some(penalty) = self.repetition_penalty {
-            RepetitionPenalty::new(penalty)?;
-        }
-        Ok(())
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            max_length: self.max_length,
-            max_new_tokens: self.max_new_tokens,
-            min_new_tokens: self.min_new_tokens,
-        }
-    }
 }
 
 /// How likely a model finds a text.
@@ -162,11 +90,53 @@ impl CausalLm {
         let defaults = defaults(&checkpoint, &tokenizer)?;
         Ok(Self {
             name: checkpoint.preset().name().to_owned(),
-            model: LanguageModel::load(&checkpoint, Device::default(), 0)?,
+            backbone: backbone.clone(),
+            trained: None,
+            model: LanguageModel::load(&checkpoint, Compute::cpu().device, 0)?,
             tokenizer,
             defaults,
             sampler: None,
         })
+    }
+
+    /// Trains on texts; the latest value of every metric. What is generated from then on comes from the trained weights.
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses, a loss that is no longer finite.
+    pub fn fit(&mut self, train: &Examples, fit: Fit<'_>) -> Result<Vec<(String, f64)>> {
+        let mut task = match self.trained.take() {
+            Some(task) => task,
+            None => Task::from(Model::build_on(
+                CausalLM::on(self.backbone.clone().into()).in_rust().into(),
+                Preset::from_name(self.backbone.preset_name())?,
+                None,
+                &Compute::cpu(),
+                fit.seed,
+            )?),
+        };
+        let metrics = task.fit(train, fit);
+        let network = &task.model().network;
+        let head: &dyn Any = network.head();
+        if let Some(head) = head.downcast_ref::<CausalLmHead>() {
+            let device = network.device();
+            self.model = LanguageModel::new(network.encoder().clone(), head.clone(), device);
+        }
+        self.trained = Some(task);
+        metrics
+    }
+
+    /// Writes a preset, as [`Task::save_to_preset`] does.
+    ///
+    /// # Errors
+    /// The model was not trained, so that its preset is the one it was opened from; the folder cannot be written.
+    pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
+        match &self.trained {
+            Some(task) => task.save_to_preset(folder),
+            None => Err(Error::Argument(format!(
+                "{} was not trained: what would be saved is that preset itself",
+                self.name
+            ))),
+        }
     }
 
     /// Chooses how tokens are chosen.
@@ -241,9 +211,8 @@ impl CausalLm {
     /// Those of [`Self::generate`].
     pub fn stream(&self, prompt: &str, generate: Generate) -> Result<Stream<'_>> {
         if generate.num_return_sequences != 1 {
-            return Err(Error::Argument(
-                "one text can be streamed at a time: leave num_return_sequences at 1".into(),
-            ));
+            let problem = "one text can be streamed at a time; leave it at 1";
+            return Err(Refusal::of("num_return_sequences", problem).into());
         }
         let mut texts = self.texts(&generate, 1)?;
         texts.add_all(&[self.encode(prompt)?])?;
@@ -274,9 +243,8 @@ impl CausalLm {
     /// An empty text, or one that the tokenizer refuses.
     pub fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
         if prompt.is_empty() {
-            return Err(Error::Argument(
-                "the prompt is empty: give at least one character to go on from".into(),
-            ));
+            let problem = "the prompt is empty: give at least one character to go on from";
+            return Err(Refusal::plain(problem).into());
         }
         let mut encoding = self.tokenizer.encode(prompt, None)?;
         // A template that closes a text would end it before it went on.
@@ -297,7 +265,7 @@ impl CausalLm {
         limits.check()?;
         let vocabulary = self.model.config().vocabulary;
         let stop_tokens = generate
-            .stop_tokens
+            .stop_token_ids
             .resolve(&self.defaults.stop_token_ids, vocabulary)?;
         let penalty = match generate.repetition_penalty {
             Some(penalty) => RepetitionPenalty::new(penalty)?,
@@ -309,7 +277,7 @@ impl CausalLm {
         };
         let count = prompts.saturating_mul(generate.num_return_sequences);
         let width = count.clamp(1, generate.batch_size);
-        let sampler = self.sampler().clone();
+        let sampler = generate.sampler_or(self.sampler())?;
         Ok(Writing {
             texts: Texts::new(&self.model, &self.tokenizer, width, options),
             limits,
@@ -319,7 +287,7 @@ impl CausalLm {
             sampler,
             penalty,
             sequences: generate.num_return_sequences,
-            log_probabilities: generate.log_probabilities,
+            log_probabilities: generate.logprobs,
             prompts: 0,
         })
     }
@@ -327,10 +295,13 @@ impl CausalLm {
     /// Tokens that a text may have: what is asked for, which positions bound, else what the model's file says.
     fn context(&self, wanted: Option<usize>) -> Result<Option<usize>> {
         match (wanted, self.model.config().longest()) {
-            (Some(wanted), Some(positions)) if wanted > positions => Err(Error::Argument(format!(
-                "--context-length: {wanted} is more than the {positions} positions of {}",
-                self.name
-            ))),
+            (Some(wanted), Some(positions)) if wanted > positions => {
+                let problem = format!(
+                    "{wanted} is more than the {positions} positions of {}",
+                    self.name
+                );
+                Err(Refusal::of("context_length", problem).into())
+            }
             (Some(wanted), _) => Ok(Some(wanted)),
             (None, _) => Ok(self.model.context()),
         }
@@ -385,7 +356,10 @@ impl Writing<'_> {
             let added = self.add(prompt);
             added.map_err(|error| match prompts.len() {
                 1 => error,
-                _ => Error::Argument(format!("prompt {}: {error}", number + 1)),
+                _ => Error::Prompt {
+                    number: number + 1,
+                    error: Box::new(error),
+                },
             })?;
         }
         Ok(prompts.len() * self.sequences)

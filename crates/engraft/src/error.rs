@@ -1,5 +1,7 @@
 //! One error for the whole library.
 
+use engraft_component::Refusal;
+
 /// Why something did not work; the sentence says where and what would fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -21,12 +23,38 @@ pub enum Error {
     /// A preset.
     #[error(transparent)]
     Hub(#[from] engraft_hub::Error),
+    /// A file that is written.
+    #[error(transparent)]
+    File(#[from] engraft_files::Error),
     /// A table.
     #[error(transparent)]
     Data(#[from] engraft_data::Error),
     /// An argument.
     #[error("{0}")]
     Argument(String),
+    /// An argument, by its name, or a text that cannot be read.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// One of several prompts.
+    #[error("prompt {number}: {error}")]
+    Prompt {
+        /// Its number, from 1.
+        number: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
+}
+
+impl Error {
+    /// What is refused, where an argument or a prompt of generation is to blame. Its key is the argument's name, or empty.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            Self::Generate(error) => error.refusal(),
+            Self::Prompt { error, .. } => error.refusal(),
+            _ => None,
+        }
+    }
 }
 
 /// A result of this library.

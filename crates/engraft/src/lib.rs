@@ -17,8 +17,8 @@
 //! training loop ([`train`]), tasks, models, data.
 
 mod causal_lm;
-mod classifier;
 mod error;
+mod task;
 
 pub use engraft_component as component;
 pub use engraft_config as config;
@@ -27,19 +27,40 @@ pub use engraft_generate as generate;
 pub use engraft_hub as hub;
 pub use engraft_kernels as kernels;
 pub use engraft_models as models;
+pub use engraft_run as run;
 pub use engraft_tasks as tasks;
 pub use engraft_text as text;
 pub use engraft_train as train;
 
-pub use causal_lm::{CausalLm, Compile, Generate, Score, Stream, Writing};
-pub use classifier::{Fit, Prediction, TextClassifier, TextClassifierBuilder, read_examples};
+pub use causal_lm::{CausalLm, Compile, Score, Stream, Writing};
+pub use engraft_generate::Generate;
 pub use error::{Error, Result};
+pub use task::{
+    Classifies, Embedder, Fit, MaskedLm, Regressor, Task, TaskBuilder, TextClassifier,
+    TokenClassifier, read_examples,
+};
+/// What a classifier says of a text, letter or word.
+pub use tasks::ClassPrediction as Prediction;
 
 /// What most programs need.
 pub mod prelude {
     pub use crate::data::{Examples, Label};
     pub use crate::generate::{Greedy, MinP, Random, Sampler, StopTokens, TopK, TopP};
     pub use crate::{
-        CausalLm, Compile, Error, Fit, Generate, Prediction, TextClassifier, read_examples,
+        CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, Prediction, Regressor,
+        TextClassifier, TokenClassifier, read_examples,
     };
+}
+
+/// The Rust of the README and the guide, which compiles or fails as a test of this documentation.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+
+    #[doc = include_str!("../../../docs/guide/getting-started.md")]
+    mod getting_started {}
+
+    #[doc = include_str!("../../../docs/guide/generation.md")]
+    mod generation {}
 }

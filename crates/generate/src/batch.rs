@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use engraft_component::Refusal;
 use engraft_models::{KeyValueCache, PackedTokens};
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::limits::RowLimits;
 use crate::model::LanguageModel;
 use crate::penalty::{RepetitionPenalty, SeenTokens};
@@ -112,27 +113,28 @@ impl<'m> Batch<'m> {
     /// An empty prompt, ids outside the vocabulary, no room for a new token.
     pub fn add(&mut self, request: Request) -> Result<usize> {
         if request.prompt.is_empty() {
-            return Err(Error::Argument(
-                "the prompt is empty: give at least one token to go on from".into(),
-            ));
+            let problem = "the prompt is empty: give at least one token to go on from";
+            return Err(Refusal::plain(problem).into());
         }
         self.model.check_ids(&request.prompt)?;
         let total = request.prompt.len().saturating_add(request.limits.max_new);
         if let Some(positions) = self.model.config().longest()
             && total > positions
         {
-            return Err(Error::Argument(format!(
+            return Err(Refusal::plain(format!(
                 "{total} tokens are more than the {positions} positions of the model"
-            )));
+            ))
+            .into());
         }
         let number = self.added;
         self.added += 1;
         self.waiting.push_back(Row {
             number,
             tokens: request.prompt.clone(),
-            seen: SeenTokens::new(match request.penalty.is_none() {
-                true => &[],
-                false => &request.prompt,
+            seen: SeenTokens::new(if request.penalty.is_none() {
+                &[]
+            } else {
+                &request.prompt
             }),
             request,
         });
@@ -171,9 +173,10 @@ impl<'m> Batch<'m> {
         for (slot, row) in self.slots.iter().enumerate() {
             let Some(row) = row else { continue };
             let kept = self.cache.length(slot);
-            match kept == 0 || self.model.reads_anew_at(row.tokens.len()) {
-                true => whole.push(slot),
-                false => next.push(slot),
+            if kept == 0 || self.model.reads_anew_at(row.tokens.len()) {
+                whole.push(slot)
+            } else {
+                next.push(slot)
             }
         }
         let mut tokens = Vec::with_capacity(whole.len() + next.len());
@@ -254,9 +257,10 @@ impl Row {
         let new = self.tokens.len() - request.prompt.len();
         let limits = request.limits;
         limits.forbid_early_stops(new, &request.stop_tokens, logits);
-        let draw = match request.sampler.draws() {
-            true => request.seed.draw(self.tokens.len() as u64),
-            false => 0.0,
+        let draw = if request.sampler.draws() {
+            request.seed.draw(self.tokens.len() as u64)
+        } else {
+            0.0
         };
         let id = request.sampler.choose(logits, draw)?;
         let log_probability = plain

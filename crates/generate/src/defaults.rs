@@ -15,7 +15,7 @@ use crate::sampler::{Greedy, Sampler, TopK};
 pub struct Defaults {
     /// How tokens are chosen.
     pub sampler: Sampler,
-    /// The tokens that end a text: what `--stop-token-ids auto` means.
+    /// The tokens that end a text: what [`StopTokens::Auto`](crate::StopTokens::Auto) means.
     pub stop_token_ids: Vec<u32>,
     /// What tokens lose that are already there, if anything.
     pub repetition_penalty: Option<RepetitionPenalty>,
@@ -61,9 +61,10 @@ impl Defaults {
         });
         Ok(Self {
             sampler: config.sampler(file)?,
-            stop_token_ids: match config.eos_token_id.is_empty() {
-                true => end_tokens(),
-                false => config.eos_token_id.clone(),
+            stop_token_ids: if config.eos_token_id.is_empty() {
+                end_tokens()
+            } else {
+                config.eos_token_id.clone()
             },
             repetition_penalty: penalty.transpose()?.filter(|penalty| !penalty.is_none()),
             limits: config.limits(),

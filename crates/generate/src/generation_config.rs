@@ -88,16 +88,16 @@ impl GenerationConfig {
             seed,
             temperature,
         };
-        Sampler::from(chain.clone()).check().map_err(|error| {
-            let message = error.to_string();
-            let told = message.strip_prefix("sampler chain: ").unwrap_or(&message);
-            let (key, reason) = told.split_once(": ").unwrap_or(("", told));
-            Error::Preset {
-                file: file.to_owned(),
-                key: key.to_owned(),
-                reason: reason.to_owned(),
-            }
-        })?;
+        if let Err(error) = Sampler::from(chain.clone()).check() {
+            return Err(match error.refusal() {
+                Some(refusal) => Error::Preset {
+                    file: file.to_owned(),
+                    key: refusal.key.clone(),
+                    reason: refusal.problem.clone(),
+                },
+                None => error,
+            });
+        }
         // One rule alone is the sampler of that name. Not so top_p, whose reference looks at all tokens' probabilities only without top_k.
         Ok(match (top_k, top_p, min_p) {
             (None, None, None) => Random { seed, temperature }.into(),

@@ -1,6 +1,6 @@
 //! From prompts to text: continuous batching, samplers, penalties, limits, stop conditions and incremental decoding.
 //!
-//! A [`LanguageModel`] is a decoder with its head; a [`Batch`] lets many texts go on in it together, each as it would alone, and [`Texts`]
+//! [`Generate`] is all that can be asked for, by one definition for Rust, YAML and the command line. A [`LanguageModel`] is a decoder with its head; a [`Batch`] lets many texts go on in it together, each as it would alone, and [`Texts`]
 //! turn their tokens into text as they come. The rest knows of no model: a [`Sampler`] reads a row of logits, a [`RowSeed`] draws by the row's own seed and position, [`Limits`] say
 //! how long a row may grow, [`StopTokens`] and [`StopStrings`] when it ends before, and [`RowText`] turns its ids into text that can be shown
 //! as it comes. [`Defaults`] are what a preset itself says of all this.
@@ -8,10 +8,10 @@
 mod batch;
 mod defaults;
 mod error;
-mod flags;
 mod generation_config;
 mod limits;
 mod model;
+mod options;
 mod penalty;
 mod pieces;
 #[cfg(test)]
@@ -23,11 +23,11 @@ mod texts;
 
 pub use batch::{Batch, End, Request, Token};
 pub use defaults::Defaults;
-pub use error::{Error, Result};
-pub use flags::SamplerFlags;
+pub use error::{Conflict, Error, Result};
 pub use generation_config::{GENERATION_CONFIG, GenerationConfig};
 pub use limits::{DEFAULT_MAX_LENGTH, Limits, RowLimits};
 pub use model::LanguageModel;
+pub use options::Generate;
 pub use penalty::{RepetitionPenalty, SeenTokens};
 pub use pieces::RowText;
 pub use sampler::{Chain, Greedy, MinP, Random, Sampler, TopK, TopP, log_probability};

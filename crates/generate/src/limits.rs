@@ -1,6 +1,8 @@
 //! How long a row may grow.
 
-use crate::error::{Error, Result};
+use engraft_component::Refusal;
+
+use crate::error::{Error, Names, Result};
 
 /// The length of a row, prompt included, where nothing else is said: KerasHub's `sequence_length` of generation.
 pub const DEFAULT_MAX_LENGTH: usize = 1024;
@@ -35,26 +37,32 @@ impl Limits {
     /// # Errors
     /// Two limits at once, one of 0, or a least number above the largest.
     pub fn check(&self) -> Result<()> {
-        let refuse = |message: String| Err(Error::Argument(message));
         match (self.max_length, self.max_new_tokens) {
-            (Some(total), Some(new)) => {
-                return refuse(format!(
-                    "--max-length {total} and --max-new-tokens {new} both limit the text; give one of them"
-                ));
+            (Some(total), Some(new)) => Err(Error::conflict("max_length", move |name| {
+                let (length, new_tokens) = (name("max_length"), name("max_new_tokens"));
+                format!(
+                    "{length} {total} and {new_tokens} {new} both limit the text; give one of them"
+                )
+            })),
+            (Some(0), _) => Err(Error::expected("max_length", "at least 1", 0)),
+            (_, Some(0)) => Err(Error::expected("max_new_tokens", "at least 1", 0)),
+            (_, Some(most)) if most < self.min_new_tokens => {
+                Err(self.too_few(move |name| format!("{} {most}", name("max_new_tokens"))))
             }
-            (Some(0), _) => return refuse("--max-length: expected at least 1, found 0".to_owned()),
-            (_, Some(0)) => {
-                return refuse("--max-new-tokens: expected at least 1, found 0".to_owned());
-            }
-            _ => {}
-        }
-        match self.max_new_tokens {
-            Some(most) if most < self.min_new_tokens => refuse(format!(
-                "--min-new-tokens {} is more than --max-new-tokens {most}",
-                self.min_new_tokens
-            )),
             _ => Ok(()),
         }
+    }
+
+    /// That `min_new_tokens` is more than something.
+    fn too_few(&self, most: impl Fn(Names<'_>) -> String + Send + Sync + 'static) -> Error {
+        let least = self.min_new_tokens;
+        Error::conflict("min_new_tokens", move |name| {
+            format!(
+                "{} {least} is more than {}",
+                name("min_new_tokens"),
+                most(name)
+            )
+        })
     }
 
     /// The same where what is not given is taken from a preset's `defaults`. A limit of either kind that is given replaces both.
@@ -84,18 +92,18 @@ impl Limits {
     /// less than `min_new_tokens` wants.
     pub fn of_row(&self, prompt: usize, context: Option<usize>) -> Result<RowLimits> {
         self.check()?;
-        let refuse = |message: String| Err(Error::Argument(message));
         if prompt == 0 {
-            return refuse(
-                "the prompt is empty, and the tokenizer adds no start token; give at least one token to go on from"
-                    .to_owned(),
-            );
+            return Err(Refusal::plain(
+                "the prompt is empty, and the tokenizer adds no start token; give at least one token to go on from",
+            )
+            .into());
         }
         let room = match context {
             Some(context) if prompt >= context => {
-                return refuse(format!(
+                return Err(Refusal::plain(format!(
                     "the prompt has {prompt} tokens, which leaves no room in the model's context of {context}; shorten it"
-                ));
+                ))
+                .into());
             }
             Some(context) => context - prompt,
             None => usize::MAX,
@@ -103,37 +111,39 @@ impl Limits {
         let wanted = match (self.max_new_tokens, self.max_length) {
             (Some(new), _) => new,
             (None, Some(total)) if prompt >= total => {
-                return refuse(format!(
-                    "the prompt has {prompt} tokens, and --max-length {total} counts them; give more, or use --max-new-tokens"
-                ));
+                return Err(Error::conflict("max_length", move |name| {
+                    let (length, new_tokens) = (name("max_length"), name("max_new_tokens"));
+                    format!(
+                        "the prompt has {prompt} tokens, and {length} {total} counts them; give more, or use {new_tokens}"
+                    )
+                }));
             }
             (None, Some(total)) => total - prompt,
             (None, None) if prompt >= DEFAULT_MAX_LENGTH => {
-                return refuse(format!(
-                    "the prompt has {prompt} tokens, and texts have at most {DEFAULT_MAX_LENGTH} in all by default; \
-                     give --max-length or --max-new-tokens"
-                ));
+                return Err(Error::conflict("max_length", move |name| {
+                    let (length, new_tokens) = (name("max_length"), name("max_new_tokens"));
+                    format!(
+                        "the prompt has {prompt} tokens, and texts have at most {DEFAULT_MAX_LENGTH} in all by default; \
+                         give {length} or {new_tokens}"
+                    )
+                }));
             }
             (None, None) => DEFAULT_MAX_LENGTH - prompt,
         };
         let max_new = wanted.min(room);
         if max_new < self.min_new_tokens {
-            let (least, rest) = (
-                self.min_new_tokens,
-                format!("the prompt of {prompt} tokens"),
-            );
-            return refuse(match (self.max_length, wanted > room) {
-                (_, true) => format!(
-                    "--min-new-tokens {least} is more than the {room} that {rest} leaves in the model's context"
-                ),
-                (Some(total), false) => format!(
-                    "--min-new-tokens {least} is more than the {max_new} that {rest} leaves below --max-length {total}"
-                ),
-                (None, false) => format!(
-                    "--min-new-tokens {least} is more than the {max_new} that {rest} leaves of the default length \
-                     {DEFAULT_MAX_LENGTH}; give --max-new-tokens"
-                ),
-            });
+            let (total, by_context) = (self.max_length, wanted > room);
+            return Err(self.too_few(move |name| {
+                let left = format!("the {max_new} that the prompt of {prompt} tokens leaves");
+                match (total, by_context) {
+                    (_, true) => format!("{left} in the model's context"),
+                    (Some(total), false) => format!("{left} below {} {total}", name("max_length")),
+                    (None, false) => format!(
+                        "{left} of the default length {DEFAULT_MAX_LENGTH}; give {}",
+                        name("max_new_tokens")
+                    ),
+                }
+            }));
         }
         let explicit = self.max_length.is_some() || self.max_new_tokens.is_some();
         Ok(RowLimits {
@@ -210,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn conflicts_are_named_by_their_flags() {
+    fn conflicts_name_arguments_as_whoever_reads_them_writes_them() {
         let both = Limits {
             max_length: Some(64),
             max_new_tokens: Some(8),
@@ -218,8 +228,17 @@ mod tests {
         };
         assert_eq!(
             refusal(both, 5, 100),
+            "max_length 64 and max_new_tokens 8 both limit the text; give one of them"
+        );
+        let Err(Error::Conflict(conflict)) = both.check() else {
+            panic!("two limits at once");
+        };
+        assert_eq!(
+            conflict.say(|name| format!("--{}", name.replace('_', "-"))),
             "--max-length 64 and --max-new-tokens 8 both limit the text; give one of them"
         );
+        let error = both.check().unwrap_err();
+        assert_eq!(error.refusal().unwrap().key, "max_length");
         let least = Limits {
             max_new_tokens: Some(8),
             min_new_tokens: 9,
@@ -227,7 +246,7 @@ mod tests {
         };
         assert_eq!(
             refusal(least, 5, 100),
-            "--min-new-tokens 9 is more than --max-new-tokens 8"
+            "min_new_tokens 9 is more than max_new_tokens 8"
         );
         for zero in [
             Limits {
@@ -251,7 +270,7 @@ mod tests {
         };
         assert_eq!(
             refusal(total, 64, 100),
-            "the prompt has 64 tokens, and --max-length 64 counts them; give more, or use --max-new-tokens"
+            "the prompt has 64 tokens, and max_length 64 counts them; give more, or use max_new_tokens"
         );
         assert_eq!(
             refusal(NONE, 100, 100),
@@ -264,7 +283,7 @@ mod tests {
             min_new_tokens: 50,
             ..limits
         };
-        assert!(refusal(at_least(total), 20, 100).ends_with("leaves below --max-length 64"));
+        assert!(refusal(at_least(total), 20, 100).ends_with("leaves below max_length 64"));
         assert!(
             refusal(at_least(NONE), 60, 100)
                 .ends_with("the 40 that the prompt of 60 tokens leaves in the model's context")

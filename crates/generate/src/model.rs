@@ -1,6 +1,7 @@
 //! A decoder with its head, ready to write.
 
 use burn::tensor::{DType, Device, Tensor};
+use engraft_component::Refusal;
 use engraft_kernels::{ClassTargets, Key};
 use engraft_models::{
     CausalLmHead, Checkpoint, Initial, KeyValueCache, Mode, PackedTokens, TokenBatch, Transformer,
@@ -59,10 +60,11 @@ impl LanguageModel {
     pub fn check_ids(&self, ids: &[u32]) -> Result<()> {
         let vocabulary = self.config().vocabulary;
         match ids.iter().find(|&&id| id as usize >= vocabulary) {
-            Some(id) => Err(Error::Argument(format!(
+            Some(id) => Err(Refusal::plain(format!(
                 "the token id {id} is outside the model's vocabulary, which ends at {}",
                 vocabulary.saturating_sub(1)
-            ))),
+            ))
+            .into()),
             None => Ok(()),
         }
     }
@@ -76,10 +78,11 @@ impl LanguageModel {
         if let Some(longest) = self.config().longest()
             && ids.len() > longest
         {
-            return Err(Error::Argument(format!(
+            return Err(Refusal::plain(format!(
                 "the text has {} tokens, more than the {longest} positions of the model",
                 ids.len()
-            )));
+            ))
+            .into());
         }
         if ids.len() < 2 {
             return Ok(Vec::new());
@@ -95,9 +98,12 @@ impl LanguageModel {
         let (_, losses) = self.head.loss(hidden, &self.decoder, targets);
         let losses: Vec<f32> = losses.into_data().iter::<f32>().collect();
         let (losses, _) = losses.as_chunks::<2>();
-        let score = |[loss, _]: &[f32; 2]| match loss.is_nan() {
-            true => Err(Error::Logits("is not a number (NaN)")),
-            false => Ok(-f64::from(*loss)),
+        let score = |[loss, _]: &[f32; 2]| {
+            if loss.is_nan() {
+                Err(Error::Logits("is not a number (NaN)"))
+            } else {
+                Ok(-f64::from(*loss))
+            }
         };
         losses.iter().map(score).collect()
     }
@@ -125,9 +131,10 @@ impl LanguageModel {
         let batch = TokenBatch::continued(tokens, starts, self.config(), &self.device);
         let mut read = || {
             let hidden = self.decoder.forward_cached(&batch, slots, cache);
-            let hidden = match hidden.dims()[0] == slots.len() {
-                true => hidden,
-                false => batch.last(hidden),
+            let hidden = if hidden.dims()[0] == slots.len() {
+                hidden
+            } else {
+                batch.last(hidden)
             };
             self.logits(hidden)
         };

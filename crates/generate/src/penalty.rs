@@ -27,7 +27,7 @@ impl RepetitionPenalty {
             Ok(Self(single))
         } else {
             Err(Error::expected(
-                "--repetition-penalty",
+                "repetition_penalty",
                 "a number above 0 (1 for none)",
                 penalty,
             ))
@@ -43,9 +43,10 @@ impl RepetitionPenalty {
     pub fn apply(self, logits: &mut [f32], seen: &SeenTokens) {
         for &id in &seen.ids {
             if let Some(logit) = usize::try_from(id).ok().and_then(|id| logits.get_mut(id)) {
-                *logit = match *logit < 0.0 {
-                    true => *logit * self.0,
-                    false => *logit / self.0,
+                *logit = if *logit < 0.0 {
+                    *logit * self.0
+                } else {
+                    *logit / self.0
                 };
             }
         }
@@ -119,7 +120,7 @@ mod tests {
             assert_eq!(
                 message,
                 format!(
-                    "--repetition-penalty: expected a number above 0 (1 for none), found {wrong}"
+                    "repetition_penalty: expected a number above 0 (1 for none), found {wrong}"
                 )
             );
         }

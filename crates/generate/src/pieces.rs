@@ -117,9 +117,10 @@ impl<'a> RowText<'a> {
         match waiting.strip_prefix(&end).filter(|_| is_end) {
             Some(generated) => {
                 let generated = self.stop.push(generated);
-                match self.strip_prompt {
-                    true => generated,
-                    false => end + &generated,
+                if self.strip_prompt {
+                    generated
+                } else {
+                    end + &generated
                 }
             }
             None => self.stop.push(&waiting),

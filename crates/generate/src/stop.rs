@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use engraft_component::{Context, FromNode, Kind, Node, Refusal};
+
 use crate::error::{Error, Result};
 
 /// Which tokens end a row, as the user says it.
@@ -16,28 +18,36 @@ pub enum StopTokens {
     Ids(Vec<u32>),
 }
 
-impl StopTokens {
-    /// Reads `none`, `auto`, or ids such as `1,2`.
-    ///
-    /// # Errors
-    /// Any other text, naming the flag.
-    pub fn parse(text: &str) -> Result<Self> {
-        match text.trim() {
-            "none" => Ok(Self::None),
-            "auto" => Ok(Self::Auto),
-            ids => {
-                let ids: Result<Vec<u32>, _> = ids.split(',').map(|id| id.trim().parse()).collect();
-                ids.map(Self::Ids).map_err(|_| {
-                    Error::expected(
-                        "--stop-token-ids",
-                        "none, auto, or token ids such as 1,2",
-                        format!("{text:?}"),
-                    )
-                })
-            }
+/// `none`, `auto`, a list of ids, or ids in one word such as `1,2`.
+impl FromNode for StopTokens {
+    fn from_node(node: &Node, cx: &mut Context) -> Result<Self, Refusal> {
+        if node.as_list().is_some() {
+            return Vec::from_node(node, cx).map(Self::Ids);
+        }
+        let ids = match node.as_text().map(str::trim) {
+            Some("none") => return Ok(Self::None),
+            Some("auto") => return Ok(Self::Auto),
+            Some(ids) => ids.split(',').map(|id| id.trim().parse().ok()).collect(),
+            None => None,
+        };
+        ids.map(Self::Ids)
+            .ok_or_else(|| cx.expected(node, "none, auto, or token ids such as 1,2"))
+    }
+
+    fn to_node(&self) -> Node {
+        match self {
+            Self::None => Node::text("none"),
+            Self::Auto => Node::text("auto"),
+            Self::Ids(ids) => ids.to_node(),
         }
     }
 
+    fn kind() -> Kind {
+        Kind::OneOf(vec![Kind::Words(vec!["none", "auto"]), Vec::<u32>::kind()])
+    }
+}
+
+impl StopTokens {
     /// The ids that end a row, where `auto` are the model's own; sorted, each once.
     ///
     /// # Errors
@@ -50,7 +60,7 @@ impl StopTokens {
                 let is_outside = |id: &&u32| usize::try_from(**id).is_ok_and(|id| id >= vocabulary);
                 if let Some(id) = ids.iter().find(is_outside) {
                     return Err(Error::expected(
-                        "--stop-token-ids",
+                        "stop_token_ids",
                         &format!("ids below the vocabulary's size {vocabulary}"),
                         id,
                     ));
@@ -84,10 +94,11 @@ impl StopStrings {
         let strings = strings.into_iter().map(|string| {
             let string = string.as_ref();
             if string.is_empty() {
-                return Err(Error::Argument(
-                    "--stop: an empty string would end every text before it began; give at least one character"
-                        .to_owned(),
-                ));
+                return Err(Refusal::of(
+                    "stop",
+                    "an empty string would end every text before it began; give at least one character",
+                )
+                .into());
             }
             Ok(StopString::new(string.as_bytes()))
         });
@@ -208,6 +219,7 @@ impl StopMatcher {
 
 #[cfg(test)]
 mod tests {
+    use engraft_component::{decode, read_yaml};
     use proptest::prelude::*;
 
     use super::*;
@@ -280,27 +292,40 @@ mod tests {
     fn an_empty_stop_string_is_refused() {
         let error = StopStrings::new(["a", ""]).unwrap_err();
         assert!(
-            error.to_string().starts_with("--stop: an empty string"),
+            error.to_string().starts_with("stop: an empty string"),
             "{error}"
         );
     }
 
     #[test]
     fn stop_tokens_are_read_and_resolved() {
-        assert_eq!(StopTokens::parse("none").unwrap(), StopTokens::None);
-        assert_eq!(StopTokens::parse(" auto ").unwrap(), StopTokens::Auto);
-        let ids = StopTokens::parse("7, 2,7").unwrap();
+        let read = |yaml: &str| {
+            let node = read_yaml(yaml.as_bytes(), "f.yaml").unwrap();
+            decode::<StopTokens>(&node).map(|(tokens, _)| tokens)
+        };
+        assert_eq!(read("none").unwrap(), StopTokens::None);
+        assert_eq!(read("' auto '").unwrap(), StopTokens::Auto);
+        let ids = read("7, 2,7").unwrap();
+        for yaml in ["[7, 2, 7]", "'7,2,7'"] {
+            assert_eq!(read(yaml).unwrap(), ids);
+        }
+        assert_eq!(read("7").unwrap(), StopTokens::Ids(vec![7]));
+        for tokens in [StopTokens::None, StopTokens::Auto, ids.clone()] {
+            assert_eq!(decode::<StopTokens>(&tokens.to_node()).unwrap().0, tokens);
+        }
         assert_eq!(ids.resolve(&[1], 10).unwrap(), [2, 7]);
         assert_eq!(StopTokens::Auto.resolve(&[3, 1], 10).unwrap(), [1, 3]);
         assert!(StopTokens::None.resolve(&[1], 10).unwrap().is_empty());
         assert_eq!(
-            StopTokens::parse("1,x").unwrap_err().to_string(),
-            "--stop-token-ids: expected none, auto, or token ids such as 1,2, found \"1,x\""
+            read("1,x").unwrap_err().to_string(),
+            "f.yaml:1: expected none, auto, or token ids such as 1,2, found \"1,x\""
         );
-        assert!(StopTokens::parse("").is_err());
+        for wrong in ["''", "null", "[1, x]", "{a: 1}"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
         assert_eq!(
             ids.resolve(&[], 7).unwrap_err().to_string(),
-            "--stop-token-ids: expected ids below the vocabulary's size 7, found 7"
+            "stop_token_ids: expected ids below the vocabulary's size 7, found 7"
         );
     }
 }

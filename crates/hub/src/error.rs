@@ -36,25 +36,9 @@ pub enum Error {
         looked_for: PathBuf,
     },
 
-    /// An operation of the file system that failed.
-    #[error("cannot {action} {}: {source}{}", path.display(), remedy(source))]
-    Io {
-        /// What was being done, as a verb: "read", "write".
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-
-    /// A path that cannot be written to, for a reason that can be told before trying.
-    #[error("cannot write {}: {reason}", path.display())]
-    Unwritable {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why, and what would do.
-        reason: String,
-    },
+    /// A file or folder that cannot be read or written.
+    #[error(transparent)]
+    File(#[from] engraft_files::Error),
 
     /// A file that the preset must have and does not.
     #[error("{preset} has no {file}; {hint}")]
@@ -148,12 +132,8 @@ pub enum Error {
 impl Error {
     /// A failure of the file system while doing `action` to `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-        let path = path.to_path_buf();
-        move |source| Error::Io {
-            action,
-            path,
-            source,
-        }
+        let failed = engraft_files::Error::io(action, path);
+        move |source| failed(source).into()
     }
 
     /// Invalid JSON in `file`.
@@ -167,17 +147,5 @@ impl Error {
             column: error.column(),
             reason: reason.to_owned(),
         }
-    }
-}
-
-/// What the user can do about the failures of the file system that they meet most.
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free some space, or name a place on another disk"
-        }
-        io::ErrorKind::PermissionDenied => "; check its permissions, or name another place",
-        io::ErrorKind::ReadOnlyFilesystem => "; name a place that can be written to",
-        _ => "",
     }
 }

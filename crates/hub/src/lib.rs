@@ -2,7 +2,7 @@
 //!
 //! A [`Handle`] names a preset (built in, a folder, or a repository in the local Hugging Face cache), a [`Preset`] is one
 //! that has been found and whose files can be read, and [`Weights`] are its tensors, memory-mapped, from safetensors files or
-//! PyTorch's own, of which nothing is ever run. [`LoadReport`] says how they fitted a model. [`write_safetensors`] and [`atomic`] write files that are complete or absent.
+//! PyTorch's own, of which nothing is ever run. [`LoadReport`] says how they fitted a model. [`write_safetensors`] writes files that are complete or absent.
 //!
 //! ```
 //! let preset = engraft_hub::Preset::from_name("sapiens_vh")?;
@@ -13,7 +13,6 @@
 //! # Ok::<(), engraft_hub::Error>(())
 //! ```
 
-pub mod atomic;
 mod builtin;
 mod bytes;
 mod contents;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use engraft_files::atomic::Writer;
 use safetensors::Dtype;
 use serde_json::{Map, Value, json};
 
-use crate::atomic::Writer;
 use crate::header::NOTES;
 use crate::{Error, Result};
 
@@ -59,7 +59,7 @@ impl TensorData<'_> {
         match self {
             TensorData::F32(numbers) => write_numbers(file, numbers, |number| number.to_le_bytes()),
             TensorData::I64(numbers) => write_numbers(file, numbers, |number| number.to_le_bytes()),
-            TensorData::Bytes { bytes, .. } => file.put(bytes),
+            TensorData::Bytes { bytes, .. } => Ok(file.put(bytes)?),
         }
     }
 }
@@ -92,7 +92,7 @@ pub fn write_safetensors<'a>(
     for tensor in &tensors {
         tensor.data.write(&mut file)?;
     }
-    file.commit()
+    Ok(file.commit()?)
 }
 
 fn check(tensors: &[TensorToWrite<'_>]) -> Result<()> {

@@ -16,16 +16,19 @@ mod segments;
 mod tensor;
 #[cfg(test)]
 mod twins;
+mod wiring;
 
 pub use attention::{Attention, Buckets, CachedAttention, Mask, ScoreBias};
 pub use disentangled::{Disentangled, LogBuckets};
-pub use ops::Kernels;
+pub use ops::{
+    Kernels, add_low_rank, cross_entropy, gated, gather_rows, gelu, layer_norm, rms_norm, rotary,
+    segment_max, segment_mean, shift_rows, silu,
+};
 pub use random::{Dropout, Key};
 pub use segments::Segments;
 pub use tensor::{
-    adamw_step, add_low_rank, attention, cached_attention, cross_entropy, disentangled_attention,
-    dropout, gated, gather_rows, gelu, grouped_linear, layer_norm, linear, linear_cross_entropy,
-    rms_norm, rotary, segment_max, segment_mean, shift_rows, silu, sum_squares, write_rows,
+    adamw_step, attention, cached_attention, disentangled_attention, dropout, grouped_linear,
+    linear, linear_cross_entropy, sum_squares, write_rows,
 };
 
 /// Which formula of the Gaussian error linear unit.

@@ -1,49 +1,6 @@
-//! Randomness as a function: every draw is computed from a key and a place, nothing is remembered.
-//!
-//! A [`Key`] is derived step by step from the seed and the coordinates of a draw (stream, epoch, step, micro-batch, layer, ...). A run that
-//! resumes in the middle therefore draws what it would have drawn, whatever was drawn before and on however many threads.
+//! Dropout as a function of a [`Key`]: which elements are zeroed depends on their places, and nothing is remembered.
 
-/// A place in the tree of random draws.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key(u64);
-
-/// The fractional part of the golden ratio, the usual odd constant of Weyl sequences.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection whose every output bit depends on every input bit.
-const fn mix(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
-impl Key {
-    /// The root of all draws of a run.
-    pub const fn new(seed: u64) -> Self {
-        Self(mix(seed.wrapping_add(GOLDEN)))
-    }
-
-    /// The key one level deeper, at `coordinate`.
-    pub const fn with(self, coordinate: u64) -> Self {
-        Self(mix(self.0 ^ mix(coordinate.wrapping_add(GOLDEN))))
-    }
-
-    /// 64 uniform bits for draw number `index` under this key.
-    pub const fn bits(self, index: u64) -> u64 {
-        self.with(index).0
-    }
-
-    /// A number uniform in `[0, 1)` for draw number `index`.
-    pub fn uniform(self, index: u64) -> f64 {
-        (self.bits(index) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// A standard normal number for draw number `index`, by the transform of Box and Muller.
-    pub fn normal(self, index: u64) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform(2 * index)).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform(2 * index + 1)).cos()
-    }
-}
+pub use engraft_random::Key;
 
 /// Zeroes a share of the elements and scales the others up, so that the expectation stays.
 ///
@@ -74,7 +31,7 @@ impl Dropout {
     /// What the elements of `row` have in common.
     #[inline(always)]
     pub(crate) fn row(self, row: usize) -> u32 {
-        self.key.with(row as u64).0 as u32
+        self.key.bits(row as u64) as u32
     }
 
     /// 0 or the scale, for one element of a row: 32 bits are cheap to draw for 27 million elements a step.
@@ -104,29 +61,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_depend_on_every_coordinate_and_on_their_order() {
-        let root = Key::new(7);
+    fn draws_never_change_between_versions() {
+        let key = Key::new(42);
+        assert_eq!(Key::new(0).bits(0), 0);
+        assert_eq!(key.with(3).with(u64::MAX).bits(7), 0x31fe_f745_5bda_7d2e);
+        assert_eq!(key.with(1).uniform(5), 0.408_412_597_096_899_6);
+        let normal = key.with(1).normal(5);
+        assert!((normal - 0.248_611_335_039_807_7).abs() < 1e-15, "{normal}");
+        let mask = Dropout { rate: 0.5, key }.mask(2, 8);
         assert_eq!(
-            root.with(1).with(2).bits(3),
-            Key::new(7).with(1).with(2).bits(3)
-        );
-        assert_ne!(root.with(1).with(2), root.with(2).with(1));
-        assert_ne!(root.with(0), root);
-        assert_ne!(Key::new(0).bits(0), Key::new(1).bits(0));
-    }
-
-    #[test]
-    fn uniform_and_normal_draws_have_their_moments() {
-        let key = Key::new(3);
-        let n = 200_000;
-        let uniform: f64 = (0..n).map(|i| key.uniform(i)).sum::<f64>() / n as f64;
-        let normals: Vec<f64> = (0..n).map(|i| key.with(1).normal(i)).collect();
-        let mean = normals.iter().sum::<f64>() / n as f64;
-        let variance = normals.iter().map(|x| x * x).sum::<f64>() / n as f64;
-        assert!((uniform - 0.5).abs() < 3e-3, "{uniform}");
-        assert!(
-            mean.abs() < 1e-2 && (variance - 1.0).abs() < 2e-2,
-            "{mean} {variance}"
+            mask,
+            [
+                2.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 2.0, 0.0, 0.0, 2.0, 0.0, 2.0, 0.0, 0.0, 2.0
+            ]
         );
     }
 

@@ -1,13 +1,14 @@
-//! The operations on Burn's `Tensor`, for the crates above.
+//! The operations on Burn's `Tensor`, for the crates above, where there is more to them than handing tensors over: inputs that are checked
+//! or may be absent, several results, tensors of any rank. The table in `ops` makes the others.
 
 use std::sync::Arc;
 
 use burn::backend::Dispatch;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
 use crate::{
-    AdamWStep, Attention, CachedAttention, ClassTargets, Disentangled, Dropout, GateActivation,
-    Gelu, Kernels, LinearCrossEntropy, LowRank, RotaryLayout, ScoreBias, Segments,
+    AdamWStep, Attention, CachedAttention, Disentangled, Dropout, Kernels, LinearCrossEntropy,
+    ScoreBias, Segments,
 };
 
 /// Attention of each sequence to its own keys, as one node of the graph: scores are recomputed in the backward pass, nothing of their size is kept.
@@ -153,130 +154,9 @@ pub fn grouped_linear(input: Tensor<2>, weights: Tensor<3>, groups: Segments) ->
     ))
 }
 
-/// `base + scale * dropout(x) A^T B^T`, the output of a linear layer with its low-rank update: `base` is `[rows, out]`, `input` (x)
-/// `[rows, in]`, `down` (A) `[rank, in]` and `up` (B) `[out, rank]`, as PEFT stores them.
-///
-/// # Panics
-/// If the sizes do not fit or one of them, other than the rows, is 0.
-pub fn add_low_rank(
-    base: Tensor<2>,
-    input: Tensor<2>,
-    down: Tensor<2>,
-    up: Tensor<2>,
-    call: LowRank,
-) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::add_low_rank(
-        base.into_dispatch(),
-        input.into_dispatch(),
-        down.into_dispatch(),
-        up.into_dispatch(),
-        call,
-    ))
-}
-
-/// `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the last dimension of `[rows, dim]`.
-pub fn layer_norm(input: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::layer_norm(
-        input.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        epsilon as f32,
-    ))
-}
-
-/// `x / sqrt(mean(x²) + epsilon) * weight` over the last dimension of `[rows, dim]` (Zhang and Sennrich, arXiv 1910.07467).
-pub fn rms_norm(input: Tensor<2>, weight: Tensor<1>, epsilon: f64) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::rms_norm(
-        input.into_dispatch(),
-        weight.into_dispatch(),
-        epsilon as f32,
-    ))
-}
-
-/// Rotary positions (Su et al., arXiv 2104.09864): each pair of channels of each head turns by its angle at the row's position.
-///
-/// `input` is `[tokens, heads * dim]`; `cos` and `sin` are `[tokens, rotary_dim / 2]` and get no gradient. The first
-/// `rotary_dim` channels of a head turn, the others stay. A pair `(x, y)` becomes `(x cos - y sin, y cos + x sin)`.
-///
-/// # Panics
-/// If there are not as many rows of angles as tokens, or more angles than pairs of channels.
-pub fn rotary(
-    input: Tensor<2>,
-    cos: Tensor<2>,
-    sin: Tensor<2>,
-    heads: usize,
-    layout: RotaryLayout,
-) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::rotary(
-        input.into_dispatch(),
-        cos.into_dispatch(),
-        sin.into_dispatch(),
-        heads,
-        layout,
-    ))
-}
-
-/// `x σ(x)`, the sigmoid linear unit, element by element.
-pub fn silu(input: Tensor<2>) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as Kernels>::silu(input.into_dispatch()))
-}
-
-/// `activation(gate) * up`, element by element: the middle of a gated feed-forward layer (Shazeer, arXiv 2002.05202).
-pub fn gated(gate: Tensor<2>, up: Tensor<2>, activation: GateActivation) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::gated(
-        gate.into_dispatch(),
-        up.into_dispatch(),
-        activation,
-    ))
-}
-
-/// The Gaussian error linear unit, element by element.
-pub fn gelu(input: Tensor<2>, kind: Gelu) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as Kernels>::gelu(input.into_dispatch(), kind))
-}
-
-/// Rows of `table` `[count, dim]` by number: `[rows, dim]`. The table's gradient adds up in row order.
-pub fn gather_rows(table: Tensor<2>, rows: Tensor<1, Int>) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::gather_rows(
-        table.into_dispatch(),
-        rows.into_dispatch(),
-    ))
-}
-
-/// `[rows, dim]` with each row replaced by the one `offset` rows further on in the same segment, zeros where there is none: what a
-/// convolution over a sequence is summed from.
-pub fn shift_rows(input: Tensor<2>, segments: Segments, offset: isize) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::shift_rows(
-        input.into_dispatch(),
-        segments,
-        offset,
-    ))
-}
-
-/// The mean of each segment's rows, `[segments, dim]`; zeros for an empty segment.
-pub fn segment_mean(input: Tensor<2>, segments: Segments) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::segment_mean(input.into_dispatch(), segments))
-}
-
-/// The maximum of each segment's rows, column by column, `[segments, dim]`; zeros for an empty segment.
-/// The gradient goes to the first row that holds the maximum.
-pub fn segment_max(input: Tensor<2>, segments: Segments) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::segment_max(input.into_dispatch(), segments))
-}
-
-/// The sum over rows of weight times cross-entropy, `[1]`, from logits `[rows, classes]`; divide by the weights' sum for the mean.
-///
-/// The sum runs in double precision in row order.
-pub fn cross_entropy(logits: Tensor<2>, targets: ClassTargets) -> Tensor<1> {
-    Tensor::from_dispatch(Dispatch::cross_entropy(
-        logits.into_dispatch(),
-        Arc::new(targets),
-    ))
-}
-
-/// [`cross_entropy`] of `hidden projection^T` as one node of the graph, in chunks of rows: neither the logits `[rows, classes]` nor their
-/// gradient ever exist as a whole. At most 32 MiB of logits are held at a time (or those of 16 rows), in the backward pass, which computes
-/// them again, as in the forward pass.
+/// [`cross_entropy`](crate::cross_entropy) of `hidden projection^T` as one node of the graph, in chunks of rows: neither the logits
+/// `[rows, classes]` nor their gradient ever exist as a whole. At most 32 MiB of logits are held at a time (or those of 16 rows), in the
+/// backward pass, which computes them again, as in the forward pass.
 ///
 /// `hidden` is `[rows, width]`, `projection` `[classes, width]`, which may be a table of embeddings: their gradients add up. Returns the
 /// sum over rows of weight times loss, `[1]`, and outside the graph `[rows, 2]`: each row's loss, and 1 where the target has the largest

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use engraft_component::Refusal;
+
 use crate::checkpoint::{Checkpoint, with_gaps};
-use crate::error::{Error, Result};
+use crate::error::{Result, refuse};
 use crate::initial::Initial;
+use crate::linears::Linears;
 use crate::names::{HeadKind, Names};
 use crate::peft::{LoraSettings, PeftFolder};
 use crate::transformer::Transformer;
@@ -33,7 +36,7 @@ impl Checkpoint {
         let names = Names::encoder(&self.config);
         let mut known = BTreeSet::new();
         let mut found = false;
-        for ((path, linear), part) in encoder.linears_mut().into_iter().zip(0..) {
+        for ((path, linear), part) in (&mut encoder).linears().into_iter().zip(0..) {
             let Some(module) = names.module(&path) else {
                 continue;
             };
@@ -50,17 +53,21 @@ impl Checkpoint {
         }
         let known: Vec<String> = known.into_iter().collect();
         if known.is_empty() {
-            return Err(Error::Argument(format!(
-                "backbone.use_peft: {} has no linear layer that could be adapted; remove it",
+            let problem = format!(
+                "{} has no linear layer that could be adapted",
                 self.preset.name()
-            )));
+            );
+            return Err(refuse("use_peft", problem).help("Remove it").into());
         }
-        Err(Error::Argument(format!(
-            "backbone.lora_target_modules: {} matches no linear layer of {}: it has {}; give a name or what follows its last dots",
+        let problem = format!(
+            "{} matches no linear layer of {}: it has {}",
             settings.targets.join(", "),
             self.preset.name(),
             known.join(", ")
-        )))
+        );
+        Err(refuse("lora_target_modules", problem)
+            .help("Give a name or what follows its last dots")
+            .into())
     }
 
     /// Puts the updates of a saved adapter on the layers that it names.
@@ -73,7 +80,7 @@ impl Checkpoint {
         let names = Names::encoder(&self.config);
         let prefix = self.config.family.prefix;
         let mut left = folder.modules();
-        for (path, linear) in encoder.linears_mut() {
+        for (path, linear) in (&mut encoder).linears() {
             let Some(module) = names.module(&path) else {
                 continue;
             };
@@ -96,10 +103,11 @@ impl Checkpoint {
         }
         let other = folder.parameters().find(|name| !self.is_in_a_head(name));
         if let Some(name) = other {
-            return Err(Error::Argument(format!(
+            let problem = format!(
                 "the adapter {} holds {name}, which is neither an update of a linear layer nor part of a head: not supported",
                 folder.name()
-            )));
+            );
+            return Err(Refusal::plain(problem).into());
         }
         Ok(encoder)
     }

@@ -4,11 +4,12 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use engraft_component::{Choice, Component, Words};
+use engraft_component::{Choice, Component, Refusal, Words};
 use engraft_kernels::{segment_max, segment_mean};
 
 use crate::batch::TokenBatch;
 use crate::config::Activation;
+use crate::head::{Head, HeadInput};
 use crate::initial::Initial;
 use crate::layers::Linear;
 use crate::mode::Mode;
@@ -186,9 +187,10 @@ pub struct AdapterHead {
 impl Adapter {
     /// What reads a whole sequence where no adapter is named: the first token, or the last of a decoder.
     pub fn for_backbone(is_decoder: bool) -> Self {
-        match is_decoder {
-            true => LinearLastAdapter {}.into(),
-            false => LinearCLSAdapter {}.into(),
+        if is_decoder {
+            LinearLastAdapter {}.into()
+        } else {
+            LinearCLSAdapter {}.into()
         }
     }
 
@@ -248,20 +250,18 @@ impl TokenAdapter {
 
 impl MlpLayers {
     fn check(&self) -> crate::Result<()> {
-        let refuse = |key: &str, problem: String| {
-            Err(crate::Error::Argument(format!("adapter.{key}: {problem}")))
-        };
+        let refuse = |key: &str, problem: &str| Refusal::of(key, problem).within("model.adapter");
         if let Some(size) = self.hidden_sizes.iter().find(|size| **size > WIDEST) {
             let problem = format!("{size} is more than the {WIDEST} that a layer may have");
-            return refuse("hidden_sizes", problem);
+            return Err(refuse("hidden_sizes", &problem).into());
         }
         if self.hidden_sizes.contains(&0) {
-            let problem = "a layer of width 0 passes nothing on; give sizes from 1";
-            return refuse("hidden_sizes", problem.to_owned());
+            let refusal = refuse("hidden_sizes", "a layer of width 0 passes nothing on");
+            return Err(refusal.help("Give sizes from 1").into());
         }
         if !(0.0..1.0).contains(&self.dropout) {
             let problem = format!("expected a rate from 0 to below 1, found {}", self.dropout);
-            return refuse("dropout", problem);
+            return Err(refuse("dropout", &problem).into());
         }
         Ok(())
     }
@@ -299,11 +299,6 @@ impl AdapterHead {
         self.after_pooling(states, mode)
     }
 
-    /// What comes before anything that is trained; none for a head on every token.
-    pub fn pooling(&self) -> Option<Pooling> {
-        self.pooling
-    }
-
     /// `[rows, hidden]` to `[rows, outputs]`, the rows being pooled if they are to be.
     pub fn after_pooling(&self, mut states: Tensor<2>, mode: Mode) -> Tensor<2> {
         let Some(mlp) = &self.mlp else {
@@ -325,6 +320,20 @@ impl AdapterHead {
             }
         }
         states
+    }
+}
+
+impl Head for AdapterHead {
+    fn forward(&self, input: HeadInput<'_>, mode: Mode) -> Tensor<2> {
+        if input.is_pooled {
+            self.after_pooling(input.hidden, mode)
+        } else {
+            self.forward(input.hidden, input.tokens, mode)
+        }
+    }
+
+    fn pooling(&self) -> Option<Pooling> {
+        self.pooling
     }
 }
 

@@ -11,6 +11,7 @@ use crate::config::{Alibi, Fusion, Relative, TransformerConfig};
 use crate::initial::Initial;
 use crate::key_value_cache::LayerCache;
 use crate::layers::{Linear, Norm};
+use crate::linears::walk;
 use crate::mode::Mode;
 use crate::relative::RelativePositions;
 use crate::rotary::LayerAngles;
@@ -113,9 +114,10 @@ fn slopes(heads: usize) -> Vec<f32> {
         let ratio = 2f64.powf(-8.0 / count as f64);
         (1..=count).map(move |power| ratio.powi(power as i32) as f32)
     };
-    let below = match heads.is_power_of_two() {
-        true => heads,
-        false => heads.next_power_of_two() / 2,
+    let below = if heads.is_power_of_two() {
+        heads
+    } else {
+        heads.next_power_of_two() / 2
     };
     powers(below)
         .chain(powers(2 * below).step_by(2))
@@ -253,45 +255,31 @@ impl SelfAttention {
                 .map(|query| project(query, 2)),
         ]
     }
-
-    pub(crate) fn linears(&self) -> Vec<(&'static str, &Linear)> {
-        let mut found = match &self.inputs {
-            QueryKeyValue::Separate(separate) => vec![
-                ("attention.inputs.query", &separate.query),
-                ("attention.inputs.key", &separate.key),
-                ("attention.inputs.value", &separate.value),
-            ],
-            QueryKeyValue::Fused(fused) => vec![("attention.inputs", fused)],
-        };
-        found.push(("attention.output", &self.output));
-        if let Some(distances) = &self.distances {
-            let key = distances.key.iter();
-            found.extend(key.map(|key| ("attention.distances.key", key)));
-            let query = distances.query.iter();
-            found.extend(query.map(|query| ("attention.distances.query", query)));
-        }
-        found
-    }
-
-    pub(crate) fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
-        let mut found = match &mut self.inputs {
-            QueryKeyValue::Separate(separate) => vec![
-                ("attention.inputs.query", &mut separate.query),
-                ("attention.inputs.key", &mut separate.key),
-                ("attention.inputs.value", &mut separate.value),
-            ],
-            QueryKeyValue::Fused(fused) => vec![("attention.inputs", fused)],
-        };
-        found.push(("attention.output", &mut self.output));
-        if let Some(distances) = &mut self.distances {
-            let key = distances.key.iter_mut();
-            found.extend(key.map(|key| ("attention.distances.key", key)));
-            let query = distances.query.iter_mut();
-            found.extend(query.map(|query| ("attention.distances.query", query)));
-        }
-        found
-    }
 }
+
+walk!(SelfAttention: |attention, found| {
+    let SelfAttention {
+        inputs,
+        output,
+        distances,
+        ..
+    } = attention;
+    match inputs {
+        QueryKeyValue::Separate(Separate { query, key, value }) => {
+            let inputs = [("query", query), ("key", key), ("value", value)];
+            found.extend(inputs.map(|(part, linear)| (format!("inputs.{part}"), linear)));
+        }
+        QueryKeyValue::Fused(fused) => found.push(("inputs".to_owned(), fused)),
+    }
+    found.push(("output".to_owned(), output));
+    if let Some(DistanceProjections { key, query }) = distances {
+        let both = [("key", key), ("query", query)];
+        let both = both.into_iter().flat_map(|(part, linear)| {
+            linear.into_iter().map(move |linear| (format!("distances.{part}"), linear))
+        });
+        found.extend(both);
+    }
+});
 
 /// Each head of `[tokens, heads * dim]` by itself.
 fn normalise(norm: Option<&Norm>, states: Tensor<2>, dim: usize) -> Tensor<2> {

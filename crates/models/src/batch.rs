@@ -36,9 +36,12 @@ impl PackedTokens {
             rest = after;
             let masked = sequence.iter().filter(|id| **id == mask).count();
             let kept = 1.0 - masked as f32 / length.max(1) as f32;
-            scale.extend(sequence.iter().map(|&id| match id == mask {
-                true => 0.0,
-                false => (1.0 - MASKED_IN_TRAINING) / kept,
+            scale.extend(sequence.iter().map(|&id| {
+                if id == mask {
+                    0.0
+                } else {
+                    (1.0 - MASKED_IN_TRAINING) / kept
+                }
             }));
         }
         scale

@@ -1,17 +1,17 @@
 //! Opening a preset as a model, part by part.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use burn::module::Module;
+use engraft_component::Refusal;
 use engraft_hub::{LoadReport, Preset, Weights};
 use serde_json::{Map, Value};
 
 use crate::adapted::LoraOrigin;
 use crate::adapters::{Adapter, AdapterHead, TokenAdapter};
 use crate::config::{CausalLmConfig, ClassifierConfig, ModelConfig};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, refuse};
 use crate::families::Family;
 use crate::heads::{CausalLmHead, ClassifierHead, MaskedLmHead, Pooler};
 use crate::initial::Initial;
@@ -33,7 +33,23 @@ pub struct Checkpoint {
     heads: Vec<Source>,
     pub(crate) lora: Option<LoraOrigin>,
     /// What became of each tensor so far, and which names were read.
-    progress: RefCell<(LoadReport, BTreeSet<String>)>,
+    progress: Progress,
+}
+
+/// What became of each tensor that was asked for, and the names of those that were read. A clone goes on by itself.
+#[derive(Default)]
+struct Progress(Mutex<(LoadReport, BTreeSet<String>)>);
+
+impl Progress {
+    fn get(&self) -> MutexGuard<'_, (LoadReport, BTreeSet<String>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for Progress {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.get().clone()))
+    }
 }
 
 impl Checkpoint {
@@ -53,11 +69,12 @@ impl Checkpoint {
         }
         let (config, known) = Family::read(&place, json)?;
         if let Some(key) = overwrites.keys().find(|key| !known.contains(&key.as_str())) {
-            let hint = engraft_component::did_you_mean(key, &known, "keys").unwrap_or_default();
-            return Err(Error::Argument(format!(
-                "config_overwrites.{key}: the family {} has no such key. {hint}",
-                config.family.name
-            )));
+            let problem = format!("the family {} has no such key", config.family.name);
+            let refusal = Refusal {
+                help: engraft_component::did_you_mean(key, &known, "keys"),
+                ..refuse(&format!("config_overwrites.{key}"), problem)
+            };
+            return Err(refusal.into());
         }
         let weights = if from_scratch {
             None
@@ -72,7 +89,7 @@ impl Checkpoint {
             fingerprint: Arc::default(),
             heads: Vec::new(),
             lora: None,
-            progress: RefCell::default(),
+            progress: Progress::default(),
         })
     }
 
@@ -228,10 +245,11 @@ impl Checkpoint {
         self.check_head(kind)?;
         if required && self.weights.is_some() && self.stored(kind, "dense.linear.weight").is_none()
         {
-            return Err(Error::Argument(format!(
+            let problem = format!(
                 "{} has no masked-LM head: this task needs a checkpoint that was saved with one",
                 self.preset.name()
-            )));
+            );
+            return Err(Refusal::plain(problem).into());
         }
         let Some(head) = &self.config.masked_lm else {
             return Err(self.lacks(kind));
@@ -261,15 +279,17 @@ impl Checkpoint {
             && self.weights.is_some()
             && self.stored(kind, "decoder").is_none()
         {
-            return Err(Error::Argument(format!(
+            let problem = format!(
                 "{} has no language-model head: this task needs a checkpoint that was saved with one",
                 self.preset.name()
-            )));
+            );
+            return Err(Refusal::plain(problem).into());
         }
         let fresh = CausalLmHead::new(&self.config.transformer, head, initial);
-        match head.tied {
-            true => Ok(fresh),
-            false => self.load_head(fresh, kind, required, initial),
+        if head.tied {
+            Ok(fresh)
+        } else {
+            self.load_head(fresh, kind, required, initial)
         }
     }
 
@@ -319,7 +339,7 @@ impl Checkpoint {
         initial: &Initial,
     ) -> Result<AdapterHead> {
         let fresh = adapter.build(self.config.transformer.output_width(), outputs, initial);
-        self.load_adapter(fresh, required, initial)
+        self.own_head(fresh, required, initial)
     }
 
     /// As [`Self::adapter`], on every token.
@@ -334,25 +354,25 @@ impl Checkpoint {
         initial: &Initial,
     ) -> Result<AdapterHead> {
         let fresh = adapter.build(self.config.transformer.output_width(), outputs, initial);
-        self.load_adapter(fresh, required, initial)
+        self.own_head(fresh, required, initial)
     }
 
-    /// Another model's adapter is no start for this one's, so that only a required one is looked for.
-    fn load_adapter(
-        &self,
-        fresh: AdapterHead,
-        required: bool,
-        initial: &Initial,
-    ) -> Result<AdapterHead> {
-        match required {
-            true => self.load_head(fresh, HeadKind::Adapter, required, initial),
-            false => Ok(fresh),
+    /// A head of our kind: as this preset stores it, under `adapter`, if it is `required`, else fresh: another model's is no start for this
+    /// one's.
+    ///
+    /// # Errors
+    /// A stored part of it is missing or has another shape.
+    pub fn own_head<M: Module>(&self, fresh: M, required: bool, initial: &Initial) -> Result<M> {
+        if required {
+            self.load_head(fresh, HeadKind::Adapter, required, initial)
+        } else {
+            Ok(fresh)
         }
     }
 
     /// What became of each tensor of the preset's own weights, for the parts loaded so far.
     pub fn report(&self) -> LoadReport {
-        let (mut report, used) = self.progress.borrow().clone();
+        let (mut report, used) = self.progress.get().clone();
         let Some(source) = &self.weights else {
             return report;
         };
@@ -376,9 +396,10 @@ impl Checkpoint {
 
     /// Refuses a kind of head that the family does not have.
     fn check_head(&self, kind: HeadKind) -> Result<()> {
-        match Names::head(self.config.family, kind).is_empty() {
-            true => Err(self.lacks(kind)),
-            false => Ok(()),
+        if Names::head(self.config.family, kind).is_empty() {
+            Err(self.lacks(kind))
+        } else {
+            Ok(())
         }
     }
 
@@ -390,11 +411,12 @@ impl Checkpoint {
             HeadKind::TokenClassification => "head for tokens",
             _ => "classification head",
         };
-        Error::Argument(format!(
+        let problem = format!(
             "{}: models of the family {} have no {what} of their own",
             self.preset.name(),
             self.config.family.name
-        ))
+        );
+        Refusal::plain(problem).into()
     }
 
     /// Whether `name` is the projection that a tied head does not have.
@@ -464,7 +486,7 @@ impl Checkpoint {
         }
         if report.loaded == 0 && !required {
             // A head that starts anew is no gap in the checkpoint, but worth a word.
-            let mut progress = self.progress.borrow_mut();
+            let mut progress = self.progress.get();
             progress.0.missing_optional.extend(report.missing_optional);
             return Ok(module);
         }
@@ -487,7 +509,7 @@ impl Checkpoint {
                 report: report.to_string().replace("\n  ", "; "),
             });
         }
-        let mut progress = self.progress.borrow_mut();
+        let mut progress = self.progress.get();
         progress.0.merge(report);
         progress.1.extend(used);
         Ok(module)

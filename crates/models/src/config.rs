@@ -285,9 +285,10 @@ impl TransformerConfig {
     pub(crate) fn scale(&self, layer: usize) -> f32 {
         let usual = || 1.0 / ((self.head_dim * self.score_terms) as f64).sqrt();
         let scale = self.attention_scale.unwrap_or_else(usual);
-        match self.scale_by_layer {
-            true => (scale / (layer + 1) as f64) as f32,
-            false => scale as f32,
+        if self.scale_by_layer {
+            (scale / (layer + 1) as f64) as f32
+        } else {
+            scale as f32
         }
     }
 

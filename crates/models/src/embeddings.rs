@@ -56,17 +56,16 @@ impl Embeddings {
             } else {
                 table(config.vocabulary, 0)
             },
-            positions: embedding
-                .positions
-                .map(|positions| match positions.sinusoidal {
-                    true => Embedding {
+            positions: embedding.positions.map(|positions| {
+                if positions.sinusoidal {
+                    Embedding {
                         weight: initial.sinusoidal([positions.rows, position_width]),
-                    },
-                    false => {
-                        let shape = [positions.rows, position_width];
-                        Embedding::normal(shape, range, &initial.at(1))
                     }
-                }),
+                } else {
+                    let shape = [positions.rows, position_width];
+                    Embedding::normal(shape, range, &initial.at(1))
+                }
+            }),
             types: (embedding.token_types > 0).then(|| table(embedding.token_types, 2)),
             norm: embedding
                 .norm

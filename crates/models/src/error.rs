@@ -1,5 +1,7 @@
 //! What can be wrong with a model.
 
+use engraft_component::Refusal;
+
 /// Why a model could not be built, loaded or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -34,9 +36,33 @@ pub enum Error {
         /// How many values are not finite.
         count: usize,
     },
-    /// An argument of a component.
-    #[error("{0}")]
-    Argument(String),
+    /// An argument of a component, by its key in an experiment such as `model.backbone.max_length`, or a preset or adapter
+    /// that cannot do what is asked of it.
+    #[error(transparent)]
+    Refused(#[from] Box<Refusal>),
+}
+
+impl Error {
+    /// What is refused, where an argument is to blame rather than a file.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            Self::Hub(_) | Self::Config { .. } | Self::Weights { .. } | Self::NotFinite { .. } => {
+                None
+            }
+        }
+    }
+}
+
+/// That an argument of the backbone has a value that cannot be.
+pub fn refuse(argument: &str, problem: impl Into<String>) -> Refusal {
+    Refusal::of(argument, problem).within("model.backbone")
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
 }
 
 /// A result of this crate.

@@ -1,6 +1,7 @@
 //! What tells one encoder from another: a hash of all that its hidden states depend on beside the tokens.
 
 use crate::config::DropoutConfig;
+use crate::linears::Linears;
 use crate::names::parameters;
 use crate::transformer::Transformer;
 
@@ -84,7 +85,7 @@ mod tests {
                 rank_stabilised: false,
                 dropout: 0.0,
             };
-            let linears = encoder.linears_mut().into_iter();
+            let linears = (&mut encoder).linears().into_iter();
             linears.for_each(|(_, linear)| linear.adapt(rule, &initial));
             encoder.fingerprint()
         };

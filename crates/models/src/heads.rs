@@ -9,9 +9,11 @@ use crate::batch::TokenBatch;
 use crate::config::{
     CausalLmConfig, ClassifierConfig, DenseConfig, MaskedLmConfig, TransformerConfig,
 };
+use crate::head::{Head, HeadInput};
 use crate::initial::Initial;
 use crate::layers::{Linear, Norm};
 use crate::mode::Mode;
+use crate::names::HeadKind;
 use crate::transformer::Transformer;
 
 /// A dense layer, its activation, and for some families a norm.
@@ -91,6 +93,16 @@ impl MaskedLmHead {
     }
 }
 
+impl Head for MaskedLmHead {
+    fn forward(&self, input: HeadInput<'_>, _mode: Mode) -> Tensor<2> {
+        self.forward(input.hidden, input.towers.first())
+    }
+
+    fn kind(&self) -> HeadKind {
+        HeadKind::MaskedLm
+    }
+}
+
 /// Vocabulary logits of a language model that writes on: one projection, which is the token embeddings if tied.
 #[derive(Module, Debug)]
 pub struct CausalLmHead {
@@ -141,6 +153,25 @@ impl CausalLmHead {
     }
 }
 
+impl Head for CausalLmHead {
+    fn forward(&self, input: HeadInput<'_>, _mode: Mode) -> Tensor<2> {
+        self.forward(input.hidden, input.towers.first())
+    }
+
+    fn kind(&self) -> HeadKind {
+        HeadKind::CausalLm
+    }
+
+    fn class_losses(
+        &self,
+        input: HeadInput<'_>,
+        targets: ClassTargets,
+        _mode: Mode,
+    ) -> (Tensor<1>, Tensor<2>) {
+        self.loss(input.hidden, input.towers.first(), targets)
+    }
+}
+
 /// A family's own classification head: on a pooled sequence, or on every token.
 #[derive(Module, Debug)]
 pub struct ClassifierHead {
@@ -178,11 +209,6 @@ impl ClassifierHead {
         self.after_pooling(states, mode)
     }
 
-    /// What comes before anything that is trained; none for a head on every token.
-    pub fn pooling(&self) -> Option<Pooling> {
-        self.config.pooling
-    }
-
     /// `[rows, hidden]` to `[rows, classes]`, the rows being pooled if they are to be.
     pub fn after_pooling(&self, mut states: Tensor<2>, mode: Mode) -> Tensor<2> {
         states = mode.at(0).dropout(states, self.config.input_dropout);
@@ -191,6 +217,27 @@ impl ClassifierHead {
         }
         self.projection
             .forward(mode.at(1).dropout(states, self.config.dropout), mode)
+    }
+}
+
+impl Head for ClassifierHead {
+    fn forward(&self, input: HeadInput<'_>, mode: Mode) -> Tensor<2> {
+        if input.is_pooled {
+            self.after_pooling(input.hidden, mode)
+        } else {
+            self.forward(input.hidden, input.tokens, mode)
+        }
+    }
+
+    fn pooling(&self) -> Option<Pooling> {
+        self.config.pooling
+    }
+
+    fn kind(&self) -> HeadKind {
+        match self.config.pooling {
+            Some(_) => HeadKind::Classification,
+            None => HeadKind::TokenClassification,
+        }
     }
 }
 

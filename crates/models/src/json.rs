@@ -88,9 +88,10 @@ impl<'a> ConfigReader<'a> {
 
     /// A size under its key, or under the one that other files have.
     pub(crate) fn size_of(&self, key: &'static str, other: &'static str) -> Result<usize> {
-        match self.value(key).is_none() && self.value(other).is_some() {
-            true => self.size(other),
-            false => self.size(key),
+        if self.value(key).is_none() && self.value(other).is_some() {
+            self.size(other)
+        } else {
+            self.size(key)
         }
     }
 

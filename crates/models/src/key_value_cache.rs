@@ -182,9 +182,10 @@ impl LayerCache<'_> {
         let device = key.device();
         let all = from.len() == row;
         let keep = |kept: &mut Tensor<2>, new: Tensor<2>| {
-            let new = match all {
-                true => new,
-                false => gather_rows(new, upload(&from, &device)),
+            let new = if all {
+                new
+            } else {
+                gather_rows(new, upload(&from, &device))
             };
             let empty = Tensor::zeros([0, new.dims()[1]], &device);
             let before = std::mem::replace(kept, empty);

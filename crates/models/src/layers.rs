@@ -38,7 +38,7 @@ impl Linear {
     }
 
     /// Uniform in `±1 / sqrt(in)`, as PyTorch starts a layer by default.
-    pub(crate) fn uniform([input, output]: [usize; 2], bias: bool, initial: &Initial) -> Self {
+    pub fn uniform([input, output]: [usize; 2], bias: bool, initial: &Initial) -> Self {
         let bound = 1.0 / (input as f64).sqrt();
         Self {
             weight: initial.at(0).uniform([output, input], bound),

@@ -7,10 +7,9 @@
 mod adapted;
 mod adapters;
 mod attention;
-mod backbone;
 mod batch;
-mod cache_settings;
 mod checkpoint;
+mod compute;
 mod config;
 mod convolution;
 mod embeddings;
@@ -18,12 +17,13 @@ mod error;
 mod experts;
 mod families;
 mod fingerprint;
+mod head;
 mod heads;
 mod initial;
 mod json;
 mod key_value_cache;
 mod layers;
-mod letters;
+mod linears;
 mod load;
 mod lora;
 mod mode;
@@ -32,6 +32,7 @@ mod peft;
 mod relative;
 mod rotary;
 mod save;
+mod towers;
 mod transformer;
 
 pub use adapted::LoraOrigin;
@@ -41,10 +42,9 @@ pub use adapters::{
     TokenAdapter,
 };
 pub use attention::{DistanceProjections, QueryKeyValue, SelfAttention, Separate};
-pub use backbone::{Backbone, BackboneSlot};
 pub use batch::{PackedTokens, TokenBatch};
-pub use cache_settings::{ByteSize, CacheSettings};
 pub use checkpoint::Checkpoint;
+pub use compute::Compute;
 pub use config::{
     Activation, Alibi, CausalLmConfig, ClassifierConfig, Convolution, DenseConfig, DropoutConfig,
     EmbeddingConfig, EmbeddingProjection, Experts, FeedForwardKind, Fusion, MaskedLmConfig,
@@ -53,19 +53,20 @@ pub use config::{
 };
 pub use convolution::TokenConvolution;
 pub use embeddings::Embeddings;
-pub use error::{Error, Result};
+pub use error::{Error, Result, refuse};
 pub use experts::{ExpertLayer, ExpertWeights};
-pub use families::{Family, families};
+pub use families::{Family, LoraDefaults, families};
+pub use head::{BoxedHead, Head, HeadInput};
 pub use heads::{CausalLmHead, ClassifierHead, Dense, MaskedLmHead, Pooler};
 pub use initial::Initial;
 pub use key_value_cache::KeyValueCache;
 pub use layers::{Embedding, Linear, Norm};
-pub use letters::LetterPolicy;
 pub use lora::{Lora, LoraRule};
 pub use mode::Mode;
 pub use names::{HeadKind, ParameterPath, parameters};
-pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoraSettings, PeftFolder, base_notes};
+pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoraSettings, PeftFolder, base_notes, base_of};
 pub use relative::RelativePositions;
 pub use rotary::{Rotary, RotaryScaling, Yarn};
 pub use save::{NamedTensor, Problem};
+pub use towers::{ENCODER, Tower, Towers};
 pub use transformer::{FeedForward, FeedForwardLayer, Layer, Transformer};

@@ -6,9 +6,10 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use engraft_kernels::{LowRank, add_low_rank};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, refuse};
 use crate::initial::Initial;
 use crate::layers::Linear;
+use crate::linears::Linears;
 use crate::mode::Mode;
 use crate::transformer::Transformer;
 
@@ -56,18 +57,16 @@ impl LoraRule {
     /// # Errors
     /// A rank of 0 or beyond all use, a dropout outside `[0, 1)`, a scale of 0 or that is not finite.
     pub fn check(&self) -> Result<()> {
-        let refuse = |key: &str, problem: String| {
-            Err(Error::Argument(format!("backbone.lora_{key}: {problem}")))
-        };
+        let refuse = |argument: &str, problem: String| Err(refuse(argument, problem).into());
         if !(1..=WIDEST).contains(&self.r) {
             return refuse(
-                "r",
+                "lora_r",
                 format!("expected a rank from 1 to {WIDEST}, found {}", self.r),
             );
         }
         if !(self.alpha.is_finite() && self.alpha != 0.0) {
             return refuse(
-                "alpha",
+                "lora_alpha",
                 format!(
                     "expected a finite number other than 0, found {}",
                     self.alpha
@@ -76,7 +75,7 @@ impl LoraRule {
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return refuse(
-                "dropout",
+                "lora_dropout",
                 format!("expected a rate from 0 to below 1, found {}", self.dropout),
             );
         }
@@ -176,7 +175,7 @@ impl Transformer {
 
     /// Adds every update to its weight.
     pub fn merge_lora(&mut self) {
-        self.linears_mut()
+        self.linears()
             .into_iter()
             .for_each(|(_, linear)| linear.merge());
     }

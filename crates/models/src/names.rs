@@ -88,7 +88,12 @@ pub(crate) struct Names {
     inner: usize,
     /// Whether the weights of layers' linear layers are stored `[in, out]`.
     transposed: bool,
+    /// Whether they are those of a head of ours, which lies under [`OWN`] as it is.
+    own: bool,
 }
+
+/// What the names of a head of ours begin with.
+const OWN: &str = "adapter";
 
 /// Stands for an expert's number in the name of tensors that are kept here as one.
 pub(crate) const EXPERT: &str = "*";
@@ -122,19 +127,18 @@ impl Names {
                 .sharing
                 .map_or(1, |sharing| sharing.inner),
             transposed: config.family.transposed,
+            own: false,
         }
     }
 
     pub(crate) fn head(family: &'static Family, kind: HeadKind) -> Self {
-        const ADAPTER: NameTable = &[("layers.{}", "adapter.layers.{}")];
         let (table, inside): (&'static NameTable, bool) = match kind {
-            HeadKind::None => (&(&[] as NameTable), false),
+            HeadKind::None | HeadKind::Adapter => (&(&[] as NameTable), false),
             HeadKind::Pooler => (&family.pooler, true),
             HeadKind::MaskedLm => (&family.masked_lm, false),
             HeadKind::CausalLm => (&family.causal_lm, false),
             HeadKind::Classification => (&family.classification, false),
             HeadKind::TokenClassification => (&family.token_classification, false),
-            HeadKind::Adapter => (&ADAPTER, false),
         };
         Self {
             tables: std::slice::from_ref(table),
@@ -142,6 +146,7 @@ impl Names {
             prefix: family.prefix,
             inner: 1,
             transposed: false,
+            own: kind == HeadKind::Adapter,
         }
     }
 
@@ -152,7 +157,7 @@ impl Names {
 
     /// Whether it names nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.tables.iter().all(|table| table.is_empty())
+        !self.own && self.tables.iter().all(|table| table.is_empty())
     }
 
     /// The names of all modules of a table without numbers, without the family's prefix.
@@ -184,6 +189,9 @@ impl Names {
 
     /// The names that the parameter at `path` may have in a checkpoint, best first.
     pub(crate) fn of(&self, path: &str, prefixed: bool) -> Vec<String> {
+        if self.own {
+            return vec![format!("{OWN}.{path}")];
+        }
         let mut names = Vec::new();
         for (ours, theirs) in self.tables.iter().copied().flatten() {
             let Some((number, suffix)) = matches(ours, path) else {
@@ -286,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_becomes_the_familys_name_with_and_without_prefix() {
+    fn a_path_becomes_the_name_in_the_family_with_and_without_prefix() {
         let names = Names::encoder(&bert());
         let path = "layers.11.attention.inputs.query.weight";
         assert_eq!(

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use engraft_component::Refusal;
 use engraft_hub::{Preset, Weights};
 use regex::Regex;
 use serde_json::{Map, Value, json};
@@ -94,7 +95,7 @@ impl PeftFolder {
     ///
     /// # Errors
     /// It does not say, or there is none.
-    pub(crate) fn base_preset(&self, folder: &Preset) -> Result<Preset> {
+    pub fn base_preset(&self, folder: &Preset) -> Result<Preset> {
         let refuse = |problem: String| Error::Config {
             place: format!("{}: base_model_name_or_path", folder.locate(ADAPTER_CONFIG)),
             problem,
@@ -214,7 +215,7 @@ impl PeftFolder {
         }
         let rule = self.rule(module, rank);
         rule.check()
-            .map_err(|error| Error::Argument(format!("the adapter {}: {error}", self.name())))?;
+            .map_err(|error| Refusal::plain(format!("the adapter {}: {error}", self.name())))?;
         let mut factors = [a.to_f32()?, b.to_f32()?];
         for (values, stored) in factors.iter_mut().zip([a, b]) {
             let count = values.iter().filter(|value| !value.is_finite()).count();
@@ -231,10 +232,9 @@ impl PeftFolder {
 
     /// The error for an adapter that does not fit.
     pub(crate) fn misfit(&self, problem: String) -> Error {
-        Error::Argument(format!(
-            "the adapter {} belongs to another backbone: {problem}",
-            self.name()
-        ))
+        let name = self.name();
+        let problem = format!("the adapter {name} belongs to another backbone: {problem}");
+        Refusal::plain(problem).into()
     }
 
     /// Refuses a backbone that the adapter was not trained on, where it says what that was.
@@ -259,7 +259,7 @@ pub fn base_notes(base: &str, fingerprint: &str) -> [(String, String); 2] {
 }
 
 /// The backbone that weights need, where their notes name one.
-pub(crate) fn base_of(weights: &Weights) -> Option<String> {
+pub fn base_of(weights: &Weights) -> Option<String> {
     weights.notes().get("backbone").cloned()
 }
 
@@ -278,9 +278,12 @@ pub(crate) fn check_base(
         return Ok(());
     }
     let named = notes.get("backbone").map_or("another", String::as_str);
-    Err(Error::Argument(format!(
-        "backbone: what {adapter} holds was trained on the backbone {named}, and {base} has other weights: name the backbone it was trained on"
-    )))
+    let problem = format!(
+        "what {adapter} holds was trained on the backbone {named}, and {base} has other weights"
+    );
+    Err(Refusal::of("model.backbone", problem)
+        .help("Name the backbone it was trained on")
+        .into())
 }
 
 impl PeftRules {

@@ -184,9 +184,10 @@ fn powers(theta: f64, dim: usize) -> impl Iterator<Item = f64> {
 impl Yarn {
     /// `0.1 scale ln(factor) + 1`, by which attention is sharpened where a file does not say otherwise.
     pub(crate) fn sharpening(factor: f64, scale: f64) -> f64 {
-        match factor <= 1.0 {
-            true => 1.0,
-            false => 0.1 * scale * factor.ln() + 1.0,
+        if factor <= 1.0 {
+            1.0
+        } else {
+            0.1 * scale * factor.ln() + 1.0
         }
     }
 

@@ -8,6 +8,7 @@ use crate::adapted::LoraOrigin;
 use crate::checkpoint::Checkpoint;
 use crate::config::ModelConfig;
 use crate::error::Result;
+use crate::linears::Linears;
 use crate::load::exchanged;
 use crate::names::{EXPERT, HeadKind, Names, of_expert, parameters};
 use crate::peft::{BEGINS, FACTORS};
@@ -101,9 +102,10 @@ impl Checkpoint {
                 shape,
                 values: values?,
             };
-            Some(match names.is_transposed(&path, &tensor.shape) {
-                true => vec![tensor.exchanged()],
-                false => tensor.by_expert(),
+            Some(if names.is_transposed(&path, &tensor.shape) {
+                vec![tensor.exchanged()]
+            } else {
+                tensor.by_expert()
             })
         });
         named.flatten().collect()
@@ -115,9 +117,10 @@ impl Checkpoint {
     /// The preset's file cannot be read.
     pub fn named_constants(&self, beside: HeadKind) -> Result<Vec<NamedTensor>> {
         let family = self.config.family;
-        let prefix = match beside.is_familys() {
-            true => family.prefix,
-            false => "",
+        let prefix = if beside.is_familys() {
+            family.prefix
+        } else {
+            ""
         };
         let name = family.frequencies.first();
         let stored = name.zip(self.frequencies()?);
@@ -134,9 +137,10 @@ impl Checkpoint {
     /// The LoRA updates of an encoder under PEFT's names.
     pub fn named_lora(&self, encoder: &Transformer, beside: HeadKind) -> Vec<NamedTensor> {
         let names = Names::encoder(&self.config);
-        let prefix = match beside.is_familys() {
-            true => self.config.family.prefix,
-            false => "",
+        let prefix = if beside.is_familys() {
+            self.config.family.prefix
+        } else {
+            ""
         };
         let adapted = encoder
             .linears()
@@ -165,9 +169,10 @@ impl Checkpoint {
     /// The module that PEFT is to take a head's tensor for: the whole head where it stands beside the encoder, as PEFT wants every tensor of
     /// a module it saves.
     fn saved_module<'a>(&self, name: &'a str) -> Option<&'a str> {
-        match name.starts_with(self.config.family.prefix) {
-            true => Some(name.rsplit_once('.')?.0),
-            false => Some(name.split_once('.')?.0),
+        if name.starts_with(self.config.family.prefix) {
+            Some(name.rsplit_once('.')?.0)
+        } else {
+            Some(name.split_once('.')?.0)
         }
     }
 

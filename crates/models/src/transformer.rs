@@ -18,6 +18,7 @@ use crate::experts::ExpertLayer;
 use crate::initial::Initial;
 use crate::key_value_cache::{KeyValueCache, LayerCache};
 use crate::layers::{Linear, Norm};
+use crate::linears::{under, walk};
 use crate::mode::Mode;
 use crate::relative::RelativePositions;
 
@@ -207,37 +208,29 @@ impl Transformer {
         }
         hidden
     }
-
-    /// Every linear layer with its path, in the order of the fields.
-    pub(crate) fn linears(&self) -> Vec<(String, &Linear)> {
-        let mut found: Vec<(String, &Linear)> = Vec::new();
-        let projection = self.embeddings.projection.iter();
-        found.extend(projection.map(|linear| ("embeddings.projection".to_owned(), linear)));
-        for (layer, number) in self.layers.iter().zip(0..) {
-            let parts = layer.attention.linears().into_iter();
-            let parts = parts.chain(layer.feed_forward.linears());
-            found.extend(parts.map(|(part, linear)| (format!("layers.{number}.{part}"), linear)));
-        }
-        let projection = self.projection.iter();
-        found.extend(projection.map(|linear| ("projection".to_owned(), linear)));
-        found
-    }
-
-    /// As [`Self::linears`], to change them.
-    pub(crate) fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
-        let mut found: Vec<(String, &mut Linear)> = Vec::new();
-        let projection = self.embeddings.projection.iter_mut();
-        found.extend(projection.map(|linear| ("embeddings.projection".to_owned(), linear)));
-        for (layer, number) in self.layers.iter_mut().zip(0..) {
-            let parts = layer.attention.linears_mut().into_iter();
-            let parts = parts.chain(layer.feed_forward.linears_mut());
-            found.extend(parts.map(|(part, linear)| (format!("layers.{number}.{part}"), linear)));
-        }
-        let projection = self.projection.iter_mut();
-        found.extend(projection.map(|linear| ("projection".to_owned(), linear)));
-        found
-    }
 }
+
+walk!(Transformer: |transformer, found| {
+    let Transformer {
+        embeddings,
+        layers,
+        projection,
+        ..
+    } = transformer;
+    let Embeddings { projection: narrow, .. } = embeddings;
+    found.extend(narrow.into_iter().map(|linear| ("embeddings.projection".to_owned(), linear)));
+    for (layer, number) in layers.into_iter().zip(0..) {
+        let Layer {
+            attention,
+            feed_forward,
+            ..
+        } = layer;
+        let layer = under("attention", attention.linears());
+        let layer = layer.chain(under("feed_forward", feed_forward.linears()));
+        found.extend(under(format!("layers.{number}"), layer.collect()));
+    }
+    found.extend(projection.into_iter().map(|linear| ("projection".to_owned(), linear)));
+});
 
 impl Layer {
     fn new(config: &TransformerConfig, number: usize, initial: &Initial) -> Self {
@@ -302,9 +295,10 @@ impl Layer {
             }
             NormOrder::Parallel { shared } => {
                 let first = normalised(attention_norm, input.clone());
-                let second = match shared {
-                    true => first.clone(),
-                    false => normalised(feed_forward_norm, input.clone()),
+                let second = if shared {
+                    first.clone()
+                } else {
+                    normalised(feed_forward_norm, input.clone())
                 };
                 input + attend(first) + feed(second)
             }
@@ -319,22 +313,21 @@ fn normalised(norm: &Option<Norm>, states: Tensor<2>) -> Tensor<2> {
     }
 }
 
-impl FeedForwardLayer {
-    /// The linear layers that LoRA may adapt: not those of experts.
-    fn linears(&self) -> Vec<(&'static str, &Linear)> {
-        match self {
-            Self::Dense(layer) => layer.linears(),
-            Self::Experts(layer) => vec![("feed_forward.router", &layer.router)],
+// Not those of experts.
+walk!(FeedForwardLayer: |layer, found| {
+    match layer {
+        FeedForwardLayer::Dense(dense) => found.extend(dense.linears()),
+        FeedForwardLayer::Experts(ExpertLayer { router, .. }) => {
+            found.push(("router".to_owned(), router));
         }
     }
+});
 
-    fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
-        match self {
-            Self::Dense(layer) => layer.linears_mut(),
-            Self::Experts(layer) => vec![("feed_forward.router", &mut layer.router)],
-        }
-    }
-}
+walk!(FeedForward: |layer, found| {
+    let FeedForward { gate, up, down, .. } = layer;
+    found.extend(gate.into_iter().map(|gate| ("gate".to_owned(), gate)));
+    found.extend([("up".to_owned(), up), ("down".to_owned(), down)]);
+});
 
 impl FeedForward {
     fn new(config: &TransformerConfig, initial: &Initial) -> Self {
@@ -389,24 +382,6 @@ impl FeedForward {
             None => self.activation.apply(gate) * up,
         }
     }
-
-    fn linears(&self) -> Vec<(&'static str, &Linear)> {
-        let gate = self.gate.iter().map(|gate| ("feed_forward.gate", gate));
-        gate.chain([
-            ("feed_forward.up", &self.up),
-            ("feed_forward.down", &self.down),
-        ])
-        .collect()
-    }
-
-    fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
-        let gate = self.gate.iter_mut().map(|gate| ("feed_forward.gate", gate));
-        gate.chain([
-            ("feed_forward.up", &mut self.up),
-            ("feed_forward.down", &mut self.down),
-        ])
-        .collect()
-    }
 }
 
 #[cfg(test)]
@@ -416,6 +391,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Fusion, Relative};
+    use crate::linears::Linears;
     use crate::names::parameters;
 
     /// Shapes that together have every linear layer there is.
@@ -461,8 +437,8 @@ mod tests {
                 listed.into_iter().map(|(path, _)| path).collect()
             };
             let mut listed = paths(transformer.linears());
-            let changed: Vec<String> = transformer
-                .linears_mut()
+            let changed: Vec<String> = (&mut transformer)
+                .linears()
                 .into_iter()
                 .map(|(path, _)| path)
                 .collect();

@@ -3,7 +3,7 @@
 use crate::curve::Curves;
 use crate::findings::Findings;
 
-/// A run as it is told at its end.
+/// A run as it is predicted at its end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// The heading, as `Training report`.

@@ -5,7 +5,7 @@
 pub enum Error {
     /// A file or folder cannot be written.
     #[error(transparent)]
-    File(#[from] engraft_hub::Error),
+    File(#[from] engraft_files::Error),
     /// A folder cannot be made.
     #[error("cannot make the folder {folder}: {source}")]
     Folder {

@@ -40,9 +40,10 @@ pub(crate) fn name(text: &str) -> String {
         .split(|letter: char| letter.is_whitespace() || letter.is_control())
         .filter(|word| !word.is_empty())
         .collect();
-    match words.is_empty() {
-        true => "(empty)".to_owned(),
-        false => words.join(" "),
+    if words.is_empty() {
+        "(empty)".to_owned()
+    } else {
+        words.join(" ")
     }
 }
 

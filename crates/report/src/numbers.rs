@@ -27,9 +27,10 @@ pub fn number(value: f64) -> String {
 
 /// A score on the page.
 pub(crate) fn score(value: f64) -> String {
-    match value.is_finite() {
-        true => signed(&number(value)),
-        false => "–".to_owned(),
+    if value.is_finite() {
+        signed(&number(value))
+    } else {
+        "–".to_owned()
     }
 }
 
@@ -40,9 +41,10 @@ fn signed(text: &str) -> String {
 
 /// A share in per cent.
 pub(crate) fn percent(share: f64) -> String {
-    match share.is_finite() {
-        true => format!("{:.1} %", 100.0 * share),
-        false => "–".to_owned(),
+    if share.is_finite() {
+        format!("{:.1} %", 100.0 * share)
+    } else {
+        "–".to_owned()
     }
 }
 
@@ -89,9 +91,10 @@ fn text(value: f64, step: f64) -> String {
         if digits <= MOST {
             let text = format!("{value:.*e}", digits as usize);
             let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
-            let digits = match digits.contains('.') {
-                true => digits.trim_end_matches('0').trim_end_matches('.'),
-                false => digits,
+            let digits = if digits.contains('.') {
+                digits.trim_end_matches('0').trim_end_matches('.')
+            } else {
+                digits
             };
             return signed(&format!("{digits}e{power}"));
         }

@@ -88,7 +88,7 @@ fn height(curve: &Trade, x: f64) -> f64 {
     }
 }
 
-/// Follows a curve and keeps the points that can be told apart in a plot.
+/// Follows a curve and keeps the points that can be predicted apart in a plot.
 #[derive(Default)]
 struct Tracer {
     points: Vec<(f64, f64)>,
@@ -168,9 +168,10 @@ mod tests {
         let pairs: f64 = {
             let (mut below, mut ordered) = (0.0, 0.0);
             for (_, positive) in &rows {
-                match positive {
-                    true => ordered += below,
-                    false => below += 1.0,
+                if *positive {
+                    ordered += below
+                } else {
+                    below += 1.0
                 }
             }
             ordered / (below * (rows.len() as f64 - below))

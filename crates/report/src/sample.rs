@@ -1,5 +1,7 @@
 //! Rows kept for plots: all while they are few, else a fair choice that is the same every time.
 
+use engraft_random::{GOLDEN, mix};
+
 /// Rows of numbers, `[rows, width]`, of which at most a limit is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sample {
@@ -29,7 +31,8 @@ impl Sample {
             self.values.resize((rows + 1) * self.width, f32::NAN);
             return;
         }
-        let place = usize::try_from(mix(self.seen) % self.seen).unwrap_or(usize::MAX);
+        let draw = mix(self.seen.wrapping_mul(GOLDEN)) % self.seen;
+        let place = usize::try_from(draw).unwrap_or(usize::MAX);
         if place < self.limit {
             let kept = self.values.iter_mut().skip(place * self.width);
             kept.take(self.width)
@@ -54,14 +57,6 @@ impl Sample {
     }
 }
 
-/// A number that looks random and depends on `value` alone (SplitMix64, Steele et al. 2014).
-fn mix(value: u64) -> u64 {
-    let mut bits = value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +68,14 @@ mod tests {
         assert_eq!((sample.rows(), sample.seen()), (5, 5));
         let first: Vec<f32> = sample.iter().map(|row| row[0]).collect();
         assert_eq!(first, [0.0, 1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn which_rows_are_kept_never_changes_between_versions() {
+        let mut sample = Sample::new(1, 4);
+        (0..40).for_each(|row| sample.add([row as f32]));
+        let kept: Vec<f32> = sample.iter().map(|row| row[0]).collect();
+        assert_eq!(kept, [9.0, 39.0, 14.0, 3.0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engraft_hub::atomic;
+use engraft_files::atomic;
 
 use crate::data::Report;
 use crate::drawing::{png, svg};

@@ -9,22 +9,19 @@
 //! although it finds more in the cache.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use engraft_cache::{Cache, Key, Limits, Space, default_folder};
-use engraft_models::{
-    ByteSize, CacheSettings, Mode, PackedTokens, Pooling, TokenBatch, Transformer,
-};
+use engraft_models::{Mode, PackedTokens, Pooling, TokenBatch, Transformer};
 use rayon::{ThreadPool, ThreadPoolBuilder, current_num_threads};
 
+use crate::cache_settings::{ByteSize, CacheSettings};
 use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::network::TaskHead;
-use crate::task::EmbedPooling;
+use crate::network::Network;
 
 /// The version of what is kept under a key.
 const FORMAT: u32 = 1;
@@ -35,6 +32,8 @@ const FOLDER: &str = "hidden-states";
 /// An encoder that is not trained, with what it has computed before.
 pub(crate) struct CachedEncoder {
     encoder: Transformer,
+    /// What computes it.
+    device: Device,
     /// What is kept of a sequence: its vectors pooled, or each of them.
     pooling: Option<Pooling>,
     space: Space,
@@ -60,7 +59,7 @@ struct Sequence<'a> {
     type_ids: &'a [u32],
 }
 
-impl Model {
+impl Network {
     /// Keeps hidden states as `settings` say, and takes them from there; the encoder must not be changed from here on.
     ///
     /// # Errors
@@ -71,13 +70,13 @@ impl Model {
             None => default_folder().join(FOLDER),
         };
         if folder.is_file() {
-            return Err(Error::Argument(format!(
-                "backbone.file_cache_dir: {} is a file; name a folder",
-                folder.display()
-            )));
+            return Err(Error::refused(
+                "model.backbone.file_cache_dir",
+                format!("{} is a file; name a folder", folder.display()),
+            ));
         }
-        let encoder = self.network.encoder.clone();
-        let pooling = self.pooling_before_training();
+        let encoder = self.encoder().clone();
+        let pooling = self.head().pooling();
         let space = space(&encoder, pooling);
         let limits = Limits {
             size: settings.cache_max_size.0,
@@ -86,6 +85,7 @@ impl Model {
         let cache = Cache::open(folder, space, limits, settings.overwrite_file_cache);
         self.cached = Some(Arc::new(CachedEncoder {
             encoder,
+            device: self.device(),
             pooling,
             space,
             known: Mutex::new(Known {
@@ -99,11 +99,10 @@ impl Model {
         Ok(())
     }
 
-    /// Takes up the cache of another model if both have one encoder and ask the same of it.
+    /// Takes up the cache of another network if both have one encoder and ask the same of it.
     pub fn share_cache(&mut self, other: &Self) {
         let Some(cached) = &other.cached else { return };
-        let pooling = self.pooling_before_training();
-        if space(&self.network.encoder, pooling) == cached.space {
+        if space(self.encoder(), self.head().pooling()) == cached.space {
             self.cached = Some(Arc::clone(cached));
         }
     }
@@ -119,15 +118,11 @@ impl Model {
         let cached = self.cached.as_ref()?;
         Some(cached.known().report())
     }
+}
 
-    /// How hidden states are pooled before they meet a parameter that may be trained.
-    fn pooling_before_training(&self) -> Option<Pooling> {
-        match (&self.network.head, self.pooling) {
-            (Some(TaskHead::Adapter(head)), _) => head.pooling(),
-            (Some(TaskHead::Classifier(head)), _) => head.pooling(),
-            (None, EmbedPooling::By(pooling)) => Some(pooling),
-            _ => None,
-        }
+impl fmt::Debug for CachedEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedEncoder").finish_non_exhaustive()
     }
 }
 
@@ -160,9 +155,10 @@ impl CachedEncoder {
             }
             // A sequence that the batch has several times is computed once.
             let places = missing.entry(key).or_default();
-            match places.is_empty() {
-                true => order.push((key, *sequence)),
-                false => known.found += 1,
+            if places.is_empty() {
+                order.push((key, *sequence))
+            } else {
+                known.found += 1
             }
             places.push(at);
         }
@@ -223,7 +219,7 @@ impl CachedEncoder {
                 let Some(sequence) = sequences.get(at) else {
                     return done;
                 };
-                done.push((at, value(encoder, pooling, sequence)));
+                done.push((at, value(encoder, &self.device, pooling, sequence)));
             }
         };
         let mut done = thread::scope(|scope| {
@@ -268,11 +264,15 @@ impl Known {
 }
 
 /// The value of one sequence, which has tokens.
-fn value(encoder: &Transformer, pooling: Option<Pooling>, sequence: &Sequence<'_>) -> Vec<f32> {
+fn value(
+    encoder: &Transformer,
+    device: &Device,
+    pooling: Option<Pooling>,
+    sequence: &Sequence<'_>,
+) -> Vec<f32> {
     let mut tokens = PackedTokens::default();
     tokens.push(sequence.ids, sequence.type_ids);
-    let device = encoder.devices().into_iter().next().unwrap_or_default();
-    let batch = TokenBatch::new(&tokens, encoder.config(), &device);
+    let batch = TokenBatch::new(&tokens, encoder.config(), device);
     let hidden = encoder.forward(&batch, Mode::Evaluate);
     let value = match pooling {
         Some(pooling) => pooling.apply(hidden, &batch),

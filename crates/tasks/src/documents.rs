@@ -1,18 +1,18 @@
-//! Texts as a causal language model reads them: within which special tokens, in which windows, and which of their tokens are told.
+//! Texts as a causal language model reads them: within which special tokens, in which windows, and which of their tokens are predicted.
 //!
-//! A model that reads `n` tokens tells `n`: each from those up to the one before it. So a window of a text is one token longer than what
-//! is read of it, and the last token of one window is the first that is read in the next: every token but a text's first is told in one
-//! window.
+//! A model that reads `n` tokens predicts `n`: each from those up to the one before it. So a window of a text is one token longer than what
+//! is read of it, and the last token of one window is the first that is read in the next: every token but a text's first is predicted in
+//! one window.
 
 use engraft_text::{Encoding, Frame, Row, Tokenizer};
 
-use crate::batch::EncodedRow;
 use crate::error::{Error, Result};
-use crate::task::{CausalLM, LongDocuments};
+use crate::objectives::LongDocuments;
+use crate::rows::EncodedRow;
 
 /// How texts become windows.
 #[derive(Clone, Debug)]
-pub(crate) struct Documents {
+pub struct Documents {
     frame: Frame,
     /// Tokens that are read at a time; none if any number may be.
     length: Option<usize>,
@@ -20,13 +20,15 @@ pub(crate) struct Documents {
 }
 
 impl Documents {
-    /// As a task asks for it; `length` is how many tokens its model reads at a time.
+    /// Texts with the tokenizer's first and last token, or without; where that is left open, as the tokenizer itself has it. `length` is how
+    /// many tokens a model reads at a time.
     ///
     /// # Errors
     /// A first or last token is asked for that the tokenizer does not have.
     pub(crate) fn new(
-        task: &CausalLM,
         tokenizer: &Tokenizer,
+        [add_start, add_end]: [Option<bool>; 2],
+        long: LongDocuments,
         length: Option<usize>,
     ) -> Result<Self> {
         let own = tokenizer.frame()?;
@@ -37,20 +39,23 @@ impl Documents {
                 (Some(false), _) => Ok(Vec::new()),
                 (Some(true), _) if !own.is_empty() => Ok(own),
                 (Some(true), Some(id)) => Ok(vec![id]),
-                (Some(true), None) => Err(Error::Argument(format!(
-                    "model.{key}: the tokenizer has no {token}; remove {key}, or name one in tokenizer_config.json"
-                ))),
+                (Some(true), None) => Err(Error::refused(
+                    &format!("model.{key}"),
+                    format!(
+                        "the tokenizer has no {token}; remove {key}, or name one in tokenizer_config.json"
+                    ),
+                )),
             }
         };
-        let start = (task.add_start_token, special.bos.or(special.cls));
-        let end = (task.add_end_token, special.eos.or(special.sep));
+        let start = (add_start, special.bos.or(special.cls));
+        let end = (add_end, special.eos.or(special.sep));
         Ok(Self {
             frame: Frame {
                 before: side(own.before, start.0, start.1, "add_start_token", "bos_token")?,
                 after: side(own.after, end.0, end.1, "add_end_token", "eos_token")?,
             },
             length,
-            long: task.long_documents,
+            long,
         })
     }
 
@@ -115,10 +120,10 @@ fn keep(encoding: &mut Encoding, start: usize, most: usize) {
     encoding.special = encoding.special[start..end].to_vec();
 }
 
-/// The tokens of a row that are told, and the place of the token that each is told at, which is the one before it.
-pub(crate) fn told(row: &EncodedRow) -> impl Iterator<Item = (usize, u32)> + '_ {
-    let told = row.encoding.ids.iter().enumerate();
-    told.skip(row.given.max(1)).map(|(at, &id)| (at - 1, id))
+/// The tokens of a row that are predicted, and the place of the token that each is predicted at, which is the one before it.
+pub(crate) fn next_tokens(row: &EncodedRow) -> impl Iterator<Item = (usize, u32)> + '_ {
+    let tokens = row.encoding.ids.iter().enumerate();
+    tokens.skip(row.given.max(1)).map(|(at, &id)| (at - 1, id))
 }
 
 #[cfg(test)]
@@ -126,6 +131,8 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::objective::TaskArguments;
+    use crate::objectives::CausalLM;
 
     fn tokenizer() -> Tokenizer {
         let vocabulary = "<cls>\n<pad>\n<eos>\n<unk>\nA\nC\nG\nT\n";
@@ -134,9 +141,10 @@ mod tests {
     }
 
     fn documents(length: Option<usize>, adjust: impl FnOnce(&mut CausalLM)) -> Documents {
-        let mut task = CausalLM::on(engraft_models::Backbone::new("somewhere").into());
+        let mut task = CausalLM::on(crate::backbone::Backbone::new("somewhere").into());
         adjust(&mut task);
-        Documents::new(&task, &tokenizer(), length).unwrap()
+        let ends = [task.add_start_token, task.add_end_token];
+        Documents::new(&tokenizer(), ends, task.long_documents, length).unwrap()
     }
 
     fn encode(documents: &Documents, row: impl Into<Row<'static>>) -> EncodedRow {
@@ -144,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_token_but_the_first_is_told_once_from_those_before_it() {
+    fn every_token_but_the_first_is_predicted_once_from_those_before_it() {
         for length in 1..12 {
             let documents = documents(Some(length), |_| {});
             let row = encode(&documents, "ACGTACGT");
@@ -154,7 +162,7 @@ mod tests {
             for number in 0..windows {
                 let window = documents.window(&row, number);
                 assert!(window.encoding.len() <= length + 1);
-                for (at, id) in told(&window) {
+                for (at, id) in next_tokens(&window) {
                     let whole = number * length + at;
                     assert_eq!(window.encoding.ids[at], row.encoding.ids[whole]);
                     assert_eq!(id, row.encoding.ids[whole + 1]);
@@ -166,11 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_is_read_and_not_told_in_whichever_window_it_ends() {
+    fn a_prompt_is_read_and_not_predicted_in_whichever_window_it_ends() {
         let documents = documents(Some(3), |_| {});
         let row = encode(&documents, ("ACG", "TTAC"));
         assert_eq!(row.given, 4);
-        let counts = (0..3).map(|number| told(&documents.window(&row, number)).count());
+        let counts = (0..3).map(|number| next_tokens(&documents.window(&row, number)).count());
         assert_eq!(counts.collect::<Vec<_>>(), [0, 3, 2]);
     }
 
@@ -184,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn first_and_last_tokens_are_the_tokenizers_own_unless_told_otherwise() {
+    fn first_and_last_tokens_are_the_tokenizers_own_unless_asked_otherwise() {
         let ids = |start, end| {
             let documents = documents(None, |task| {
                 (task.add_start_token, task.add_end_token) = (start, end);
@@ -197,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_no_or_one_token_tells_nothing() {
+    fn in_a_text_of_no_or_one_token_nothing_is_predicted() {
         let documents = documents(Some(4), |task| {
             (task.add_start_token, task.add_end_token) = (Some(false), Some(false));
         });
         for text in ["", "A"] {
             let row = encode(&documents, text);
             assert_eq!(documents.windows(row.encoding.len()), 1);
-            assert_eq!(told(&documents.window(&row, 0)).count(), 0);
+            assert_eq!(next_tokens(&documents.window(&row, 0)).count(), 0);
         }
     }
 }

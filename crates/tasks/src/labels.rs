@@ -52,7 +52,7 @@ impl LabelSpace {
             });
             let largest = largest.max().unwrap_or(1);
             if declared.or(own).is_none() && largest >= MOST_CLASSES as u64 {
-                return Err(Error::Argument(format!(
+                return Err(Error::plain(format!(
                     "the training labels run to {largest} in {} rows: is data.y_col a column of ids? If they are classes, give model.n_classes",
                     labels.len()
                 )));
@@ -68,7 +68,7 @@ impl LabelSpace {
         if let (Some(own), None) = (own, declared) {
             let names = own_names.map_or_else(String::new, |names| format!(" ({})", shown(names)));
             let found: Vec<String> = found.into_iter().map(str::to_owned).collect();
-            return Err(Error::Argument(format!(
+            return Err(Error::plain(format!(
                 "the checkpoint's own head has {own} classes{names}, but the training labels are {}: give n_classes to start a new head, or labels it knows",
                 shown(&found)
             )));
@@ -77,21 +77,24 @@ impl LabelSpace {
         if let Some(negative) = names.iter().find(|name| name.starts_with('-'))
             && names.iter().all(|name| name.parse::<i64>().is_ok())
         {
-            return Err(Error::Argument(format!(
+            return Err(Error::plain(format!(
                 "label {negative} is out of range: class numbers start at 0"
             )));
         }
         if let [only] = names.as_slice() {
-            return Err(Error::Argument(format!(
+            return Err(Error::plain(format!(
                 "the training labels have one name, {only:?}: a classifier needs at least 2 classes"
             )));
         }
         match declared {
-            Some(count) if count != names.len() => Err(Error::Argument(format!(
-                "model.n_classes: {count} given, but the training labels have {} names: {}",
-                names.len(),
-                shown(&names)
-            ))),
+            Some(count) if count != names.len() => Err(Error::refused(
+                "model.n_classes",
+                format!(
+                    "{count} given, but the training labels have {} names: {}",
+                    names.len(),
+                    shown(&names)
+                ),
+            )),
             _ => Ok(Self::new(names.len(), Some(names))),
         }
     }
@@ -111,6 +114,12 @@ impl LabelSpace {
         self.names
             .clone()
             .unwrap_or_else(|| (0..self.count).map(|class| class.to_string()).collect())
+    }
+
+    /// The columns of the classes' probabilities in tables.
+    pub(crate) fn probability_columns(&self) -> impl Iterator<Item = String> {
+        let names = self.names_or_numbers().into_iter();
+        names.map(|name| format!("p_{name}"))
     }
 
     /// The class of every row.
@@ -152,11 +161,14 @@ impl LabelSpace {
         if columns.len() == self.count && self.names.as_ref().is_none_or(|names| names == columns) {
             return Ok(());
         }
-        Err(Error::Argument(format!(
-            "data.y_col: the model's classes are the columns {}, in this order, not {}",
-            shown(&own),
-            shown(columns)
-        )))
+        Err(Error::refused(
+            "data.y_col",
+            format!(
+                "the model's classes are the columns {}, in this order, not {}",
+                shown(&own),
+                shown(columns)
+            ),
+        ))
     }
 
     /// Names may be numbers: decided once for a whole split, or label 1 could mean class 1 in one row and class "1" in the next.

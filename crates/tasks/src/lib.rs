@@ -1,48 +1,58 @@
 //! What a model is for: the rows it is fed, its loss, its metrics and its outputs.
 //!
-//! A [`Task`] is the description that a user writes. [`Model::build`] puts it on a backbone; [`Model`] then turns rows into batches
-//! ([`RowEncoder`], [`Batch`]), batches into a loss or outputs, and itself into a preset that [`Model::open`] reads again.
+//! A [`Task`] is the description that a user writes. [`Model::build`] puts it on a backbone: what was asked for and resolved is a [`TaskSpec`],
+//! which nobody changes, and the weights are a [`Network`]. [`TaskSpec::bind`] binds rows to what the task makes of them ([`Split`]), whose
+//! passes give losses and scores; [`TaskSpec::predictions`] gives outputs. [`Model::open`] reads what [`TaskSpec::write_preset`] wrote.
+//!
+//! What makes a task is said in [`objective`].
 
-mod batch;
+mod backbone;
 mod building;
+mod cache_settings;
 mod cached;
-mod class_weights;
+mod classes;
 mod documents;
 mod error;
 mod forward;
+mod head_loading;
+mod inputs;
 mod labels;
+mod learned;
 pub mod loss;
 mod masking;
 pub mod metrics;
-mod model;
 mod network;
+pub mod objective;
+pub mod objectives;
 mod observer;
 pub mod output;
-mod parts;
 mod preset;
+mod rows;
 mod scaling;
-mod targets;
+mod spec;
+mod split;
 mod task;
-mod told;
 mod units;
 
-pub use batch::{Batch, EncodedRow, RowEncoder};
+pub use backbone::{Backbone, BackboneSlot};
 pub use building::{TrainingRows, preset_tokenizer};
-pub use engraft_models::CacheSettings;
+pub use cache_settings::{ByteSize, CacheSettings};
+pub use documents::Documents;
 pub use error::{Error, Result};
-pub use forward::Loss;
+pub use head_loading::HeadLoading;
+pub use inputs::{Inputs, Sites, Stream};
 pub use labels::LabelSpace;
+pub use learned::Learned;
 pub use masking::Masker;
-pub use model::Model;
-pub use network::{Network, TaskHead};
-pub use observer::Observer;
-pub use output::{OutputKind, RowOutput};
+pub use network::Network;
+pub use objective::{Learns, Loss, Objective, TaskArguments};
+pub use objectives::*;
+pub use observer::{Observer, Shown};
+pub use output::{Form, Grain, RowOutput};
 pub use preset::{PresetForm, may_replace};
+pub use rows::{Draws, EncodedRow, RowEncoder};
 pub use scaling::Scaling;
-pub use targets::{BatchTargets, Draws, Targets};
-pub use task::{
-    CausalLM, Embed, EmbedPooling, Inference, LongDocuments, LossDenominator, MLM,
-    SequenceClassification, SequenceRegression, Task, TokenClassification,
-};
-pub use told::Told;
+pub use spec::{Model, TaskSpec};
+pub use split::{Handled, Learning, Pass, Predictions, Scores, Source, Split, learning};
+pub use task::{AnyTask, Task};
 pub use units::Unit;

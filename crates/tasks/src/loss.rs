@@ -74,14 +74,15 @@ impl LossFunc {
         if value.is_finite() && value >= least {
             return Ok(());
         }
-        Err(Error::Argument(format!(
-            "model.loss_func.{key}: expected a finite number {}, found {value}",
-            if least > 0.0 {
-                "above 0"
-            } else {
-                "of at least 0"
-            }
-        )))
+        let range = if least > 0.0 {
+            "above 0"
+        } else {
+            "of at least 0"
+        };
+        Err(Error::refused(
+            &format!("model.loss_func.{key}"),
+            format!("expected a finite number {range}, found {value}"),
+        ))
     }
 
     /// The sum over all elements of `[rows, outputs]`, `[1]`.
@@ -112,6 +113,12 @@ pub fn binary_cross_entropy(logits: Tensor<2>, flags: Tensor<2>) -> Tensor<1> {
     // -y log s(x) - (1 - y) log(1 - s(x)) = -log s(x) + (1 - y) x
     let rest = flags.neg().add_scalar(1.0) * logits.clone();
     (rest - activation::log_sigmoid(logits)).sum()
+}
+
+/// The values of `[rows, columns]`, row by row, and the number of columns, 1 at least.
+pub(crate) fn rows_of(outputs: Tensor<2>) -> (Vec<f32>, usize) {
+    let width = outputs.dims()[1].max(1);
+    (outputs.into_data().iter::<f32>().collect(), width)
 }
 
 /// `[rows, columns]` on a device.

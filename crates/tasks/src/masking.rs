@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Masker {
     masking: Masking,
-    /// The id that stands for what is to be told.
+    /// The id that stands for what is to be predicted.
     mask: u32,
     /// The ids of tokens with a role, which are never masked.
     roles: BTreeSet<u32>,
@@ -28,16 +28,14 @@ const FATE: u64 = 1;
 const REPLACEMENT: u64 = 2;
 
 impl Masker {
-    /// A masker for a tokenizer; `everywhere` if tokens that are not masked are to be told too.
+    /// A masker for a tokenizer; `everywhere` if tokens that are not masked are to be predicted too.
     ///
     /// # Errors
     /// The tokenizer has no mask token, or nothing but tokens with a role.
     pub(crate) fn new(tokenizer: &Tokenizer, masking: Masking, everywhere: bool) -> Result<Self> {
         let special = tokenizer.special_ids();
         let mask = special.mask.ok_or_else(|| {
-            Error::Argument(
-                "the tokenizer has no mask token, which masked-language modelling needs".into(),
-            )
+            Error::plain("the tokenizer has no mask token, which masked-language modelling needs")
         })?;
         // An unknown token stands for text, so it may be masked, but is never put in the place of another.
         let roles: BTreeSet<u32> = [
@@ -60,8 +58,8 @@ impl Masker {
             })
             .collect();
         if ordinary.is_empty() {
-            return Err(Error::Argument(
-                "the tokenizer has special tokens only: there is nothing to mask".into(),
+            return Err(Error::plain(
+                "the tokenizer has special tokens only: there is nothing to mask",
             ));
         }
         Ok(Self {
@@ -171,18 +169,18 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_of_ordinary_tokens_is_masked_and_their_ids_are_told() {
+    fn the_rate_of_ordinary_tokens_is_masked_and_their_ids_are_targets() {
         let mut encoding = row(400);
         let whole = encoding.clone();
-        let told = masker(0.15, false).mask(&mut encoding, Key::new(1));
-        assert_eq!(told.len(), 60);
-        assert!(told.iter().all(|(at, id)| whole.ids[*at] == *id));
-        assert!(told.is_sorted() && told.iter().all(|(at, _)| !whole.special[*at]));
+        let targets = masker(0.15, false).mask(&mut encoding, Key::new(1));
+        assert_eq!(targets.len(), 60);
+        assert!(targets.iter().all(|(at, id)| whole.ids[*at] == *id));
+        assert!(targets.is_sorted() && targets.iter().all(|(at, _)| !whole.special[*at]));
         let changed = (0..whole.len()).filter(|&at| whole.ids[at] != encoding.ids[at]);
         assert!(
             changed
                 .into_iter()
-                .all(|at| told.iter().any(|(place, _)| *place == at))
+                .all(|at| targets.iter().any(|(place, _)| *place == at))
         );
     }
 
@@ -222,11 +220,11 @@ mod tests {
     }
 
     #[test]
-    fn every_token_is_told_if_all_count() {
+    fn every_token_is_a_target_if_all_count() {
         let mut encoding = row(8);
         let whole = encoding.clone();
-        let told = masker(0.5, true).mask(&mut encoding, Key::new(3));
-        assert!(told.into_iter().map(|(_, id)| id).eq(whole.ids));
+        let targets = masker(0.5, true).mask(&mut encoding, Key::new(3));
+        assert!(targets.into_iter().map(|(_, id)| id).eq(whole.ids));
     }
 
     #[test]

@@ -31,83 +31,21 @@ pub use next_tokens::NextTokens;
 pub use ranking::auroc;
 pub use regression::Regression;
 
-/// The scores of one task, whichever it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Metrics {
-    /// One class for each row, or for each token.
-    Classification(Classification),
-    /// Any number of labels for each row.
-    MultiLabel(MultiLabel),
-    /// Numbers for each row.
-    Regression(Regression),
-    /// Tokens guessed from their surroundings.
-    MaskedTokens(MaskedTokens),
-    /// Tokens told from those before them.
-    NextTokens(NextTokens),
-}
-
-impl Metrics {
-    /// Nothing seen yet, of rows that belong to one of `n_classes` classes.
-    pub fn classification(n_classes: usize) -> Self {
-        Self::Classification(Classification::new(n_classes))
-    }
-
-    /// Nothing seen yet, of rows that each of `labels` labels applies to or not.
-    pub fn multi_label(labels: usize) -> Self {
-        Self::MultiLabel(MultiLabel::new(labels))
-    }
-
-    /// Nothing seen yet, of rows of `outputs` numbers.
-    pub fn regression(outputs: usize) -> Self {
-        Self::Regression(Regression::new(outputs))
-    }
-
-    /// Nothing seen yet, of masked tokens.
-    pub fn masked_tokens() -> Self {
-        Self::MaskedTokens(MaskedTokens::default())
-    }
-
-    /// Nothing seen yet, of tokens told from those before them.
-    pub fn next_tokens() -> Self {
-        Self::NextTokens(NextTokens::default())
-    }
-
+/// Scores of a split, gathered row by row.
+pub trait Metrics: Send + 'static {
     /// The number of rows (of tokens, where tokens are scored) seen.
-    pub fn rows(&self) -> usize {
-        match self {
-            Self::Classification(scores) => scores.rows(),
-            Self::MultiLabel(scores) => scores.rows(),
-            Self::Regression(scores) => scores.rows(),
-            Self::MaskedTokens(scores) => scores.rows(),
-            Self::NextTokens(scores) => scores.rows(),
-        }
-    }
+    fn rows(&self) -> usize;
 
     /// The scores of all rows seen, by name: one number each over all classes, labels or outputs.
     ///
     /// All are NaN when no row was seen.
-    pub fn finish(&self) -> Vec<(String, f64)> {
-        let scores = match self {
-            Self::Classification(scores) => scores.finish(),
-            Self::MultiLabel(scores) => scores.finish(),
-            Self::Regression(scores) => scores.finish(),
-            Self::MaskedTokens(scores) => scores.finish(),
-            Self::NextTokens(scores) => scores.finish(),
-        };
-        let owned = |(name, value): (&str, f64)| (name.to_owned(), value);
-        scores.into_iter().map(owned).collect()
-    }
+    fn finish(&self) -> Vec<(&'static str, f64)>;
 
     /// The scores of each class, label or output alone, named by its number: `f1_0`, ..., `f1_1`, ...
     ///
     /// Empty where they would say nothing new: two classes, one output, tokens.
-    pub fn details(&self) -> Vec<(String, f64)> {
-        match self {
-            Self::Classification(scores) => scores.details(),
-            Self::MultiLabel(scores) => scores.details(),
-            Self::Regression(scores) => scores.details(),
-            Self::MaskedTokens(_) | Self::NextTokens(_) => Vec::new(),
-        }
+    fn details(&self) -> Vec<(String, f64)> {
+        Vec::new()
     }
 }
 

@@ -1,73 +1,195 @@
-//! The parameters of a task: an encoder and, for most, a head.
+//! What is trained or loaded: named towers, and the head that stands on them.
 
-use burn::module::Module;
-use engraft_models::{
-    AdapterHead, CausalLmHead, ClassifierHead, HeadKind, MaskedLmHead, Transformer,
-};
+use std::sync::Arc;
 
-/// Everything that is trained or loaded.
-#[derive(Module, Debug)]
+use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
+use burn::tensor::Device;
+use engraft_models::{BoxedHead, Compute, Head, HeadKind, Tower, Towers, Transformer};
+
+use crate::cached::CachedEncoder;
+
+/// The path of the head's parameters.
+const HEAD: &str = "head";
+
+/// All weights of a task; how they are used is the affair of its [`Objective`](crate::Objective).
+///
+/// The path of a parameter begins with its tower's name, or with `head`. A clone is cheap: values are shared until one of the two changes
+/// them.
+#[derive(Clone, Debug)]
 pub struct Network {
-    /// The backbone.
-    pub encoder: Transformer,
-    /// What stands on it.
-    pub head: Option<TaskHead>,
-}
-
-/// What stands on the backbone.
-#[derive(Module, Debug)]
-pub enum TaskHead {
-    /// An adapter of ours.
-    Adapter(AdapterHead),
-    /// The family's own classification head on a sequence.
-    Classifier(ClassifierHead),
-    /// The family's own classification head on every token.
-    TokenClassifier(ClassifierHead),
-    /// The checkpoint's masked-LM head.
-    MaskedLm(MaskedLmHead),
-    /// The checkpoint's causal-LM head.
-    CausalLm(CausalLmHead),
+    towers: Towers,
+    head: BoxedHead,
+    /// What the first tower has computed before, where that is kept.
+    pub(crate) cached: Option<Arc<CachedEncoder>>,
+    /// Where its weights were put.
+    device: Device,
 }
 
 impl Network {
+    /// Puts a head on towers.
+    pub fn new(towers: Towers, head: BoxedHead, compute: &Compute) -> Self {
+        Self {
+            towers,
+            head,
+            cached: None,
+            device: compute.device.clone(),
+        }
+    }
+
+    /// Its transformers.
+    pub fn towers(&self) -> &Towers {
+        &self.towers
+    }
+
+    /// The first of its transformers.
+    pub fn encoder(&self) -> &Transformer {
+        self.towers.first()
+    }
+
+    /// What stands on them.
+    pub fn head(&self) -> &dyn Head {
+        self.head.head()
+    }
+
+    /// The same, as the module that holds its parameters.
+    pub fn head_parameters(&self) -> &BoxedHead {
+        &self.head
+    }
+
     /// Which kind of head it has.
     pub fn head_kind(&self) -> HeadKind {
-        match &self.head {
-            None => HeadKind::None,
-            Some(TaskHead::Adapter(_)) => HeadKind::Adapter,
-            Some(TaskHead::Classifier(_)) => HeadKind::Classification,
-            Some(TaskHead::TokenClassifier(_)) => HeadKind::TokenClassification,
-            Some(TaskHead::MaskedLm(_)) => HeadKind::MaskedLm,
-            Some(TaskHead::CausalLm(_)) => HeadKind::CausalLm,
-        }
+        self.head().kind()
+    }
+
+    /// What computes it.
+    pub fn device(&self) -> Device {
+        let devices = self.devices().into_iter();
+        devices.into_iter().next().unwrap_or(self.device.clone())
+    }
+
+    /// The same with another head.
+    #[must_use]
+    pub fn with_head(self, head: BoxedHead) -> Self {
+        Self { head, ..self }
     }
 
     /// Whether the head stays as it is: beside LoRA updates, as PEFT has it, one that a language model was trained with does.
     pub(crate) fn head_rests(&self) -> bool {
-        self.encoder.is_adapted() && matches!(self.head, Some(TaskHead::CausalLm(_)))
+        self.encoder().is_adapted() && self.head_kind() == HeadKind::CausalLm
     }
 
     /// The same with a head that is not trained.
     pub(crate) fn with_resting_head(self) -> Self {
         Self {
-            encoder: self.encoder,
-            head: self.head.map(Module::no_grad),
+            head: self.head.no_grad(),
+            ..self
         }
     }
 
-    /// The same with an encoder whose weights are not trained; its dropout stays on. LoRA updates are trained all the same.
+    /// The same with towers whose weights are not trained; their dropout stays on. LoRA updates are trained all the same.
     pub(crate) fn frozen(self) -> Self {
-        if self.encoder.is_adapted() {
-            return self;
-        }
+        self.with_towers(|tower| {
+            if tower.is_adapted() {
+                tower
+            } else {
+                tower.no_grad()
+            }
+        })
+    }
+
+    /// The same with LoRA updates added to the weights that they stand beside.
+    #[must_use]
+    pub fn with_merged_lora(self) -> Self {
+        self.with_towers(|mut tower| {
+            tower.merge_lora();
+            tower
+        })
+    }
+
+    /// The same with each tower changed.
+    pub(crate) fn with_towers(self, mut change: impl FnMut(Transformer) -> Transformer) -> Self {
         Self {
-            encoder: self.encoder.no_grad(),
-            head: self.head,
+            towers: self.towers.map(|_, tower| change(tower)),
+            ..self
         }
     }
 
-    /// Adds LoRA updates to the weights that they stand beside.
-    pub fn merge_lora(&mut self) {
-        self.encoder.merge_lora();
+    /// The same with each part changed.
+    fn with_parts(
+        self,
+        tower: impl FnMut(&'static str, Transformer) -> Transformer,
+        head: impl FnOnce(BoxedHead) -> BoxedHead,
+    ) -> Self {
+        Self {
+            towers: self.towers.map(tower),
+            head: head(self.head),
+            ..self
+        }
+    }
+}
+
+/// What holds the parts, as walkers are told.
+const CONTAINER: &str = "Struct:Network";
+
+impl Module for Network {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        let towers = self.towers.iter();
+        let devices = towers.fold(devices, |devices, Tower { transformer, .. }| {
+            transformer.collect_devices(devices)
+        });
+        self.head.collect_devices(devices)
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.with_parts(|_, tower| tower.fork(device), |head| head.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.with_parts(
+            |_, tower| tower.to_device(device),
+            |head| head.to_device(device),
+        )
+    }
+
+    fn train(self) -> Self {
+        self.with_parts(|_, tower| tower.train(), Module::train)
+    }
+
+    fn valid(&self) -> Self {
+        // The values are shared, so this costs nothing.
+        let copy = self.clone();
+        copy.with_parts(|_, tower| tower.valid(), |head| head.valid())
+    }
+
+    fn materialize(self) -> Self {
+        self.with_parts(|_, tower| tower.materialize(), Module::materialize)
+    }
+
+    fn visit<Visitor: ModuleVisitor>(&self, visitor: &mut Visitor) {
+        for Tower { name, transformer } in self.towers.iter() {
+            visitor.enter_module(name, CONTAINER);
+            transformer.visit(visitor);
+            visitor.exit_module(name, CONTAINER);
+        }
+        visitor.enter_module(HEAD, CONTAINER);
+        self.head.visit(visitor);
+        visitor.exit_module(HEAD, CONTAINER);
+    }
+
+    fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
+        let towers = self.towers.map(|name, tower| {
+            mapper.enter_module(name, CONTAINER);
+            let tower = tower.map(mapper);
+            mapper.exit_module(name, CONTAINER);
+            tower
+        });
+        mapper.enter_module(HEAD, CONTAINER);
+        let head = self.head.map(mapper);
+        mapper.exit_module(HEAD, CONTAINER);
+        Self {
+            towers,
+            head,
+            ..self
+        }
     }
 }

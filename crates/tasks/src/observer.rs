@@ -20,3 +20,27 @@ impl Observer for () {
 
     fn numbers(&mut self, _: &[f32], _: &[f32]) {}
 }
+
+/// What an observer is shown of a split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Nothing.
+    Nothing,
+    /// One class of each.
+    Classes {
+        /// What the classes are called.
+        names: Vec<String>,
+        /// What has a class each: `rows` or `tokens`.
+        of: &'static str,
+    },
+    /// Yes or no for each label of a row.
+    Flags {
+        /// What the labels are called.
+        names: Vec<String>,
+    },
+    /// Numbers of a row.
+    Numbers {
+        /// What they are called.
+        names: Vec<String>,
+    },
+}

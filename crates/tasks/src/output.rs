@@ -1,25 +1,25 @@
 //! What a model says of a row.
 
-/// What the numbers of a [`RowOutput`] are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutputKind {
-    /// Logits of classes of which one holds.
-    Classes,
-    /// Logits of classes of which any may hold.
-    Flags,
-    /// Logits of classes of each letter, or of each word.
-    TokenClasses {
-        /// Whether of words.
-        words: bool,
-    },
-    /// Numbers under these names, in the units of the data.
-    Numbers(Vec<String>),
-    /// One vector.
-    Vector,
-    /// One vector a token.
-    Tokens,
-    /// The negative logarithm of a text's probability, and the number of its tokens that are told.
-    Likelihood,
+use engraft_data::Cell;
+
+/// What there is one prediction of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// A row.
+    Row,
+    /// Each letter or word of a row.
+    Unit,
+    /// Each token of a row, special ones included, which fits no table.
+    Token,
+}
+
+/// What of a prediction is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// All of it.
+    Values,
+    /// The place of the largest value.
+    Largest,
 }
 
 /// What a model says of one row.
@@ -77,6 +77,16 @@ pub fn largest(values: &[f32]) -> usize {
     best.0
 }
 
+/// A place, such as that of the largest value, as a cell of a table.
+pub fn place(index: usize) -> Cell {
+    Cell::Integer(i64::try_from(index).unwrap_or(i64::MAX))
+}
+
+/// A number as the shortest text that is the same single-precision number.
+pub fn number(value: f32) -> Cell {
+    Cell::Float(value.to_string().parse().unwrap_or(f64::from(value)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,8 +101,8 @@ mod tests {
 
     #[test]
     fn probabilities_add_up_however_large_the_logits() {
-        let told: Vec<f32> = softmax(&[1000.0, 1000.0, -1000.0]).collect();
-        assert_eq!(told, [0.5, 0.5, 0.0]);
+        let probabilities: Vec<f32> = softmax(&[1000.0, 1000.0, -1000.0]).collect();
+        assert_eq!(probabilities, [0.5, 0.5, 0.0]);
         assert_eq!(
             [sigmoid(0.0), sigmoid(-1000.0), sigmoid(1000.0)],
             [0.5, 0.0, 1.0]

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use engraft_component::Words;
+
 /// What becomes of a letter that a vocabulary of letters lacks. In every case such letters are counted
 /// ([`Encoding::outside`](crate::Encoding::outside)).
 ///
 /// Tokens written out in a sequence (`[MASK]`, `<mask>`) are no letters: they stay what they are. White space is dropped; only
 /// under [`Unknown`](LetterPolicy::Unknown) may a `tokenizer.json` make it a letter.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Words)]
 pub enum LetterPolicy {
     /// The row is refused, naming the letter and its place.
     Error,

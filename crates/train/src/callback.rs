@@ -11,6 +11,8 @@ mod keeper;
 mod prediction_writer;
 mod template;
 
+use std::fmt::Display;
+
 use engraft_component::{Choice, Component, Refusal, Words, did_you_mean};
 
 use crate::training::Interval;
@@ -22,47 +24,14 @@ pub use keeper::{CheckpointKeeper, Decision, KeeperState, Kept};
 pub use prediction_writer::{FileType, PredictionWriter, WriteInterval};
 pub use template::Template;
 
-/// Why a callback cannot do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallbackError {
-    /// A metric was named that this run does not produce.
-    #[error("trainer.callbacks: {callback}: {}", no_metric(metric, purpose, known))]
-    UnknownMetric {
-        /// The callback's name.
-        callback: &'static str,
-        /// The metric named.
-        metric: String,
-        /// What it was named for.
-        purpose: &'static str,
-        /// The metrics there are.
-        known: Vec<String>,
-    },
-    /// The template of a file name is not understood.
-    #[error("ModelCheckpoint: filename \"{template}\": {reason}")]
-    Template {
-        /// The template.
-        template: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Arguments that exclude each other.
-    #[error("{callback}: {reason}")]
-    Arguments {
-        /// The callback's name.
-        callback: &'static str,
-        /// Which, and what to do.
-        reason: String,
-    },
-    /// A file that a callback reads is not what it should be.
-    #[error(transparent)]
-    File(#[from] Refusal),
-}
+/// Where callbacks are in an experiment.
+const PLACE: &str = "trainer.callbacks";
 
 /// Refuses callbacks that no run can have, before any weight is read.
 ///
 /// # Errors
 /// A file that one of them reads is missing or wrong.
-pub fn check(callbacks: &[Callback]) -> Result<(), CallbackError> {
+pub fn check(callbacks: &[Callback]) -> Result<(), Refusal> {
     ReleasePlan::of(callbacks).map(|_| ())
 }
 
@@ -171,27 +140,16 @@ fn is_counter(name: &str) -> bool {
     matches!(name, "epoch" | "step")
 }
 
-/// The error that a metric is not there.
-fn unknown<'a>(
-    callback: &'static str,
-    metric: &str,
-    purpose: &'static str,
-    known: impl Iterator<Item = &'a str>,
-) -> CallbackError {
-    CallbackError::UnknownMetric {
-        callback,
-        metric: metric.to_owned(),
-        purpose,
-        known: known.map(str::to_owned).collect(),
-    }
+/// That a callback cannot do what it was asked. Which of several it is, a callback does not know, so that it is named.
+fn refusal(callback: &str, problem: impl Display) -> Refusal {
+    Refusal::of(PLACE, format!("{callback}: {problem}"))
 }
 
-/// That no metric has this name, and which has nearly, or else which there are.
-pub(crate) fn no_metric(metric: &str, purpose: &str, known: &[impl AsRef<str>]) -> String {
-    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-    let help = did_you_mean(metric, &known, "This run has");
-    let help = help.unwrap_or_else(|| "This run has none".to_owned());
-    format!("there is no metric \"{metric}\" to {purpose}. {help}")
+/// That no metric has the name that was given, and which has nearly, or else which there are.
+pub(crate) fn no_metric(asking: &str, metric: &str, purpose: &str, known: &[&str]) -> Refusal {
+    let problem = format!("{asking}: there is no metric \"{metric}\" to {purpose}");
+    let help = did_you_mean(metric, known, "This run has");
+    Refusal::plain(problem).help(help.unwrap_or_else(|| "This run has none".to_owned()))
 }
 
 #[cfg(test)]
@@ -202,7 +160,8 @@ mod tests {
 
     fn read(text: &str) -> Result<(Vec<Callback>, Vec<String>), String> {
         let node = read_yaml(text.as_bytes(), "a.yaml").unwrap();
-        decode(&node).map_err(|error| error.to_string())
+        let (callbacks, notes) = decode(&node).map_err(|error| error.to_string())?;
+        Ok((callbacks, notes.iter().map(ToString::to_string).collect()))
     }
 
     #[test]

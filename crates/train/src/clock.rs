@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::progress::duration;
+use crate::words::duration;
 
 /// The clock of a run.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ impl Clock {
     pub(crate) fn is_over(&self) -> Option<String> {
         let limit = self.limit.filter(|&limit| self.elapsed() >= limit)?;
         Some(format!(
-            "the {} of trainer.max_time are over; --ckpt_path last with a longer max_time goes on",
+            "the {} of trainer.max_time are over; ckpt_path: last with a longer max_time goes on",
             duration(limit)
         ))
     }

@@ -6,20 +6,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engraft_hub::atomic;
+use engraft_files::atomic;
 
 use crate::error::{Error, Result};
-use crate::fit::FitOutcome;
+use crate::layout::{CHECKPOINTS, EXPERIMENT, fold_folder, new_version, newest_resumable};
 use crate::lock::RunLock;
-use crate::log::new_version;
-use crate::run::remove;
+use crate::outcome::FitOutcome;
 use crate::settings::Plan;
-use crate::snapshot;
 
 /// The name of the table in the run's folder.
 const TABLE: &str = "folds.tsv";
-/// What a fold's folder is called before its number.
-pub(crate) const FOLD: &str = "fold_";
 /// The table's last column.
 const CHECKPOINT: &str = "checkpoint";
 
@@ -128,7 +124,7 @@ impl CrossValidation {
     /// The checkpoint that a fold goes on from, if it was begun and left one.
     pub fn checkpoint(&self, fold: u64) -> Option<PathBuf> {
         let folder = fold_folder(self.folder()?, fold);
-        snapshot::newest_resumable(&folder.join("checkpoints"))
+        newest_resumable(&folder.join(CHECKPOINTS))
     }
 
     /// The folder of a fold that begins, empty, or goes on.
@@ -138,7 +134,7 @@ impl CrossValidation {
             None => {
                 let folder = new_version(&self.root, self.version.as_deref())?;
                 let lock = RunLock::take(&folder)?;
-                atomic::write(&folder.join("config.yaml"), self.config.as_bytes())?;
+                atomic::write(&folder.join(EXPERIMENT), self.config.as_bytes())?;
                 Opened {
                     folder,
                     _lock: lock,
@@ -150,7 +146,7 @@ impl CrossValidation {
         if !goes_on && folder.exists() {
             // What a fold left that was killed before its first checkpoint, unless someone is at it alone.
             drop(RunLock::take(&folder)?);
-            remove(&folder);
+            atomic::remove(&folder);
         }
         std::fs::create_dir_all(&folder)
             .map_err(|error| refuse(&folder, format!("cannot be made: {error}")))?;
@@ -251,44 +247,6 @@ impl CrossValidation {
     }
 }
 
-/// The newest run of all folds under `root`, or the one whose folder `root` is.
-///
-/// # Errors
-/// There is none.
-pub fn newest_cross_validation(root: &Path) -> Result<PathBuf> {
-    let mut runs = snapshot::versions(root);
-    runs.push(root.to_owned());
-    runs.reverse();
-    let newest = runs.into_iter().find(|run| is_cross_validation(run));
-    newest.ok_or_else(|| {
-        refuse(
-            root,
-            "holds no run of all folds; leave --ckpt_path out to begin one".to_owned(),
-        )
-    })
-}
-
-/// Whether a folder is that of a run of all folds.
-pub fn is_cross_validation(folder: &Path) -> bool {
-    !folds_in(folder).is_empty()
-}
-
-/// The folds that were begun in the folder of a run, in ascending order.
-pub(crate) fn folds_in(run: &Path) -> Vec<u64> {
-    let entries = std::fs::read_dir(run).into_iter().flatten().flatten();
-    let mut folds: Vec<u64> = entries
-        .filter(|entry| entry.path().is_dir())
-        .filter_map(|entry| entry.file_name().to_str()?.strip_prefix(FOLD)?.parse().ok())
-        .collect();
-    folds.sort_unstable();
-    folds
-}
-
-/// The folder of a fold.
-pub(crate) fn fold_folder(run: &Path, fold: u64) -> PathBuf {
-    run.join(format!("{FOLD}{fold}"))
-}
-
 /// Reads the folds of a table; none if it is none.
 fn read(text: &str) -> Option<BTreeMap<u64, Finished>> {
     let mut lines = text
@@ -334,9 +292,10 @@ fn column(name: &str) -> String {
 
 /// The shortest text that reads back as the same number, in the spelling that table readers know.
 fn number(value: f64) -> String {
-    match value.is_nan() {
-        true => "nan".to_owned(),
-        false => format!("{value:?}"),
+    if value.is_nan() {
+        "nan".to_owned()
+    } else {
+        format!("{value:?}")
     }
 }
 

@@ -1,5 +1,9 @@
 //! What can go wrong in a run.
 
+use std::path::Path;
+
+use engraft_component::Refusal;
+
 /// Why a run did not start or did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -12,21 +16,15 @@ pub enum Error {
     /// A file of a checkpoint.
     #[error(transparent)]
     Hub(#[from] engraft_hub::Error),
-    /// A callback's arguments.
+    /// A file that is written.
     #[error(transparent)]
-    Callback(#[from] crate::callback::CallbackError),
+    File(#[from] engraft_files::Error),
     /// The log.
     #[error(transparent)]
     Log(#[from] crate::log::LogError),
-    /// The schedule.
-    #[error("model.lr_scheduler: {0}")]
-    Schedule(#[from] crate::schedule::ScheduleError),
-    /// The trainer's settings.
+    /// An argument of the trainer, a callback, the optimizer or the schedule, by its key in an experiment.
     #[error(transparent)]
-    Settings(#[from] crate::settings::SettingsError),
-    /// An argument of the optimizer or its like.
-    #[error("{0}")]
-    Argument(String),
+    Refused(#[from] Box<Refusal>),
     /// A checkpoint that cannot be resumed from.
     #[error("{checkpoint}: {problem}")]
     Checkpoint {
@@ -37,7 +35,7 @@ pub enum Error {
     },
     /// A run that another process is writing.
     #[error(
-        "{run}: {holder} is writing this run; wait until it has ended, or begin a run of its own without --ckpt_path"
+        "{run}: {holder} is writing this run; wait until it has ended, or begin a run of its own without ckpt_path"
     )]
     Held {
         /// The run's folder.
@@ -66,6 +64,37 @@ pub enum Error {
         /// The first rows of the batch.
         rows: String,
     },
+}
+
+impl Error {
+    /// That a key of the experiment has a value that cannot be.
+    pub(crate) fn refused(key: &str, problem: impl Into<String>) -> Self {
+        Self::from(Refusal::of(key, problem))
+    }
+
+    /// That a checkpoint cannot be used.
+    pub(crate) fn checkpoint(checkpoint: &Path, problem: impl Into<String>) -> Self {
+        Self::Checkpoint {
+            checkpoint: checkpoint.display().to_string(),
+            problem: problem.into(),
+        }
+    }
+
+    /// What is refused, where an argument is to blame rather than a file or a row.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Task(error) => error.refusal(),
+            Self::Data(error) => error.refusal(),
+            Self::Refused(refusal) => Some(Refusal::clone(refusal)),
+            _ => None,
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
 }
 
 impl From<engraft_data::Error> for Error {

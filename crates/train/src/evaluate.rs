@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use engraft_data::{Batching, Examples, Masking};
 use engraft_models::Mode;
 use engraft_tasks::metrics::Mean;
-use engraft_tasks::{Draws, Model, Network, Observer, OutputKind, RowOutput};
-use engraft_text::LetterPolicy;
+use engraft_tasks::{Draws, Model, Network, Observer as RowObserver, RowOutput, TaskSpec};
 
 use crate::error::{Error, Result};
-use crate::loader::Loader;
-use crate::progress::Progress;
+use crate::events::{Event, Observer, Progress};
+use crate::handled::Handled;
+use crate::loader::{Batches, Loader, limited};
 use crate::settings::Amount;
 
 /// What [`evaluate`] scores, and how.
@@ -29,8 +29,8 @@ pub struct Evaluation<'a> {
     pub limit: Amount,
     /// Set from outside to stop at the next batch.
     pub stop: Option<&'a AtomicBool>,
-    /// Where progress shows.
-    pub progress: &'a mut Progress,
+    /// Who is told how far it has come.
+    pub observer: &'a mut dyn Observer,
 }
 
 /// The loss and metrics of a model over all rows, named `<stage>_loss`, `<stage>_accuracy`, ...; at the stage `test` those of each class,
@@ -39,7 +39,22 @@ pub struct Evaluation<'a> {
 /// # Errors
 /// The task has no loss, labels are missing or unknown, a row cannot be encoded; [`Error::Interrupted`] if it was stopped.
 pub fn evaluate(model: &Model, evaluation: Evaluation<'_>) -> Result<Vec<(String, f64)>> {
-    Ok(score(model, &model.network, evaluation, &mut ())?.scores)
+    Ok(evaluation.run(model, &mut ())?.scores)
+}
+
+impl Evaluation<'_> {
+    /// Scores a model, with somebody who looks at each row.
+    pub(crate) fn run(self, model: &Model, rows: &mut dyn RowObserver) -> Result<Scoring> {
+        let Model { spec, network } = model;
+        let loader = Loader::in_order(spec, self.examples, self.masking, self.batching)?;
+        let pass = ScoringPass {
+            stage: self.stage,
+            limit: self.limit,
+            stop: self.stop,
+            observer: self.observer,
+        };
+        pass.run(spec, network, &loader, rows)
+    }
 }
 
 /// What [`evaluate`] gives, and of what.
@@ -51,68 +66,77 @@ pub(crate) struct Scoring {
     pub(crate) took: Duration,
 }
 
-/// [`evaluate`] with other weights than the model's own, and somebody who looks at each row.
-pub(crate) fn score(
-    model: &Model,
-    network: &Network,
-    evaluation: Evaluation<'_>,
-    observer: &mut dyn Observer,
-) -> Result<Scoring> {
-    let Evaluation {
-        stage,
-        examples,
-        batching,
-        masking,
-        limit,
-        stop,
-        progress,
-    } = evaluation;
-    let began = Instant::now();
-    let Some(mut metrics) = model.metrics() else {
-        return Err(Error::Argument(format!(
-            "this task only predicts: there is nothing to {stage}"
-        )));
-    };
-    let targets = model.targets(&examples, masking)?;
-    let loader = Loader::in_order(model, examples, targets, batching)?;
-    let plan = limited(loader.plan(0), limit);
-    let mut loss = Mean::default();
-    let mut handled = Handled::default();
-    let rows = loader.rows();
-    let run = plan.iter().map(Vec::len).sum();
-    progress.start(stage, 0, Some(plan.len() as u64));
-    for batch in loader.batches(plan, Draws::Fixed) {
-        let batch = batch?;
-        if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-            return Err(Error::Interrupted);
+/// One pass over rows that are scored.
+pub(crate) struct ScoringPass<'a> {
+    pub(crate) stage: &'a str,
+    pub(crate) limit: Amount,
+    pub(crate) stop: Option<&'a AtomicBool>,
+    pub(crate) observer: &'a mut dyn Observer,
+}
+
+impl ScoringPass<'_> {
+    /// Scores the rows of `loader` with the weights of `network`.
+    pub(crate) fn run(
+        self,
+        spec: &TaskSpec,
+        network: &Network,
+        loader: &Loader,
+        rows: &mut dyn RowObserver,
+    ) -> Result<Scoring> {
+        let Self {
+            stage,
+            limit,
+            stop,
+            observer,
+        } = self;
+        let began = Instant::now();
+        let plan = limited(loader.plan(0), limit);
+        let total = Some(plan.len() as u64);
+        let run = plan.iter().map(Vec::len).sum();
+        let mut loss = Mean::default();
+        let mut handled = Handled::default();
+        observer.event(Event::Progress(Progress::Began {
+            label: stage,
+            done: 0,
+            total,
+        }));
+        let mut pass = loader.pass(plan, Draws::Fixed);
+        while let Some(batch) = pass.advance() {
+            let batch = batch?;
+            if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Err(Error::Interrupted);
+            }
+            handled.add(&batch);
+            if let Some(scored) = pass.loss(network, Mode::Evaluate) {
+                loss.add(f64::from(scored.sum.into_scalar::<f32>()), scored.weight);
+                pass.score(scored.outputs, rows)?;
+            }
+            observer.event(Event::Progress(Progress::Advanced {
+                rows: batch.rows.len() as u64,
+                metrics: &|| vec![(format!("{stage}_loss"), loss.value())],
+            }));
         }
-        handled.add(&batch);
-        if !batch.is_unscored() {
-            let scored = model.loss(network, &batch, Mode::Evaluate)?;
-            loss.add(f64::from(scored.sum.into_scalar::<f32>()), scored.weight);
-            model.score_seen(&mut metrics, scored.outputs, &batch, observer)?;
+        let staged = |(name, value)| (format!("{stage}_{name}"), value);
+        let found = pass.take_scores();
+        let mut scores = vec![(format!("{stage}_loss"), loss.value())];
+        scores.extend(found.all.into_iter().map(staged));
+        observer.event(Event::Progress(Progress::Ended { metrics: &scores }));
+        for note in handled.notes(loader.rows(), spec, stage) {
+            observer.note(note);
         }
-        progress.advance(batch.len() as u64, || {
-            vec![(format!("{stage}_loss"), loss.value())]
+        if stage == "test" {
+            scores.extend(found.details.into_iter().map(staged));
+        }
+        observer.event(Event::Scored {
+            stage,
+            scores: &scores,
         });
+        Ok(Scoring {
+            scores,
+            rows: run,
+            took: began.elapsed(),
+        })
     }
-    let staged = |(name, value)| (format!("{stage}_{name}"), value);
-    let mut scores = vec![(format!("{stage}_loss"), loss.value())];
-    scores.extend(metrics.finish().into_iter().map(staged));
-    progress.finish(scores.clone());
-    let max_length = model.max_length();
-    let policy = model.row_encoder().tokenizer().letter_policy();
-    for note in handled.notes(rows, max_length, policy) {
-        progress.note(&format!("{stage}: {note}"));
-    }
-    if stage == "test" {
-        scores.extend(metrics.details().into_iter().map(staged));
-    }
-    Ok(Scoring {
-        scores,
-        rows: run,
-        took: began.elapsed(),
-    })
 }
 
 /// What [`predict`] runs over.
@@ -123,61 +147,8 @@ pub struct Prediction<'a> {
     pub batching: &'a Batching,
     /// How many batches are run.
     pub limit: Amount,
-    /// Where progress shows.
-    pub progress: &'a mut Progress,
-}
-
-/// What was done to rows to feed them to a model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Handled {
-    /// Rows that were cut to the maximal length.
-    pub cut: usize,
-    /// Letters that the model's alphabet lacks, and the rows that have some.
-    pub outside: [usize; 2],
-}
-
-impl Handled {
-    pub(crate) fn add(&mut self, batch: &engraft_tasks::Batch) {
-        self.cut += batch.cut;
-        self.outside[0] += batch.outside[0];
-        self.outside[1] += batch.outside[1];
-    }
-
-    /// What a user should know of it.
-    pub fn notes(
-        &self,
-        rows: usize,
-        max_length: Option<usize>,
-        policy: Option<LetterPolicy>,
-    ) -> Vec<String> {
-        let mut notes = Vec::new();
-        if self.cut > 0 {
-            let length = max_length.unwrap_or_default();
-            notes.push(format!(
-                "{} of {rows} rows were cut to {length} tokens",
-                self.cut
-            ));
-        }
-        let [letters, of] = self.outside;
-        if letters > 0 {
-            let letters = match letters {
-                1 => "1 letter".to_owned(),
-                _ => format!("{letters} letters"),
-            };
-            let fate = match policy {
-                Some(LetterPolicy::Map) => {
-                    "each became the nearest letter that it has, or else an unknown token"
-                }
-                _ => {
-                    "each became an unknown token (model.backbone.letters: map finds the nearest letter)"
-                }
-            };
-            notes.push(format!(
-                "{letters} in {of} of {rows} rows are not in the model's alphabet: {fate}"
-            ));
-        }
-        notes
-    }
+    /// Who is told how far it has come.
+    pub observer: &'a mut dyn Observer,
 }
 
 /// Runs a model over rows; `sink` gets each row's output in the order of the file.
@@ -193,55 +164,30 @@ pub fn predict<E: From<Error>>(
         examples,
         batching,
         limit,
-        progress,
+        observer,
     } = prediction;
-    let loader = Loader::in_order(model, examples, model.targets_of_predictions(), batching)?;
-    let plan = limited(loader.plan(0), limit);
+    let Model { spec, network } = model;
+    let rows = examples.len();
+    let source = spec.rows(examples).map_err(Error::from)?;
+    let plan = limited(Batches::in_order(&source, batching)?.plan(0), limit);
     let mut handled = Handled::default();
-    progress.start("predict", 0, Some(plan.len() as u64));
-    let mut whole = Whole::default();
-    for batch in loader.batches(plan, Draws::Fixed) {
-        let batch = batch?;
-        for output in model.outputs(&model.network, &batch) {
-            if let Some(output) = whole.add(output, &model.output_kind()) {
-                sink(output)?;
-            }
-        }
+    observer.event(Event::Progress(Progress::Began {
+        label: "predict",
+        done: 0,
+        total: Some(plan.len() as u64),
+    }));
+    for batch in spec.predictions(network, source, plan) {
+        let (batch, outputs) = batch.map_err(Error::from)?;
+        outputs.into_iter().try_for_each(&mut sink)?;
         handled.add(&batch);
-        progress.advance(batch.len() as u64, Vec::new);
+        observer.event(Event::Progress(Progress::Advanced {
+            rows: batch.rows.len() as u64,
+            metrics: &Vec::new,
+        }));
     }
-    if let Some(output) = whole.0 {
-        sink(output)?;
+    observer.event(Event::Progress(Progress::Ended { metrics: &[] }));
+    for note in handled.notes(rows, spec, "") {
+        observer.note(note);
     }
-    progress.finish(Vec::new());
     Ok(handled)
-}
-
-/// The output of a row whose windows may not all have been computed yet.
-#[derive(Default)]
-struct Whole(Option<RowOutput>);
-
-impl Whole {
-    /// Takes in the next output, and gives one of which nothing more is to come.
-    fn add(&mut self, output: RowOutput, kind: &OutputKind) -> Option<RowOutput> {
-        if *kind != OutputKind::Likelihood {
-            return Some(output);
-        }
-        match &mut self.0 {
-            Some(whole) if whole.row == output.row => {
-                for (sum, value) in whole.values.iter_mut().zip(output.values) {
-                    *sum += value;
-                }
-                None
-            }
-            _ => self.0.replace(output),
-        }
-    }
-}
-
-/// The batches that a limit leaves.
-pub(crate) fn limited(mut plan: Vec<Vec<usize>>, limit: Amount) -> Vec<Vec<usize>> {
-    let count = limit.of(plan.len() as u64);
-    plan.truncate(usize::try_from(count).unwrap_or(usize::MAX));
-    plan
 }

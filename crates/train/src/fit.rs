@@ -1,43 +1,41 @@
-//! The training loop.
+//! The training loop, from top to bottom: prepare, epochs of steps, conclude.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engraft_data::{Batching, Examples, Masking, Splits};
-use engraft_tasks::metrics::Mean;
-use engraft_tasks::{Batch, Draws, Model, Network};
+use burn::module::Module;
+use engraft_component::{Note, NoteKind};
+use engraft_data::{Batching, Masking, Splits};
+use engraft_tasks::{Draws, Model, Network, TaskSpec};
 
 use crate::callback::{Callback, Moment};
 use crate::clock::Clock;
 use crate::cross_validation::CrossValidation;
 use crate::error::{Error, Result};
-use crate::evaluate::{Handled, limited};
-use crate::loader::Loader;
+use crate::evaluate::ScoringPass;
+use crate::events::{Event, Observer, Progress, Saved, WithoutProgress};
+use crate::handled::Handled;
+use crate::loader::{Loader, limited};
 use crate::optimizer::OptimizerState;
-use crate::progress::Progress;
+use crate::outcome::FitOutcome;
 use crate::rate::Rates;
 use crate::rate_log::RateLog;
 use crate::record::Record;
+use crate::report::{Ending, Testing, of_fit};
 use crate::resume::Resume;
-use crate::run::Run;
+use crate::run::{Run, Weights};
 use crate::settings::Plan;
-use crate::snapshot::{Position, Signature};
+use crate::signature::Signature;
+use crate::snapshot::{Metric, Position, State};
+use crate::standing::Standing;
 use crate::training::Training;
 use crate::unfreezing::Unfreezing;
 
-mod conclude;
-mod keep;
 mod prepare;
-mod report;
-mod resume;
+mod restore;
 mod step;
-mod unfreeze;
 
 use step::Step;
-
-pub(crate) use step::GRADIENT_NORMS;
 
 /// What [`fit`] does, and with what.
 pub struct Fit<'a> {
@@ -63,32 +61,8 @@ pub struct Fit<'a> {
     pub fold: Option<(&'a mut CrossValidation, u64)>,
     /// Set from outside to end training at the next step, saved.
     pub stop: Arc<AtomicBool>,
-    /// Where progress shows.
-    pub progress: &'a mut Progress,
-    /// Called once everything is checked and the first step begins.
-    pub started: &'a mut dyn FnMut(),
-}
-
-/// What came of a run.
-pub struct FitOutcome {
-    /// The trained model, its weights those of the last step.
-    pub model: Model,
-    /// The run's folder.
-    pub folder: Option<PathBuf>,
-    /// The best checkpoint by the first monitored metric, else the newest.
-    pub checkpoint: Option<PathBuf>,
-    /// Optimizer steps done.
-    pub steps: u64,
-    /// The latest value of every metric.
-    pub metrics: Vec<(String, f64)>,
-    /// The test split's scores, by the checkpoint above; none without a test split or after an interruption.
-    pub test: Option<Vec<(String, f64)>>,
-    /// The report; none where none was asked for or it could not be written, which is said.
-    pub report: Option<PathBuf>,
-    /// Why training ended early, if it did.
-    pub stopped: Option<String>,
-    /// Whether it was stopped from outside.
-    pub interrupted: bool,
+    /// Who is told what happens.
+    pub observer: &'a mut dyn Observer,
 }
 
 /// Trains `model` by the plan.
@@ -97,74 +71,254 @@ pub struct FitOutcome {
 /// Nothing is trained if settings, callbacks, labels or the checkpoint to resume do not fit; while training, a row that cannot be encoded,
 /// a loss that is not finite, a file that cannot be written.
 pub fn fit(model: Model, fit: Fit<'_>) -> Result<FitOutcome> {
-    let mut trainer = Loop::prepare(model, fit)?;
-    (trainer.fit.started)();
-    trainer.train()?;
-    trainer.conclude()
+    let (mut run, network) = Loop::prepare(model, fit)?;
+    run.observer.event(Event::Started);
+    let network = run.train(network)?;
+    run.conclude(network)
 }
 
-/// A run in progress.
+/// A run in progress: all of it but the weights, which go from step to step by themselves.
 struct Loop<'a> {
-    fit: Fit<'a>,
-    model: Model,
-    /// Absent only while the optimizer holds it.
-    network: Option<Network>,
+    training: &'a Training,
+    plan: &'a Plan,
+
+    seed: u64,
+    config: &'a str,
+    stop: Arc<AtomicBool>,
+    observer: &'a mut dyn Observer,
+    spec: Arc<TaskSpec>,
     optimizer: OptimizerState,
-    loader: Loader,
-    valid: Option<Arc<Examples>>,
+    train: Loader,
+    valid: Option<Loader>,
+    test: Option<Loader>,
     run: Run,
     signature: Signature,
-    position: Position,
+    /// Where the run stands.
+    standing: Standing,
     rates: Rates<'a>,
     /// Which parameters are trained from which epoch on, where that changes.
     unfreezing: Option<Unfreezing>,
     validation_interval: u64,
-    /// Of the present epoch.
-    loss: Mean,
-    accuracy: Mean,
-    metrics: BTreeMap<String, f64>,
     record: Record,
-    /// Why training is to end, if a callback has decided so.
-    stopped: Option<String>,
     interrupted: bool,
     clock: Clock,
     /// Why training is to end, if its time is over.
     out_of_time: Option<String>,
     rate_log: RateLog,
-    /// Whether the validation that follows the latest step is yet to be done.
-    owes_validation: bool,
 }
 
 impl Loop<'_> {
-    fn network(&self) -> Result<&Network> {
-        // Out only inside `advance`, which puts it back.
-        self.network
-            .as_ref()
-            .ok_or_else(|| Error::Argument("the weights are in use".into()))
+    fn train(&mut self, mut network: Network) -> Result<Network> {
+        if std::mem::take(&mut self.standing.owes_validation) {
+            self.catch_up_on_validation(&network)?;
+        }
+        self.look_at_the_clock(self.standing.position.epoch);
+        while !self.is_finished() {
+            network = self.epoch(network)?;
+        }
+        Ok(network)
     }
 
-    fn train(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.owes_validation) {
-            self.catch_up_on_validation()?;
+    /// The rest of the present epoch.
+    fn epoch(&mut self, mut network: Network) -> Result<Network> {
+        let epoch = self.standing.position.epoch;
+        network = self.unfreeze(network, epoch);
+        let plan = limited(self.train.plan(epoch), self.plan.limits.train);
+        let batches = plan.len() as u64;
+        let interval = if self.train.is_even() {
+            self.validation_interval
+        } else {
+            self.plan.validation_interval(batches)?
+        };
+        let rest: Vec<Vec<usize>> = plan
+            .into_iter()
+            .skip(self.standing.position.batch as usize)
+            .collect();
+        self.begin_progress(epoch, batches);
+
+        let seed = self.seed;
+        let mut pass = self.train.pass(rest, Draws::Epoch { seed, epoch });
+        let mut handled = Handled::default();
+        let mut step = Step::default();
+        // A validation due inside a step waits for the step's end, where callbacks can act on it.
+        let mut validates = false;
+        while let Some(batch) = pass.advance() {
+            let batch = batch?;
+            handled.add(&batch);
+            self.backward(&network, &mut *pass, &batch, &mut step)?;
+            let position = self.standing.position;
+            let last = position.batch == batches;
+            validates |=
+                self.plan
+                    .validates_after(epoch, position.batch - 1, position.seen, interval);
+            let is_whole = step.batches == self.plan.accumulate || last;
+            if is_whole {
+                let gathered = std::mem::take(&mut step);
+                network = self.update(network, gathered, pass.take_scores())?;
+                self.after_step(&network, std::mem::take(&mut validates), last)?;
+            }
+            self.show(batch.rows.len());
+            let breaks_off = if is_whole {
+                self.is_finished() && (!last || self.standing.owes_validation)
+            } else {
+                self.is_asked_to_stop()
+            };
+            if breaks_off {
+                self.give_up(step);
+                self.end_progress();
+                return Ok(network);
+            }
         }
-        self.look_at_the_clock(self.position.epoch);
-        while !self.finished() {
-            self.epoch()?;
+        if epoch == 0 {
+            for note in handled.notes(self.train.rows(), &self.spec, "training") {
+                self.observer.note(note);
+            }
+        }
+        self.end_epoch(&network)?;
+        Ok(network)
+    }
+
+    /// What follows an optimizer step: validation, early stopping, checkpoints, and a look at the outside.
+    fn after_step(&mut self, network: &Network, validates: bool, last: bool) -> Result<()> {
+        let epoch = self.standing.position.epoch;
+        if validates {
+            match self.validate(network) {
+                Err(Error::Interrupted) => {
+                    (self.interrupted, self.standing.owes_validation) = (true, true);
+                    return Ok(());
+                }
+                done => done?,
+            }
+            self.observe_and_keep(network, Moment::ValidationEnd, epoch)?;
+        }
+        self.observe_and_keep(network, Moment::Step, epoch)?;
+        if !last {
+            self.look_at_the_clock(epoch);
+            self.is_asked_to_stop();
         }
         Ok(())
     }
 
-    fn finished(&self) -> bool {
-        let Position { epoch, step, .. } = self.position;
-        self.stopped.is_some()
+    fn end_epoch(&mut self, network: &Network) -> Result<()> {
+        let Position { epoch, step, .. } = self.standing.position;
+        if self.standing.loss.weight == 0.0 && epoch == 0 {
+            return Err(Error::refused(
+                "data",
+                "no training row has anything to learn from: every label is left out, or no token can be masked",
+            ));
+        }
+        let logged = self.standing.end_epoch();
+        self.record.step(step, &logged.metrics);
+        self.run.log(epoch, step, &logged.metrics)?;
+        self.observer.event(Event::Progress(Progress::Ended {
+            metrics: &logged.shown,
+        }));
+        // A checkpoint of this moment goes on with the next epoch.
+        self.observe_and_keep(network, Moment::TrainEpochEnd, epoch)?;
+        self.look_at_the_clock(epoch);
+        self.is_asked_to_stop();
+        Ok(())
+    }
+
+    /// Scores the validation rows.
+    fn validate(&mut self, network: &Network) -> Result<()> {
+        let Some(valid) = &self.valid else {
+            return Ok(());
+        };
+        let mut sight = self.record.validation_sight(&self.spec)?;
+        let pass = ScoringPass {
+            stage: "val",
+            limit: self.plan.limits.val,
+            stop: Some(&self.stop),
+            observer: &mut WithoutProgress(self.observer),
+        };
+        let scoring = pass.run(&self.spec, &network.valid(), valid, &mut sight)?;
+        let Position { epoch, step, .. } = self.standing.position;
+        self.record.validated(step, &scoring, sight);
+        self.standing.metrics.extend(scoring.scores.iter().cloned());
+        self.run.log(epoch, step, &scoring.scores)
+    }
+
+    /// Lets the callbacks look at the metrics: whether training ends early, which rate comes next, what is saved.
+    fn observe_and_keep(&mut self, network: &Network, moment: Moment, epoch: u64) -> Result<()> {
+        let metrics = self.standing.metrics();
+        let reason = self.run.deciders.observe(moment, &metrics);
+        self.rates.observe(moment, &metrics);
+        if self.has_done_enough(epoch) && self.standing.stopped.is_none() {
+            self.standing.stopped = reason;
+        }
+        self.keep(network, moment, epoch)
+    }
+
+    /// Lets the checkpoints' keepers decide and save.
+    fn keep(&mut self, network: &Network, moment: Moment, epoch: u64) -> Result<()> {
+        let step = self.standing.position.step;
+        if !self.run.is_due(moment, epoch, step) {
+            return Ok(());
+        }
+        let state = self.state();
+        let weights = Weights {
+            spec: &self.spec,
+            network: &network.valid(),
+            optimizer: &self.optimizer,
+        };
+        let metrics = self.standing.metrics();
+        let kept = self.run.keep(moment, epoch, &metrics, weights, &state)?;
+        for path in kept {
+            self.observer.event(Event::Saved {
+                what: Saved::Checkpoint,
+                path: &path,
+            });
+        }
+        Ok(())
+    }
+
+    /// All of the present state but weights and moments.
+    fn state(&self) -> State {
+        let standing = &self.standing;
+        let metrics = standing.metrics.iter().map(|(name, &value)| Metric {
+            name: name.clone(),
+            value,
+        });
+        State {
+            format: State::FORMAT,
+            position: standing.position,
+            signature: self.signature.clone(),
+            loss: standing.loss,
+            accuracy: standing.accuracy,
+            metrics: metrics.collect(),
+            elapsed: self.clock.seconds(),
+            owes_validation: standing.owes_validation,
+            keepers: Vec::new(),
+            stoppers: Vec::new(),
+            plateau: self.rates.state(),
+            stopped: standing.stopped.clone(),
+            moment: None,
+            saves: 0,
+            log_rows: Default::default(),
+            leaving: Vec::new(),
+        }
+    }
+
+    /// Trains what is to be trained in `epoch`, and says so where that is more than before.
+    fn unfreeze(&mut self, network: Network, epoch: u64) -> Network {
+        let Some(unfreezing) = &self.unfreezing else {
+            return network;
+        };
+        if let Some(note) = unfreezing.note(epoch) {
+            self.observer.note(Note::new(NoteKind::Training, note));
+        }
+        unfreezing.apply(network, epoch)
+    }
+
+    /// Whether there is nothing more to train, or no time for it.
+    fn is_finished(&self) -> bool {
+        let Position { epoch, step, .. } = self.standing.position;
+        self.standing.stopped.is_some()
             || self.interrupted
             || self.out_of_time.is_some()
-            || self
-                .fit
-                .plan
-                .max_epochs
-                .is_some_and(|epochs| epoch >= epochs)
-            || self.fit.plan.max_steps.is_some_and(|steps| step >= steps)
+            || self.plan.max_epochs.is_some_and(|epochs| epoch >= epochs)
+            || self.plan.max_steps.is_some_and(|steps| step >= steps)
     }
 
     /// Ends training in `epoch` if its time is over. A checkpoint does not remember it: with more time the run goes on.
@@ -180,151 +334,159 @@ impl Loop<'_> {
             min_epochs,
             min_steps,
             ..
-        } = *self.fit.plan;
-        epoch + 1 >= min_epochs && self.position.step >= min_steps
-    }
-
-    /// The rest of the present epoch.
-    fn epoch(&mut self) -> Result<()> {
-        let epoch = self.position.epoch;
-        self.release(epoch);
-        let plan = limited(self.loader.plan(epoch), self.fit.plan.limits.train);
-        let batches = plan.len() as u64;
-        let label = match self.fit.plan.max_epochs {
-            Some(epochs) => format!("epoch {}/{epochs}", epoch + 1),
-            None => format!("epoch {}", epoch + 1),
-        };
-        self.fit
-            .progress
-            .start(label, self.position.batch, Some(batches));
-        let rest: Vec<Vec<usize>> = plan
-            .into_iter()
-            .skip(self.position.batch as usize)
-            .collect();
-        let mut handled = Handled::default();
-        let mut step = Step::default();
-        let interval = if self.loader.is_even() {
-            self.validation_interval
-        } else {
-            self.fit.plan.validation_interval(batches)?
-        };
-        // A validation due inside a step waits for the step's end, where callbacks can act on it.
-        let mut validates = false;
-        let draws = Draws::Epoch {
-            seed: self.fit.seed,
-            epoch,
-        };
-        for batch in self.loader.batches(rest, draws) {
-            let batch = batch?;
-            handled.add(&batch);
-            self.backward(&batch, &mut step)?;
-            let last = self.position.batch == batches;
-            if step.batches == self.fit.plan.accumulate || last {
-                self.advance(std::mem::take(&mut step))?;
-            }
-            let done = self.position.batch - 1;
-            validates |= self
-                .fit
-                .plan
-                .validates_after(epoch, done, self.position.seen, interval);
-            if step.batches == 0 {
-                self.after_step(std::mem::take(&mut validates), last)?;
-            }
-            self.show(&batch);
-            let breaks_off = match step.batches {
-                0 => self.finished() && (!last || self.owes_validation),
-                _ => self.is_asked_to_stop(),
-            };
-            if breaks_off {
-                self.give_up(step);
-                self.fit.progress.finish(self.shown());
-                return Ok(());
-            }
-        }
-        if epoch == 0 {
-            let max_length = self.model.max_length();
-            let policy = self.model.row_encoder().tokenizer().letter_policy();
-            for note in handled.notes(self.loader.rows(), max_length, policy) {
-                self.fit.progress.note(&format!("training: {note}"));
-            }
-        }
-        self.end_epoch()
-    }
-
-    /// What follows an optimizer step: validation, early stopping, checkpoints, and a look at the outside.
-    fn after_step(&mut self, validates: bool, last: bool) -> Result<()> {
-        if validates {
-            match self.validate() {
-                Err(Error::Interrupted) => {
-                    (self.interrupted, self.owes_validation) = (true, true);
-                    return Ok(());
-                }
-                done => done?,
-            }
-            self.at(Moment::ValidationEnd)?;
-        }
-        self.at(Moment::Step)?;
-        if !last {
-            self.look_at_the_clock(self.position.epoch);
-            self.is_asked_to_stop();
-        }
-        Ok(())
+        } = *self.plan;
+        epoch + 1 >= min_epochs && self.standing.position.step >= min_steps
     }
 
     /// Whether training is to stop here because it was asked to from outside.
     fn is_asked_to_stop(&mut self) -> bool {
-        self.interrupted |= self.fit.stop.load(Ordering::Relaxed);
+        self.interrupted |= self.stop.load(Ordering::Relaxed);
         self.interrupted
     }
 
-    fn end_epoch(&mut self) -> Result<()> {
-        if self.loss.weight == 0.0 && self.position.epoch == 0 {
-            return Err(Error::Argument(
-                "data: no training row has anything to learn from: every label is left out, or no token can be masked".into(),
-            ));
-        }
-        let Position { epoch, step, .. } = self.position;
-        let mut logged = vec![("train_loss_epoch".to_owned(), self.loss.value())];
-        if self.accuracy.weight > 0.0 {
-            logged.push(("train_accuracy_epoch".to_owned(), self.accuracy.value()));
-        }
-        self.metrics.extend(logged.iter().cloned());
-        self.record.step(step, &logged);
-        self.run.log(epoch, step, &logged)?;
-        self.fit.progress.finish(self.shown());
-        // A checkpoint of this moment goes on with the next epoch.
-        let done = self.position;
-        self.position = Position {
-            epoch: epoch + 1,
-            batch: 0,
-            ..done
+    fn begin_progress(&mut self, epoch: u64, batches: u64) {
+        let label = match self.plan.max_epochs {
+            Some(epochs) => format!("epoch {}/{epochs}", epoch + 1),
+            None => format!("epoch {}", epoch + 1),
         };
-        (self.loss, self.accuracy) = (Mean::default(), Mean::default());
-        self.observe_and_keep(Moment::TrainEpochEnd, epoch)?;
-        self.look_at_the_clock(epoch);
-        self.is_asked_to_stop();
-        Ok(())
+        self.observer.event(Event::Progress(Progress::Began {
+            label: &label,
+            done: self.standing.position.batch,
+            total: Some(batches),
+        }));
     }
 
-    fn at(&mut self, moment: Moment) -> Result<()> {
-        self.observe_and_keep(moment, self.position.epoch)
+    fn show(&mut self, rows: usize) {
+        let standing = &self.standing;
+        self.observer.event(Event::Progress(Progress::Advanced {
+            rows: rows as u64,
+            metrics: &|| standing.shown(),
+        }));
     }
 
-    fn show(&mut self, batch: &Batch) {
-        let shown = self.shown();
-        self.fit.progress.advance(batch.len() as u64, || shown);
+    fn end_progress(&mut self) {
+        let metrics = self.standing.shown();
+        let ended = Progress::Ended { metrics: &metrics };
+        self.observer.event(Event::Progress(ended));
     }
 
-    /// What the progress shows: the epoch so far, and the latest validation.
-    fn shown(&self) -> Vec<(String, f64)> {
-        let mut shown = vec![("loss".to_owned(), self.loss.value())];
-        if self.accuracy.weight > 0.0 {
-            shown.push(("accuracy".to_owned(), self.accuracy.value()));
+    /// Saves what is not saved, scores the test split, and writes the report.
+    fn conclude(mut self, network: Network) -> Result<FitOutcome> {
+        self.record.trained();
+        let network = network.valid();
+        let step = self.standing.position.step;
+        if self.plan.checkpoints && !self.run.has_resumable(step) {
+            let state = self.state();
+            let weights = Weights {
+                spec: &self.spec,
+                network: &network,
+                optimizer: &self.optimizer,
+            };
+            self.run.keep_last(weights, state)?;
         }
-        let latest = ["val_loss", "val_accuracy", "val_spearman"]
-            .iter()
-            .filter_map(|&name| Some((name.to_owned(), *self.metrics.get(name)?)));
-        shown.extend(latest);
-        shown
+        if !self.interrupted {
+            self.run.drop_stale_last();
+        }
+        let testing = match self.score_test_rows(&network) {
+            Err(Error::Interrupted) => {
+                self.interrupted = true;
+                None
+            }
+            tested => tested?,
+        };
+        let test = testing.as_ref();
+        let test = test.map(|testing| testing.scoring.scores.clone());
+        let folder = self.run.folder().map(ToOwned::to_owned);
+        let checkpoint = self.run.checkpoint();
+        let metrics = self.standing.metrics();
+        let interrupted = self.interrupted;
+        let stopped = self.standing.stopped.clone().or(self.out_of_time.clone());
+        let model = Model {
+            spec: Arc::clone(&self.spec),
+            network,
+        };
+        Ok(FitOutcome {
+            report: self.report(testing),
+            folder,
+            checkpoint,
+            steps: step,
+            metrics,
+            model,
+            test,
+            stopped,
+            interrupted,
+        })
     }
+
+    /// Scores the test rows by the best checkpoint, or by the present weights without one.
+    fn score_test_rows(&mut self, network: &Network) -> Result<Option<Testing>> {
+        let Some(test) = self.test.take().filter(|_| !self.interrupted) else {
+            return Ok(None);
+        };
+        let best = match self.run.best() {
+            Some((path, _)) => {
+                let mut best = open(&path, self.plan)?;
+                best.share_cache(network);
+                Some(best)
+            }
+            None => None,
+        };
+        let mut sight = self.record.test_sight(&self.spec)?;
+        let pass = ScoringPass {
+            stage: "test",
+            limit: self.plan.limits.test,
+            stop: Some(&self.stop),
+            observer: self.observer,
+        };
+        let scored = best.as_ref().unwrap_or(network);
+        let scoring = pass.run(&self.spec, scored, &test, &mut sight)?;
+        let Position { epoch, step, .. } = self.standing.position;
+        self.run.log(epoch, step, &scoring.scores)?;
+        Ok(Some(Testing {
+            scoring,
+            findings: sight.findings(),
+        }))
+    }
+
+    /// Writes the report; that it cannot be written is said, and no reason to lose the run.
+    fn report(self, testing: Option<Testing>) -> Option<std::path::PathBuf> {
+        let wanted = self.plan.report && !self.interrupted;
+        let folder = self.run.folder().filter(|_| wanted)?;
+        let Position { step, epoch, .. } = self.standing.position;
+        let written = of_fit(Ending {
+            record: self.record,
+            spec: &self.spec,
+            folder,
+            fold: self.run.fold(),
+            checkpoint: self.run.checkpoint(),
+            scored_with: match self.run.best() {
+                Some((path, monitor)) => format!("{} (best {monitor})", path.display()),
+                None => format!("the weights of step {step}"),
+            },
+            testing,
+            steps: step,
+            epochs: epoch,
+            stopped: self
+                .standing
+                .stopped
+                .as_deref()
+                .or(self.out_of_time.as_deref()),
+            seed: self.seed,
+            config: self.config,
+        });
+        match written {
+            Ok(path) => Some(path),
+            Err(error) => {
+                let text = format!("no report was written: {error}");
+                self.observer.note(Note::new(NoteKind::Output, text));
+                None
+            }
+        }
+    }
+}
+
+/// Opens the weights of a checkpoint for scoring.
+fn open(path: &std::path::Path, plan: &Plan) -> Result<Network> {
+    let preset = engraft_hub::Preset::open(&engraft_hub::Handle::Folder(path.to_owned()))?;
+    Ok(Model::open(preset, &plan.compute)?.network)
 }

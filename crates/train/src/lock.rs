@@ -1,8 +1,10 @@
 //! One process at a time in the folder of a run.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+
+use engraft_files::lock::{self, Lock};
 
 use crate::error::{Error, Result};
 
@@ -26,40 +28,37 @@ impl RunLock {
             checkpoint: folder.display().to_string(),
             problem,
         };
-        let path = folder.join(FILE);
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options
-            .open(&path)
-            .map_err(|error| refuse(format!("cannot open {FILE}: {error}")))?;
+        let opened = lock::open(&folder.join(FILE));
+        let mut file = opened.map_err(|error| refuse(format!("cannot open {FILE}: {error}")))?;
         let claim = |file| Self {
             folder: folder.to_owned(),
             _file: file,
         };
-        match file.try_lock() {
-            Ok(()) => {
+        match lock::take(&file) {
+            Lock::Taken => {
                 // Who holds it is said to whoever is refused; a claim does not depend on it.
                 let _ = file.set_len(0);
                 let _ = file.write_all(std::process::id().to_string().as_bytes());
                 Ok(claim(file))
             }
-            Err(TryLockError::WouldBlock) => {
+            Lock::Busy => {
                 let mut holder = String::new();
                 let read = file
                     .rewind()
                     .and_then(|()| file.read_to_string(&mut holder));
                 let holder = holder.trim();
-                let holder = match read.is_ok() && holder.parse::<u32>().is_ok() {
-                    true => format!("process {holder}"),
-                    false => "another process".to_owned(),
+                let holder = if read.is_ok() && holder.parse::<u32>().is_ok() {
+                    format!("process {holder}")
+                } else {
+                    "another process".to_owned()
                 };
                 Err(Error::Held {
                     run: folder.display().to_string(),
                     holder,
                 })
             }
-            // Some network file systems have no locks: going on unguarded is what they offer.
-            Err(TryLockError::Error(_)) => Ok(claim(file)),
+            // Going on unguarded is what such a file system offers.
+            Lock::Unavailable => Ok(claim(file)),
         }
     }
 

@@ -9,7 +9,7 @@ mod reading;
 mod table;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -34,7 +34,7 @@ pub enum LogError {
         source: io::Error,
     },
     /// The version that is asked for exists.
-    #[error("trainer.logger.version: {} is not empty; name another version, leave it out for the next free one, or go on with that run by --ckpt_path last", folder.display())]
+    #[error("trainer.logger.version: {} is not empty; name another version, leave it out for the next free one, or go on with that run by ckpt_path: last", folder.display())]
     Taken {
         /// The folder of the run.
         folder: PathBuf,
@@ -158,47 +158,12 @@ impl Logs {
     }
 }
 
-/// Makes the folder of a new run in `root`: the one named, or `version_N`, one above the highest there is.
-///
-/// Making the folder is what claims the number, so two runs that start together get two folders.
-///
-/// # Errors
-/// The folder cannot be made, or the one named holds a run.
-pub fn new_version(root: &Path, named: Option<&str>) -> Result<PathBuf, LogError> {
-    fs::create_dir_all(root).map_err(error("make the folder", root))?;
-    if let Some(named) = named {
-        let folder = root.join(named);
-        fs::create_dir_all(&folder).map_err(error("make the folder", &folder))?;
-        let mut entries = fs::read_dir(&folder).map_err(error("read the folder", &folder))?;
-        return match entries.next() {
-            None => Ok(folder),
-            Some(_) => Err(LogError::Taken { folder }),
-        };
-    }
-    let entries = fs::read_dir(root).map_err(error("read the folder", root))?;
-    let taken = entries.filter_map(|entry| {
-        let name = entry.ok()?.file_name();
-        name.to_str()?.strip_prefix("version_")?.parse::<u64>().ok()
-    });
-    let mut version = taken.max().map_or(0, |highest| highest.saturating_add(1));
-    loop {
-        let folder = root.join(format!("version_{version}"));
-        match fs::create_dir(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(source) if source.kind() == io::ErrorKind::AlreadyExists && version < u64::MAX => {
-                version += 1
-            }
-            Err(source) => return Err(error("make the folder", &folder)(source)),
-        }
-    }
-}
-
 /// Writes to the end of a file in one piece.
 fn append(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    file.write_all(bytes).map_err(error("write", path))
+    file.write_all(bytes).map_err(log_error("write", path))
 }
 
-fn error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
+pub(crate) fn log_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
     let path = path.to_owned();
     move |source| LogError::Io {
         action,

@@ -15,10 +15,9 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-use engraft_component::Choice;
+use engraft_component::{Choice, Refusal};
 use engraft_models::ParameterPath;
 
-use crate::error::Result;
 use groups::LayerRates;
 use rule::{Rule, Update};
 
@@ -83,7 +82,7 @@ impl Optimizer {
         self.rule().parts(shape)
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
         let rule = self.rule();
         rule.settings().check()?;
         rule.check()

@@ -3,91 +3,108 @@
 use std::collections::BTreeMap;
 
 use engraft_component::Choice;
+use engraft_data::Batching;
 use engraft_models::parameters;
-use engraft_tasks::{Model, Network};
+use engraft_tasks::{Network, TaskSpec};
 
+use crate::callback::Callback;
 use crate::error::Result;
-use crate::fit::{Fit, GRADIENT_NORMS};
 use crate::loader::Loader;
 use crate::rate_log::RateLog;
 use crate::settings::Plan;
-use crate::training::Interval;
+use crate::training::{Interval, Training};
+
+/// What `log_grad_norm_step` logs.
+pub(crate) const GRADIENT_NORMS: [&str; 3] =
+    ["total_norm", "adaptor_param_norm", "adaptor_grad_norm"];
+
+/// What a run is begun with, as far as it decides what is worked out here.
+pub(crate) struct Outset<'a> {
+    pub(crate) spec: &'a TaskSpec,
+    pub(crate) training: &'a Training,
+    pub(crate) plan: &'a Plan,
+    pub(crate) callbacks: &'a [Callback],
+    pub(crate) batching: &'a Batching,
+    pub(crate) seed: u64,
+}
 
 /// The metrics that a run produces.
-pub(crate) fn known_metrics(model: &Model, fit: &Fit<'_>, validates: bool) -> Vec<String> {
-    let scores = model
-        .metrics()
-        .map_or_else(Vec::new, |metrics| metrics.finish());
-    let names: Vec<String> = std::iter::once("loss".to_owned())
-        .chain(scores.into_iter().map(|(name, _)| name))
-        .collect();
+pub(crate) fn known_metrics(outset: &Outset<'_>, validates: bool) -> Result<Vec<String>> {
+    let scores = outset.spec.learning()?.metrics();
+    let names: Vec<&str> = std::iter::once("loss").chain(scores).collect();
     let mut known: Vec<String> = names.iter().map(|name| format!("train_{name}")).collect();
     known.push("train_loss_epoch".to_owned());
-    if names.iter().any(|name| name == "accuracy") {
+    if names.contains(&"accuracy") {
         known.push("train_accuracy_epoch".to_owned());
     }
-    known.extend(RateLog::new(fit.callbacks).names().map(str::to_owned));
+    known.extend(RateLog::new(outset.callbacks).names().map(str::to_owned));
     known.push("grad_norm".to_owned());
-    if fit.training.log_grad_norm_step > 0 {
+    if outset.training.log_grad_norm_step > 0 {
         known.extend(GRADIENT_NORMS.map(str::to_owned));
     }
     if validates {
         known.extend(names.iter().map(|name| format!("val_{name}")));
     }
-    known
+    Ok(known)
 }
 
-/// Says so if the schedule ends the learning before the first epoch does.
-pub(crate) fn warn_about_schedule(fit: &Fit<'_>, batches: u64, total: Option<u64>) -> Result<()> {
-    let (Some(schedule), Interval::Step) = (
-        &fit.training.lr_scheduler,
-        fit.training.lr_scheduler_interval,
-    ) else {
-        return Ok(());
+/// What to say if the schedule ends the learning before the first epoch does.
+pub(crate) fn warn_about_schedule(
+    outset: &Outset<'_>,
+    batches: u64,
+    total: Option<u64>,
+) -> Result<Option<String>> {
+    let training = outset.training;
+    let (Some(schedule), Interval::Step) = (&training.lr_scheduler, training.lr_scheduler_interval)
+    else {
+        return Ok(None);
     };
-    if let Some(step) = schedule.vanishes_within(fit.plan.steps_in_epoch(batches), total)? {
-        fit.progress.note(&format!(
+    let steps = outset.plan.steps_in_epoch(batches);
+    let vanishes = schedule.vanishes_within(steps, total)?;
+    Ok(vanishes.map(|step| {
+        format!(
             "the learning rate falls below a ten thousandth of its start at step {step}, within the first epoch: the schedule counts optimizer steps; \
              give lr_scheduler_interval: epoch to count epochs"
-        ));
-    }
-    Ok(())
+        )
+    }))
 }
 
 /// What the class of the optimizer is called where a resumed run must share it.
 pub(crate) const OPTIMIZER: &str = "the optimizer";
 
-/// What decides which rows come when, and what is drawn for them.
-pub(crate) fn data_signature(
-    model: &Model,
-    fit: &Fit<'_>,
-    loader: &Loader,
-) -> Result<BTreeMap<String, String>> {
-    let max_length = model.max_length();
-    let some =
-        |value: Option<usize>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
-    let pairs = [
-        ("seed_everything", fit.seed.to_string()),
-        (
-            "training rows",
-            format!("{} ({:016x})", loader.rows(), loader.fingerprint()?),
-        ),
-        (
-            "limit_train_batches",
-            format!("{:?}", fit.plan.limits.train),
-        ),
-        ("max_length", some(max_length)),
-        (OPTIMIZER, fit.training.optimizer.name().to_owned()),
-        ("batch_size", fit.batching.batch_size.to_string()),
-        ("token_budget", some(fit.batching.token_budget)),
-        ("batch_window", some(fit.batching.batch_window)),
-        ("shuffle", fit.batching.shuffle.to_string()),
-        ("accumulate_grad_batches", fit.plan.accumulate.to_string()),
-    ];
-    Ok(pairs
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect())
+impl Outset<'_> {
+    /// What decides which rows of `loader` come when, and what is drawn for them.
+    ///
+    /// # Errors
+    /// A text cannot be read from where it is stored.
+    pub(crate) fn signature(&self, loader: &Loader) -> Result<BTreeMap<String, String>> {
+        let Self {
+            plan,
+            batching,
+            training,
+            ..
+        } = self;
+        let some = |value: Option<usize>| {
+            value.map_or_else(|| "none".to_owned(), |value| value.to_string())
+        };
+        let rows = format!("{} ({:016x})", loader.rows(), loader.fingerprint()?);
+        let pairs = [
+            ("seed_everything", self.seed.to_string()),
+            ("training rows", rows),
+            ("limit_train_batches", format!("{:?}", plan.limits.train)),
+            ("max_length", some(self.spec.max_length())),
+            (OPTIMIZER, training.optimizer.name().to_owned()),
+            ("batch_size", batching.batch_size.to_string()),
+            ("token_budget", some(batching.token_budget)),
+            ("batch_window", some(batching.batch_window)),
+            ("shuffle", batching.shuffle.to_string()),
+            ("accumulate_grad_batches", plan.accumulate.to_string()),
+        ];
+        let pairs = pairs.into_iter();
+        Ok(pairs
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect())
+    }
 }
 
 /// Path and shape of every parameter that is trained.

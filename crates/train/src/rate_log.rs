@@ -57,9 +57,6 @@ impl RateLog {
 
     /// Whether they belong into the log now: `step` says whether a row of the step is written, `epoch` whether it is the epoch's first.
     pub(crate) fn are_due(self, step: bool, epoch: bool) -> bool {
-        match self.by_epoch {
-            true => epoch,
-            false => step,
-        }
+        if self.by_epoch { epoch } else { step }
     }
 }

@@ -1,17 +1,18 @@
 //! What a run remembers of itself for the report at its end.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use engraft_data::{Examples, Splits};
 use engraft_models::parameters;
 use engraft_report::{Curves, Findings};
-use engraft_tasks::{Model, Network, Told};
+use engraft_tasks::{Network, TaskSpec};
 
 use crate::error::Result;
 use crate::evaluate::Scoring;
 use crate::log::read_log;
-use crate::report::{Sight, files};
+use crate::sight::Sight;
 
 /// The rows of a split in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Record {
     /// The log cannot be read.
     pub(crate) fn begin(
         &mut self,
-        model: &Model,
+        spec: &TaskSpec,
         network: &Network,
         resumed: Option<(&Path, u64)>,
         log: Option<&Path>,
@@ -105,7 +106,7 @@ impl Record {
                 .sum()
         };
         self.parameters = [count(false), count(true)];
-        self.curves = Curves::with_perplexity(matches!(model.told(), Told::Tokens));
+        self.curves = Curves::with_perplexity(spec.learning()?.has_perplexity());
         self.resumed = resumed.map(|(path, step)| (path.to_owned(), step));
         self.began = Instant::now();
         if let (Some(folder), Some(_)) = (log.filter(|_| self.wanted), resumed) {
@@ -123,18 +124,26 @@ impl Record {
     }
 
     /// Who looks at the test rows.
-    pub(crate) fn test_sight(&self, model: &Model) -> Sight {
-        match self.wanted {
-            true => Sight::of(model),
-            false => Sight::closed(),
+    ///
+    /// # Errors
+    /// The task only predicts.
+    pub(crate) fn test_sight(&self, spec: &TaskSpec) -> Result<Sight> {
+        if self.wanted {
+            Sight::of(spec)
+        } else {
+            Ok(Sight::closed())
         }
     }
 
     /// Who looks at the validation rows: nobody where test rows will be looked at instead.
-    pub(crate) fn validation_sight(&self, model: &Model) -> Sight {
-        match self.shares.iter().any(|share| share.split == "test") {
-            true => Sight::closed(),
-            false => self.test_sight(model),
+    ///
+    /// # Errors
+    /// The task only predicts.
+    pub(crate) fn validation_sight(&self, spec: &TaskSpec) -> Result<Sight> {
+        if self.shares.iter().any(|share| share.split == "test") {
+            Ok(Sight::closed())
+        } else {
+            self.test_sight(spec)
         }
     }
 
@@ -155,5 +164,43 @@ impl Record {
     /// Notes that training is over.
     pub(crate) fn trained(&mut self) {
         self.training = self.began.elapsed().saturating_sub(self.validating);
+    }
+}
+
+/// The files that rows are from, with those beyond the first three counted.
+pub(crate) fn files(examples: &Examples) -> String {
+    const SHOWN: usize = 3;
+    let mut names: Vec<String> = Vec::new();
+    let mut latest: Option<&Arc<Path>> = None;
+    for origin in &examples.origins {
+        if latest.is_some_and(|file| Arc::ptr_eq(file, &origin.file)) {
+            continue;
+        }
+        latest = Some(&origin.file);
+        let name = origin.file.display().to_string();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    match more {
+        0 => shown,
+        more => format!("{shown} and {more} more files"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_once_and_many_are_counted() {
+        let mut examples = Examples::from_texts(["a", "b", "c", "d", "e"]);
+        assert_eq!(files(&examples), "(in memory)");
+        for (origin, name) in examples.origins.iter_mut().zip(["1", "2", "1", "3", "4"]) {
+            origin.file = Arc::from(Path::new(name));
+        }
+        assert_eq!(files(&examples), "1, 2, 3 and 1 more files");
     }
 }

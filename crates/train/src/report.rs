@@ -5,80 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use engraft_component::Choice;
-use engraft_data::Examples;
-use engraft_report::{
-    COMPILER, ClassFindings, Facts, Findings, LabelFindings, NumberFindings, Report, Scored,
-    grouped, moment,
-};
-use engraft_tasks::output::{largest, sigmoid, softmax};
-use engraft_tasks::{Model, Observer, Told};
+use engraft_report::{COMPILER, Facts, Findings, Report, Scored, grouped, moment};
+use engraft_tasks::{Model, TaskSpec};
 
 use crate::error::Result;
-use crate::evaluate::{Evaluation, Scoring, score};
-use crate::progress::duration;
-use crate::record::Record;
-use crate::snapshot::Signature;
+use crate::evaluate::{Evaluation, Scoring};
+use crate::record::{Record, files};
+use crate::sight::Sight;
+use crate::signature::Signature;
+use crate::words::duration;
 
 /// The version of the engine, which the workspace manifest pins.
 const BURN: &str = "0.22.1";
-
-/// Takes what is scored into findings.
-#[derive(Debug)]
-pub(crate) struct Sight(Option<Findings>);
-
-impl Sight {
-    /// Of a model's rows.
-    pub(crate) fn of(model: &Model) -> Self {
-        Self(match model.told() {
-            Told::Classes(space) => Some(Findings::Classes(ClassFindings::new(
-                space.names_or_numbers(),
-                "rows",
-            ))),
-            Told::TokenClasses(space, _) => Some(Findings::Classes(ClassFindings::new(
-                space.names_or_numbers(),
-                "tokens",
-            ))),
-            Told::Flags(space) => Some(Findings::Labels(LabelFindings::new(
-                space.names_or_numbers(),
-            ))),
-            Told::Numbers { names, .. } => {
-                Some(Findings::Numbers(NumberFindings::new(names.clone())))
-            }
-            Told::Tokens | Told::NextTokens | Told::Nothing => None,
-        })
-    }
-
-    /// Of nothing.
-    pub(crate) fn closed() -> Self {
-        Self(None)
-    }
-
-    pub(crate) fn findings(self) -> Option<Findings> {
-        self.0
-    }
-}
-
-impl Observer for Sight {
-    fn class(&mut self, logits: &[f32], class: usize) {
-        if let Some(Findings::Classes(found)) = &mut self.0 {
-            let probabilities: Vec<f32> = softmax(logits).collect();
-            found.add(&probabilities, largest(logits), class);
-        }
-    }
-
-    fn flags(&mut self, logits: &[f32], flags: &[bool]) {
-        if let Some(Findings::Labels(found)) = &mut self.0 {
-            let probabilities: Vec<f32> = logits.iter().copied().map(sigmoid).collect();
-            found.add(&probabilities, flags);
-        }
-    }
-
-    fn numbers(&mut self, predicted: &[f32], truth: &[f32]) {
-        if let Some(Findings::Numbers(found)) = &mut self.0 {
-            found.add(predicted, truth);
-        }
-    }
-}
 
 /// The test rows as they were scored.
 #[derive(Debug)]
@@ -90,7 +28,7 @@ pub(crate) struct Testing {
 /// How a run ended.
 pub(crate) struct Ending<'a> {
     pub(crate) record: Record,
-    pub(crate) model: &'a Model,
+    pub(crate) spec: &'a TaskSpec,
     pub(crate) folder: &'a Path,
     /// Which fold of how many it was, if it was one.
     pub(crate) fold: Option<(u64, u64)>,
@@ -113,7 +51,7 @@ pub(crate) struct Ending<'a> {
 pub(crate) fn of_fit(ending: Ending<'_>) -> engraft_report::Result<PathBuf> {
     let Ending {
         record,
-        model,
+        spec,
         folder,
         scored_with,
         testing,
@@ -144,7 +82,7 @@ pub(crate) fn of_fit(ending: Ending<'_>) -> engraft_report::Result<PathBuf> {
         },
     );
     let [all, trained] = record.parameters;
-    let described = described(model)
+    let described = described(spec)
         .with("parameters", counted(all))
         .with("trained", counted(trained));
     let mut data = Facts::new("Data");
@@ -157,7 +95,7 @@ pub(crate) fn of_fit(ending: Ending<'_>) -> engraft_report::Result<PathBuf> {
             Some((fold, count)) => format!("Training report, fold {fold} of {count}"),
             None => "Training report".to_owned(),
         },
-        subtitle: format!("{} · {}", headline(model), folder.display()),
+        subtitle: format!("{} · {}", headline(spec), folder.display()),
         trains: true,
         scored: scored(&ending),
         facts: vec![run, described, data, timing(&ending), versions()],
@@ -176,7 +114,7 @@ fn scored(ending: &Ending<'_>) -> Option<Scored> {
                 testing.scoring.rows, ending.scored_with
             ),
             stage: "test".to_owned(),
-            scores: with_perplexity(ending.model, &testing.scoring.scores),
+            scores: with_perplexity(ending.spec, &testing.scoring.scores),
             findings: testing.findings.clone(),
         });
     }
@@ -187,7 +125,7 @@ fn scored(ending: &Ending<'_>) -> Option<Scored> {
             validated.rows, validated.step
         ),
         stage: "val".to_owned(),
-        scores: with_perplexity(ending.model, &validated.scores),
+        scores: with_perplexity(ending.spec, &validated.scores),
         findings: validated.findings.clone(),
     })
 }
@@ -258,11 +196,12 @@ pub fn test(model: &Model, test: Test<'_>) -> Result<Tested> {
     } = test;
     let started = SystemTime::now();
     let examples = Arc::clone(&evaluation.examples);
+    let spec = &model.spec;
     let mut sight = match folder {
-        Some(_) => Sight::of(model),
+        Some(_) => Sight::of(spec)?,
         None => Sight::closed(),
     };
-    let scoring = score(model, &model.network, evaluation, &mut sight)?;
+    let scoring = evaluation.run(model, &mut sight)?;
     let Scoring { scores, rows, took } = scoring;
     let written = |folder: &Path| {
         let with = checkpoint.map_or_else(
@@ -282,15 +221,15 @@ pub fn test(model: &Model, test: Test<'_>) -> Result<Tested> {
             .with("testing", paced(took, rows as u64));
         let report = Report {
             title: "Test report".to_owned(),
-            subtitle: format!("{} · {with}", headline(model)),
+            subtitle: format!("{} · {with}", headline(spec)),
             trains: false,
             scored: Some(Scored {
                 rows: format!("{rows} test rows, scored with {with}"),
                 stage: "test".to_owned(),
-                scores: with_perplexity(model, &scores),
+                scores: with_perplexity(spec, &scores),
                 findings: sight.findings(),
             }),
-            facts: vec![run, described(model), data, time, versions()],
+            facts: vec![run, described(spec), data, time, versions()],
             config: config.to_owned(),
             ..Report::default()
         };
@@ -301,9 +240,9 @@ pub fn test(model: &Model, test: Test<'_>) -> Result<Tested> {
 }
 
 /// The scores with the perplexity of a language model behind its loss.
-fn with_perplexity(model: &Model, scores: &[(String, f64)]) -> Vec<(String, f64)> {
+fn with_perplexity(spec: &TaskSpec, scores: &[(String, f64)]) -> Vec<(String, f64)> {
     let mut scores = scores.to_vec();
-    if matches!(model.told(), Told::Tokens)
+    if spec.learning().is_ok_and(|it| it.has_perplexity())
         && let Some((name, loss)) = scores.first().cloned()
     {
         scores.insert(1, (name.replace("_loss", "_perplexity"), loss.exp()));
@@ -311,14 +250,14 @@ fn with_perplexity(model: &Model, scores: &[(String, f64)]) -> Vec<(String, f64)
     scores
 }
 
-fn headline(model: &Model) -> String {
-    let task = model.task();
+fn headline(spec: &TaskSpec) -> String {
+    let task = spec.task();
     let backbone = task.backbone().backbone().preset_name();
     format!("{} on {backbone}", task.name())
 }
 
-fn described(model: &Model) -> Facts {
-    let task = model.task();
+fn described(spec: &TaskSpec) -> Facts {
+    let task = spec.task();
     let backbone = task.backbone().backbone().preset_name();
     Facts::new("Model")
         .with("task", task.name())
@@ -341,35 +280,13 @@ fn versions() -> Facts {
         .with("threads", known("threads"))
 }
 
-/// The files that rows are from, with those beyond the first three counted.
-pub(crate) fn files(examples: &Examples) -> String {
-    const SHOWN: usize = 3;
-    let mut names: Vec<String> = Vec::new();
-    let mut latest: Option<&Arc<Path>> = None;
-    for origin in &examples.origins {
-        if latest.is_some_and(|file| Arc::ptr_eq(file, &origin.file)) {
-            continue;
-        }
-        latest = Some(&origin.file);
-        let name = origin.file.display().to_string();
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let more = names.len().saturating_sub(SHOWN);
-    let shown = names[..names.len() - more].join(", ");
-    match more {
-        0 => shown,
-        more => format!("{shown} and {more} more files"),
-    }
-}
-
 /// A time with how many rows went through it.
 fn paced(time: Duration, rows: u64) -> String {
     let seconds = time.as_secs_f64();
-    match seconds > 0.0 && rows > 0 {
-        true => format!("{} ({:.0} rows/s)", duration(time), rows as f64 / seconds),
-        false => duration(time),
+    if seconds > 0.0 && rows > 0 {
+        format!("{} ({:.0} rows/s)", duration(time), rows as f64 / seconds)
+    } else {
+        duration(time)
     }
 }
 
@@ -390,16 +307,6 @@ mod tests {
     fn the_version_of_the_engine_is_the_one_in_the_lock_file() {
         let lock = include_str!("../../../Cargo.lock");
         assert!(lock.contains(&format!("name = \"burn\"\nversion = \"{BURN}\"")));
-    }
-
-    #[test]
-    fn files_are_named_once_and_many_are_counted() {
-        let mut examples = Examples::from_texts(["a", "b", "c", "d", "e"]);
-        assert_eq!(files(&examples), "(in memory)");
-        for (origin, name) in examples.origins.iter_mut().zip(["1", "2", "1", "3", "4"]) {
-            origin.file = Arc::from(Path::new(name));
-        }
-        assert_eq!(files(&examples), "1, 2, 3 and 1 more files");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cross_validation::FOLD;
 use crate::error::{Error, Result};
+use crate::layout::{CHECKPOINTS, EXPERIMENT, FOLD, holds_later};
 use crate::lock::RunLock;
 use crate::settings::Plan;
 use crate::snapshot::{self, State};
@@ -28,9 +28,10 @@ impl Resume {
             Some(Ok(claim)) => Some(claim),
             Some(Err(held @ Error::Held { .. })) => {
                 let state = snapshot::read_state(checkpoint);
-                match state.is_ok_and(|state| is_older(checkpoint, &state)) {
-                    true => None,
-                    false => return Err(held),
+                if state.is_ok_and(|state| is_older(checkpoint, &state)) {
+                    None
+                } else {
+                    return Err(held);
                 }
             }
             // A folder that cannot be written may still be read from; to go on in it fails later.
@@ -72,9 +73,9 @@ fn run_around(checkpoint: &Path, version: Option<&str>) -> Option<PathBuf> {
     let checkpoints = full.parent()?;
     let run = checkpoints.parent()?;
     let name = run.file_name()?.to_str()?;
-    let is_run = checkpoints.file_name()? == "checkpoints"
+    let is_run = checkpoints.file_name()? == CHECKPOINTS
         && (name.starts_with("version_") || name.starts_with(FOLD) || version == Some(name));
-    if !is_run || !run.join("config.yaml").exists() {
+    if !is_run || !run.join(EXPERIMENT).exists() {
         return None;
     }
     let named = checkpoint.parent().and_then(Path::parent);
@@ -86,5 +87,5 @@ fn run_around(checkpoint: &Path, version: Option<&str>) -> Option<PathBuf> {
 fn is_older(checkpoint: &Path, state: &State) -> bool {
     let full = checkpoint.canonicalize();
     let checkpoints = full.as_deref().ok().and_then(Path::parent);
-    checkpoints.is_some_and(|checkpoints| snapshot::holds_later(checkpoints, state))
+    checkpoints.is_some_and(|checkpoints| holds_later(checkpoints, state))
 }

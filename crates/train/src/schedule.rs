@@ -10,7 +10,9 @@ mod decay;
 mod plateau;
 mod warmup;
 
-use engraft_component::{Choice, Component};
+use std::fmt::Display;
+
+use engraft_component::{Choice, Component, Refusal};
 
 pub use composed::{ChainedScheduler, SequentialLR};
 pub use cyclic::{
@@ -21,54 +23,8 @@ pub use decay::{ConstantLR, ExponentialLR, LinearLR, MultiStepLR, PolynomialLR, 
 pub use plateau::{Plateau, PlateauState, ReduceLROnPlateau, ThresholdMode};
 pub use warmup::{ConstantWithWarmup, CosineWithWarmup, LinearWithWarmup, Warmup};
 
-/// Why a schedule gives no rate.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ScheduleError {
-    /// Neither a share nor a number of warm-up steps was given.
-    #[error("{schedule} needs warmup_ratio or num_warmup_steps; 0 means no warm-up")]
-    NoWarmup {
-        /// The schedule's name.
-        schedule: &'static str,
-    },
-    /// The schedule is relative to a length of training that is not known.
-    #[error(
-        "{schedule} needs to know how long training is; set trainer.max_epochs or trainer.max_steps"
-    )]
-    Endless {
-        /// The schedule's name.
-        schedule: &'static str,
-    },
-    /// The schedule has an end, and training goes on after it.
-    #[error(
-        "{schedule} ends after {steps} steps, but training goes on; give the number of all steps, or none, which means the whole run"
-    )]
-    Ended {
-        /// The schedule's name.
-        schedule: &'static str,
-        /// Its length.
-        steps: u64,
-    },
-    /// An argument is outside its range.
-    #[error("{schedule}: {argument} is {value}, but must be {range}")]
-    Range {
-        /// The schedule's name.
-        schedule: &'static str,
-        /// The argument's key.
-        argument: &'static str,
-        /// What was given.
-        value: String,
-        /// What is allowed.
-        range: &'static str,
-    },
-    /// Arguments that do not go together, or cannot be had.
-    #[error("{schedule}: {reason}")]
-    Arguments {
-        /// The schedule's name.
-        schedule: &'static str,
-        /// Which, and what to do.
-        reason: String,
-    },
-}
+/// Where the schedule is in an experiment.
+const PLACE: &str = "model.lr_scheduler";
 
 /// How the learning rate changes from step to step.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -124,14 +80,14 @@ pub struct Point {
 
 /// What the classes of schedules have in common.
 trait Schedule {
-    /// Refuses arguments outside their range.
-    fn check(&self) -> Result<(), ScheduleError>;
+    /// Refuses arguments outside their range; keys are those of the class.
+    fn check(&self) -> Result<(), Refusal>;
 
-    /// The rate; the arguments are checked.
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError>;
+    /// The rate; the arguments are checked. What is refused is about no single one of them.
+    fn rate(&self, at: Point) -> Result<f64, Refusal>;
 
     /// The momentum, or the first of Adam's betas, where the schedule moves it.
-    fn momentum(&self, _: Point) -> Result<Option<f64>, ScheduleError> {
+    fn momentum(&self, _: Point) -> Result<Option<f64>, Refusal> {
         Ok(None)
     }
 
@@ -158,20 +114,19 @@ impl LrScheduler {
     /// The learning rate; of [`ReduceLROnPlateau`] that without any fall.
     ///
     /// # Errors
-    /// Those of [`check`](Self::check); [`ScheduleError::Endless`] when the number of steps is needed and missing;
-    /// [`ScheduleError::Ended`] when the schedule is over.
-    pub fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    /// Those of [`check`](Self::check); the number of steps is needed and missing; the schedule is over.
+    pub fn rate(&self, at: Point) -> Result<f64, Refusal> {
         self.check()?;
-        self.rate_at(at)
+        self.rate_at(at).map_err(in_place)
     }
 
     /// The momentum, or the first of Adam's betas, where the schedule moves it.
     ///
     /// # Errors
     /// As [`rate`](Self::rate).
-    pub fn momentum(&self, at: Point) -> Result<Option<f64>, ScheduleError> {
+    pub fn momentum(&self, at: Point) -> Result<Option<f64>, Refusal> {
         self.check()?;
-        self.momentum_at(at)
+        self.momentum_at(at).map_err(in_place)
     }
 
     /// Whether the schedule moves the momentum, or the first of Adam's betas.
@@ -183,17 +138,8 @@ impl LrScheduler {
     ///
     /// # Errors
     /// Warm-up is not given, or an argument is outside its range.
-    pub fn check(&self) -> Result<(), ScheduleError> {
-        let first = self.schedule().last_epoch();
-        if first < -1 {
-            return Err(ScheduleError::Range {
-                schedule: self.name(),
-                argument: "last_epoch",
-                value: first.to_string(),
-                range: "-1 or a step",
-            });
-        }
-        self.schedule().check()
+    pub fn check(&self) -> Result<(), Refusal> {
+        self.check_arguments().map_err(in_place)
     }
 
     /// The step within the first `steps` at which the rate has all but vanished: below a ten
@@ -204,11 +150,7 @@ impl LrScheduler {
     ///
     /// # Errors
     /// Those of [`rate`](Self::rate).
-    pub fn vanishes_within(
-        &self,
-        steps: u64,
-        total: Option<u64>,
-    ) -> Result<Option<u64>, ScheduleError> {
+    pub fn vanishes_within(&self, steps: u64, total: Option<u64>) -> Result<Option<u64>, Refusal> {
         self.check()?;
         if self.schedule().vanishes_by_design() {
             return Ok(None);
@@ -216,7 +158,8 @@ impl LrScheduler {
         let mut highest = 0.0_f64;
         for step in 0..steps {
             let base = 1.0;
-            let rate = self.rate_at(Point { step, total, base })?;
+            let rate = self.rate_at(Point { step, total, base });
+            let rate = rate.map_err(in_place)?;
             if rate < highest * 1e-4 {
                 return Ok(Some(step));
             }
@@ -225,11 +168,18 @@ impl LrScheduler {
         Ok(None)
     }
 
-    fn rate_at(&self, at: Point) -> Result<f64, ScheduleError> {
+    /// [`Self::check`], with the keys of the class.
+    fn check_arguments(&self) -> Result<(), Refusal> {
+        let first = self.schedule().last_epoch();
+        within(first >= -1, "last_epoch", first, "-1 or a step")?;
+        self.schedule().check()
+    }
+
+    fn rate_at(&self, at: Point) -> Result<f64, Refusal> {
         self.schedule().rate(self.started(at))
     }
 
-    fn momentum_at(&self, at: Point) -> Result<Option<f64>, ScheduleError> {
+    fn momentum_at(&self, at: Point) -> Result<Option<f64>, Refusal> {
         self.schedule().momentum(self.started(at))
     }
 
@@ -264,46 +214,49 @@ impl LrScheduler {
     }
 }
 
-/// Refuses an argument of `S` that is outside its range.
-fn within<S: Component>(
-    fits: bool,
-    argument: &'static str,
-    value: impl ToString,
-    range: &'static str,
-) -> Result<(), ScheduleError> {
-    match fits {
-        true => Ok(()),
-        false => Err(ScheduleError::Range {
-            schedule: S::NAME,
-            argument,
-            value: value.to_string(),
-            range,
-        }),
+/// A refusal with the keys of an experiment.
+fn in_place(refusal: Refusal) -> Refusal {
+    refusal.within(PLACE)
+}
+
+/// Refuses an argument that is outside its range.
+fn within(fits: bool, argument: &str, value: impl Display, range: &str) -> Result<(), Refusal> {
+    if fits {
+        return Ok(());
     }
+    Err(Refusal::of(
+        argument,
+        format!("must be {range}, found {value}"),
+    ))
 }
 
-/// Refuses a rate of `S` that is none.
-fn is_rate<S: Component>(argument: &'static str, rate: f64) -> Result<(), ScheduleError> {
+/// Refuses a rate that is none.
+fn is_rate(argument: &str, rate: f64) -> Result<(), Refusal> {
     let fits = rate.is_finite() && rate >= 0.0;
-    within::<S>(fits, argument, rate, "a number from 0")
+    within(fits, argument, rate, "a number from 0")
 }
 
-/// Refuses a share of `S` that is none.
-fn is_share<S: Component>(argument: &'static str, share: f64) -> Result<(), ScheduleError> {
-    within::<S>((0.0..=1.0).contains(&share), argument, share, "from 0 to 1")
+/// Refuses a share that is none.
+fn is_share(argument: &str, share: f64) -> Result<(), Refusal> {
+    within((0.0..=1.0).contains(&share), argument, share, "from 0 to 1")
 }
 
-/// Refuses a count of `S` that is 0.
-fn is_count<S: Component>(argument: &'static str, count: u64) -> Result<(), ScheduleError> {
-    within::<S>(count > 0, argument, count, "at least 1")
+/// Refuses a count that is 0.
+fn is_count(argument: &str, count: u64) -> Result<(), Refusal> {
+    within(count > 0, argument, count, "at least 1")
 }
 
-/// Refuses a combination of arguments of `S`.
-fn refuse<S: Component>(reason: impl Into<String>) -> Result<(), ScheduleError> {
-    Err(ScheduleError::Arguments {
-        schedule: S::NAME,
-        reason: reason.into(),
-    })
+/// That arguments of `S` do not go together, or cannot be had.
+fn refusal<S: Component>(problem: impl Display) -> Refusal {
+    Refusal::plain(format!("{}: {problem}", S::NAME))
+}
+
+/// That `S` is relative to a length of training that is not known.
+fn endless<S: Component>() -> Refusal {
+    Refusal::plain(format!(
+        "{} needs to know how long training is; set trainer.max_epochs or trainer.max_steps",
+        S::NAME
+    ))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! that means, and all the training loop reads.
 
 mod amount;
+mod compute;
 mod foreign;
 mod logger;
 mod plan;
@@ -16,9 +17,10 @@ use engraft_component::{Component, Words};
 use crate::callback::Callback;
 
 pub use amount::{Amount, FastDevRun};
+pub use compute::{Accelerator, Precision};
 pub use foreign::Foreign;
 pub use logger::{CSVLogger, JSONLinesLogger, Logger, Logging, TensorBoardLogger, WandbLogger};
-pub use plan::{Clip, Plan, SettingsError, Stages};
+pub use plan::{Clip, Plan, Stages};
 pub use span::TimeSpan;
 
 /// How long to train, how often to validate, and what to keep.
@@ -83,6 +85,12 @@ pub struct Trainer {
     /// Log metrics: true for a table, false, or loggers, which write theirs beside it.
     #[arg(default)]
     pub logger: Logging,
+    /// What computes: `cpu`, or `auto` for the best there is.
+    #[arg(default)]
+    pub accelerator: Accelerator,
+    /// What weights, activations and gradients are held in.
+    #[arg(default)]
+    pub precision: Precision,
     /// Keys that are accepted and mean nothing here.
     #[arg(flatten)]
     pub foreign: Foreign,
@@ -112,7 +120,8 @@ mod tests {
 
     fn read(text: &str) -> Result<(Trainer, Vec<String>), String> {
         let node = read_yaml(text.as_bytes(), "experiment.yaml").unwrap();
-        decode(&node).map_err(|error| error.to_string())
+        let (trainer, notes) = decode(&node).map_err(|error| error.to_string())?;
+        Ok((trainer, notes.iter().map(ToString::to_string).collect()))
     }
 
     #[test]
@@ -160,8 +169,8 @@ callbacks:
             [
                 "experiment.yaml:17: logger: WandbLogger: Weights & Biases is not available here; metrics.jsonl in the folder of the run has what to sync",
                 "experiment.yaml:2: accelerator: ignored, this run computes on the CPU",
-                "experiment.yaml:7: strategy: ignored, one process trains the whole model",
                 "experiment.yaml:5: precision: ignored, everything is computed in 32-bit floats",
+                "experiment.yaml:7: strategy: ignored, one process trains the whole model",
             ]
         );
     }

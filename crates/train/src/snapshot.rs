@@ -3,18 +3,18 @@
 mod optimizer;
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
-use engraft_hub::atomic;
+use engraft_files::atomic;
 use engraft_tasks::metrics::{Mean, exact};
-use engraft_tasks::{Model, Network, PresetForm};
+use engraft_tasks::{Network, PresetForm, TaskSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::callback::{KeeperState, Moment, StopperState};
-use crate::cross_validation::{fold_folder, folds_in};
 use crate::error::{Error, Result};
 use crate::optimizer::OptimizerState;
 use crate::schedule::PlateauState;
+use crate::signature::Signature;
 
 pub(crate) use optimizer::read_optimizer;
 
@@ -80,98 +80,37 @@ pub(crate) struct Position {
     pub(crate) step: u64,
 }
 
-/// What a resumed run must share with the one that wrote the checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Signature {
-    /// Must be equal: name and value of what decides which rows come when.
-    pub(crate) data: BTreeMap<String, String>,
-    /// Should be equal, for results equal to the bit.
-    pub(crate) machine: BTreeMap<String, String>,
-}
-
-impl Signature {
-    pub(crate) fn machine() -> BTreeMap<String, String> {
-        let program = std::env::current_exe().ok().and_then(|path| {
-            let about = std::fs::metadata(path).ok()?;
-            let modified = about
-                .modified()
-                .ok()?
-                .duration_since(std::time::UNIX_EPOCH)
-                .ok()?;
-            Some(format!("{} bytes of {}", about.len(), modified.as_secs()))
-        });
-        let processor = std::fs::read_to_string("/proc/cpuinfo")
-            .ok()
-            .and_then(|text| {
-                let line = text.lines().find(|line| line.starts_with("model name"))?;
-                Some(line.split_once(':')?.1.trim().to_owned())
-            });
-        BTreeMap::from([
-            ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ("program".to_owned(), program.unwrap_or_default()),
-            (
-                "processor".to_owned(),
-                processor.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-            ),
-            (
-                "threads".to_owned(),
-                rayon::current_num_threads().to_string(),
-            ),
-        ])
-    }
-
-    /// Refuses a resumed run whose rows would come otherwise; the notes tell what may cost equality to the bit.
-    pub(crate) fn check(&self, now: &Self, checkpoint: &Path) -> Result<Vec<String>> {
-        for (name, was) in &self.data {
-            let is = now.data.get(name).map_or("", String::as_str);
-            if is != was {
-                return Err(refuse(
-                    checkpoint,
-                    format!(
-                        "the run was started with {name} {was} and cannot go on with {is}; give the same, or start anew from its weights"
-                    ),
-                ));
-            }
-        }
-        let differing = self
-            .machine
-            .iter()
-            .filter(|(name, was)| now.machine.get(*name) != Some(was));
-        Ok(differing
-            .map(|(name, was)| {
-                let is = now.machine.get(name).map_or("", String::as_str);
-                format!("{name}: {was} before, {is} now: results may differ in the last bits from an uninterrupted run")
-            })
-            .collect())
-    }
-}
-
-fn refuse(checkpoint: &Path, problem: impl Into<String>) -> Error {
-    Error::Checkpoint {
-        checkpoint: checkpoint.display().to_string(),
-        problem: problem.into(),
-    }
+/// All that a checkpoint is made of.
+pub(crate) struct Present<'a> {
+    pub(crate) spec: &'a TaskSpec,
+    pub(crate) network: &'a Network,
+    /// None for weights alone.
+    pub(crate) optimizer: Option<&'a OptimizerState>,
+    pub(crate) state: State,
+    /// The experiment as it was resolved.
+    pub(crate) config: &'a str,
 }
 
 /// Writes a checkpoint to `path`: complete or absent.
-pub(crate) fn save(
-    path: &Path,
-    model: &Model,
-    network: &Network,
-    optimizer: Option<&OptimizerState>,
-    state: &State,
-    config: &str,
-) -> Result<()> {
+pub(crate) fn save(path: &Path, present: &Present<'_>) -> Result<()> {
+    let Present {
+        spec,
+        network,
+        optimizer,
+        state,
+        config,
+    } = present;
     let folder = atomic::Folder::create(path)?;
-    model.write_preset(network, PresetForm::AsTrained, folder.path())?;
+    spec.write_preset(network, PresetForm::AsTrained, folder.path())?;
     let training = folder.path().join(FOLDER);
     std::fs::create_dir(&training)
-        .map_err(|error| refuse(path, format!("cannot create {FOLDER}: {error}")))?;
+        .map_err(|error| Error::checkpoint(path, format!("cannot create {FOLDER}: {error}")))?;
     if let Some(optimizer) = optimizer {
         optimizer::write(&training, optimizer)?;
     }
-    let json = serde_json::to_vec_pretty(state)
-        .map_err(|error| refuse(path, format!("the state cannot be written: {error}")))?;
+    let json = serde_json::to_vec_pretty(state).map_err(|error| {
+        Error::checkpoint(path, format!("the state cannot be written: {error}"))
+    })?;
     atomic::write(&training.join("state.json"), &json)?;
     atomic::write(&training.join("config.yaml"), config.as_bytes())?;
     folder.commit()?;
@@ -185,13 +124,14 @@ pub(crate) fn save(
 pub(crate) fn read_state(path: &Path) -> Result<State> {
     let file = path.join(FOLDER).join("state.json");
     let bytes = std::fs::read(&file).map_err(|error| {
-        refuse(
+        Error::checkpoint(
             path,
             format!("cannot be resumed: {}: {error}", file.display()),
         )
     })?;
-    let state: State = serde_json::from_slice(&bytes)
-        .map_err(|error| refuse(path, format!("{} is damaged: {error}", file.display())))?;
+    let state: State = serde_json::from_slice(&bytes).map_err(|error| {
+        Error::checkpoint(path, format!("{} is damaged: {error}", file.display()))
+    })?;
     let names = state
         .keepers
         .iter()
@@ -200,7 +140,7 @@ pub(crate) fn read_state(path: &Path) -> Result<State> {
         .chain(&state.leaving)
         .find(|name| !is_plain_name(name))
     {
-        return Err(refuse(
+        return Err(Error::checkpoint(
             path,
             format!(
                 "{} names {name:?}, which is no folder beside it",
@@ -209,88 +149,18 @@ pub(crate) fn read_state(path: &Path) -> Result<State> {
         ));
     }
     if state.format > FORMAT {
-        return Err(refuse(path, "was written by a later version of engraft"));
+        return Err(Error::checkpoint(
+            path,
+            "was written by a later version of engraft",
+        ));
     }
     Ok(state)
 }
 
-impl State {
-    pub(crate) const FORMAT: u64 = FORMAT;
-
-    /// What orders the checkpoints of a run.
-    fn age(&self) -> [u64; 4] {
-        let Position {
-            step, seen, epoch, ..
-        } = self.position;
-        [step, seen, epoch, self.saves]
-    }
-}
-
-/// The newest checkpoint, the one with most steps, of the newest run under `root`, or of the run whose folder `root` is. Of a run of all
-/// folds, that of `fold`, or else of the last fold that has one.
-///
-/// # Errors
-/// There is none.
-pub fn newest(root: &Path, fold: Option<u64>) -> Result<PathBuf> {
-    let newest = newest_of(root, fold).or_else(|| {
-        let runs = versions(root);
-        runs.iter().rev().find_map(|run| newest_of(run, fold))
-    });
-    newest.ok_or_else(|| {
-        refuse(
-            root,
-            "holds no run with a checkpoint; name one with --ckpt_path FOLDER",
-        )
-    })
-}
-
-/// The newest checkpoint of the run in a folder, if it is one's; of a run of all folds as [`newest`] says.
-pub fn newest_of(run: &Path, fold: Option<u64>) -> Option<PathBuf> {
-    in_run(&run.join("checkpoints")).or_else(|| {
-        let folds = folds_in(run).into_iter().rev();
-        let wanted = folds.filter(|own| fold.is_none_or(|fold| fold == *own));
-        wanted
-            .map(|own| fold_folder(run, own).join("checkpoints"))
-            .find_map(|checkpoints| in_run(&checkpoints))
-    })
-}
-
-/// The folders of the runs under `root`, the newest last.
-pub(crate) fn versions(root: &Path) -> Vec<PathBuf> {
-    let runs = folders(root).into_iter().filter_map(|path| {
-        let name = path.file_name()?.to_str()?;
-        let number: u64 = name.strip_prefix("version_")?.parse().ok()?;
-        Some((number, path))
-    });
-    let mut runs: Vec<_> = runs.collect();
-    runs.sort();
-    runs.into_iter().map(|(_, run)| run).collect()
-}
-
-/// The newest checkpoint that can be resumed, if there is one.
-pub(crate) fn newest_resumable(checkpoints: &Path) -> Option<PathBuf> {
-    in_run(checkpoints).filter(|newest| is_resumable(newest))
-}
-
-fn is_resumable(checkpoint: &Path) -> bool {
+/// Whether a checkpoint holds what training needs to go on from it.
+pub(crate) fn is_resumable(checkpoint: &Path) -> bool {
     let optimizer = checkpoint.join(FOLDER).join(optimizer::FILE);
     optimizer.exists()
-}
-
-/// The newest checkpoint of a run, one that can be resumed if there is any.
-fn in_run(checkpoints: &Path) -> Option<PathBuf> {
-    let states = folders(checkpoints)
-        .into_iter()
-        .filter_map(|path| Some((is_resumable(&path), read_state(&path).ok()?.age(), path)));
-    states.max().map(|(_, _, path)| path)
-}
-
-/// Whether a folder holds a checkpoint that was saved after `state`.
-pub(crate) fn holds_later(checkpoints: &Path, state: &State) -> bool {
-    let states = folders(checkpoints)
-        .into_iter()
-        .filter_map(|path| read_state(&path).ok());
-    states.map(|other| other.age()).any(|age| age > state.age())
 }
 
 /// Whether a name from a file is the name of something beside it, and not a way out.
@@ -302,17 +172,14 @@ fn is_plain_name(name: &str) -> bool {
     )
 }
 
-fn folders(path: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(path)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()));
-    let visible = |path: &PathBuf| {
-        path.file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| !name.starts_with('.'))
-    };
-    entries
-        .filter(|path| path.is_dir() && visible(path))
-        .collect()
+impl State {
+    pub(crate) const FORMAT: u64 = FORMAT;
+
+    /// What orders the checkpoints of a run.
+    pub(crate) fn age(&self) -> [u64; 4] {
+        let Position {
+            step, seen, epoch, ..
+        } = self.position;
+        [step, seen, epoch, self.saves]
+    }
 }

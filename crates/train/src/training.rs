@@ -1,8 +1,7 @@
 //! How a model is trained, as users write it beside the task.
 
-use engraft_component::{Choice, Component, Words};
+use engraft_component::{Choice, Component, Refusal, Words};
 
-use crate::error::{Error, Result};
 use crate::optimizer::Optimizer;
 use crate::schedule::LrScheduler;
 
@@ -45,18 +44,19 @@ impl Training {
     ///
     /// # Errors
     /// The first of them.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<(), Refusal> {
         self.optimizer.check()?;
         let Some(schedule) = &self.lr_scheduler else {
             return Ok(());
         };
         schedule.check()?;
         if schedule.moves_momentum() && self.optimizer.momentum().is_none() {
-            return Err(Error::Argument(format!(
-                "model.lr_scheduler: {} moves the momentum, which {} does not have; give cycle_momentum: false",
+            let problem = format!(
+                "{} moves the momentum, which {} does not have; give cycle_momentum: false",
                 schedule.name(),
                 self.optimizer.name()
-            )));
+            );
+            return Err(Refusal::of("model.lr_scheduler", problem));
         }
         Ok(())
     }

@@ -6,9 +6,9 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use engraft_component::{Refusal, did_you_mean, listed};
 use engraft_models::ParameterPath;
-use engraft_tasks::{Model, Network};
+use engraft_tasks::{Network, TaskSpec};
 
-use crate::callback::{Callback, CallbackError, Release, ReleasePlan};
+use crate::callback::{Callback, Release, ReleasePlan};
 use crate::error::Result;
 use crate::outset::trained_parameters;
 
@@ -31,7 +31,7 @@ impl Unfreezing {
     /// Its file is missing or wrong, or an expression in it matches nothing that could be trained.
     pub(crate) fn of(
         callbacks: &[Callback],
-        model: &Model,
+        spec: &TaskSpec,
         network: &Network,
     ) -> Result<Option<Self>> {
         let Some(plan) = ReleasePlan::of(callbacks)? else {
@@ -42,7 +42,7 @@ impl Unfreezing {
             .iter()
             .map(|(path, _)| Named {
                 path: path.clone(),
-                names: model.parameter_names(path),
+                names: spec.parameter_names(network.head_kind(), path),
             })
             .collect();
         let mut parameters: BTreeMap<String, (Option<u64>, usize)> = trained
@@ -58,7 +58,7 @@ impl Unfreezing {
                 }
             }
             if !found {
-                return Err(CallbackError::from(unmatched(release, &named)).into());
+                return Err(unmatched(release, &named).into());
             }
         }
         Ok(Some(Self { parameters }))
@@ -144,9 +144,10 @@ impl ModuleMapper for Switch<'_> {
         let known = self.unfreezing.parameters.get(&self.path.joined());
         let Some((from, _)) = known else { return param };
         let trained = from.is_some_and(|from| from <= self.epoch);
-        match param.is_require_grad() == trained {
-            true => param,
-            false => param.set_require_grad(trained),
+        if param.is_require_grad() == trained {
+            param
+        } else {
+            param.set_require_grad(trained)
         }
     }
 }

@@ -67,9 +67,10 @@ fn kind(page: &mut String, section: &Section) {
         0,
     );
     let line = |info: &ComponentInfo| {
-        let default = match section.default == Some(info.name) {
-            true => " (default)",
-            false => "",
+        let default = if section.default == Some(info.name) {
+            " (default)"
+        } else {
+            ""
         };
         (format!("{}{default}", info.name), info.summary.to_owned())
     };
@@ -80,9 +81,10 @@ fn kind(page: &mut String, section: &Section) {
 
 /// One component: where it is named, what it is for, and its arguments.
 fn component(page: &mut String, section: &Section, info: &ComponentInfo) {
-    let title = match info.name.eq_ignore_ascii_case(section.kind) {
-        true => info.name.to_owned(),
-        false => format!("{}, {}", info.name, section.kind),
+    let title = if info.name.eq_ignore_ascii_case(section.kind) {
+        info.name.to_owned()
+    } else {
+        format!("{}, {}", info.name, section.kind)
     };
     page.push_str(&format!("{title}\n\n"));
     for place in &section.places {

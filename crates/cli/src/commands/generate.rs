@@ -4,11 +4,12 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use engraft::{CausalLm, Compile, Generate};
+use engraft::{CausalLm, Generate};
 use engraft_component::did_you_mean;
 use engraft_data::{Cell, OutputFormat, ReaderOptions, RowWriter, read_table};
-use engraft_generate::{Piece, Random, Sampler, SamplerFlags, StopTokens, Written};
-use engraft_models::Backbone;
+use engraft_generate::{Piece, Written};
+use engraft_run::check_place;
+use engraft_tasks::Backbone;
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Command, threads};
@@ -16,47 +17,34 @@ use crate::failure::{Failure, note, print};
 use crate::given::Given;
 use crate::help;
 use crate::interrupt;
-use crate::output::check_place;
-use crate::session::use_threads;
+use crate::opening::use_threads;
 
 mod options;
 
-pub(crate) use options::OPTIONS;
+pub(crate) use options::options;
 
 pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
-    let given = Given::read(Command::Generate, words, OPTIONS)?;
+    let given = Given::read(Command::Generate, words, options())?;
     if given.help {
         return print(&help::command(Command::Generate));
     }
     let wishes = Wishes::read(&given)?;
-    let flags = options::sampler_flags(&given)?;
     let prompts = Prompts::read(&given)?;
     if let Some(path) = &wishes.output {
         check_output(path)?;
-        check_place(path, "--output")?;
+        check_place(path, "output")?;
     }
     // All that can be refused without the model is, before its weights are read.
-    wishes.generate.check().map_err(Failure::refused)?;
+    wishes.generate.check().map_err(options::refused)?;
     let streams = wishes.streams(&prompts)?;
-    let any: Sampler = Random::default().into();
-    flags.resolve(&any).map_err(Failure::refused)?;
     let backbone = Backbone {
         peft_path: given.value("--lora").map(str::to_owned),
         ..Backbone::new(wishes.preset.as_str())
     };
-    let mut lm = CausalLm::from_backbone(&backbone).map_err(Failure::refused)?;
-    let unnamed = SamplerFlags {
-        seed: flags.seed,
-        ..SamplerFlags::default()
-    };
-    if flags == unnamed {
+    let lm = CausalLm::from_backbone(&backbone).map_err(Failure::refused)?;
+    if wishes.generate.leaves_sampler() {
         note(&lm.defaults().to_string());
     }
-    let sampler = flags.resolve(lm.sampler()).map_err(Failure::refused)?;
-    let compile = Compile {
-        sampler: Some(sampler),
-    };
-    lm.compile(compile).map_err(Failure::refused)?;
     write(&lm, &wishes, &prompts, streams)
 }
 
@@ -86,10 +74,6 @@ impl Wishes {
         if let Some(count) = given.value("--threads") {
             use_threads(Some(threads("--threads", count)?))?;
         }
-        let stop_tokens = match given.value("--stop-token-ids") {
-            Some(text) => StopTokens::parse(text).map_err(Failure::refused)?,
-            None => StopTokens::Auto,
-        };
         let stream = match (given.has("--stream"), given.has("--no-stream")) {
             (true, true) => {
                 return Err(Failure::refused(
@@ -100,24 +84,10 @@ impl Wishes {
             (false, true) => Some(false),
             (false, false) => None,
         };
-        let defaults = Generate::default();
-        let number = |name| options::number(given, name);
-        let generate = Generate {
-            max_length: number("--max-length")?,
-            max_new_tokens: number("--max-new-tokens")?,
-            min_new_tokens: number("--min-new-tokens")?.unwrap_or(0),
-            stop_tokens,
-            stop: given.values("--stop").map(options::unescaped).collect(),
-            strip_prompt: given.has("--strip-prompt"),
-            num_return_sequences: number("--num-return-sequences")?.unwrap_or(1),
-            repetition_penalty: options::real(given, "--repetition-penalty")?,
-            context_length: number("--context-length")?,
-            log_probabilities: given.has("--logprobs"),
-            batch_size: number("--batch-size")?.unwrap_or(defaults.batch_size),
-        };
+        let generate = options::writing(given)?;
         let output = given.value("--output").map(PathBuf::from);
         let ids = given.has("--output-ids");
-        if generate.log_probabilities && output.is_none() && !ids {
+        if generate.logprobs && output.is_none() && !ids {
             return Err(Failure::refused(
                 "--logprobs: a text alone has no place for them; add --output FILE or --output-ids",
             ));
@@ -188,9 +158,12 @@ impl Prompts {
             ));
         }
         let several = texts.len() + ids.len() > 1;
-        let name = |flag: &str, number: usize| match several {
-            true => format!("{flag} {}", number + 1),
-            false => flag.to_owned(),
+        let name = |flag: &str, number: usize| {
+            if several {
+                format!("{flag} {}", number + 1)
+            } else {
+                flag.to_owned()
+            }
         };
         if let Some(path) = file {
             return Self::of_table(Path::new(path), given.value("--x-col"));
@@ -280,11 +253,11 @@ fn check_output(path: &Path) -> Result<(), Failure> {
 fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Result<(), Failure> {
     let mut texts = lm
         .texts(&wishes.generate, prompts.0.len())
-        .map_err(Failure::refused)?;
+        .map_err(options::refused)?;
     let mut given = Vec::with_capacity(prompts.0.len());
     let mut cut = false;
     for (place, prompt) in &prompts.0 {
-        let told = |error: engraft::Error| Failure::refused(format!("{place}: {error}"));
+        let told = |error| Failure::refused(format!("{place}: {}", options::sentence(&error)));
         let (text, ids) = match prompt {
             Prompt::Text(text) => (text.clone(), lm.encode(text).map_err(told)?),
             Prompt::Ids(ids) => {
@@ -346,14 +319,15 @@ impl Row<'_> {
     /// `{"ids": [...], "text": "..."}`, and what else was asked for.
     fn json(&self, wishes: &Wishes) -> Value {
         let written = &self.written;
-        let ids = match wishes.generate.strip_prompt {
-            true => written.new_ids(),
-            false => &written.ids,
+        let ids = if wishes.generate.strip_prompt {
+            written.new_ids()
+        } else {
+            &written.ids
         };
         let mut object = Map::new();
         object.insert("ids".into(), json!(ids));
         object.insert("text".into(), json!(written.text));
-        if wishes.generate.log_probabilities {
+        if wishes.generate.logprobs {
             object.insert("logprobs".into(), json!(written.log_probabilities));
         }
         Value::Object(object)
@@ -373,7 +347,7 @@ impl Row<'_> {
             whole(written.new_ids().len()),
             Cell::Text(end.to_owned()),
         ]);
-        if wishes.generate.log_probabilities {
+        if wishes.generate.logprobs {
             let values = written.log_probabilities.iter().copied();
             cells.push(Cell::List(values.map(Cell::Float).collect()));
         }
@@ -388,7 +362,7 @@ fn columns(wishes: &Wishes) -> Vec<&'static str> {
         columns.push("sequence");
     }
     columns.extend(["prompt", "text", "tokens", "end"]);
-    if wishes.generate.log_probabilities {
+    if wishes.generate.logprobs {
         columns.push("logprobs");
     }
     columns

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use engraft_config::{Wishes, propose};
-use engraft_hub::atomic;
+use engraft_files::atomic;
 
 use crate::arguments::Command;
 use crate::failure::{Failure, note, print};

@@ -24,9 +24,10 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
             "schema: unexpected \"{word}\". The schema goes to standard output: engraft schema > {word}"
         )));
     }
-    let form = match given.has("--partial") {
-        true => SchemaForm::Partial,
-        false => SchemaForm::Complete,
+    let form = if given.has("--partial") {
+        SchemaForm::Partial
+    } else {
+        SchemaForm::Complete
     };
     print(&format!("{:#}\n", schema(form)))
 }

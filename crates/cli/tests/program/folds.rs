@@ -65,7 +65,7 @@ fn fit_on_all_folds_tests_every_row_once_and_tells_mean_and_spread() {
     let said = place.run(&format!(
         "test -c fit.yaml {FOLDS} --ckpt_path logs/version_0"
     ));
-    let expected = "error: ckpt_path: logs/version_0 is the folder of a run; name one of its checkpoints, such as logs/version_0/fold_3/checkpoints/";
+    let expected = "error: --ckpt_path: logs/version_0 is the folder of a run; name one of its checkpoints, such as logs/version_0/fold_3/checkpoints/";
     assert_eq!(said.code, Some(2));
     assert!(said.err.contains(expected), "{}", said.err);
 }

@@ -81,7 +81,7 @@ fn what_is_wrong_with_a_file_is_one_sentence_and_exit_code_2() {
         ),
         (
             "none/*.tsv",
-            "error: data.path: no file here fits the pattern \"none/*.tsv\"",
+            "error: --data.path: no file here fits the pattern \"none/*.tsv\"",
         ),
         (
             "train.tsv --data.extra_reader_kwargs.skiprow 1",
@@ -89,7 +89,7 @@ fn what_is_wrong_with_a_file_is_one_sentence_and_exit_code_2() {
         ),
         (
             "train.tsv --data.extra_reader_kwargs.sample_by document",
-            "error: data.extra_reader_kwargs.sample_by: has no meaning for TSV files, only for plain text",
+            "error: --data.extra_reader_kwargs.sample_by: has no meaning for TSV files, only for plain text",
         ),
     ] {
         let said = place.run(&format!("{PREDICT} --data.path {data} --output p.tsv"));

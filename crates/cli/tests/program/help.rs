@@ -12,6 +12,38 @@ fn the_version_names_the_program_and_the_engine() {
     );
 }
 
+/// What each page says, word for word: `snapshots/program__help__*.snap`, which `INSTA_UPDATE=always` writes anew, to be read in the difference.
+#[test]
+fn every_page_of_help_reads_as_it_did() {
+    let place = Workplace::empty();
+    for words in [
+        "--help",
+        "init --help",
+        "fit --help",
+        "validate --help",
+        "test --help",
+        "predict --help",
+        "generate --help",
+        "export --help",
+        "presets --help",
+        "components --help",
+        "schema --help",
+        "fit --model.help",
+        "fit --model.help SequenceClassification",
+        "fit --model.backbone.help",
+        "fit --model.adapter.help MLPPoolAdapter",
+        "fit --model.optimizer.help AdamW",
+        "fit --data.help SequencesDataModule",
+        "fit --trainer.help",
+        "fit --trainer.max_epochs.help",
+    ] {
+        insta::assert_snapshot!(
+            words.replace("--", "").replace(' ', "-"),
+            place.succeed(words)
+        );
+    }
+}
+
 #[test]
 fn help_lists_every_command() {
     let help = Workplace::empty().succeed("--help");

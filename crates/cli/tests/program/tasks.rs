@@ -243,9 +243,10 @@ const REFUSED: &[(&str, &str)] = &[
 fn tasks_and_data_that_do_not_fit_are_refused() {
     let place = letters();
     for (words, expected) in REFUSED {
-        let backbone = match words.contains("--model.backbone") {
-            true => "",
-            false => "--model.backbone aido_dna_debug",
+        let backbone = if words.contains("--model.backbone") {
+            ""
+        } else {
+            "--model.backbone aido_dna_debug"
         };
         // The model comes first, as its arguments follow it.
         let (model, rest) = words.split_once(" --data ").unwrap();

@@ -19,7 +19,7 @@ fn a_run_whose_time_is_over_is_saved_and_goes_on_with_more() {
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(
         said.err
-            .contains("of trainer.max_time are over; --ckpt_path last"),
+            .contains("of trainer.max_time are over; ckpt_path: last"),
         "{}",
         said.err
     );

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use engraft_component::{Choice, Component, FromNode, Node, Refusal, decode, read_yaml};
+use engraft_component::{Choice, Component, FromNode, Node, decode, read_yaml};
 
 /// Adam with decoupled
 /// weight decay.
@@ -161,14 +161,12 @@ pub fn read<T: FromNode>(text: &str) -> T {
 }
 
 pub fn refusal<T: FromNode + std::fmt::Debug>(text: &str) -> String {
-    let result: Result<(T, Vec<String>), Refusal> = decode(&yaml(text));
-    result.unwrap_err().to_string()
+    decode::<T>(&yaml(text)).unwrap_err().to_string()
 }
 
 pub fn notes<T: FromNode>(node: &Node) -> Vec<String> {
-    decode::<T>(node)
-        .unwrap_or_else(|error| panic!("{error}"))
-        .1
+    let (_, notes) = decode::<T>(node).unwrap_or_else(|error| panic!("{error}"));
+    notes.iter().map(ToString::to_string).collect()
 }
 
 pub fn sgd(lr: f64, momentum: f64) -> Optimizer {

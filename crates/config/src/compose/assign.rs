@@ -1,6 +1,8 @@
 //! Options: one dotted key set to one value.
 
-use engraft_component::{Entry, Mapping, Node, Refusal, Scalar, Span, Style, Value, read_yaml};
+use engraft_component::{
+    Entry, Mapping, Node, Note, Refusal, Scalar, Span, Style, Value, read_yaml,
+};
 
 use super::class::{Class, Shape, is_wrapper};
 use super::merge;
@@ -13,7 +15,7 @@ pub(super) fn assign(
     root: &mut Mapping,
     key: &str,
     value: Option<&str>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<(), Refusal> {
     let key = key.trim_start_matches("--");
     let span = Span::source(format!("--{key}"));
@@ -87,10 +89,11 @@ fn read_value(text: Option<&str>, span: &Span) -> Node {
     if let Some(Ok(node)) = opens.then(|| read_yaml(trimmed.as_bytes(), &span.source)) {
         return placed(node, span);
     }
-    match trimmed.is_empty() {
+    if trimmed.is_empty() {
         // Nothing, or only blanks, was typed on purpose. It is a text, not null.
-        true => scalar(text, Style::Quoted),
-        false => scalar(text, Style::Plain),
+        scalar(text, Style::Quoted)
+    } else {
+        scalar(text, Style::Plain)
     }
 }
 
@@ -121,7 +124,7 @@ struct Assignment<'a> {
     span: &'a Span,
     words: &'a [&'a str],
     appends: bool,
-    notes: &'a mut Vec<String>,
+    notes: &'a mut Vec<Note>,
 }
 
 impl Assignment<'_> {

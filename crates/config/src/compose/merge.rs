@@ -1,6 +1,6 @@
 //! How a later value meets an earlier one.
 
-use engraft_component::{Context, Entry, Mapping, Node, Refusal, Value};
+use engraft_component::{Context, Entry, Mapping, Node, Note, Refusal, Value};
 
 use super::class::{Class, Shape, is_wrapper, joined};
 
@@ -8,7 +8,7 @@ use super::class::{Class, Shape, is_wrapper, joined};
 pub(super) fn root(
     root: &mut Mapping,
     file: Mapping,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<(), Refusal> {
     for entry in file {
         if entry.key == "trainer" {
@@ -24,7 +24,7 @@ pub(super) fn root(
 pub(super) fn trainer(
     root: &mut Mapping,
     entry: Entry,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<(), Refusal> {
     if entry.value.as_map().is_none() {
         return put(root, entry, "", notes);
@@ -70,7 +70,7 @@ pub(super) fn put(
     mapping: &mut Mapping,
     mut entry: Entry,
     path: &str,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<(), Refusal> {
     let appended = entry
         .key
@@ -114,7 +114,7 @@ pub(super) fn append(old: &mut Node, new: Node) {
 }
 
 /// A value that meets no earlier one: the `key+` inside its classes become plain keys.
-pub(super) fn settled(node: Node, path: &str, notes: &mut Vec<String>) -> Result<Node, Refusal> {
+pub(super) fn settled(node: Node, path: &str, notes: &mut Vec<Note>) -> Result<Node, Refusal> {
     let is_class = Shape::of(&node) == Shape::Class;
     let value = match node.value {
         Value::Map(mut class) if is_class => {
@@ -148,7 +148,7 @@ pub(super) fn slot(
     old: &mut Node,
     new: Node,
     path: &str,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<(), Refusal> {
     let merges = match (Shape::of(old), Shape::of(&new)) {
         (Shape::Name | Shape::Class | Shape::Mapping, Shape::Class) => true,
@@ -181,7 +181,7 @@ pub(super) fn slot(
 }
 
 /// Says that a list of classes is replaced, which surprises those who meant to add to it.
-fn note_replaced_classes(old: &Node, new: &Node, path: &str, notes: &mut Vec<String>) {
+fn note_replaced_classes(old: &Node, new: &Node, path: &str, notes: &mut Vec<Note>) {
     let (Some(before), Some(_)) = (old.as_list(), new.as_list()) else {
         return;
     };

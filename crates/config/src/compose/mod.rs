@@ -20,7 +20,9 @@ mod tests;
 
 use std::path::PathBuf;
 
-use engraft_component::{Mapping, Mistake, Node, Refusal, Span, Value, read_yaml_file, to_yaml};
+use engraft_component::{
+    Mapping, Mistake, Node, Note, Refusal, Span, Value, read_yaml_file, to_yaml,
+};
 
 pub use options::parse_overrides;
 
@@ -44,7 +46,7 @@ pub struct Composed {
     /// The mapping of `model`, `data`, `trainer` and so on, each value with the place that set it.
     pub root: Node,
     /// What a user may not expect, one line each.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 impl Composed {

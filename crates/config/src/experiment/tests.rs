@@ -1,4 +1,4 @@
-use engraft_component::read_yaml;
+use engraft_component::{Span, read_yaml};
 use engraft_data::SplitSize;
 
 use crate::{Model, Source, compose, parse_overrides};
@@ -17,7 +17,9 @@ fn composed(yaml: &str, options: &str) -> Composed {
 }
 
 fn read(yaml: &str, options: &str) -> (Experiment, Vec<String>) {
-    Experiment::read(&composed(yaml, options)).unwrap_or_else(|error| panic!("{error}"))
+    let (experiment, notes) =
+        Experiment::read(&composed(yaml, options)).unwrap_or_else(|error| panic!("{error}"));
+    (experiment, notes.iter().map(ToString::to_string).collect())
 }
 
 fn refusal(yaml: &str, options: &str) -> String {
@@ -172,16 +174,65 @@ fn a_value_out_of_range_is_refused_where_it_was_written() {
 }
 
 #[test]
-fn what_a_library_says_of_an_argument_is_put_in_its_place() {
-    let composed = composed(DOCUMENTED, "");
-    let locate = |text: &str| Experiment::locate(&composed, text);
+fn what_a_library_refuses_is_put_in_its_place() {
+    let file = composed(DOCUMENTED, "");
+    let locate = |composed: &Composed, key: &str| {
+        Experiment::locate(composed, Refusal::of(key, "no")).to_string()
+    };
+    for (key, expected) in [
+        (
+            "model.backbone.max_length",
+            "a.yaml:8: model.init_args.backbone.init_args.max_length: no",
+        ),
+        // What was left out is in the nearest group around it.
+        ("model.n_classes", "a.yaml:3: model.n_classes: no"),
+        (
+            "model.lr_scheduler.gamma",
+            "a.yaml:18: model.init_args.lr_scheduler.init_args.gamma: no",
+        ),
+        (
+            "trainer.callbacks[0].monitor",
+            "a.yaml:23: trainer.callbacks[0].monitor: no",
+        ),
+        ("", "no"),
+        ("elsewhere", "elsewhere: no"),
+    ] {
+        assert_eq!(locate(&file, key), expected);
+    }
+    // An item of a list is found in it, and the only one without it.
+    let listed = "
+trainer:
+  callbacks:
+    - ModelCheckpoint
+    - class_path: EarlyStopping
+      init_args: {monitor: val_loss,
+        patience: 3}";
+    let listed = composed(listed, "");
+    for (key, expected) in [
+        (
+            "trainer.callbacks[1].patience",
+            "a.yaml:7: trainer.callbacks[1].init_args.patience: no",
+        ),
+        (
+            "trainer.callbacks[1].mode",
+            "a.yaml:5: trainer.callbacks[1].mode: no",
+        ),
+        ("trainer.callbacks[0]", "a.yaml:4: trainer.callbacks[0]: no"),
+        ("trainer.callbacks[2]", "a.yaml:3: trainer.callbacks[2]: no"),
+    ] {
+        assert_eq!(locate(&listed, key), expected);
+    }
+    let bare = "trainer:\n  callbacks:\n    class_path: EarlyStopping\n    init_args:\n      monitor: loss";
     assert_eq!(
-        locate("backbone.max_length: 144 is too much"),
-        "a.yaml:8: model.init_args.backbone.init_args.max_length: 144 is too much"
+        locate(&composed(bare, ""), "trainer.callbacks[0].monitor"),
+        "a.yaml:5: trainer.callbacks.init_args.monitor: no"
     );
+    let options = composed("", "--model Embed --model.backbone.lora_r 3");
     assert_eq!(
-        locate("model.n_classes: missing"),
-        "a.yaml:3: model.n_classes: missing"
+        locate(&options, "model.backbone.lora_r"),
+        "--model.backbone.lora_r: no"
     );
-    assert_eq!(locate("cannot read a.tsv: no"), "cannot read a.tsv: no");
+    // Nothing is more exact than where it was found.
+    let found = Refusal::new(&Span::source("ft.yaml"), "trainer", "no");
+    assert_eq!(Experiment::locate(&file, found.clone()), found);
 }

@@ -1,7 +1,7 @@
 //! A backbone that fits the texts, and how long its sequences may be.
 
 use engraft_data::Alphabet;
-use engraft_models::{Backbone, Error};
+use engraft_tasks::{Backbone, Error};
 
 use super::roles::{Goal, Matter, Roles};
 
@@ -134,16 +134,13 @@ fn proposed(roles: &Roles) -> (&'static str, String) {
         Matter::Letters(Alphabet::Protein) => {
             // One-hot letters have nothing to tell a masked one by.
             let fits = most <= SAPIENS_RESIDUES || median * 2 <= SAPIENS_RESIDUES || roles.goal == Goal::Nothing;
-            match fits {
-                true => (
+            if fits { (
                     "sapiens_vh",
                     "The protein model that is built in: antibody chains of up to 142 residues. General ones: esm2_8m and others of `engraft presets`.".to_owned(),
-                ),
-                false => (
+                ) } else { (
                     "protein_onehot",
                     "Residues as they are: the proteins are longer than the 142 residues of sapiens_vh, which is built in. Pretrained ones: esm2_8m and others of `engraft presets`.".to_owned(),
-                ),
-            }
+                ) }
         }
         Matter::Language if roles.goal == Goal::Nothing => (
             "hf://distilbert/distilbert-base-uncased",

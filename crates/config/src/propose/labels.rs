@@ -52,9 +52,10 @@ pub(super) fn goal(survey: &Survey, texts: &[ColumnSurvey], candidates: &[&Colum
             };
         }
     }
-    match goals.is_empty() {
-        true => Goal::Nothing,
-        false => goals.swap_remove(0).1,
+    if goals.is_empty() {
+        Goal::Nothing
+    } else {
+        goals.swap_remove(0).1
     }
 }
 
@@ -108,9 +109,10 @@ fn of_column(column: &ColumnSurvey, rows: usize) -> Option<(Option<usize>, Goal)
             let measured = named(column, MEASURED_NAMES) && !few(FEW / 4);
             // Years are no classes, though there be few: classes are numbered from 0 or 1 with few gaps.
             let dense = highest(column) <= distinct.map(|distinct| 3 * distinct as u64 + 10);
-            match few(FEW.max(many.min(1000))) && !measured && dense {
-                true => class(column),
-                false => numbers(),
+            if few(FEW.max(many.min(1000))) && !measured && dense {
+                class(column)
+            } else {
+                numbers()
             }
         }
         Content::Numbers => numbers(),
@@ -120,9 +122,10 @@ fn of_column(column: &ColumnSurvey, rows: usize) -> Option<(Option<usize>, Goal)
             } else {
                 rows / 5
             };
-            match few(most.clamp(2, 1000)) {
-                true => class(column),
-                false => return None,
+            if few(most.clamp(2, 1000)) {
+                class(column)
+            } else {
+                return None;
             }
         }
         Content::FlagLists(length) if length > 1 => Goal::Classes {

@@ -3,6 +3,7 @@
 //! Names decide where they are the usual ones; what the columns hold decides the rest.
 
 use engraft_data::{Alphabet, ColumnSurvey, Content, Survey, TokenUnit};
+use engraft_tasks::Task;
 
 use super::labels::goal;
 
@@ -125,12 +126,7 @@ pub(super) enum Matter {
 impl Goal {
     /// The class of the model.
     pub(super) fn task(&self) -> &'static str {
-        match self {
-            Self::Class { .. } | Self::Classes { .. } => "SequenceClassification",
-            Self::Tokens { .. } => "TokenClassification",
-            Self::Numbers { .. } => "SequenceRegression",
-            Self::Nothing => "MLM",
-        }
+        Task::that_uses(self.data_module()).unwrap_or_default()
     }
 
     /// The class of the data module.

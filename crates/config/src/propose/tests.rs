@@ -19,7 +19,7 @@ fn proposed(name: &str, table: &str) -> (Proposal, Experiment) {
         notes: Vec::new(),
     };
     let (experiment, notes) = Experiment::read(&composed).unwrap();
-    assert_eq!(notes, Vec::<String>::new());
+    assert_eq!(notes, Vec::new());
     (proposal, experiment)
 }
 
@@ -29,10 +29,13 @@ fn decided(name: &str, table: &str) -> String {
     let data = experiment.data.unwrap();
     let model = experiment.model.unwrap();
     let own = match &model {
-        Model::SequenceClassification(it) => match it.task.multilabel {
-            true => format!("{} flags", it.task.n_classes.unwrap()),
-            false => format!("{} classes", it.task.n_classes.unwrap()),
-        },
+        Model::SequenceClassification(it) => {
+            if it.task.multilabel {
+                format!("{} flags", it.task.n_classes.unwrap())
+            } else {
+                format!("{} classes", it.task.n_classes.unwrap())
+            }
+        }
         Model::SequenceRegression(it) => format!("{} numbers", it.task.num_outputs),
         Model::TokenClassification(_) => "tokens".to_owned(),
         Model::MLM(_) => "masked".to_owned(),

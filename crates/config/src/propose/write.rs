@@ -199,9 +199,12 @@ fn trainer(page: &mut Page, survey: &Survey, recipe: &Recipe) {
 fn run_name(survey: &Survey) -> String {
     let word = |part: &std::ffi::OsStr| {
         let part = part.to_string_lossy();
-        let plain = |letter: char| match letter.is_alphanumeric() || "._-".contains(letter) {
-            true => letter,
-            false => '_',
+        let plain = |letter: char| {
+            if letter.is_alphanumeric() || "._-".contains(letter) {
+                letter
+            } else {
+                '_'
+            }
         };
         part.chars().map(plain).collect::<String>()
     };

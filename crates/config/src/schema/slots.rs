@@ -214,7 +214,7 @@ fn pattern<'a>(variants: impl IntoIterator<Item = &'a ComponentInfo>) -> String 
 }
 
 /// The names of each argument that must be given, first its own and then its aliases.
-fn required_names(info: &ComponentInfo) -> Vec<Vec<&'static str>> {
+pub(super) fn required_names(info: &ComponentInfo) -> Vec<Vec<&'static str>> {
     let arguments = info.arguments().into_iter();
     let required = arguments.filter(|argument| argument.required);
     required
@@ -227,14 +227,15 @@ fn required_names(info: &ComponentInfo) -> Vec<Vec<&'static str>> {
 
 /// The same, unless the class takes the name itself for the argument.
 fn missing(info: &ComponentInfo, choice: &ChoiceInfo) -> Vec<Vec<&'static str>> {
-    match choice.otherwise == Some(info.name) {
-        true => Vec::new(),
-        false => required_names(info),
+    if choice.otherwise == Some(info.name) {
+        Vec::new()
+    } else {
+        required_names(info)
     }
 }
 
 /// That these are among the keys of a mapping of arguments.
-fn required(names: &[Vec<&str>], is_complete: bool) -> Value {
+pub(super) fn required(names: &[Vec<&str>], is_complete: bool) -> Value {
     let each = names.iter().filter(|_| is_complete).map(|names| {
         let any = names.iter().map(|name| json!({"required": [name]}));
         json!({"anyOf": any.collect::<Vec<_>>()})
@@ -258,8 +259,9 @@ fn required_wrapped(names: &[Vec<&str>], is_complete: bool) -> Value {
 
 /// All of these; a schema has no way to say all of none.
 fn all_of(each: Vec<Value>) -> Value {
-    match each.is_empty() {
-        true => json!({}),
-        false => json!({"allOf": each}),
+    if each.is_empty() {
+        json!({})
+    } else {
+        json!({"allOf": each})
     }
 }

@@ -288,3 +288,31 @@ fn of_the_experiments_that_are_refused_it_lets_pass_those_alone_that_a_schema_ca
     }
     assert!(seen >= 40, "{seen}");
 }
+
+/// A request.
+#[derive(Clone, Debug, Component)]
+struct Request {
+    /// What it is about.
+    texts: Vec<String>,
+    /// How often.
+    #[arg(default = 1)]
+    times: u32,
+}
+
+#[test]
+fn one_component_alone_has_a_schema() {
+    let schema = component_schema::<Request>();
+    let why = |value: Value| refusal(&schema, &schema, &value);
+    for good in [json!({"texts": ["a"]}), json!({"texts": "a", "times": 3})] {
+        assert_eq!(why(good.clone()), None, "{good}");
+    }
+    for wrong in [
+        json!({}),
+        json!({"texts": "a", "times": "often"}),
+        json!({"texts": "a", "time": 3}),
+        json!({"texts": "a", "texts+": "b"}),
+    ] {
+        assert!(why(wrong.clone()).is_some(), "{wrong}");
+    }
+    assert_eq!(schema["title"], "Request");
+}

@@ -1,13 +1,13 @@
 //! The data modules themselves: their arguments and defaults.
 
-use std::collections::BTreeMap;
-
 use engraft_component::Component;
 
-use crate::arguments::{Rows, argument};
+use crate::arguments::Rows;
 use crate::class_weight::ClassWeight;
-use crate::error::Error;
-use crate::module::Cut;
+use crate::error::{Error, argument};
+use crate::masking::Masking;
+use crate::naming::{Naming, Selection};
+use crate::roles::Cut;
 
 /// Texts with ids, for embedding, masked language models and other work without labels.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -183,46 +183,6 @@ pub struct CausalLMDataModule {
     pub naming: Naming,
 }
 
-/// What labelled rows are called and which of them are kept.
-#[derive(Clone, Debug, PartialEq, Component)]
-pub struct Selection {
-    /// Row ids, new names and row numbers.
-    #[arg(flatten)]
-    pub naming: Naming,
-    /// Keep only rows of this class or these classes; without effect where rows have several.
-    pub class_filter: Option<Vec<String>>,
-    /// What each class weighs in the loss: `auto`, which is rows / (rows of the class x classes) of the training split, or a number for each class.
-    pub class_weight: Option<ClassWeight>,
-}
-
-/// What rows and their columns are called.
-#[derive(Clone, Debug, PartialEq, Component)]
-pub struct Naming {
-    /// The column of row ids; without a column `id`, rows are numbered from 0.
-    #[arg(default = "id".to_owned())]
-    pub id_col: String,
-    /// The names under which text columns are offered to the task and extra columns are written, by the names they have in the file.
-    #[arg(alias = "rename_columns")]
-    pub rename_cols: Option<BTreeMap<String, String>>,
-    /// Add the column `uid`, the row's number in its file from 0, to the table of predictions.
-    #[arg(default = false)]
-    pub generate_uid: bool,
-}
-
-/// How much is masked for a masked language model, and by what.
-#[derive(Clone, Copy, Debug, PartialEq, Component)]
-pub struct Masking {
-    /// The part of all tokens that is predicted, above 0 and at most 1.
-    #[arg(default = 0.15)]
-    pub masking_rate: f64,
-    /// The part of these that the mask token stands for.
-    #[arg(default = 0.8)]
-    pub mask_token_rate: f64,
-    /// The part of these that random tokens stand for; the others stay as they are.
-    #[arg(default = 0.1)]
-    pub random_token_rate: f64,
-}
-
 impl TokenClassificationDataModule {
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.pairwise {
@@ -259,34 +219,6 @@ impl CausalLMDataModule {
                 format!("\"{prompt}\" is the column of texts; name another, or none"),
             )),
             _ => Ok(()),
-        }
-    }
-}
-
-impl Masking {
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let rates = [
-            ("masking_rate", self.masking_rate),
-            ("mask_token_rate", self.mask_token_rate),
-            ("random_token_rate", self.random_token_rate),
-        ];
-        if let Some((key, rate)) = rates.iter().find(|(_, rate)| !(0.0..=1.0).contains(rate)) {
-            return Err(argument(key, format!("must be from 0 to 1, found {rate}")));
-        }
-        if self.masking_rate == 0.0 {
-            return Err(argument(
-                "masking_rate",
-                "must be above 0, or nothing is learned",
-            ));
-        }
-        // A little more than 1, because decimal fractions do not add up exactly.
-        let replaced = self.mask_token_rate + self.random_token_rate;
-        match replaced > 1.0 + 1e-9 {
-            true => Err(argument(
-                "mask_token_rate",
-                format!("must be at most 1 together with random_token_rate, found {replaced}"),
-            )),
-            false => Ok(()),
         }
     }
 }

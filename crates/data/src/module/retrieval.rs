@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use engraft_component::Component;
 
-use crate::arguments::{Rows, argument};
-use crate::error::Error;
-use crate::module::{Carried, Roles};
+use crate::arguments::Rows;
+use crate::error::{Error, argument, once};
+use crate::roles::{Carried, Roles};
 
 /// Names under which the text column is offered to a task.
 const TEXTS: [&str; 2] = ["sequences", "sequence"];
@@ -34,26 +34,14 @@ impl ColumnRetrievalDataModule {
         if self.in_cols.is_empty() {
             return Err(argument("in_cols", "name at least one column"));
         }
-        let once = |key: &str, names: &[String]| {
-            let twice = |(at, name): &(usize, &String)| names[..*at].contains(name);
-            match names.iter().enumerate().find(twice) {
-                Some((_, name)) => Err(argument(key, format!("\"{name}\" is given twice"))),
-                None => Ok(()),
-            }
-        };
         once("in_cols", &self.in_cols)?;
         once("out_cols", self.names())?;
-        match self.names().len() == self.in_cols.len() {
-            true => Ok(()),
-            false => Err(argument(
-                "out_cols",
-                format!(
-                    "give one name for each of in_cols: {} for {}",
-                    self.names().len(),
-                    self.in_cols.len()
-                ),
-            )),
+        let (names, columns) = (self.names().len(), self.in_cols.len());
+        if names != columns {
+            let message = format!("give one name for each of in_cols: {names} for {columns}");
+            return Err(argument("out_cols", message));
         }
+        Ok(())
     }
 
     fn names(&self) -> &[String] {
@@ -118,12 +106,10 @@ pub struct DependencyMappingDataModule {
 
 impl DependencyMappingDataModule {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.x_col.len() {
-            1 => Ok(()),
-            _ => Err(argument(
-                "x_col",
-                "give one column, whose letters are replaced",
-            )),
+        if self.x_col.len() != 1 {
+            let message = "give one column, whose letters are replaced";
+            return Err(argument("x_col", message));
         }
+        Ok(())
     }
 }

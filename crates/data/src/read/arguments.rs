@@ -4,8 +4,7 @@ use engraft_component::{Component, Context, FromNode, Kind, Node, Words};
 use regex::Regex;
 
 use super::format::Format;
-use crate::arguments::argument;
-use crate::error::{Error, list};
+use crate::error::{Error, argument, list, once};
 
 /// How files are read, where their formats leave it open.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -89,11 +88,7 @@ impl ReaderArguments {
             if names.is_empty() {
                 return Err(Self::wrong(key, "the list is empty"));
             }
-            let twice = names.iter().enumerate();
-            let mut twice = twice.filter(|(at, name)| names[..*at].contains(*name));
-            if let Some((_, name)) = twice.next() {
-                return Err(Self::wrong(key, format!("\"{name}\" is given twice")));
-            }
+            once(&Self::key(key), names)?;
         }
         if self.sep.as_ref().is_some_and(String::is_empty) {
             return Err(Self::wrong("sep", "is empty"));
@@ -193,7 +188,12 @@ impl ReaderArguments {
 
     /// An error of the argument `key`.
     pub(super) fn wrong(key: &str, message: impl Into<String>) -> Error {
-        argument(&format!("extra_reader_kwargs.{key}"), message)
+        argument(&Self::key(key), message)
+    }
+
+    /// The whole name of the argument `key`.
+    fn key(key: &str) -> String {
+        format!("extra_reader_kwargs.{key}")
     }
 }
 

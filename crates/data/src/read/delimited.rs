@@ -14,10 +14,11 @@ use super::arguments::{Header, Quote, ReaderArguments};
 use super::open::read_failed;
 use super::text::TextReader;
 use crate::builder::TableBuilder;
+use crate::cell::Cell;
 use crate::error::Error;
-use crate::table::{Cell, Origin};
+use crate::origin::Origin;
 
-/// How cells are told apart and where their names come from.
+/// How cells are separated and where their names come from.
 #[derive(Clone, Debug)]
 pub(super) struct Dialect<'a> {
     delimiter: u8,
@@ -59,13 +60,10 @@ impl<'a> Dialect<'a> {
 pub(super) fn read(
     text: &mut TextReader<'_>,
     dialect: &Dialect<'_>,
-    file: &Arc<Path>,
     builder: &mut TableBuilder,
 ) -> Result<(), Error> {
-    let mut line = vec![];
-    for _ in 0..dialect.skipped {
-        text.next_line(&mut line)?;
-    }
+    text.skip_lines(dialect.skipped)?;
+    let file = &text.file();
     let mut reader = ReaderBuilder::new()
         .delimiter(dialect.delimiter)
         .quoting(dialect.quote.is_some())

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
 use std::hash::{Hash, Hasher};
 use std::io::BufRead;
-use std::path::Path;
-use std::sync::Arc;
 
 use noodles_fasta::io::Reader;
 use noodles_fasta::record::Definition;
@@ -14,14 +12,13 @@ use super::arguments::ReaderArguments;
 use super::header::Headers;
 use super::text::TextReader;
 use crate::builder::TableBuilder;
-use crate::error::Error;
-use crate::table::{Cell, Origin};
+use crate::cell::Cell;
+use crate::error::{Error, record};
 
 /// Reads every record, with columns `id`, `description` and `sequence` and those of the header.
 pub(super) fn read(
     text: &mut TextReader<'_>,
     arguments: &ReaderArguments,
-    file: &Arc<Path>,
     builder: &mut TableBuilder,
 ) -> Result<(), Error> {
     let mut headers = Headers::new(arguments, builder)?;
@@ -30,17 +27,10 @@ pub(super) fn read(
     let mut ids = Ids::default();
     let (mut line, mut sequence) = (vec![], vec![]);
     while let Some(first) = first_of_record(text)? {
-        let origin = Origin {
-            file: Arc::clone(file),
-            line: text.line(),
-        };
-        let wrong = |origin: &Origin, message: String| Error::Record {
-            origin: origin.clone(),
-            message,
-        };
+        let origin = text.origin();
         if first != b'>' {
-            let message = "expected a header, which begins with \">\"".to_owned();
-            return Err(wrong(&origin, message));
+            let message = "expected a header, which begins with \">\"";
+            return Err(record(&origin, message));
         }
         text.next_line(&mut line)?;
         let header = std::str::from_utf8(&line).unwrap_or_default();
@@ -48,7 +38,7 @@ pub(super) fn read(
         let parsed = Reader::new(line.as_slice()).read_definition(&mut definition);
         parsed.map_err(|_| {
             let message = "the header names no record: its id follows \">\" without a space";
-            wrong(&origin, message.to_owned())
+            record(&origin, message)
         })?;
         let name = std::str::from_utf8(definition.name()).unwrap_or_default();
         let description = definition.description().map(|text| text.to_vec());
@@ -56,24 +46,22 @@ pub(super) fn read(
         let header = header.get(1..).unwrap_or_default().trim();
         let id = headers.push(header, name, &description, &origin, builder)?;
         if let Some(earlier) = ids.add(id, origin.line) {
-            return Err(wrong(
-                &origin,
-                format!(
-                    "the id \"{id}\" is also that of the record on line {earlier}; give each record its own"
-                ),
-            ));
+            let message = format!(
+                "the id \"{id}\" is also that of the record on line {earlier}; give each record its own"
+            );
+            return Err(record(&origin, message));
         }
         sequence.clear();
         let read = Reader::new(&mut *text).read_sequence(&mut sequence);
         read.map_err(|error| text.failed(error))?;
         if sequence.contains(&b'>') || !text.at_line_start() && first_of_record(text)?.is_some() {
             let message = format!("the sequence of \"{id}\" has a \">\" within a line");
-            return Err(wrong(&origin, message));
+            return Err(record(&origin, message));
         }
         sequence.retain(|byte| !byte.is_ascii_whitespace());
         if sequence.is_empty() {
             let message = format!("the record \"{id}\" has no sequence");
-            return Err(wrong(&origin, message));
+            return Err(record(&origin, message));
         }
         let letters = std::str::from_utf8(&sequence).unwrap_or_default();
         builder.push(column, Cell::from(letters))?;
@@ -85,11 +73,7 @@ pub(super) fn read(
 /// The first byte of the next record, past blank lines; none at the end.
 pub(super) fn first_of_record(text: &mut TextReader<'_>) -> Result<Option<u8>, Error> {
     loop {
-        let piece = match text.fill_buf() {
-            Ok(piece) => piece,
-            Err(error) => return Err(text.failed(error)),
-        };
-        match piece.first().copied() {
+        match text.piece()?.first().copied() {
             Some(b'\r' | b'\n') => text.consume(1),
             first => return Ok(first),
         }

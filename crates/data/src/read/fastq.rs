@@ -1,8 +1,6 @@
 //! FASTQ: records of four lines, a header that begins with `@`, a sequence, a `+` and a quality for each letter.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
 
 use noodles_fastq::Record;
 use noodles_fastq::io::Reader;
@@ -12,8 +10,8 @@ use super::fasta::first_of_record;
 use super::header::Headers;
 use super::text::TextReader;
 use crate::builder::TableBuilder;
-use crate::error::Error;
-use crate::table::{Cell, Origin};
+use crate::cell::Cell;
+use crate::error::{Error, record};
 
 /// Reads every record, with columns `id`, `description`, `sequence` and `quality` and those of the header.
 ///
@@ -21,53 +19,43 @@ use crate::table::{Cell, Origin};
 pub(super) fn read(
     text: &mut TextReader<'_>,
     arguments: &ReaderArguments,
-    file: &Arc<Path>,
     builder: &mut TableBuilder,
 ) -> Result<(), Error> {
     let mut headers = Headers::new(arguments, builder)?;
     let [sequence, quality] = ["sequence", "quality"].map(|name| builder.column(name));
     builder.set_text_column("sequence");
-    let mut record = Record::default();
+    let mut found = Record::default();
     while let Some(first) = first_of_record(text)? {
-        let origin = Origin {
-            file: Arc::clone(file),
-            line: text.line(),
-        };
-        let wrong = |message: String| Error::Record {
-            origin: origin.clone(),
-            message,
-        };
+        let origin = text.origin();
+        let wrong = |message: &str| record(&origin, message);
         if first != b'@' {
-            return Err(wrong(
-                "expected a header, which begins with \"@\"".to_owned(),
-            ));
+            return Err(wrong("expected a header, which begins with \"@\""));
         }
-        let read = Reader::new(&mut *text).read_record(&mut record);
+        let read = Reader::new(&mut *text).read_record(&mut found);
         read.map_err(|error| match text.failed(error) {
             Error::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
-                wrong("the file ends within this record".to_owned())
+                wrong("the file ends within this record")
             }
             Error::Io { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
-                wrong("the third line of this record does not begin with \"+\"; a sequence takes one line".to_owned())
+                wrong("the third line of this record does not begin with \"+\"; a sequence takes one line")
             }
             other => other,
         })?;
         let part = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (name, description) = (part(record.name()), part(record.description()));
-        let (letters, scores) = (record.sequence(), record.quality_scores());
+        let (name, description) = (part(found.name()), part(found.description()));
+        let (letters, scores) = (found.sequence(), found.quality_scores());
         if name.is_empty() {
             let message = "the header names no record: its id follows \"@\" without a space";
-            return Err(wrong(message.to_owned()));
+            return Err(wrong(message));
         }
         if letters.len() != scores.len() {
-            return Err(wrong(format!(
-                "the record \"{name}\" has {} letters and {} qualities",
-                letters.len(),
-                scores.len()
+            let (letters, scores) = (letters.len(), scores.len());
+            return Err(wrong(&format!(
+                "the record \"{name}\" has {letters} letters and {scores} qualities"
             )));
         }
         if letters.is_empty() {
-            return Err(wrong(format!("the record \"{name}\" has no sequence")));
+            return Err(wrong(&format!("the record \"{name}\" has no sequence")));
         }
         let header = format!("{name} {description}");
         let description = description.trim();

@@ -6,8 +6,9 @@ use regex::Regex;
 
 use super::arguments::ReaderArguments;
 use crate::builder::TableBuilder;
-use crate::error::Error;
-use crate::table::{Cell, Origin};
+use crate::cell::Cell;
+use crate::error::{Error, record};
+use crate::origin::Origin;
 
 /// Keys of descriptions that become columns, at most; what all say stays in the description.
 const MOST_KEYS: usize = 100;
@@ -83,10 +84,7 @@ impl Headers {
         origin: &Origin,
         builder: &mut TableBuilder,
     ) -> Result<&'h str, Error> {
-        let wrong = |message| Error::Record {
-            origin: origin.clone(),
-            message,
-        };
+        let wrong = |message: String| record(origin, message);
         let mut id = name;
         match &self.parts {
             Parts::Pairs => {}

@@ -8,29 +8,25 @@ use serde_json::Value;
 
 use super::text::TextReader;
 use crate::builder::TableBuilder;
+use crate::cell::Cell;
 use crate::error::Error;
-use crate::table::{Cell, Origin};
+use crate::origin::Origin;
 
 /// Reads every row of `text`: an array of objects if it starts with `[`, else one object a line.
-pub(super) fn read(
-    text: &mut TextReader<'_>,
-    file: &Arc<Path>,
-    builder: &mut TableBuilder,
-) -> Result<(), Error> {
+pub(super) fn read(text: &mut TextReader<'_>, builder: &mut TableBuilder) -> Result<(), Error> {
+    let file = text.file();
     let mut rows = Rows { builder, file };
-    match begins_with_bracket(text)? {
-        true => read_array(text, &mut rows),
-        false => read_lines(text, &mut rows),
+    if begins_with_bracket(text)? {
+        read_array(text, &mut rows)
+    } else {
+        read_lines(text, &mut rows)
     }
 }
 
 /// Whether the first character that is no white space is `[`. Nothing is consumed but white space before a piece that has more.
 fn begins_with_bracket(text: &mut TextReader<'_>) -> Result<bool, Error> {
     loop {
-        let piece = match text.fill_buf() {
-            Ok(piece) => piece,
-            Err(error) => return Err(text.failed(error)),
-        };
+        let piece = text.piece()?;
         if piece.is_empty() {
             return Ok(false);
         }
@@ -93,10 +89,7 @@ impl Cursor<'_, '_> {
     /// The next byte that is no white space, which is skipped; none at the end.
     fn next(&mut self) -> Result<Option<u8>, Error> {
         loop {
-            let piece = match self.text.fill_buf() {
-                Ok(piece) => piece,
-                Err(error) => return Err(self.text.failed(error)),
-            };
+            let piece = self.text.piece()?;
             let space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
             let skipped = piece.iter().take_while(|byte| space(byte)).count();
             let next = piece.get(skipped).copied();
@@ -122,10 +115,7 @@ impl Cursor<'_, '_> {
         let mut depth = 0_usize;
         let (mut in_string, mut escaped) = (false, false);
         loop {
-            let piece = match self.text.fill_buf() {
-                Ok(piece) => piece,
-                Err(error) => return Err(self.text.failed(error)),
-            };
+            let piece = self.text.piece()?;
             if piece.is_empty() {
                 return Ok(());
             }
@@ -180,7 +170,7 @@ impl Cursor<'_, '_> {
 
 struct Rows<'a> {
     builder: &'a mut TableBuilder,
-    file: &'a Arc<Path>,
+    file: Arc<Path>,
 }
 
 impl Rows<'_> {
@@ -208,7 +198,7 @@ impl Rows<'_> {
 
     fn origin(&self, line: u64) -> Origin {
         Origin {
-            file: Arc::clone(self.file),
+            file: Arc::clone(&self.file),
             line,
         }
     }

@@ -46,10 +46,10 @@ impl<'a> Contents<'a> {
         };
         let file = File::open(path).map_err(failed)?;
         // A folder opens like a file and fails only when it is read.
-        match file.metadata().map_err(failed)?.is_dir() {
-            true => Err(failed(io::Error::from(io::ErrorKind::IsADirectory))),
-            false => Ok(Contents::File(file)),
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
         }
+        Ok(Contents::File(file))
     }
 
     /// Whether there are no bytes.
@@ -70,18 +70,8 @@ impl<'a> Contents<'a> {
     /// The name says otherwise, or the file cannot be read.
     pub(super) fn compression(&mut self, path: &Path) -> Result<Option<Compression>, Error> {
         let mut start = [0; 4];
-        let filled = match self {
-            Contents::File(file) => {
-                let filled = read_start(file, &mut start);
-                let rewound = file.seek(SeekFrom::Start(0)).and(filled);
-                rewound.map_err(|source| read_failed(path, source))?
-            }
-            Contents::Bytes(bytes) => {
-                let filled = bytes.len().min(start.len());
-                start[..filled].copy_from_slice(&bytes[..filled]);
-                filled
-            }
-        };
+        let filled = self.look(&mut start);
+        let filled = filled.map_err(|source| read_failed(path, source))?;
         let start = &start[..filled];
         let found = match start {
             _ if start.starts_with(GZIP) => Some(Compression::Gzip),
@@ -132,42 +122,56 @@ impl<'a> Contents<'a> {
         })
     }
 
+    /// The first bytes, which are still to be read; says how many there are.
+    fn look(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Contents::File(file) => {
+                let filled = read_start(file, buffer);
+                file.rewind().and(filled)
+            }
+            Contents::Bytes(bytes) => {
+                let filled = bytes.len().min(buffer.len());
+                buffer[..filled].copy_from_slice(&bytes[..filled]);
+                Ok(filled)
+            }
+        }
+    }
+
+    /// The last bytes, if there are as many.
+    fn look_at_end(&mut self, buffer: &mut [u8; BGZIP_END.len()]) -> io::Result<()> {
+        match self {
+            Contents::File(file) => {
+                let length = file.seek(SeekFrom::End(0))?;
+                let last = length.saturating_sub(buffer.len() as u64);
+                file.seek(SeekFrom::Start(last))?;
+                read_start(file, buffer)?;
+                file.rewind()
+            }
+            Contents::Bytes(bytes) => {
+                *buffer = bytes.last_chunk().copied().unwrap_or(*buffer);
+                Ok(())
+            }
+        }
+    }
+
     /// Refuses a file by `bgzip` without its end.
     fn check_bgzip(&mut self, path: &Path) -> Result<(), Error> {
         let mut start = [0; 18];
         let mut end = [0; BGZIP_END.len()];
-        match self {
-            Contents::File(file) => {
-                let mut look = || {
-                    let filled = read_start(file, &mut start)?;
-                    let length = file.seek(SeekFrom::End(0))?;
-                    let last = length.saturating_sub(end.len() as u64);
-                    file.seek(SeekFrom::Start(last))?;
-                    read_start(file, &mut end)?;
-                    file.seek(SeekFrom::Start(0))?;
-                    Ok(filled)
-                };
-                look().map_err(|source| read_failed(path, source))?;
-            }
-            Contents::Bytes(bytes) => {
-                let filled = bytes.len().min(start.len());
-                start[..filled].copy_from_slice(&bytes[..filled]);
-                if let Some(last) = bytes.last_chunk() {
-                    end = *last;
-                }
-            }
-        }
+        self.look(&mut start)
+            .and_then(|_| self.look_at_end(&mut end))
+            .map_err(|source| read_failed(path, source))?;
         // An extra field that begins with the subfield BC, of two bytes.
         let is_bgzip = start[3] & 4 != 0 && start[12..16] == [b'B', b'C', 2, 0];
-        match is_bgzip && end != BGZIP_END {
-            true => Err(Error::Damaged {
+        if is_bgzip && end != BGZIP_END {
+            return Err(Error::Damaged {
                 path: path.to_path_buf(),
                 line: None,
                 reason: "the file is cut short: the end that bgzip writes is missing; fetch or copy it again"
                     .to_owned(),
-            }),
-            false => Ok(()),
+            });
         }
+        Ok(())
     }
 }
 

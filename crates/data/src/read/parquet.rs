@@ -24,9 +24,10 @@ use serde_json::{Map, Value};
 
 use super::open::{Contents, read_failed};
 use crate::builder::TableBuilder;
-use crate::error::Error;
+use crate::cell::Cell;
+use crate::error::{Error, record};
+use crate::origin::Origin;
 use crate::shield::shielded;
-use crate::table::{Cell, Origin};
 use thrift::{Fault, varint};
 
 /// Bytes of values decoded at once, about.
@@ -142,19 +143,17 @@ fn read_rows(source: Source, file: &Arc<Path>, builder: &mut TableBuilder) -> Re
     for (row, number) in rows.zip(1..) {
         let row = row.map_err(|error| match error {
             ParquetError::General(reason) if reason.contains("BYTE_ARRAY as String") => {
-                Failed::Here(Error::Record {
-                    origin: origin(number),
-                    message: "a column of texts holds bytes that are not UTF-8".to_owned(),
-                })
+                let message = "a column of texts holds bytes that are not UTF-8";
+                Failed::Here(record(&origin(number), message))
             }
             other => Failed::Parquet(other),
         })?;
         for ((name, field), column) in row.into_columns().into_iter().zip(&columns) {
-            let cell = cell(field).map_err(|what| Error::Record {
-                origin: origin(number),
-                message: format!(
+            let cell = cell(field).map_err(|what| {
+                let message = format!(
                     "the column \"{name}\" holds {what}, which is neither text nor a number"
-                ),
+                );
+                record(&origin(number), message)
             })?;
             builder.push(*column, cell)?;
         }
@@ -187,10 +186,10 @@ fn check(metadata: &ParquetMetaData, length: u64) -> ParquetResult<()> {
         }
     }
     let (any, each) = ROWS;
-    match rows > any.saturating_add(length.saturating_mul(each)) {
-        true => implausible(&format!("it has {rows} rows")),
-        false => Ok(()),
+    if rows > any.saturating_add(length.saturating_mul(each)) {
+        return implausible(&format!("it has {rows} rows"));
     }
+    Ok(())
 }
 
 /// How many values of a column are decoded at once, so that long ones do not fill the memory.

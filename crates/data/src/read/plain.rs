@@ -1,40 +1,34 @@
 //! Plain text: a row for each line, paragraph or file.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use super::arguments::{ReaderArguments, SampleBy};
 use super::text::TextReader;
 use crate::builder::TableBuilder;
+use crate::cell::Cell;
 use crate::error::Error;
-use crate::table::{Cell, Origin};
+use crate::origin::Origin;
 
 /// Reads every row into the column `text`.
 pub(super) fn read(
     text: &mut TextReader<'_>,
     arguments: &ReaderArguments,
-    file: &Arc<Path>,
     builder: &mut TableBuilder,
 ) -> Result<(), Error> {
     let column = builder.column("text");
     builder.set_text_column("text");
-    let mut line = vec![];
-    for _ in 0..arguments.skiprows {
-        text.next_line(&mut line)?;
-    }
-    let mut begun: Option<(u64, String)> = None;
-    let mut end = |begun: &mut Option<(u64, String)>| match begun.take() {
+    text.skip_lines(arguments.skiprows)?;
+    let mut begun: Option<(Origin, String)> = None;
+    let mut end = |begun: &mut Option<(Origin, String)>| match begun.take() {
         Some((_, row)) if row.trim().is_empty() => Ok(()),
-        Some((line, row)) => {
+        Some((origin, row)) => {
             builder.push(column, Cell::from(row))?;
-            let file = Arc::clone(file);
-            builder.end_row(Origin { file, line });
+            builder.end_row(origin);
             Ok(())
         }
         None => Ok(()),
     };
+    let mut line = vec![];
     loop {
-        let number = text.line();
+        let origin = text.origin();
         if !text.next_line(&mut line)? {
             return end(&mut begun);
         }
@@ -54,7 +48,7 @@ pub(super) fn read(
                 row.push_str(line);
             }
             None if is_blank && arguments.sample_by != SampleBy::Document => {}
-            none => *none = Some((number, line.to_owned())),
+            none => *none = Some((origin, line.to_owned())),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::open::{Unreadable, read_failed};
 use crate::error::Error;
+use crate::origin::Origin;
 
 /// Bytes checked at once.
 const BUFFER: usize = 1 << 16;
@@ -48,6 +49,19 @@ impl<'a> TextReader<'a> {
     /// The line of the byte that is consumed next, counted from 1.
     pub(super) fn line(&self) -> u64 {
         self.lines.line_of(self.unread().first().copied())
+    }
+
+    /// The file, and the line of the byte that is consumed next.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            file: Arc::clone(&self.path),
+            line: self.line(),
+        }
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> Arc<Path> {
+        Arc::clone(&self.path)
     }
 
     /// Whether the last byte consumed ended a line, or none was.
@@ -107,6 +121,29 @@ impl<'a> TextReader<'a> {
         Ok(true)
     }
 
+    /// Reads over so many lines.
+    ///
+    /// # Errors
+    /// The text cannot be read.
+    pub(super) fn skip_lines(&mut self, count: usize) -> Result<(), Error> {
+        let mut line = vec![];
+        for _ in 0..count {
+            self.next_line(&mut line)?;
+        }
+        Ok(())
+    }
+
+    /// What is read and not yet consumed, and more if that is nothing; empty at the end.
+    ///
+    /// # Errors
+    /// The text cannot be read.
+    pub(super) fn piece(&mut self) -> Result<&[u8], Error> {
+        if let Err(error) = self.fill_buf() {
+            return Err(self.failed(error));
+        }
+        Ok(self.unread())
+    }
+
     fn unread(&self) -> &[u8] {
         self.buffer.get(self.start..self.checked).unwrap_or(&[])
     }
@@ -151,10 +188,10 @@ impl<'a> TextReader<'a> {
     /// Checks what was read, up to a character that is there only in part.
     fn check(&mut self, ended: bool) -> io::Result<()> {
         let bytes = &self.buffer[self.checked..self.filled];
-        let zero = match bytes.contains(&0) {
-            true => bytes.iter().position(|byte| *byte == 0),
-            false => None,
-        };
+        // Whether there is one at all is known faster than where.
+        let has_zero = bytes.contains(&0);
+        let zero = has_zero.then(|| bytes.iter().position(|byte| *byte == 0));
+        let zero = zero.flatten();
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) if error.error_len().is_none() && !ended => {

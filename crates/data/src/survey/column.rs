@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::letters::{Alphabet, Letters};
+use crate::cell::Cell;
 use crate::list;
-use crate::table::Cell;
 
 /// Distinct values of a column that are counted; beyond these they are no classes anyway.
 const MOST_VALUES: usize = 10_000;
@@ -143,13 +143,13 @@ struct Seen {
 impl Seen {
     fn look(&mut self, cell: &Cell) {
         let loaded = cell.loaded();
-        // A text that cannot be read back is told of when it is used.
+        // A text that cannot be read back is an error when it is used.
         let cell = loaded.as_deref().unwrap_or(&Cell::Missing);
         if let Some(items) = list::items(cell) {
             self.filled += 1;
             self.lists += 1;
-            self.flag_lists += usize::from(items.iter().all(is_flag));
-            self.number_lists += usize::from(items.iter().all(|item| number(item).is_some()));
+            self.flag_lists += usize::from(items.iter().all(|item| item.flag().is_some()));
+            self.number_lists += usize::from(items.iter().all(|item| item.number().is_some()));
             let (first, same) = self.list_length.unwrap_or((items.len(), true));
             self.list_length = Some((first, same && first == items.len()));
             return;
@@ -170,9 +170,9 @@ impl Seen {
             return;
         }
         self.filled += 1;
-        self.flags += usize::from(is_flag(cell));
+        self.flags += usize::from(cell.flag().is_some());
         self.whole += usize::from(cell.whole().is_some());
-        self.numbers += usize::from(number(cell).is_some());
+        self.numbers += usize::from(cell.number().is_some());
         self.letters.push(text.chars().count());
         let words = text.split_whitespace().count();
         self.spaced += usize::from(words > 1);
@@ -212,18 +212,4 @@ impl Seen {
             None => Content::Words,
         }
     }
-}
-
-fn is_flag(cell: &Cell) -> bool {
-    let word = || cell.text().unwrap_or_default().trim().to_ascii_lowercase();
-    matches!(cell.whole(), Some(0 | 1)) || matches!(word().as_str(), "true" | "false")
-}
-
-fn number(cell: &Cell) -> Option<f64> {
-    let text = match cell {
-        Cell::Bool(_) => None,
-        _ => cell.text(),
-    };
-    let number: f64 = text?.trim().parse().ok()?;
-    number.is_finite().then_some(number)
 }

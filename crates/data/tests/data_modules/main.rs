@@ -24,7 +24,8 @@ struct Case {
 }
 
 fn module(yaml: &str) -> (DataModule, Vec<String>) {
-    decode(&read_yaml(yaml.as_bytes(), "e.yaml").unwrap()).unwrap()
+    let (module, notes) = decode(&read_yaml(yaml.as_bytes(), "e.yaml").unwrap()).unwrap();
+    (module, notes.iter().map(ToString::to_string).collect())
 }
 
 fn case(files: &[(&str, &str)], yaml: &str) -> Case {

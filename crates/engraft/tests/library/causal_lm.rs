@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use engraft::component::Component;
 use engraft::generate::{End, Written};
 use engraft::prelude::*;
 
@@ -54,7 +55,7 @@ fn sampled(seed: u64) -> Compile {
 fn free(max_new_tokens: usize) -> Generate {
     Generate {
         max_new_tokens: Some(max_new_tokens),
-        stop_tokens: StopTokens::None,
+        stop_token_ids: StopTokens::None,
         ..Generate::default()
     }
 }
@@ -83,7 +84,7 @@ fn seeded_texts_are_the_same_alone_together_and_as_places_become_free() {
         // Some letters end a text, so that places become free one by one.
         let some_end = |batch_size| Generate {
             batch_size,
-            stop_tokens: StopTokens::Ids((3..12).collect()),
+            stop_token_ids: StopTokens::Ids((3..12).collect()),
             ..free(20)
         };
         let together = ids(lm.generate_written(PROMPTS, some_end(7)).unwrap());
@@ -157,14 +158,14 @@ fn texts_end_at_stop_tokens_before_stop_strings_at_limits_and_where_the_context_
 
     let third = whole.new_ids()[2];
     let stopped = one(Generate {
-        stop_tokens: StopTokens::Ids(vec![third]),
+        stop_token_ids: StopTokens::Ids(vec![third]),
         ..free(30)
     });
     let first = whole.new_ids().iter().position(|id| *id == third).unwrap();
     assert_eq!(stopped.end, Some(End::StopToken));
     assert_eq!(stopped.ids[..], whole.ids[..first + 3]);
     let later = one(Generate {
-        stop_tokens: StopTokens::Ids(vec![third]),
+        stop_token_ids: StopTokens::Ids(vec![third]),
         min_new_tokens: first + 2,
         ..free(30)
     });
@@ -179,7 +180,7 @@ fn texts_end_at_stop_tokens_before_stop_strings_at_limits_and_where_the_context_
 
     let by_total = one(Generate {
         max_length: Some(9),
-        stop_tokens: StopTokens::None,
+        stop_token_ids: StopTokens::None,
         ..Generate::default()
     });
     assert_eq!(by_total.ids[..], whole.ids[..9]);
@@ -197,7 +198,7 @@ fn log_probabilities_are_those_of_scoring_the_text() {
     let mut lm = Place::new("qwen3").open();
     lm.compile(sampled(9)).unwrap();
     let generate = Generate {
-        log_probabilities: true,
+        logprobs: true,
         ..free(12)
     };
     let written = lm.generate_written(["ABC"], generate).unwrap().remove(0);
@@ -276,7 +277,7 @@ fn prompts_and_settings_that_cannot_be_are_refused() {
     };
     assert!(refusal("A", penalty).contains("above 0"));
     let outside = Generate {
-        stop_tokens: StopTokens::Ids(vec![67]),
+        stop_token_ids: StopTokens::Ids(vec![67]),
         ..free(3)
     };
     assert!(refusal("A", outside).contains("67"));
@@ -286,4 +287,21 @@ fn prompts_and_settings_that_cannot_be_are_refused() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models/bert_mlm");
     let error = CausalLm::from_preset(golden.to_str().unwrap()).unwrap_err();
     assert!(error.to_string().contains("language-model head"), "{error}");
+}
+
+#[test]
+fn what_a_request_may_say_has_a_schema() {
+    let schema = engraft::config::component_schema::<Generate>();
+    let described: BTreeSet<&str> = schema["properties"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let arguments = Generate::arguments();
+    assert_eq!(
+        described,
+        arguments.iter().map(|argument| argument.name).collect()
+    );
+    assert!(schema["$defs"]["sampler.top_k"]["properties"]["k"].is_object());
 }

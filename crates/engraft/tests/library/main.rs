@@ -3,15 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod causal_lm;
+mod house;
 mod ragged;
 mod real;
+mod sessions;
 mod stored;
 
 use std::sync::Arc;
 
 use engraft::data::{Batching, Examples};
 use engraft::tasks::{Model, RowOutput};
-use engraft::train::progress::{Display, Progress};
 use engraft::train::settings::Amount;
 
 /// What `model` says of each text, all of them in one batch.
@@ -20,7 +21,7 @@ fn outputs(model: &Model, texts: &[String]) -> Vec<RowOutput> {
         examples: Arc::new(Examples::from_texts(texts.iter().cloned())),
         batching: &Batching::default(),
         limit: Amount::ALL,
-        progress: &mut Progress::new(Display::Silent),
+        observer: &mut (),
     };
     let mut rows = Vec::new();
     engraft::train::predict(model, prediction, |row| {

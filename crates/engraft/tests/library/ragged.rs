@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use engraft::models::{
-    Adapter, Backbone, BackboneSlot, LinearMaxPoolAdapter, LinearMeanPoolAdapter, MLPPoolAdapter,
-    MlpLayers, Pooling, TokenAdapter,
+    Adapter, Compute, LinearMaxPoolAdapter, LinearMeanPoolAdapter, MLPPoolAdapter, MlpLayers,
+    Pooling, TokenAdapter,
 };
 use engraft::tasks::{
-    Embed, EmbedPooling, Model, SequenceClassification, Task, TokenClassification,
+    Backbone, BackboneSlot, Embed, EmbedPooling, Model, SequenceClassification, Task,
+    TaskArguments, TokenClassification,
 };
 use proptest::prelude::*;
 
@@ -131,7 +131,7 @@ proptest! {
             })
         });
         for task in tasks(&backbone).into_iter().chain(others) {
-            let model = Model::build(&task, None, &Device::default(), seed).unwrap();
+            let model = Model::build(&task, None, &Compute::cpu(), seed).unwrap();
             let together = outputs(&model, &texts);
             for (text, row) in texts.iter().zip(&together) {
                 let alone = outputs(&model, std::slice::from_ref(text));

@@ -5,10 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
-use engraft::models::{Backbone, BackboneSlot};
+use engraft::models::Compute;
 use engraft::prelude::*;
-use engraft::tasks::{Embed, Inference, Model, RowOutput, SequenceClassification, Task};
+use engraft::tasks::{
+    Backbone, BackboneSlot, Embed, Inference, Model, RowOutput, SequenceClassification, Task,
+    TaskArguments,
+};
 use serde_json::Value;
 
 use crate::outputs;
@@ -44,12 +46,13 @@ fn the_antibody_models_give_their_known_answers() {
                 backbone: backbone(&path),
             }),
             None,
-            &Device::default(),
+            &Compute::cpu(),
             0,
         )
         .unwrap();
 
         let ids = model
+            .spec
             .row_encoder()
             .tokenizer()
             .encode(sequence, None)
@@ -110,7 +113,7 @@ fn a_sentence_encoder_tells_paraphrases_from_strangers() {
         pooling: None,
         normalize: None,
     };
-    let model = Model::build(&Task::Embed(embed), None, &Device::default(), 0).unwrap();
+    let model = Model::build(&Task::Embed(embed), None, &Compute::cpu(), 0).unwrap();
     let texts = SENTENCES.map(str::to_owned);
     let rows = outputs(&model, &texts);
     let dot = |a: usize, b: usize| -> f32 {
@@ -231,8 +234,8 @@ fn a_frozen_encoder_keeps_its_weights_while_the_head_learns() {
                     .collect()
             };
         (
-            flat(engraft::models::parameters(&network.encoder)),
-            flat(engraft::models::parameters(&network.head)),
+            flat(engraft::models::parameters(network.encoder())),
+            flat(engraft::models::parameters(network.head_parameters())),
         )
     };
     let before = weights(&classifier);
@@ -258,7 +261,7 @@ fn a_fine_tuned_esm_2_in_a_pytorch_file_gives_its_known_logits() {
         use_legacy_adapter: true,
         ..SequenceClassification::on(backbone(&path))
     };
-    let model = Model::build(&task.into(), None, &Device::default(), 0).unwrap();
+    let model = Model::build(&task.into(), None, &Compute::cpu(), 0).unwrap();
     let peptides = ["GIGAVLKVLTTGLPALISWIKRKRQQ", "RKIKVYLPRMK"].map(str::to_owned);
     let rows = outputs(&model, &peptides);
     for (logit, expected) in rows[0].values.iter().zip([-0.6241, 0.5490]) {
@@ -281,7 +284,7 @@ fn a_masked_language_model_in_a_pytorch_file_tells_masked_residues() {
     let inference = Inference {
         backbone: backbone(&path),
     };
-    let model = Model::build(&Task::Inference(inference), None, &Device::default(), 0).unwrap();
+    let model = Model::build(&Task::Inference(inference), None, &Compute::cpu(), 0).unwrap();
     let places: Vec<usize> = (0..HEAVY_CHAIN.len()).step_by(3).collect();
     let masked = |&place: &usize| {
         format!(
@@ -291,7 +294,7 @@ fn a_masked_language_model_in_a_pytorch_file_tells_masked_residues() {
         )
     };
     let texts: Vec<String> = places.iter().map(masked).collect();
-    let encoder = model.row_encoder();
+    let encoder = model.spec.row_encoder();
     let rows = outputs(&model, &texts);
     let told = rows.iter().zip(&places).filter(|(row, place)| {
         let width = row.shape[1];

@@ -15,9 +15,12 @@ const QUANTILES: [f64; 9] = [
 
 /// The distribution of the tokens `kept` at a temperature: `p^(1 / temperature)`, made to sum to 1.
 fn exact(kept: &[usize], temperature: f64) -> [f64; 10] {
-    let weights = std::array::from_fn(|id| match kept.contains(&id) {
-        true => PROBABILITIES[id].powf(1.0 / temperature),
-        false => 0.0,
+    let weights = std::array::from_fn(|id| {
+        if kept.contains(&id) {
+            PROBABILITIES[id].powf(1.0 / temperature)
+        } else {
+            0.0
+        }
     });
     let total: f64 = weights.iter().sum();
     weights.map(|weight| weight / total)

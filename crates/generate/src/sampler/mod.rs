@@ -13,7 +13,7 @@ mod tests;
 
 use std::fmt;
 
-use engraft_component::{Choice, Component};
+use engraft_component::{Choice, Component, Refusal, Span};
 
 use crate::error::{Error, Result};
 use rule::Rule;
@@ -143,21 +143,22 @@ impl Sampler {
     /// Refuses arguments that no sampler can have.
     ///
     /// # Errors
-    /// [`Error::Argument`], naming the sampler and its argument.
+    /// [`Error::Refused`], whose place is the sampler and whose key is its argument.
     pub fn check(&self) -> Result<()> {
-        let name = |key: &str| format!("sampler {}: {key}", Choice::name(self));
+        let place = Span::source(format!("sampler {}", Choice::name(self)));
+        let refuse = |key: &str, problem: String| {
+            let refusal = Refusal::new(&place, key, problem);
+            Err(Error::from(refusal))
+        };
         let temperature = self.temperature();
         // Computed in single precision, in which a tiny temperature would be 0.
         let single = temperature as f32;
         if !(single.is_normal() && single > 0.0) {
-            let mut message = format!(
-                "{}: expected a number above 0, found {temperature}",
-                name("temperature")
-            );
+            let mut problem = format!("expected a number above 0, found {temperature}");
             if temperature == 0.0 {
-                message.push_str("; the sampler greedy always takes the most probable token");
+                problem.push_str("; the sampler greedy always takes the most probable token");
             }
-            return Err(Error::Argument(message));
+            return refuse("temperature", problem);
         }
         let Some(rule) = self.rule() else {
             return Ok(());
@@ -167,24 +168,17 @@ impl Sampler {
             _ => ["k", "p"],
         };
         if rule.top_k == Some(0) {
-            return Err(Error::expected(&name(k), "a whole number from 1", 0));
+            return refuse(k, "expected a whole number from 1, found 0".to_owned());
         }
-        match rule.top_p {
-            Some(share) if !(share > 0.0 && share <= 1.0) => {
-                return Err(Error::expected(
-                    &name(p),
-                    "a number above 0 and at most 1",
-                    share,
-                ));
-            }
-            _ => {}
-        }
-        match rule.min_p {
-            Some(share) if !(0.0..=1.0).contains(&share) => Err(Error::expected(
-                &name("min_p"),
-                "a number from 0 to 1",
-                share,
-            )),
+        match (rule.top_p, rule.min_p) {
+            (Some(share), _) if !(share > 0.0 && share <= 1.0) => refuse(
+                p,
+                format!("expected a number above 0 and at most 1, found {share}"),
+            ),
+            (_, Some(share)) if !(0.0..=1.0).contains(&share) => refuse(
+                "min_p",
+                format!("expected a number from 0 to 1, found {share}"),
+            ),
             _ => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use super::math;
 use crate::plain::activation::{GELU_CUBIC, GELU_SLOPE};
 use crate::{GateActivation, Gelu};
 
-pub(super) fn gelu(input: FlexTensor, kind: Gelu) -> FlexTensor {
+pub(crate) fn gelu(input: FlexTensor, kind: Gelu) -> FlexTensor {
     let input = contiguous(input);
     match kind {
         Gelu::Exact => map(&input, |x| exact(x).0),
@@ -16,7 +16,7 @@ pub(super) fn gelu(input: FlexTensor, kind: Gelu) -> FlexTensor {
     }
 }
 
-pub(super) fn gelu_backward(input: FlexTensor, gradient: FlexTensor, kind: Gelu) -> FlexTensor {
+pub(crate) fn gelu_backward(input: FlexTensor, gradient: FlexTensor, kind: Gelu) -> FlexTensor {
     let (input, gradient) = (contiguous(input), contiguous(gradient));
     match kind {
         Gelu::Exact => zip(&input, &gradient, |x, gradient| gradient * exact(x).1),
@@ -24,16 +24,16 @@ pub(super) fn gelu_backward(input: FlexTensor, gradient: FlexTensor, kind: Gelu)
     }
 }
 
-pub(super) fn silu(input: FlexTensor) -> FlexTensor {
+pub(crate) fn silu(input: FlexTensor) -> FlexTensor {
     map(&contiguous(input), |x| swish(x).0)
 }
 
-pub(super) fn silu_backward(input: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+pub(crate) fn silu_backward(input: FlexTensor, gradient: FlexTensor) -> FlexTensor {
     let (input, gradient) = (contiguous(input), contiguous(gradient));
     zip(&input, &gradient, |x, gradient| gradient * swish(x).1)
 }
 
-pub(super) fn gated(gate: FlexTensor, up: FlexTensor, activation: GateActivation) -> FlexTensor {
+pub(crate) fn gated(gate: FlexTensor, up: FlexTensor, activation: GateActivation) -> FlexTensor {
     let (gate, up) = (contiguous(gate), contiguous(up));
     assert_eq!(
         values(&gate).len(),
@@ -47,7 +47,7 @@ pub(super) fn gated(gate: FlexTensor, up: FlexTensor, activation: GateActivation
     }
 }
 
-pub(super) fn gated_backward(
+pub(crate) fn gated_backward(
     gate: FlexTensor,
     up: FlexTensor,
     gradient: FlexTensor,

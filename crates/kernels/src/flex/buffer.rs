@@ -9,7 +9,7 @@ use rayon::prelude::*;
 pub(super) const GRAIN: usize = 16_384;
 
 /// The tensor with its elements in row order.
-pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
+pub(crate) fn contiguous(tensor: FlexTensor) -> FlexTensor {
     if tensor.is_contiguous() {
         tensor
     } else {
@@ -40,9 +40,9 @@ pub(super) fn matrix(tensor: &FlexTensor) -> [usize; 2] {
     [shape[0], shape[1]]
 }
 
-/// Whether every tensor is single precision, which is what the kernels are written for.
-pub(super) fn is_f32(tensors: &[&FlexTensor]) -> bool {
-    tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
+/// Whether a tensor is of single precision, which is what the kernels are written for.
+pub(crate) fn is_f32(tensor: &FlexTensor) -> bool {
+    tensor.dtype() == DType::F32
 }
 
 pub(super) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {

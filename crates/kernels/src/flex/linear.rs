@@ -33,7 +33,7 @@ const GRAIN: usize = 48;
 const WORTH_THREADS: usize = 128 * 1024;
 
 /// `input * weight^T (+ bias)` of contiguous tensors `[rows, in]`, `[out, in]` and `[out]`.
-pub(super) fn linear(
+pub(crate) fn linear(
     input: &FlexTensor,
     weight: &FlexTensor,
     bias: Option<&FlexTensor>,

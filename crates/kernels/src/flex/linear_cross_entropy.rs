@@ -74,7 +74,7 @@ fn to_powers(logits: &mut [f32]) -> (f32, f32) {
     (math::sum(logits), maximum)
 }
 
-pub(super) fn forward(
+pub(crate) fn forward(
     hidden: FlexTensor,
     projection: FlexTensor,
     call: &LinearCrossEntropy,
@@ -108,7 +108,7 @@ pub(super) fn forward(
     (tensor(vec![sum], [1]), tensor(told, [rows, 2]))
 }
 
-pub(super) fn backward(
+pub(crate) fn backward(
     hidden: FlexTensor,
     projection: FlexTensor,
     call: &LinearCrossEntropy,
@@ -125,13 +125,15 @@ pub(super) fn backward(
     } = operands;
     let cap = call.soft_cap.map(|cap| cap as f32);
     let mut buffer = operands.buffer();
-    let mut hidden_gradient = match to_hidden {
-        true => unwritten(rows * width),
-        false => vec![0.0],
+    let mut hidden_gradient = if to_hidden {
+        unwritten(rows * width)
+    } else {
+        vec![0.0]
     };
-    let mut projection_gradient = match to_projection {
-        true => vec![0.0; classes * width],
-        false => vec![0.0],
+    let mut projection_gradient = if to_projection {
+        vec![0.0; classes * width]
+    } else {
+        vec![0.0]
     };
     for range in chunks(rows, classes) {
         let length = range.len();

@@ -87,7 +87,7 @@ fn dropped<'a>(
 }
 
 /// The updated base, and the input times the first factor, `[rows, rank]`.
-pub(super) fn forward(
+pub(crate) fn forward(
     base: FlexTensor,
     input: FlexTensor,
     down: FlexTensor,
@@ -124,7 +124,7 @@ pub(super) fn forward(
 }
 
 /// Gradients of input and factors.
-pub(super) fn backward(
+pub(crate) fn backward(
     input: FlexTensor,
     down: FlexTensor,
     up: FlexTensor,

@@ -7,7 +7,7 @@ use super::buffer::{contiguous, matrix, tensor, unwritten, values, vectorised};
 use super::math;
 use crate::plain::ROWS_PER_CHUNK;
 
-pub(super) fn forward(
+pub(crate) fn forward(
     input: FlexTensor,
     weight: FlexTensor,
     bias: FlexTensor,
@@ -48,7 +48,7 @@ pub(super) fn forward(
     )
 }
 
-pub(super) fn backward(
+pub(crate) fn backward(
     input: FlexTensor,
     weight: FlexTensor,
     statistics: FlexTensor,
@@ -117,7 +117,7 @@ fn total<const N: usize>(partial: &[[Vec<f32>; N]], columns: usize) -> [Vec<f32>
     sums
 }
 
-pub(super) fn rms_forward(
+pub(crate) fn rms_forward(
     input: FlexTensor,
     weight: FlexTensor,
     epsilon: f32,
@@ -149,7 +149,7 @@ pub(super) fn rms_forward(
     (tensor(output, [rows, columns]), tensor(inverses, [rows, 1]))
 }
 
-pub(super) fn rms_backward(
+pub(crate) fn rms_backward(
     input: FlexTensor,
     weight: FlexTensor,
     inverse: FlexTensor,

@@ -199,7 +199,7 @@ fn operand(tensor: &FlexTensor, transposed: bool) -> Matrix<'_> {
 }
 
 /// `left * right (+ bias)` of two contiguous matrices, either of them transposed on the way.
-pub(super) fn product(
+pub(crate) fn product(
     left: &FlexTensor,
     left_transposed: bool,
     right: &FlexTensor,

@@ -7,7 +7,7 @@ use super::buffer::{contiguous, matrix, tensor, unwritten, values, vectorised};
 use crate::RotaryLayout;
 use crate::plain::ROWS_PER_CHUNK;
 
-pub(super) fn rotary(
+pub(crate) fn rotary(
     input: FlexTensor,
     cos: FlexTensor,
     sin: FlexTensor,

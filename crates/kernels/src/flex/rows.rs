@@ -9,7 +9,7 @@ use super::math;
 use crate::plain::ROWS_PER_CHUNK;
 use crate::{ClassTargets, Dropout, Segments};
 
-pub(super) fn dropout(input: FlexTensor, dropout: Dropout) -> FlexTensor {
+pub(crate) fn dropout(input: FlexTensor, dropout: Dropout) -> FlexTensor {
     let [rows, columns] = matrix(&input);
     let input = contiguous(input);
     let mut output = unwritten(rows * columns);
@@ -35,7 +35,7 @@ pub(super) fn dropout(input: FlexTensor, dropout: Dropout) -> FlexTensor {
     tensor(output, [rows, columns])
 }
 
-pub(super) fn column_sum(input: FlexTensor) -> FlexTensor {
+pub(crate) fn column_sum(input: FlexTensor) -> FlexTensor {
     let [_, columns] = matrix(&input);
     let input = contiguous(input);
     let partial: Vec<Vec<f32>> = values(&input)
@@ -81,7 +81,7 @@ fn numbers(rows: FlexTensor) -> Vec<usize> {
     }
 }
 
-pub(super) fn gather(table: FlexTensor, rows: FlexTensor) -> FlexTensor {
+pub(crate) fn gather(table: FlexTensor, rows: FlexTensor) -> FlexTensor {
     let columns = matrix(&table)[1];
     let table = contiguous(table);
     let rows = numbers(rows);
@@ -92,7 +92,7 @@ pub(super) fn gather(table: FlexTensor, rows: FlexTensor) -> FlexTensor {
     tensor(output, [rows.len(), columns])
 }
 
-pub(super) fn gather_backward(gradient: FlexTensor, rows: FlexTensor, count: usize) -> FlexTensor {
+pub(crate) fn gather_backward(gradient: FlexTensor, rows: FlexTensor, count: usize) -> FlexTensor {
     let columns = matrix(&gradient)[1];
     let gradient = contiguous(gradient);
     let mut table = vec![0.0; count * columns];
@@ -106,7 +106,7 @@ pub(super) fn gather_backward(gradient: FlexTensor, rows: FlexTensor, count: usi
 }
 
 /// In place where nobody else holds the cache.
-pub(super) fn write(cache: FlexTensor, rows: &[usize], source: FlexTensor) -> FlexTensor {
+pub(crate) fn write(cache: FlexTensor, rows: &[usize], source: FlexTensor) -> FlexTensor {
     let columns = matrix(&cache)[1];
     let source = contiguous(source);
     let mut cache = owned(cache);
@@ -120,7 +120,7 @@ pub(super) fn write(cache: FlexTensor, rows: &[usize], source: FlexTensor) -> Fl
     cache
 }
 
-pub(super) fn shift(input: FlexTensor, segments: &Segments, offset: isize) -> FlexTensor {
+pub(crate) fn shift(input: FlexTensor, segments: &Segments, offset: isize) -> FlexTensor {
     let [rows, columns] = matrix(&input);
     assert_eq!(rows, segments.total(), "a row for each of the segments'");
     let input = contiguous(input);
@@ -139,7 +139,7 @@ pub(super) fn shift(input: FlexTensor, segments: &Segments, offset: isize) -> Fl
     tensor(output, [rows, columns])
 }
 
-pub(super) fn segment_mean(input: FlexTensor, segments: &Segments) -> FlexTensor {
+pub(crate) fn segment_mean(input: FlexTensor, segments: &Segments) -> FlexTensor {
     let columns = matrix(&input)[1];
     let input = contiguous(input);
     let mut output = vec![0.0; segments.len() * columns];
@@ -155,7 +155,7 @@ pub(super) fn segment_mean(input: FlexTensor, segments: &Segments) -> FlexTensor
     tensor(output, [segments.len(), columns])
 }
 
-pub(super) fn segment_mean_backward(gradient: FlexTensor, segments: &Segments) -> FlexTensor {
+pub(crate) fn segment_mean_backward(gradient: FlexTensor, segments: &Segments) -> FlexTensor {
     let columns = matrix(&gradient)[1];
     let gradient = contiguous(gradient);
     let mut output = unwritten(segments.total() * columns);
@@ -173,7 +173,7 @@ pub(super) fn segment_mean_backward(gradient: FlexTensor, segments: &Segments) -
     tensor(output, [segments.total(), columns])
 }
 
-pub(super) fn cross_entropy_backward(
+pub(crate) fn cross_entropy_backward(
     logits: FlexTensor,
     targets: &ClassTargets,
     gradient: FlexTensor,

@@ -1,13 +1,13 @@
-//! The optimizer's step.
+//! The optimizer's step, and the sum that gradients are clipped by.
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::buffer::{GRAIN, owned, values, vectorised};
-use crate::AdamWStep;
+use super::buffer::{GRAIN, contiguous, owned, values, vectorised};
+use crate::{AdamWStep, plain};
 
 /// One pass over memory; in place where nobody else holds the tensors.
-pub(super) fn adamw(
+pub(crate) fn adamw(
     parameter: FlexTensor,
     gradient: &FlexTensor,
     first_moment: FlexTensor,
@@ -35,4 +35,13 @@ pub(super) fn adamw(
         });
     });
     (parameter, first, second)
+}
+
+pub(crate) fn sum_squares(input: FlexTensor) -> f64 {
+    let input = contiguous(input);
+    let sums: Vec<f64> = values(&input)
+        .par_chunks(plain::ELEMENTS_PER_CHUNK)
+        .map(|chunk| vectorised(|| plain::chunk_sum_squares(chunk)))
+        .collect();
+    sums.into_iter().sum()
 }

@@ -35,9 +35,10 @@ fn joined<B: Kernels>(
     width: usize,
     like: &FloatTensor<B>,
 ) -> FloatTensor<B> {
-    match parts.is_empty() {
-        true => super::zeros::<B>([0, width], like),
-        false => B::float_cat(parts, 0),
+    if parts.is_empty() {
+        super::zeros::<B>([0, width], like)
+    } else {
+        B::float_cat(parts, 0)
     }
 }
 
@@ -71,9 +72,10 @@ pub(crate) fn backward_weight<B: Kernels>(
     groups: &Segments,
 ) -> FloatTensor<B> {
     let (output_width, input_width) = (gradient.shape()[1], input.shape()[1]);
-    let parts = groups.iter().map(|range| match range.is_empty() {
-        true => super::zeros::<B>([output_width, input_width], &gradient),
-        false => {
+    let parts = groups.iter().map(|range| {
+        if range.is_empty() {
+            super::zeros::<B>([output_width, input_width], &gradient)
+        } else {
             let gradient = rows::<B>(&gradient, range.clone());
             B::linear_backward_weight(gradient, rows::<B>(&input, range))
         }

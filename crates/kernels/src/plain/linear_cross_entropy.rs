@@ -99,9 +99,10 @@ pub(crate) fn backward<B: Kernels>(
     let [classes, width] = matrix::<B>(&projection);
     let count = matrix::<B>(&hidden)[0];
     let mut hidden_gradients = Vec::new();
-    let mut projection_gradient = match to_projection {
-        true => zeros::<B>([classes, width], &projection),
-        false => zeros::<B>([1, 1], &projection),
+    let mut projection_gradient = if to_projection {
+        zeros::<B>([classes, width], &projection)
+    } else {
+        zeros::<B>([1, 1], &projection)
     };
     for range in chunks(count, classes) {
         let targets = targets_of(call, range.clone());

@@ -51,9 +51,12 @@ fn disentangled_attention_agrees_with_its_twin_in_value_and_gradient() {
         let tokens = call.segments.total();
         for present in [[true, true], [true, false], [false, true], [false, false]] {
             let inputs = [1, 2, 3].map(|seed| random(seed, tokens, HEADS * DIM));
-            let tables = [0, 1].map(|table| match present[table] {
-                true => random(4 + table as u64, 2 * call.span, HEADS * DIM),
-                false => Tensor::zeros([1, 1], &device()),
+            let tables = [0, 1].map(|table| {
+                if present[table] {
+                    random(4 + table as u64, 2 * call.span, HEADS * DIM)
+                } else {
+                    Tensor::zeros([1, 1], &device())
+                }
             });
             let (twins, twin_tables) = (inputs.clone().map(flex), tables.clone().map(flex));
             let [q, k, v] = twins.clone();

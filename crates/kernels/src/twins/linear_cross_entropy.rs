@@ -127,9 +127,12 @@ fn a_projection_that_is_the_embeddings_gets_both_their_gradients() {
 #[test]
 fn a_frozen_projection_gets_no_gradient_and_frozen_states_none_either() {
     for frozen in [0, 1] {
-        let tracked = |at: usize, tensor: Tensor<2>| match at == frozen {
-            true => tensor.autodiff(),
-            false => tensor.autodiff().require_grad(),
+        let tracked = |at: usize, tensor: Tensor<2>| {
+            if at == frozen {
+                tensor.autodiff()
+            } else {
+                tensor.autodiff().require_grad()
+            }
         };
         let (x, w) = (tracked(0, random(1, 9, 4)), tracked(1, random(2, 5, 4)));
         let (sum, _) = crate::linear_cross_entropy(x.clone(), w.clone(), call(9, 5, None));

@@ -61,20 +61,23 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let parallel = c.flag_or("parallel_attn", true)?;
     let norms = c.size_or("num_ln_in_parallel_attn", if grouped { 2 } else { 1 })?;
     let key_value_heads = c.size_or("num_kv_heads", config.heads)?;
-    config.key_value_heads = match one_key && !grouped {
-        true => 1,
-        false => key_value_heads,
+    config.key_value_heads = if one_key && !grouped {
+        1
+    } else {
+        key_value_heads
     };
     config.fused_attention = Some(Fusion::Groups);
-    config.order = match grouped || parallel {
-        true => NormOrder::Parallel {
+    config.order = if grouped || parallel {
+        NormOrder::Parallel {
             shared: !grouped || norms == 1,
-        },
-        false => NormOrder::Pre { skips_first: false },
+        }
+    } else {
+        NormOrder::Pre { skips_first: false }
     };
-    match c.flag_or("alibi", false)? {
-        true => config.alibi = Some(Alibi::BeforeScale),
-        false => config.rotary = Some(rope::rotary(c, config.head_dim, 10_000.0)?),
+    if c.flag_or("alibi", false)? {
+        config.alibi = Some(Alibi::BeforeScale)
+    } else {
+        config.rotary = Some(rope::rotary(c, config.head_dim, 10_000.0)?)
     }
     let bias = c.flag_or("bias", false)?;
     (config.attention_bias, config.attention_output_bias) = (bias, bias);

@@ -110,9 +110,10 @@ pub(super) fn shape(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
 
 /// Heads of keys and values: all of them where the file says null, `default` where it says nothing.
 pub(super) fn key_value_heads(c: &ConfigReader<'_>, heads: usize, default: usize) -> Result<usize> {
-    match c.is_null("num_key_value_heads") {
-        true => Ok(heads),
-        false => c.size_or("num_key_value_heads", default),
+    if c.is_null("num_key_value_heads") {
+        Ok(heads)
+    } else {
+        c.size_or("num_key_value_heads", default)
     }
 }
 

@@ -61,9 +61,10 @@ const EXPERTS: NameTable = &[
 fn mistral(c: &ConfigReader<'_>, theta: f64, window: Option<usize>) -> Result<TransformerConfig> {
     let mut config = llama::decoder(c, theta)?;
     config.key_value_heads = llama::key_value_heads(c, config.heads, 8)?;
-    let window = match c.is_null("sliding_window") {
-        true => None,
-        false => c.optional_size("sliding_window")?.or(window),
+    let window = if c.is_null("sliding_window") {
+        None
+    } else {
+        c.optional_size("sliding_window")?.or(window)
     };
     config.windows = vec![window; config.layers];
     Ok(config)

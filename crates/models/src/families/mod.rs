@@ -78,7 +78,7 @@ pub struct Family {
     /// Flags of `config.json` that tell between names of tensors, with their values for the names above, under which models are saved.
     pub(crate) naming_flags: &'static [(&'static str, bool)],
     /// What LoRA adapts, and how strongly, unless the user says.
-    pub(crate) lora: LoraDefaults,
+    pub lora: LoraDefaults,
     /// The reference library's classes: encoder alone, language model, classification of sequences and of tokens.
     pub(crate) architectures: [&'static str; 4],
 }
@@ -91,11 +91,11 @@ pub(crate) type HeadReader<T> = fn(&ConfigReader<'_>, &TransformerConfig) -> Res
 
 /// What LoRA adapts, and how strongly, unless the user says.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LoraDefaults {
+pub struct LoraDefaults {
     /// Numerator of the scale.
-    pub(crate) alpha: f64,
+    pub alpha: f64,
     /// Names of linear layers, without what stands before the last dots.
-    pub(crate) targets: &'static [&'static str],
+    pub targets: &'static [&'static str],
 }
 
 /// Every family there is.

@@ -112,9 +112,10 @@ fn theta(
     default: f64,
 ) -> Result<f64> {
     // Where the base of local layers is stored as null, it is that of the others.
-    let default = match c.is_null(earlier_key) {
-        true => c.number_or("global_rope_theta", default)?,
-        false => default,
+    let default = if c.is_null(earlier_key) {
+        c.number_or("global_rope_theta", default)?
+    } else {
+        default
     };
     let earlier = c.number_or(earlier_key, default)?;
     let Some(parameters) = c.value("rope_parameters").and_then(|all| all.get(layers)) else {

@@ -93,9 +93,10 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         weight: affine,
         ..NormConfig::layer(1e-5)
     };
-    config.order = match c.flag_or("do_layer_norm_before", true)? {
-        true => NormOrder::Pre { skips_first: false },
-        false => NormOrder::Post,
+    config.order = if c.flag_or("do_layer_norm_before", true)? {
+        NormOrder::Pre { skips_first: false }
+    } else {
+        NormOrder::Post
     };
     config.dropout.attention = c.dropout_or("attention_dropout", 0.0)?;
     let dropout = c.dropout_or("dropout", 0.1)?;

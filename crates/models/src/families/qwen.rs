@@ -117,9 +117,10 @@ fn with_query_key_norm(
 fn qwen3_moe(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let mut config = with_query_key_norm(c, 4, None)?;
     if c.flag_or("use_sliding_window", false)? {
-        let window = match c.is_null("sliding_window") {
-            true => None,
-            false => Some(c.size_or("sliding_window", 4096)?),
+        let window = if c.is_null("sliding_window") {
+            None
+        } else {
+            Some(c.size_or("sliding_window", 4096)?)
         };
         config.windows = vec![window; config.layers];
     }

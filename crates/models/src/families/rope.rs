@@ -57,12 +57,13 @@ pub(super) fn rotary_by_layer(
     let local = match local {
         Some(object) => {
             let stated = one(c, Some((NOW, object)), head_dim, local_theta, 1.0)?;
-            match object.contains_key("rope_theta") {
-                true => stated,
-                false => Rotary {
+            if object.contains_key("rope_theta") {
+                stated
+            } else {
+                Rotary {
                     theta: earlier,
                     ..stated
-                },
+                }
             }
         }
         None => Rotary::plain(head_dim, earlier),
@@ -190,9 +191,10 @@ fn scaling(c: &ConfigReader<'_>, inner: &ConfigReader<'_>, dim: usize) -> Result
         }
         Some("longrope" | "su") => {
             let factor = inner.number_or("factor", trained as f64 / original as f64)?;
-            let usual = match factor <= 1.0 {
-                true => 1.0,
-                false => (1.0 + factor.ln() / (original as f64).max(E).ln()).sqrt(),
+            let usual = if factor <= 1.0 {
+                1.0
+            } else {
+                (1.0 + factor.ln() / (original as f64).max(E).ln()).sqrt()
             };
             RotaryScaling::LongRope {
                 short: factors(inner, "short_factor", dim)?.into(),

@@ -4,7 +4,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use engraft_hub::{Handle, Preset, Weights};
 use engraft_kernels::{ClassTargets, Key, gather_rows};
 use engraft_models::{
-    CausalLmHead, Checkpoint, HeadKind, KeyValueCache, Mode, PackedTokens, TokenBatch, Transformer,
+    CausalLmHead, Checkpoint, Head, HeadInput, HeadKind, KeyValueCache, Mode, PackedTokens,
+    TokenBatch, Towers, Transformer,
 };
 use serde_json::{Map, Value};
 
@@ -244,6 +245,72 @@ fn losses_of_decoders_agree_with_the_reference_library() {
         compared += 1;
     }
     assert!(compared >= 4, "{compared} cases");
+}
+
+/// The same head with the losses that any head has, from all of its logits.
+#[derive(Debug)]
+struct ByLogits(CausalLmHead);
+
+impl Head for ByLogits {
+    fn forward(&self, input: HeadInput<'_>, mode: Mode) -> Tensor<2> {
+        Head::forward(&self.0, input, mode)
+    }
+}
+
+#[test]
+fn losses_without_logits_are_those_of_any_head() {
+    let mut compared = 0;
+    for name in names() {
+        let case = open(&name, Device::flex().autodiff());
+        let Some(head) = case.head.clone() else {
+            continue;
+        };
+        let (rows, mut targets) = case.next_tokens();
+        // The first of every three is not counted, and the third by half.
+        let weights = [0.0, 1.0, 0.5].into_iter().cycle();
+        targets.weights = weights.take(targets.classes.len()).collect();
+        let hidden = gather_rows(case.hidden(&case.sequences), rows).into_data();
+        let tokens = case.batch(&case.sequences, vec![0; case.sequences.len()]);
+        let towers = Towers::one(case.decoder.clone());
+        let losses = |head: &dyn Head| {
+            let hidden = Tensor::from_data(hidden.clone(), &case.device).require_grad();
+            let input = HeadInput {
+                hidden: hidden.clone(),
+                tokens: &tokens,
+                is_pooled: false,
+                towers: &towers,
+            };
+            let (sum, of_rows) = head.class_losses(input, targets.clone(), Mode::Evaluate);
+            let grads = sum.backward();
+            let mut gradients = vec![hidden.grad(&grads).map(values)];
+            gradients.extend(gradients_in_order(&case.decoder, &grads));
+            gradients.extend(gradients_in_order(&case.head, &grads));
+            (values(sum), values(of_rows), gradients)
+        };
+        let (sum, of_rows, gradients) = losses(&head);
+        let (plain_sum, plain_of_rows, plain_gradients) = losses(&ByLogits(head));
+        check_close(&sum, &plain_sum, &name);
+        check_close(&of_rows, &plain_of_rows, &name);
+        let hits = |of_rows: &[f32]| of_rows.chunks(2).map(|row| row[1]).collect::<Vec<_>>();
+        assert_eq!(hits(&of_rows), hits(&plain_of_rows), "{name}");
+        let learns = |gradients: &[Option<Vec<f32>>]| gradients.iter().flatten().count();
+        assert_eq!(
+            learns(&gradients),
+            2,
+            "{name}: hidden states and projection"
+        );
+        assert_eq!(learns(&plain_gradients), 2, "{name}");
+        for (gradient, plain) in gradients.iter().zip(&plain_gradients) {
+            let (gradient, plain) = (gradient.as_deref(), plain.as_deref());
+            check_close(
+                gradient.unwrap_or_default(),
+                plain.unwrap_or_default(),
+                &name,
+            );
+        }
+        compared += 1;
+    }
+    assert!(compared >= 30, "{compared} cases");
 }
 
 /// Experts that are stored in one tensor are saved in several, as published files have them.

@@ -30,12 +30,11 @@ pub(crate) struct Axis {
 impl Axis {
     /// From one value to another; equal ones get room on both sides.
     pub(crate) fn new(low: f64, high: f64) -> Self {
-        let (low, high) = match low < high && (high - low).is_finite() {
-            true => (low, high),
-            false => {
-                let room = (low.abs() * 0.1).max(1e-6);
-                (low - room, low + room)
-            }
+        let (low, high) = if low < high && (high - low).is_finite() {
+            (low, high)
+        } else {
+            let room = (low.abs() * 0.1).max(1e-6);
+            (low - room, low + room)
         };
         Self {
             low,
@@ -46,9 +45,10 @@ impl Axis {
 
     /// Whole numbers, with room of one about a single one.
     pub(crate) fn steps(low: f64, high: f64) -> Self {
-        let axis = match low < high {
-            true => Self::new(low, high),
-            false => Self::new(low - 1.0, low + 1.0),
+        let axis = if low < high {
+            Self::new(low, high)
+        } else {
+            Self::new(low - 1.0, low + 1.0)
         };
         Self {
             whole: true,

@@ -47,9 +47,10 @@ pub(crate) fn fit(text: &str, size: f64, width: f64) -> String {
     let (mut most, mut least) = (letters.len().min(LONGEST), 0);
     while least + 1 < most {
         let middle = (least + most) / 2;
-        match wide(&cut(middle), size) <= width {
-            true => least = middle,
-            false => most = middle,
+        if wide(&cut(middle), size) <= width {
+            least = middle
+        } else {
+            most = middle
         }
     }
     cut(least.min(letters.len()))

@@ -159,9 +159,10 @@ fn play<DB: DrawingBackend>(backend: &mut DB, drawing: &Drawing, rise: f64) -> R
 /// The upper corner of a text whose place is on its baseline.
 fn corner(text: &Text, rise: f64) -> (i32, i32) {
     let rise = rise * text.size;
-    match text.upwards {
-        true => place((text.x - rise, text.y)),
-        false => place((text.x, text.y - rise)),
+    if text.upwards {
+        place((text.x - rise, text.y))
+    } else {
+        place((text.x, text.y - rise))
     }
 }
 
@@ -171,9 +172,10 @@ fn style(text: &Text) -> TextStyle<'static> {
         Align::Middle => HPos::Center,
         Align::End => HPos::Right,
     };
-    let transform = match text.upwards {
-        true => FontTransform::Rotate270,
-        false => FontTransform::None,
+    let transform = if text.upwards {
+        FontTransform::Rotate270
+    } else {
+        FontTransform::None
     };
     TextStyle {
         font: font(text.size * FINE).transform(transform),

@@ -41,11 +41,11 @@ impl ClassFindings {
         }
     }
 
-    /// Takes a row: its probabilities `[classes]`, the class that was told, and the true one.
-    pub fn add(&mut self, probabilities: &[f32], told: usize, truth: usize) {
-        self.confusion.add(truth, told);
-        let certainty = probabilities.get(told).copied().unwrap_or(f32::NAN);
-        self.calibration.add(certainty, told == truth);
+    /// Takes a row: its probabilities `[classes]`, the class that was predicted, and the true one.
+    pub fn add(&mut self, probabilities: &[f32], predicted: usize, truth: usize) {
+        self.confusion.add(truth, predicted);
+        let certainty = probabilities.get(predicted).copied().unwrap_or(f32::NAN);
+        self.calibration.add(certainty, predicted == truth);
         let skipped = usize::from(self.names.len() == 2);
         let ranked = probabilities.iter().skip(skipped).copied();
         self.sample.add(std::iter::once(truth as f32).chain(ranked));
@@ -100,26 +100,26 @@ impl ClassFindings {
     }
 }
 
-/// How often each class was told for each: only pairs that occur take space.
+/// How often each class was predicted for each: only pairs that occur take space.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Confusion {
     pairs: BTreeMap<(u32, u32), u64>,
-    /// By class: how often it was true, told, and both.
+    /// By class: how often it was true, predicted, and both.
     margins: BTreeMap<u32, Margin>,
 }
 
-/// How often a class was true, told, and both.
+/// How often a class was true, predicted, and both.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Margin {
     pub(crate) actual: u64,
-    pub(crate) told: u64,
+    pub(crate) predicted: u64,
     pub(crate) hits: u64,
 }
 
 impl Margin {
-    /// The share of what was told that is right; none where it was never told.
+    /// The share of what was predicted that is right; none where it was never predicted.
     pub(crate) fn precision(&self) -> Option<f64> {
-        (self.told > 0).then(|| self.hits as f64 / self.told as f64)
+        (self.predicted > 0).then(|| self.hits as f64 / self.predicted as f64)
     }
 
     /// The share of what is true that was found; none where it never is.
@@ -127,30 +127,30 @@ impl Margin {
         (self.actual > 0).then(|| self.hits as f64 / self.actual as f64)
     }
 
-    /// `2 tp / (2 tp + fp + fn)`; none for a class that neither occurs nor is told.
+    /// `2 tp / (2 tp + fp + fn)`; none for a class that neither occurs nor is predicted.
     pub(crate) fn f1(&self) -> Option<f64> {
-        let involved = self.actual + self.told;
+        let involved = self.actual + self.predicted;
         (involved > 0).then(|| 2.0 * self.hits as f64 / involved as f64)
     }
 }
 
 impl Confusion {
-    fn add(&mut self, truth: usize, told: usize) {
+    fn add(&mut self, truth: usize, predicted: usize) {
         let class = |class: usize| u32::try_from(class).unwrap_or(u32::MAX);
-        let (truth, told) = (class(truth), class(told));
-        *self.pairs.entry((truth, told)).or_default() += 1;
+        let (truth, predicted) = (class(truth), class(predicted));
+        *self.pairs.entry((truth, predicted)).or_default() += 1;
         self.margins.entry(truth).or_default().actual += 1;
-        let margin = self.margins.entry(told).or_default();
-        margin.told += 1;
-        margin.hits += u64::from(truth == told);
+        let margin = self.margins.entry(predicted).or_default();
+        margin.predicted += 1;
+        margin.hits += u64::from(truth == predicted);
     }
 
     pub(crate) fn total(&self) -> u64 {
         self.margins.values().map(|margin| margin.actual).sum()
     }
 
-    pub(crate) fn count(&self, truth: usize, told: usize) -> u64 {
-        let pair = u32::try_from(truth).ok().zip(u32::try_from(told).ok());
+    pub(crate) fn count(&self, truth: usize, predicted: usize) -> u64 {
+        let pair = u32::try_from(truth).ok().zip(u32::try_from(predicted).ok());
         pair.and_then(|pair| self.pairs.get(&pair).copied())
             .unwrap_or(0)
     }
@@ -162,20 +162,21 @@ impl Confusion {
             .unwrap_or_default()
     }
 
-    /// Every pair that occurs, `(truth, told, count)`.
+    /// Every pair that occurs, `(truth, predicted, count)`.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (usize, usize, u64)> + '_ {
         self.pairs
             .iter()
-            .map(|(&(truth, told), &count)| (truth as usize, told as usize, count))
+            .map(|(&(truth, predicted), &count)| (truth as usize, predicted as usize, count))
     }
 
     /// The pairs of different classes that occur most often.
     pub(crate) fn largest(&self, most: usize) -> Vec<(usize, usize, u64)> {
         let mut wrong: Vec<_> = self
             .pairs()
-            .filter(|(truth, told, _)| truth != told)
+            .filter(|(truth, predicted, _)| truth != predicted)
             .collect();
-        wrong.sort_by_key(|&(truth, told, count)| (std::cmp::Reverse(count), truth, told));
+        wrong
+            .sort_by_key(|&(truth, predicted, count)| (std::cmp::Reverse(count), truth, predicted));
         wrong.truncate(most);
         wrong
     }
@@ -188,10 +189,10 @@ mod tests {
     fn three() -> ClassFindings {
         let names = ["a", "b", "c"].map(str::to_owned).to_vec();
         let mut found = ClassFindings::new(names, "rows");
-        for (told, truth) in [(0, 0), (0, 0), (1, 0), (1, 1), (0, 2), (0, 2)] {
+        for (predicted, truth) in [(0, 0), (0, 0), (1, 0), (1, 1), (0, 2), (0, 2)] {
             let mut probabilities = [0.1; 3];
-            probabilities[told] = 0.8;
-            found.add(&probabilities, told, truth);
+            probabilities[predicted] = 0.8;
+            found.add(&probabilities, predicted, truth);
         }
         found
     }
@@ -200,7 +201,7 @@ mod tests {
     fn precision_recall_and_f1_are_of_the_counts() {
         let found = three();
         let first = found.confusion().margin(0);
-        assert_eq!((first.actual, first.told, first.hits), (3, 4, 2));
+        assert_eq!((first.actual, first.predicted, first.hits), (3, 4, 2));
         assert_eq!(first.precision(), Some(0.5));
         assert_eq!(first.recall(), Some(2.0 / 3.0));
         assert_eq!(first.f1(), Some(4.0 / 7.0));

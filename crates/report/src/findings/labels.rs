@@ -30,15 +30,15 @@ impl LabelFindings {
         }
     }
 
-    /// Takes a row: the probability of each label `[labels]`, and whether it applies `[labels]`. A label is told above 0.5.
+    /// Takes a row: the probability of each label `[labels]`, and whether it applies `[labels]`. A label is predicted above 0.5.
     pub fn add(&mut self, probabilities: &[f32], flags: &[bool]) {
         self.rows += 1;
         for ((margin, &probability), &flag) in self.margins.iter_mut().zip(probabilities).zip(flags)
         {
-            let told = probability > 0.5;
+            let predicted = probability > 0.5;
             margin.actual += u64::from(flag);
-            margin.told += u64::from(told);
-            margin.hits += u64::from(told && flag);
+            margin.predicted += u64::from(predicted);
+            margin.hits += u64::from(predicted && flag);
             self.calibration.add(probability, flag);
         }
         let flags = flags.iter().map(|&flag| f32::from(flag));
@@ -98,8 +98,8 @@ mod tests {
         found.add(&[0.9, 0.2], &[true, true]);
         found.add(&[0.6, 0.7], &[false, true]);
         let (a, b) = (found.margin(0), found.margin(1));
-        assert_eq!((a.actual, a.told, a.hits), (1, 2, 1));
-        assert_eq!((b.actual, b.told, b.hits), (2, 1, 1));
+        assert_eq!((a.actual, a.predicted, a.hits), (1, 2, 1));
+        assert_eq!((b.actual, b.predicted, b.hits), (2, 1, 1));
         assert_eq!(found.ranking(0).unwrap().roc.area, 1.0);
         assert_eq!(
             found.ranking(1),

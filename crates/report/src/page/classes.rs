@@ -28,9 +28,10 @@ enum Look {
 
 impl Look {
     fn of(lines: usize) -> Self {
-        match lines > LOOSE {
-            true => Self::Compact,
-            false => Self::Loose,
+        if lines > LOOSE {
+            Self::Compact
+        } else {
+            Self::Loose
         }
     }
 }
@@ -64,7 +65,7 @@ pub(super) fn confusions(found: &ClassFindings) -> String {
     }
     let by_number = by_number(found);
     let mut rows = String::new();
-    for (truth, told, count) in pairs {
+    for (truth, predicted, count) in pairs {
         let of = found.confusion().margin(truth).actual;
         let share = count as f64 / of.max(1) as f64;
         let names = found.names();
@@ -72,7 +73,7 @@ pub(super) fn confusions(found: &ClassFindings) -> String {
             rows,
             "<tr>{}{}<td>{}</td>{}</tr>",
             head(&numbered(names, truth, by_number)),
-            cell(&numbered(names, told, by_number)),
+            cell(&numbered(names, predicted, by_number)),
             grouped(count),
             bar(Some(share), percent)
         );
@@ -92,20 +93,23 @@ pub(super) fn matrix(found: &ClassFindings) -> String {
     for truth in 0..found.names().len() {
         rows.push_str("<tr>");
         rows.push_str(&head(&numbered(found.names(), truth, by_number)));
-        for told in 0..found.names().len() {
+        for predicted in 0..found.names().len() {
             let _ = write!(
                 rows,
                 "<td>{}</td>",
-                grouped(found.confusion().count(truth, told))
+                grouped(found.confusion().count(truth, predicted))
             );
         }
         rows.push_str("</tr>\n");
     }
     let names = found.names().iter().enumerate();
     let names: Vec<String> = names
-        .map(|(class, label)| match by_number {
-            true => class.to_string(),
-            false => name(label),
+        .map(|(class, label)| {
+            if by_number {
+                class.to_string()
+            } else {
+                name(label)
+            }
         })
         .collect();
     let columns: Vec<&str> = std::iter::once("True \\ predicted")
@@ -149,7 +153,9 @@ fn of_classes(scored: &Scored, found: &ClassFindings) -> String {
         rows.push_str(&line(&label, of, area));
     }
     let mut foot = String::new();
-    let present = (0..count).map(margin).filter(|of| of.actual + of.told > 0);
+    let present = (0..count)
+        .map(margin)
+        .filter(|of| of.actual + of.predicted > 0);
     let present: Vec<Margin> = present.collect();
     let total = found.rows();
     let mean = |pick: fn(&Margin) -> Option<f64>, weigh: fn(&Margin) -> f64| {
@@ -198,9 +204,9 @@ fn of_labels(scored: &Scored, found: &LabelFindings) -> String {
         let of = found.margin(label);
         let line = line(&named(&name(text)), of, Some(scored.of("auroc", label)));
         let line = line.trim_end().trim_end_matches("</tr>");
-        let _ = writeln!(rows, "{line}<td>{}</td></tr>", grouped(of.told));
+        let _ = writeln!(rows, "{line}<td>{}</td></tr>", grouped(of.predicted));
     }
-    let mut caption = "Each label by itself, told where its probability is above 0.5; support is the number of rows that it applies to.".to_owned();
+    let mut caption = "Each label by itself, predicted where its probability is above 0.5; support is the number of rows that it applies to.".to_owned();
     if count > MOST {
         let _ = write!(
             caption,
@@ -279,9 +285,10 @@ fn cell(label: &str) -> String {
 /// A class's name, with its number before it where the matrix shows numbers alone and the name is another.
 fn numbered(names: &[String], class: usize, by_number: bool) -> String {
     let label = named(&name(&names[class]));
-    match by_number && names[class] != class.to_string() {
-        true => format!("<span class=\"number\">{class}</span> {label}"),
-        false => label,
+    if by_number && names[class] != class.to_string() {
+        format!("<span class=\"number\">{class}</span> {label}")
+    } else {
+        label
     }
 }
 
@@ -289,9 +296,10 @@ fn numbered(names: &[String], class: usize, by_number: bool) -> String {
 fn named(text: &str) -> String {
     const LONG: usize = 60;
     let safe = escape(text);
-    match text.chars().count() > LONG {
-        true => format!("<bdi class=\"clamp\" title=\"{safe}\">{safe}</bdi>"),
-        false => format!("<bdi>{safe}</bdi>"),
+    if text.chars().count() > LONG {
+        format!("<bdi class=\"clamp\" title=\"{safe}\">{safe}</bdi>")
+    } else {
+        format!("<bdi>{safe}</bdi>")
     }
 }
 
@@ -302,11 +310,12 @@ fn value(value: Option<f64>) -> String {
 /// A cell with a bar behind its number.
 fn bar(share: Option<f64>, text: fn(f64) -> String) -> String {
     let share = share.unwrap_or(f64::NAN);
-    match share.is_finite() {
-        true => format!(
+    if share.is_finite() {
+        format!(
             "<td class=\"share\" style=\"--of:{share:.3}\">{}</td>",
             text(share)
-        ),
-        false => format!("<td>{}</td>", text(share)),
+        )
+    } else {
+        format!("<td>{}</td>", text(share))
     }
 }

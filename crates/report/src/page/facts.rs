@@ -16,9 +16,10 @@ pub(super) fn facts(groups: &[Facts]) -> String {
         }
         body.push_str("</dl>\n</div>\n");
     }
-    match body.is_empty() {
-        true => body,
-        false => format!("<div class=\"facts\">\n{body}</div>\n"),
+    if body.is_empty() {
+        body
+    } else {
+        format!("<div class=\"facts\">\n{body}</div>\n")
     }
 }
 

@@ -63,9 +63,10 @@ fn sections(report: &Report, plots: &Plots) -> Result<Vec<Section>> {
     };
     let scored = report.scored.as_ref();
     add("scores", "Scores", scored.map(scores).unwrap_or_default());
-    let curves = match plots.curves.is_empty() {
-        true => note("No metric was logged over the steps of this run."),
-        false => figures(&plots.curves.iter().collect::<Vec<_>>())?,
+    let curves = if plots.curves.is_empty() {
+        note("No metric was logged over the steps of this run.")
+    } else {
+        figures(&plots.curves.iter().collect::<Vec<_>>())?
     };
     if report.trains {
         add("curves", "Curves", curves);
@@ -73,9 +74,12 @@ fn sections(report: &Report, plots: &Plots) -> Result<Vec<Section>> {
     if let Some(scored) = scored {
         let caveat = scored.findings.as_ref().and_then(Findings::caveat);
         let caveat = caveat.map(|text| note(&text)).unwrap_or_default();
-        let with_caveat = |body: String| match body.is_empty() {
-            true => body,
-            false => format!("{caveat}{body}"),
+        let with_caveat = |body: String| {
+            if body.is_empty() {
+                body
+            } else {
+                format!("{caveat}{body}")
+            }
         };
         add("classes", classes::title(scored), classes::table(scored));
         add(
@@ -151,8 +155,8 @@ fn figure(plot: &Plot) -> Result<String> {
     let rest = document
         .find("viewBox")
         .map_or(document.as_str(), |at| &document[at..]);
-    let (class, style, region) = match plot.is_wide() {
-        true => (
+    let (class, style, region) = if plot.is_wide() {
+        (
             "plot wide",
             format!(
                 " style=\"min-width:{:.0}px;max-width:{:.0}px\"",
@@ -163,8 +167,9 @@ fn figure(plot: &Plot) -> Result<String> {
                 " class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"",
                 escape(&plot.title)
             ),
-        ),
-        false => ("plot", String::new(), String::new()),
+        )
+    } else {
+        ("plot", String::new(), String::new())
     };
     let stem = &plot.stem;
     let link = |form: &str, end: &str| {

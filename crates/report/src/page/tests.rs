@@ -10,14 +10,14 @@ fn of_classes(names: &[&str], rows: usize) -> String {
     let mut found = ClassFindings::new(names, "rows");
     for row in 0..rows {
         let truth = row % classes;
-        let told = if row % 5 == 0 {
+        let predicted = if row % 5 == 0 {
             (truth + 1) % classes
         } else {
             truth
         };
         let mut probabilities = vec![0.4 / classes as f32; classes];
-        probabilities[told] += 0.6;
-        found.add(&probabilities, told, truth);
+        probabilities[predicted] += 0.6;
+        found.add(&probabilities, predicted, truth);
     }
     made(Findings::Classes(found))
 }

@@ -1,4 +1,4 @@
-//! The confusion matrix: what was told of what is true.
+//! The confusion matrix: what was predicted of what is true.
 
 use std::collections::BTreeSet;
 
@@ -46,9 +46,10 @@ pub(crate) fn largest(found: &ClassFindings) -> Vec<(usize, usize, u64)> {
 
 pub(super) fn plot(found: &ClassFindings) -> Plot {
     let classes = found.names().len();
-    let drawing = match classes <= MOST_NUMBERED {
-        true => numbered(found),
-        false => overview(found),
+    let drawing = if classes <= MOST_NUMBERED {
+        numbered(found)
+    } else {
+        overview(found)
     };
     let hits: u64 = (0..classes)
         .map(|class| found.confusion().margin(class).hits)
@@ -58,12 +59,12 @@ pub(super) fn plot(found: &ClassFindings) -> Plot {
         found.rows(),
         found.unit()
     );
-    if let Some((truth, told, count)) = largest(found).first() {
+    if let Some((truth, predicted, count)) = largest(found).first() {
         let names = found.names();
         description.push_str(&format!(
             " Most often confused: {} taken for {}, {count} times.",
             name(&names[*truth]),
-            name(&names[*told])
+            name(&names[*predicted])
         ));
     }
     Plot {
@@ -82,13 +83,15 @@ fn caption(found: &ClassFindings) -> String {
         return "Classes by their number, from 0; the shade is the share of the true class."
             .to_owned();
     }
-    let empty = match classes > SPARSE {
-        true => ", and empty cells have none",
-        false => "",
+    let empty = if classes > SPARSE {
+        ", and empty cells have none"
+    } else {
+        ""
     };
-    let numbers = match by_number(found) {
-        true => " Classes are by their number, from 0, as their names are too long to tell apart.",
-        false => "",
+    let numbers = if by_number(found) {
+        " Classes are by their number, from 0, as their names are too long to tell apart."
+    } else {
+        ""
     };
     format!("Numbers are {unit}{empty}; {shade}.{numbers}")
 }
@@ -119,9 +122,12 @@ fn numbered(found: &ClassFindings) -> Drawing {
     let by_number = by_number(found);
     let names = found.names().iter().enumerate();
     let names: Vec<String> = names
-        .map(|(class, text)| match by_number {
-            true => class.to_string(),
-            false => name(text),
+        .map(|(class, text)| {
+            if by_number {
+                class.to_string()
+            } else {
+                name(text)
+            }
         })
         .collect();
     let classes = names.len();
@@ -145,11 +151,12 @@ fn numbered(found: &ClassFindings) -> Drawing {
         .size(14.0)
         .colour(Colour::Ink);
     drawing.write(heading);
-    let [told, truth] = match by_number {
-        true => ["number of the predicted class", "number of the true class"],
-        false => ["predicted", "true"],
+    let [predicted, truth] = if by_number {
+        ["number of the predicted class", "number of the true class"]
+    } else {
+        ["predicted", "true"]
     };
-    drawing.write(Text::at(left + side / 2.0, 48.0, told).align(Align::Middle));
+    drawing.write(Text::at(left + side / 2.0, 48.0, predicted).align(Align::Middle));
     let middle = top + side / 2.0;
     let true_class = Text::at(23.0, middle, truth).align(Align::Middle);
     drawing.write(true_class.upwards());
@@ -157,17 +164,18 @@ fn numbered(found: &ClassFindings) -> Drawing {
         let centre = (class as f64 + 0.5) * cell;
         let row = Text::at(left - 8.0, top + centre + 4.0, label.as_str()).align(Align::End);
         drawing.write(row.colour(Colour::Ink).within(longest));
-        let column = match upright {
-            true => Text::at(left + centre + 4.0, top - 7.0, label.as_str()).upwards(),
-            false => Text::at(left + centre, top - 7.0, label.as_str()).align(Align::Middle),
+        let column = if upright {
+            Text::at(left + centre + 4.0, top - 7.0, label.as_str()).upwards()
+        } else {
+            Text::at(left + centre, top - 7.0, label.as_str()).align(Align::Middle)
         };
         drawing.write(column.colour(Colour::Ink).within(longest));
     }
     for truth in 0..classes {
         let margin = found.confusion().margin(truth).actual;
-        for told in 0..classes {
-            let (x, y) = (left + told as f64 * cell, top + truth as f64 * cell);
-            let count = found.confusion().count(truth, told);
+        for predicted in 0..classes {
+            let (x, y) = (left + predicted as f64 * cell, top + truth as f64 * cell);
+            let count = found.confusion().count(truth, predicted);
             let share = count as f64 / margin.max(1) as f64;
             let size = cell - GAP;
             drawing.rectangle(x, y, size, size, Colour::Grid.at(0.5));
@@ -221,10 +229,10 @@ fn overview(found: &ClassFindings) -> Drawing {
     let mut shares = vec![0.0; cells * cells];
     let mut rows = vec![0_u64; cells];
     (0..classes).for_each(|class| rows[class / together] += found.confusion().margin(class).actual);
-    for (truth, told, count) in found.confusion().pairs() {
-        if truth < classes && told < classes {
+    for (truth, predicted, count) in found.confusion().pairs() {
+        if truth < classes && predicted < classes {
             let row = truth / together;
-            shares[row * cells + told / together] += count as f64 / rows[row].max(1) as f64;
+            shares[row * cells + predicted / together] += count as f64 / rows[row].max(1) as f64;
         }
     }
     for (at, share) in shares
@@ -257,10 +265,10 @@ mod tests {
         let classes = names.len();
         let mut found = ClassFindings::new(names, "rows");
         for row in 0..3 * classes {
-            let (truth, told) = (row % classes, if row == 1 { 0 } else { row % classes });
+            let (truth, predicted) = (row % classes, if row == 1 { 0 } else { row % classes });
             let mut probabilities = vec![0.0; classes];
-            probabilities[told] = 1.0;
-            found.add(&probabilities, told, truth);
+            probabilities[predicted] = 1.0;
+            found.add(&probabilities, predicted, truth);
         }
         found
     }

@@ -108,9 +108,10 @@ fn plot(chart: &Chart<'_>) -> Plot {
     Plot {
         stem: format!("curve_{}", stem(chart.metric)),
         description: described(&name, &series),
-        caption: match thinned {
-            true => "Neighbouring steps are drawn together: the line is their mean, the band their smallest and largest value.".to_owned(),
-            false => String::new(),
+        caption: if thinned {
+            "Neighbouring steps are drawn together: the line is their mean, the band their smallest and largest value.".to_owned()
+        } else {
+            String::new()
         },
         title: name,
         drawing,
@@ -195,9 +196,12 @@ fn described(name: &str, series: &[(Kind, &Curve)]) -> String {
             Kind::Setting => name,
             kind => said(*kind),
         };
-        let number = |value: f64| match value.abs() < 1e-3 {
-            true => format!("{value:.2e}"),
-            false => format!("{value:.4}"),
+        let number = |value: f64| {
+            if value.abs() < 1e-3 {
+                format!("{value:.2e}")
+            } else {
+                format!("{value:.4}")
+            }
         };
         text.push_str(&match last {
             Some(last) => format!(

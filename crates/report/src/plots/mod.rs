@@ -106,9 +106,12 @@ impl Plots {
 
 /// A name as that of a file: letters, digits and underscores.
 fn stem(name: &str) -> String {
-    let plain = |letter: char| match letter.is_ascii_alphanumeric() {
-        true => letter.to_ascii_lowercase(),
-        false => '_',
+    let plain = |letter: char| {
+        if letter.is_ascii_alphanumeric() {
+            letter.to_ascii_lowercase()
+        } else {
+            '_'
+        }
     };
     name.chars().take(60).map(plain).collect()
 }

@@ -17,7 +17,7 @@ struct Named {
     ranking: Ranking,
 }
 
-/// The curves of a classifier: that of class 1 of two, else means and the classes that are told worst.
+/// The curves of a classifier: that of class 1 of two, else means and the classes that are predicted worst.
 pub(super) fn of_classes(found: &ClassFindings) -> Vec<Plot> {
     let names = found.names();
     if found.kept() == 0 {
@@ -52,9 +52,10 @@ fn named(what: &str, label: &str, ranking: Option<Ranking>) -> Option<Named> {
     let label = name(label);
     let is_number = label.bytes().all(|letter| letter.is_ascii_digit());
     ranking.map(|ranking| Named {
-        name: match is_number {
-            true => format!("{what} {label}"),
-            false => label,
+        name: if is_number {
+            format!("{what} {label}")
+        } else {
+            label
         },
         ranking,
     })
@@ -148,7 +149,7 @@ fn plot(
         let line = points.map(|&(x, y)| frame.at(x, y)).collect();
         drawing.line(line, shade(place), if place < 2 { 2.0 } else { 1.5 });
     }
-    let told: Vec<String> = curves
+    let described: Vec<String> = curves
         .iter()
         .map(|named| format!("{}: {}", named.name, value(named)))
         .collect();
@@ -157,7 +158,7 @@ fn plot(
         title: title.to_owned(),
         description: format!(
             "{title}: {y} against {x}. The {area} of {}.",
-            told.join("; ")
+            described.join("; ")
         ),
         caption: String::new(),
         drawing,
@@ -194,10 +195,10 @@ mod tests {
         let mut found = ClassFindings::new(names, "rows");
         for row in 0..60_usize {
             let truth = row % 6;
-            let told = if truth == 4 { row % 5 } else { truth };
+            let predicted = if truth == 4 { row % 5 } else { truth };
             let mut probabilities = [0.1; 6];
-            probabilities[told] = 0.5;
-            found.add(&probabilities, told, truth);
+            probabilities[predicted] = 0.5;
+            found.add(&probabilities, predicted, truth);
         }
         let plots = of_classes(&found);
         let worst = plots[0].description.find("c4:").unwrap();

@@ -37,7 +37,11 @@ pub(super) fn plots(found: &NumberFindings) -> Vec<Plot> {
 
 fn against(pairs: &[(f64, f64)], of: &str, end: &str) -> Plot {
     let title = format!("Predicted against true{of}");
-    let axis = Axis::around(pairs.iter().flat_map(|&(truth, told)| [truth, told]));
+    let axis = Axis::around(
+        pairs
+            .iter()
+            .flat_map(|&(truth, predicted)| [truth, predicted]),
+    );
     let (width, height) = Drawing::SIZE;
     let mut drawing = Drawing::new(width, height + 40.0);
     let labels = Labels {
@@ -52,19 +56,16 @@ fn against(pairs: &[(f64, f64)], of: &str, end: &str) -> Plot {
         frame.at(high, high),
         Colour::Muted.at(0.7),
     );
-    let caption = match pairs.len() <= DOTS {
-        true => {
-            let opacity = if pairs.len() > 300 { 0.35 } else { 0.55 };
-            for &(truth, told) in pairs {
-                let (x, y) = frame.at(truth, told);
-                drawing.dot(x, y, 2.75, Colour::Blue.at(opacity));
-            }
-            "Each dot is a row; on the dashed line the prediction is right."
+    let caption = if pairs.len() <= DOTS {
+        let opacity = if pairs.len() > 300 { 0.35 } else { 0.55 };
+        for &(truth, predicted) in pairs {
+            let (x, y) = frame.at(truth, predicted);
+            drawing.dot(x, y, 2.75, Colour::Blue.at(opacity));
         }
-        false => {
-            density(&mut drawing, &frame, pairs);
-            "The darker, the more rows, on a logarithmic scale; on the dashed line the prediction is right."
-        }
+        "Each dot is a row; on the dashed line the prediction is right."
+    } else {
+        density(&mut drawing, &frame, pairs);
+        "The darker, the more rows, on a logarithmic scale; on the dashed line the prediction is right."
     };
     Plot {
         stem: format!("predicted_against_true{end}"),
@@ -87,8 +88,8 @@ fn density(drawing: &mut Drawing, frame: &Frame, pairs: &[(f64, f64)]) {
         let share = (value - axis.low()) / (axis.high() - axis.low());
         ((share * CELLS as f64) as usize).min(CELLS - 1)
     };
-    for &(truth, told) in pairs {
-        counts[cell(told, y) * CELLS + cell(truth, x)] += 1;
+    for &(truth, predicted) in pairs {
+        counts[cell(predicted, y) * CELLS + cell(truth, x)] += 1;
     }
     let most = counts.iter().copied().max().unwrap_or(1).max(1);
     let scale = f64::from(most).ln_1p();
@@ -110,7 +111,10 @@ fn density(drawing: &mut Drawing, frame: &Frame, pairs: &[(f64, f64)]) {
 
 fn residuals(pairs: &[(f64, f64)], of: &str, end: &str) -> Plot {
     let title = format!("Residuals{of}");
-    let errors: Vec<f64> = pairs.iter().map(|&(truth, told)| told - truth).collect();
+    let errors: Vec<f64> = pairs
+        .iter()
+        .map(|&(truth, predicted)| predicted - truth)
+        .collect();
     let count = errors.len() as f64;
     let mean = errors.iter().sum::<f64>() / count;
     let squares = errors.iter().map(|error| (error - mean).powi(2));
@@ -151,15 +155,15 @@ fn residuals(pairs: &[(f64, f64)], of: &str, end: &str) -> Plot {
         frame.at(0.0, most * 1.05),
         Colour::Muted.at(0.7),
     );
-    let told = format!(
+    let spread = format!(
         "mean {}, standard deviation {}",
         score(mean),
         score(deviation)
     );
     Plot {
         stem: format!("residuals{end}"),
-        description: format!("{title}: histogram of {} rows, {told}.", errors.len()),
-        caption: format!("Residuals have {told}."),
+        description: format!("{title}: histogram of {} rows, {spread}.", errors.len()),
+        caption: format!("Residuals have {spread}."),
         title,
         drawing,
     }

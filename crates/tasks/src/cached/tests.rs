@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use engraft_data::Examples;
-use engraft_models::{
-    Adapter, Backbone, BackboneSlot, LinearCLSAdapter, LinearMaxPoolAdapter, MLPPoolAdapter,
-};
+use engraft_models::{Adapter, Compute, LinearCLSAdapter, LinearMaxPoolAdapter, MLPPoolAdapter};
 
 use super::*;
+use crate::backbone::{Backbone, BackboneSlot};
+use crate::objective::TaskArguments;
+use crate::objectives::{
+    Embed, EmbedPooling, Inference, SequenceClassification, TokenClassification,
+};
 use crate::output::RowOutput;
-use crate::targets::{Draws, Targets};
-use crate::task::{Embed, Inference, SequenceClassification, Task, TokenClassification};
-use crate::{Batch, TrainingRows};
+use crate::spec::Model;
+use crate::task::Task;
 
 pub(crate) const ROWS: [&str; 7] = [
     "EVQLVESGGG",
@@ -40,7 +42,7 @@ fn embed(pooling: EmbedPooling) -> Task {
 }
 
 pub(crate) fn model(task: &Task) -> Model {
-    Model::build(task, None::<TrainingRows<'_>>, &Device::default(), 1).unwrap()
+    Model::build(task, None, &Compute::cpu(), 1).unwrap()
 }
 
 fn settings(folder: &Path) -> CacheSettings {
@@ -53,23 +55,18 @@ fn settings(folder: &Path) -> CacheSettings {
 
 fn cached(task: &Task, folder: &Path) -> Model {
     let mut model = model(task);
-    model.open_cache(&settings(folder)).unwrap();
+    model.network.open_cache(&settings(folder)).unwrap();
     model
 }
 
 /// What a model says of rows, in batches of a size.
-pub(crate) fn say(model: &Model, rows: &[&str], size: usize) -> Vec<RowOutput> {
-    let examples = Examples::from_texts(rows.iter().copied());
+pub(crate) fn predict(model: &Model, rows: &[&str], size: usize) -> Vec<RowOutput> {
+    let examples = Arc::new(Examples::from_texts(rows.iter().copied()));
+    let source = model.spec.rows(examples).unwrap();
     let numbers: Vec<usize> = (0..rows.len()).collect();
-    let outputs = numbers.chunks(size).flat_map(|rows| {
-        let encoded = model
-            .row_encoder()
-            .encode(&examples, rows, model.unit())
-            .unwrap();
-        let batch = Batch::collate(rows, encoded, &Targets::None, Draws::Fixed);
-        model.outputs(&model.network, &batch)
-    });
-    outputs.collect()
+    let plan = numbers.chunks(size).map(<[usize]>::to_vec).collect();
+    let batches = model.spec.predictions(&model.network, source, plan);
+    batches.flat_map(|batch| batch.unwrap().1).collect()
 }
 
 pub(crate) fn assert_close(one: &[RowOutput], other: &[RowOutput]) {
@@ -86,7 +83,7 @@ pub(crate) fn assert_close(one: &[RowOutput], other: &[RowOutput]) {
 }
 
 fn counts(model: &Model) -> (u64, u64) {
-    let known = model.cached.as_ref().unwrap().known();
+    let known = model.network.cached.as_ref().unwrap().known();
     (known.found, known.computed)
 }
 
@@ -121,20 +118,20 @@ pub(crate) fn tasks() -> Vec<Task> {
 }
 
 #[test]
-fn every_head_says_the_same_of_cached_hidden_states() {
+fn every_head_predicts_the_same_from_cached_hidden_states() {
     for task in tasks() {
         let folder = tempfile::tempdir().unwrap();
-        let plain = say(&model(&task), &ROWS, 3);
+        let plain = predict(&model(&task), &ROWS, 3);
         let first = cached(&task, folder.path());
-        let fresh = say(&first, &ROWS, 3);
+        let fresh = predict(&first, &ROWS, 3);
         assert_close(&plain, &fresh);
         assert_eq!(counts(&first), (1, 6), "one row is there twice");
         // Heads are computed by batches, of which each size has products of its own.
-        assert_close(&say(&first, &ROWS, 7), &fresh);
+        assert_close(&predict(&first, &ROWS, 7), &fresh);
         assert_eq!(counts(&first), (8, 6));
         drop(first);
         let next = cached(&task, folder.path());
-        assert_eq!(say(&next, &ROWS, 3), fresh, "to the bit");
+        assert_eq!(predict(&next, &ROWS, 3), fresh, "to the bit");
         assert_eq!(counts(&next), (7, 0), "nothing is computed again");
     }
 }
@@ -143,13 +140,13 @@ fn every_head_says_the_same_of_cached_hidden_states() {
 fn a_value_depends_on_nothing_but_its_tokens() {
     let task = embed(EmbedPooling::None);
     let [one, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let whole = say(&cached(&task, one.path()), &ROWS, 7);
+    let whole = predict(&cached(&task, one.path()), &ROWS, 7);
     let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let again = pool.install(|| {
         let model = cached(&task, other.path());
         // Some rows are known before, and the others meet in other batches.
-        say(&model, &[ROWS[2], ROWS[5]], 1);
-        say(&model, &ROWS, 4)
+        predict(&model, &[ROWS[2], ROWS[5]], 1);
+        predict(&model, &ROWS, 4)
     });
     assert_eq!(again, whole);
 }
@@ -157,7 +154,7 @@ fn a_value_depends_on_nothing_but_its_tokens() {
 #[test]
 fn tasks_that_pool_alike_share_what_is_kept_and_others_do_not() {
     let folder = tempfile::tempdir().unwrap();
-    say(
+    predict(
         &cached(&embed(EmbedPooling::By(Pooling::Mean)), folder.path()),
         &ROWS,
         7,
@@ -169,10 +166,10 @@ fn tasks_that_pool_alike_share_what_is_kept_and_others_do_not() {
         ..SequenceClassification::on(backbone())
     });
     let head = cached(&task, folder.path());
-    say(&head, &ROWS, 7);
+    predict(&head, &ROWS, 7);
     assert_eq!(counts(&head), (7, 0));
     let first = cached(&embed(EmbedPooling::By(Pooling::Cls)), folder.path());
-    say(&first, &ROWS, 7);
+    predict(&first, &ROWS, 7);
     assert_eq!(counts(&first).1, 6);
 }
 
@@ -183,7 +180,7 @@ fn other_weights_find_nothing_and_other_cuts_find_what_they_leave_whole() {
         let mut task = embed(EmbedPooling::By(Pooling::Mean));
         change(task.backbone_mut().backbone_mut());
         let model = cached(&task, folder.path());
-        say(&model, &ROWS, 7);
+        predict(&model, &ROWS, 7);
         counts(&model).1
     };
     assert_eq!(with(&|_| {}), 6);
@@ -201,8 +198,8 @@ fn a_sequence_without_tokens_is_zeros() {
         let mut tokens = PackedTokens::default();
         tokens.push(&[], &[]);
         tokens.push(&[1, 5, 6, 2], &[0; 4]);
-        let encoder = model.cached.as_ref().unwrap();
-        let values = encoder.forward(&tokens, &Device::default());
+        let encoder = model.network.cached.as_ref().unwrap();
+        let values = encoder.forward(&tokens, &Device::flex());
         assert_eq!(values.dims(), [rows, 128]);
     }
 }
@@ -212,14 +209,14 @@ fn a_model_shares_a_cache_with_one_that_asks_for_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let mean = embed(EmbedPooling::By(Pooling::Mean));
     let one = cached(&mean, folder.path());
-    say(&one, &ROWS, 7);
+    predict(&one, &ROWS, 7);
     let mut same = model(&mean);
-    same.share_cache(&one);
-    say(&same, &ROWS, 7);
+    same.network.share_cache(&one.network);
+    predict(&same, &ROWS, 7);
     assert_eq!(counts(&one), (8, 6));
     let mut other = model(&embed(EmbedPooling::By(Pooling::Cls)));
-    other.share_cache(&one);
-    assert!(other.cached.is_none());
+    other.network.share_cache(&one.network);
+    assert!(other.network.cached.is_none());
 }
 
 #[test]
@@ -228,7 +225,11 @@ fn a_folder_that_is_a_file_is_refused() {
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     let mut model = model(&embed(EmbedPooling::None));
-    let error = model.open_cache(&settings(&file)).unwrap_err().to_string();
+    let error = model
+        .network
+        .open_cache(&settings(&file))
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("backbone.file_cache_dir") && error.contains("is a file"),
         "{error}"

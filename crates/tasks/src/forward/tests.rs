@@ -1,39 +1,39 @@
 //! A batch of more tokens than are computed at once.
 
-use engraft_data::{Examples, TokenUnit};
+use std::sync::Arc;
+
+use engraft_data::{Examples, Label, Labels, TokenUnit};
 use engraft_models::Mode;
 
-use crate::cached::tests::{ROWS, assert_close, model, say, tasks};
-use crate::parts::TOKENS_AT_ONCE;
+use crate::cached::tests::{ROWS, assert_close, model, predict, tasks};
+use crate::inputs::TOKENS_AT_ONCE;
+use crate::rows::Draws;
+use crate::spec::Model;
+use crate::split::Split;
 use crate::task::Task;
-use crate::{Batch, Draws, Model, Targets};
 
 /// How often the rows come in the batch.
 const TIMES: usize = 143;
 
 /// Rows with a class for each letter but those of the second row, which is not scored.
-fn batch(model: &Model, times: usize) -> Batch {
+fn split(model: &Model, times: usize) -> Box<dyn Split> {
     let texts = ROWS.repeat(times);
-    let examples = Examples::from_texts(texts.iter().copied());
-    let rows: Vec<usize> = (0..texts.len()).collect();
-    let encoded = model
-        .row_encoder()
-        .encode(&examples, &rows, Some(TokenUnit::Letter))
-        .unwrap();
-    let class = |letter: char| (letter != 'Q').then_some(u32::from(letter == 'G'));
+    let class = |letter: char| (letter != 'Q').then_some(Label::Index((letter == 'G').into()));
     let classes = texts.iter().enumerate().map(|(row, text)| {
         let classes = text.chars().map(class);
         classes.map(|it| it.filter(|_| row % 7 != 1)).collect()
     });
-    let targets = Targets::Tokens {
+    let labels = Labels::Tokens {
         unit: TokenUnit::Letter,
         rows: classes.collect(),
     };
-    Batch::collate(&rows, encoded, &targets, Draws::Fixed)
+    let examples = Examples::from_texts(texts.iter().copied());
+    let examples = Arc::new(examples.with_labels(labels).unwrap());
+    model.spec.bind(examples, None).unwrap()
 }
 
 #[test]
-fn a_row_is_told_alike_in_whichever_part_of_a_batch() {
+fn a_row_is_predicted_alike_in_whichever_part_of_a_batch() {
     let rows = ROWS.repeat(TIMES);
     let kinds = tasks().into_iter().filter(|task| {
         use Task::{Inference, SequenceClassification, TokenClassification};
@@ -45,9 +45,9 @@ fn a_row_is_told_alike_in_whichever_part_of_a_batch() {
     // Of the heads on whole rows, the last is enough.
     for task in kinds.skip(2) {
         let model = model(&task);
-        let alone = say(&model, &ROWS, ROWS.len());
+        let alone = predict(&model, &ROWS, ROWS.len());
         let alone: Vec<_> = std::iter::repeat_n(alone, TIMES).flatten().collect();
-        assert_close(&alone, &say(&model, &rows, rows.len()));
+        assert_close(&alone, &predict(&model, &rows, rows.len()));
     }
 }
 
@@ -55,14 +55,18 @@ fn a_row_is_told_alike_in_whichever_part_of_a_batch() {
 fn the_loss_of_a_batch_in_parts_is_that_of_its_rows() {
     let task = tasks().into_iter().last().unwrap();
     let model = model(&task);
-    let loss = |batch: &Batch| {
-        let loss = model.loss(&model.network, batch, Mode::Evaluate).unwrap();
+    let loss = |split: &dyn Split| {
+        let rows = (0..split.source().len()).collect();
+        let mut pass = split.pass(vec![rows], Draws::Fixed);
+        pass.advance().unwrap().unwrap();
+        let loss = pass.loss(&model.network, Mode::Evaluate).unwrap();
         (f64::from(loss.sum.into_scalar::<f32>()), loss.weight)
     };
-    let whole = batch(&model, TIMES);
-    assert!(whole.tokens.ids.len() > TOKENS_AT_ONCE);
-    let (sum, weight) = loss(&whole);
-    let (one, weight_of_one) = loss(&batch(&model, 1));
+    let whole = split(&model, TIMES);
+    let tokens: usize = whole.source().lengths().unwrap().iter().sum();
+    assert!(tokens > TOKENS_AT_ONCE);
+    let (sum, weight) = loss(&*whole);
+    let (one, weight_of_one) = loss(&*split(&model, 1));
     let expected = one * TIMES as f64;
     assert!((sum - expected).abs() < 1e-4 * expected, "{sum} {expected}");
     assert_eq!(weight, weight_of_one * TIMES as f64);

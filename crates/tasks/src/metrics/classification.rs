@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
-use super::{MetricError, auroc, exact, mean, numbered};
+use super::{MetricError, Metrics, auroc, exact, mean, numbered};
 use crate::output::{largest, softmax};
 
 /// Accuracy, F1, MCC and AUROC of single-label classification.
@@ -30,11 +30,6 @@ impl Classification {
             labels: Vec::new(),
             scores: Vec::new(),
         }
-    }
-
-    /// The number of rows seen.
-    pub fn rows(&self) -> usize {
-        self.labels.len()
     }
 
     /// Takes in one row: its logits `[n_classes]` and its true class.
@@ -66,11 +61,37 @@ impl Classification {
         Ok(())
     }
 
+    /// Area under the ROC curve: of class 1, or the mean over each class against the rest.
+    fn area(&self) -> f64 {
+        let classes = self.counts.classes();
+        if classes == 2 {
+            let rows = self.scores.iter().zip(&self.labels);
+            return auroc(rows.map(|(&score, &label)| (score, label == 1)));
+        }
+        let areas: Vec<f64> = (0..classes).map(|class| self.class_area(class)).collect();
+        mean(&areas)
+    }
+
+    /// Area under the ROC curve of one of more than two classes against the rest.
+    fn class_area(&self, class: usize) -> f64 {
+        let classes = self.counts.classes();
+        let scores = self.scores.iter().skip(class).step_by(classes.max(1));
+        let rows = scores.zip(&self.labels);
+        auroc(rows.map(|(&score, &label)| (score, label as usize == class)))
+    }
+}
+
+impl Metrics for Classification {
+    /// The number of rows seen.
+    fn rows(&self) -> usize {
+        self.labels.len()
+    }
+
     /// The scores of all rows seen, by name: `accuracy`, `f1`, `mcc`, `auroc`.
     ///
     /// All are NaN when no row was seen. AUROC is NaN when a logit was; a class without positive or
     /// without negative rows has AUROC 0 and counts in the mean.
-    pub fn finish(&self) -> Vec<(&'static str, f64)> {
+    fn finish(&self) -> Vec<(&'static str, f64)> {
         if self.labels.is_empty() {
             return ["accuracy", "f1", "mcc", "auroc"]
                 .map(|name| (name, f64::NAN))
@@ -89,7 +110,7 @@ impl Classification {
     ///
     /// A class's accuracy is the share of its rows that were found. A class without rows has accuracy,
     /// F1 and AUROC 0. All are NaN when no row was seen.
-    pub fn details(&self) -> Vec<(String, f64)> {
+    fn details(&self) -> Vec<(String, f64)> {
         let classes = self.counts.classes();
         if classes <= 2 {
             return Vec::new();
@@ -104,24 +125,5 @@ impl Classification {
         (0..classes)
             .flat_map(|class| numbered(class, ["accuracy", "f1", "auroc"], scores(class)))
             .collect()
-    }
-
-    /// Area under the ROC curve: of class 1, or the mean over each class against the rest.
-    fn area(&self) -> f64 {
-        let classes = self.counts.classes();
-        if classes == 2 {
-            let rows = self.scores.iter().zip(&self.labels);
-            return auroc(rows.map(|(&score, &label)| (score, label == 1)));
-        }
-        let areas: Vec<f64> = (0..classes).map(|class| self.class_area(class)).collect();
-        mean(&areas)
-    }
-
-    /// Area under the ROC curve of one of more than two classes against the rest.
-    fn class_area(&self, class: usize) -> f64 {
-        let classes = self.counts.classes();
-        let scores = self.scores.iter().skip(class).step_by(classes.max(1));
-        let rows = scores.zip(&self.labels);
-        auroc(rows.map(|(&score, &label)| (score, label as usize == class)))
     }
 }

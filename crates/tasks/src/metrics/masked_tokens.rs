@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Metrics;
+
 /// The accuracy of masked-language modelling.
 ///
 /// Which positions are scored is the caller's choice: only masked ones say something about the model.
@@ -12,20 +14,22 @@ pub struct MaskedTokens {
 }
 
 impl MaskedTokens {
-    /// The number of tokens seen.
-    pub fn rows(&self) -> usize {
-        usize::try_from(self.tokens).unwrap_or(usize::MAX)
-    }
-
     /// Takes in one token: whether the likeliest token, the [`largest`](crate::output::largest) of its logits,
     /// is the true one.
     pub fn update(&mut self, hit: bool) {
         self.hits += u64::from(hit);
         self.tokens += 1;
     }
+}
+
+impl Metrics for MaskedTokens {
+    /// The number of tokens seen.
+    fn rows(&self) -> usize {
+        usize::try_from(self.tokens).unwrap_or(usize::MAX)
+    }
 
     /// The share of tokens that were guessed, as `accuracy`; NaN when none was seen.
-    pub fn finish(&self) -> Vec<(&'static str, f64)> {
+    fn finish(&self) -> Vec<(&'static str, f64)> {
         vec![("accuracy", self.hits as f64 / self.tokens as f64)]
     }
 }

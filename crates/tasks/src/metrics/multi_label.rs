@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
-use super::{MetricError, auroc, exact, mean, numbered};
+use super::{MetricError, Metrics, auroc, exact, mean, numbered};
 use crate::output::sigmoid;
 
 const NAMES: [&str; 4] = ["accuracy", "f1", "mcc", "auroc"];
@@ -35,11 +35,6 @@ impl MultiLabel {
         }
     }
 
-    /// The number of rows seen.
-    pub fn rows(&self) -> usize {
-        self.flags.len() / self.counts.len().max(1)
-    }
-
     /// Takes in one row: its logits `[labels]`, and whether each label applies `[labels]`.
     ///
     /// # Errors
@@ -62,38 +57,6 @@ impl MultiLabel {
         Ok(())
     }
 
-    /// The scores of all rows seen, by name: `accuracy`, `f1`, `mcc`, `auroc`.
-    ///
-    /// All are NaN when no row was seen. AUROC is NaN when a logit was. A label that neither occurs
-    /// nor is predicted has F1 0, one that applies to no row or to every row has AUROC 0, and both
-    /// count in the means.
-    pub fn finish(&self) -> Vec<(&'static str, f64)> {
-        let labels = self.labels();
-        let average = |score: usize| {
-            let each: Vec<f64> = labels.iter().map(|scores| scores[score]).collect();
-            mean(&each)
-        };
-        let pooled = self.counts.iter().fold(Counts::new(2), Counts::plus);
-        let mcc = if self.rows() == 0 {
-            f64::NAN
-        } else {
-            pooled.mcc()
-        };
-        let scores = [average(0), average(1), mcc, average(3)];
-        NAMES.into_iter().zip(scores).collect()
-    }
-
-    /// The scores of each label as a task of its own, label after label: `accuracy_0`, `f1_0`,
-    /// `mcc_0`, `auroc_0`, `accuracy_1`, ...
-    ///
-    /// They are those of [`Classification`](super::Classification) with two classes.
-    pub fn details(&self) -> Vec<(String, f64)> {
-        let labels = self.labels().into_iter().enumerate();
-        labels
-            .flat_map(|(label, scores)| numbered(label, NAMES, scores))
-            .collect()
-    }
-
     /// Accuracy, F1, MCC and AUROC of each label.
     fn labels(&self) -> Vec<[f64; 4]> {
         let score = |(label, counts): (usize, &Counts)| {
@@ -114,5 +77,44 @@ impl MultiLabel {
         let rows = self.scores.iter().zip(&self.flags);
         let rows = rows.skip(label).step_by(self.counts.len().max(1));
         auroc(rows.map(|(&score, &flag)| (score, flag)))
+    }
+}
+
+impl Metrics for MultiLabel {
+    /// The number of rows seen.
+    fn rows(&self) -> usize {
+        self.flags.len() / self.counts.len().max(1)
+    }
+
+    /// The scores of all rows seen, by name: `accuracy`, `f1`, `mcc`, `auroc`.
+    ///
+    /// All are NaN when no row was seen. AUROC is NaN when a logit was. A label that neither occurs
+    /// nor is predicted has F1 0, one that applies to no row or to every row has AUROC 0, and both
+    /// count in the means.
+    fn finish(&self) -> Vec<(&'static str, f64)> {
+        let labels = self.labels();
+        let average = |score: usize| {
+            let each: Vec<f64> = labels.iter().map(|scores| scores[score]).collect();
+            mean(&each)
+        };
+        let pooled = self.counts.iter().fold(Counts::new(2), Counts::plus);
+        let mcc = if self.rows() == 0 {
+            f64::NAN
+        } else {
+            pooled.mcc()
+        };
+        let scores = [average(0), average(1), mcc, average(3)];
+        NAMES.into_iter().zip(scores).collect()
+    }
+
+    /// The scores of each label as a task of its own, label after label: `accuracy_0`, `f1_0`,
+    /// `mcc_0`, `auroc_0`, `accuracy_1`, ...
+    ///
+    /// They are those of [`Classification`](super::Classification) with two classes.
+    fn details(&self) -> Vec<(String, f64)> {
+        let labels = self.labels().into_iter().enumerate();
+        labels
+            .flat_map(|(label, scores)| numbered(label, NAMES, scores))
+            .collect()
     }
 }

@@ -1,10 +1,10 @@
-//! Scores where each token is told from those before it.
+//! Scores where each token is predicted from those before it.
 
 use serde::{Deserialize, Serialize};
 
-use super::exact;
+use super::{Metrics, exact};
 
-/// Perplexity and accuracy of a causal language model: of all tokens that are told, wherever batches or windows begin.
+/// Perplexity and accuracy of a causal language model: of all tokens that are predicted, wherever batches or windows begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NextTokens {
     /// Sum of the negative logarithms of the tokens' probabilities.
@@ -15,21 +15,23 @@ pub struct NextTokens {
 }
 
 impl NextTokens {
-    /// The number of tokens seen.
-    pub fn rows(&self) -> usize {
-        usize::try_from(self.tokens).unwrap_or(usize::MAX)
-    }
-
     /// Takes in one token: the negative logarithm of its probability, and whether it was the likeliest.
     pub fn update(&mut self, loss: f32, hit: bool) {
         self.loss += f64::from(loss);
         self.hits += u64::from(hit);
         self.tokens += 1;
     }
+}
+
+impl Metrics for NextTokens {
+    /// The number of tokens seen.
+    fn rows(&self) -> usize {
+        usize::try_from(self.tokens).unwrap_or(usize::MAX)
+    }
 
     /// `accuracy`, the share of tokens that were the likeliest, and `perplexity`, `exp` of the mean loss of a token; NaN when none was
     /// seen.
-    pub fn finish(&self) -> Vec<(&'static str, f64)> {
+    fn finish(&self) -> Vec<(&'static str, f64)> {
         let tokens = self.tokens as f64;
         vec![
             ("accuracy", self.hits as f64 / tokens),

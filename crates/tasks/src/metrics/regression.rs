@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ranking::average_ranks;
-use super::{MetricError, exact, mean, numbered};
+use super::{MetricError, Metrics, exact, mean, numbered};
 
 const NAMES: [&str; 5] = ["pearson", "spearman", "mae", "r2", "mse"];
 
@@ -32,11 +32,6 @@ impl Regression {
         }
     }
 
-    /// The number of rows seen.
-    pub fn rows(&self) -> usize {
-        self.targets.len() / self.outputs.max(1)
-    }
-
     /// Takes in one row: what was predicted `[outputs]` and what is true `[outputs]`.
     ///
     /// # Errors
@@ -54,6 +49,27 @@ impl Regression {
         Ok(())
     }
 
+    /// The scores of each output, in the order of `NAMES`.
+    fn each_output(&self) -> Vec<[f64; 5]> {
+        let column = |values: &[f32], output| -> Vec<f64> {
+            let column = values.iter().skip(output).step_by(self.outputs.max(1));
+            column.copied().map(f64::from).collect()
+        };
+        let score = |output| {
+            let predictions = column(&self.predictions, output);
+            let targets = column(&self.targets, output);
+            scores(&predictions, &targets)
+        };
+        (0..self.outputs).map(score).collect()
+    }
+}
+
+impl Metrics for Regression {
+    /// The number of rows seen.
+    fn rows(&self) -> usize {
+        self.targets.len() / self.outputs.max(1)
+    }
+
     /// The scores of all rows seen, by name: `pearson`, `spearman`, `mae`, `r2`, `mse`.
     ///
     /// Where a formula has no value on these rows:
@@ -68,7 +84,7 @@ impl Regression {
     /// These are torchmetrics' conventions, but for two: it ranks NaN as if it were a number, and it
     /// takes sums of squares under 1e-4 for zero, which on targets of a small scale makes R2 1
     /// whatever is predicted. Here R2 is the formula's.
-    pub fn finish(&self) -> Vec<(&'static str, f64)> {
+    fn finish(&self) -> Vec<(&'static str, f64)> {
         let outputs = self.each_output();
         let average = |score: usize| {
             let each: Vec<f64> = outputs.iter().map(|scores| scores[score]).collect();
@@ -79,7 +95,7 @@ impl Regression {
 
     /// The scores of each output, output after output: `pearson_0`, `spearman_0`, `mae_0`, `r2_0`,
     /// `mse_0`, `pearson_1`, ...; none when there is but one output.
-    pub fn details(&self) -> Vec<(String, f64)> {
+    fn details(&self) -> Vec<(String, f64)> {
         if self.outputs < 2 {
             return Vec::new();
         }
@@ -87,20 +103,6 @@ impl Regression {
         outputs
             .flat_map(|(output, scores)| numbered(output, NAMES, scores))
             .collect()
-    }
-
-    /// The scores of each output, in the order of `NAMES`.
-    fn each_output(&self) -> Vec<[f64; 5]> {
-        let column = |values: &[f32], output| -> Vec<f64> {
-            let column = values.iter().skip(output).step_by(self.outputs.max(1));
-            column.copied().map(f64::from).collect()
-        };
-        let score = |output| {
-            let predictions = column(&self.predictions, output);
-            let targets = column(&self.targets, output);
-            scores(&predictions, &targets)
-        };
-        (0..self.outputs).map(score).collect()
     }
 }
 

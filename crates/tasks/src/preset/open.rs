@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use engraft_hub::{Preset, Weights};
-use engraft_models::{Backbone, Checkpoint};
+use engraft_models::{Checkpoint, Compute};
 
 use super::{DESCRIPTION, HERE, WEIGHTS, read_description};
-use crate::building::{Building, TrainingRows, initial};
+use crate::backbone::Backbone;
+use crate::building::{Building, TrainingRows};
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::spec::Model;
 use crate::task::Task;
 
 impl Model {
@@ -21,12 +21,12 @@ impl Model {
         Ok(read_description(preset)?.map(|description| description.task))
     }
 
-    /// Opens a preset that [`Self::write_preset`] wrote.
+    /// Opens a preset that [`TaskSpec::write_preset`](crate::TaskSpec::write_preset) wrote.
     ///
     /// # Errors
     /// It was not written by this library, a file is missing or damaged, or the weights do not fit.
-    pub fn open(preset: Preset, device: &Device) -> Result<Self> {
-        Self::open_with(preset, device, |_| {})
+    pub fn open(preset: Preset, compute: &Compute) -> Result<Self> {
+        Self::open_with(preset, compute, |_| {})
     }
 
     /// As [`Self::open`], with the saved task adjusted before it is built.
@@ -35,18 +35,16 @@ impl Model {
     /// As [`Self::open`].
     pub fn open_with(
         preset: Preset,
-        device: &Device,
+        compute: &Compute,
         adjust: impl FnOnce(&mut Task),
     ) -> Result<Self> {
         let Some(description) = read_description(&preset)? else {
-            return Err(Error::Argument(format!(
+            return Err(Error::plain(format!(
                 "{} holds no {DESCRIPTION}: it is not a model saved by engraft; name it as model.backbone instead",
                 preset.name()
             )));
         };
-        let told = description.told().map_err(|problem| {
-            Error::Argument(format!("{}: {problem}", preset.locate(DESCRIPTION)))
-        })?;
+        let place = preset.locate(DESCRIPTION);
         let mut task = description.task;
         let backbone = task.backbone_mut().backbone_mut();
         let is_whole = backbone.preset == HERE;
@@ -64,15 +62,17 @@ impl Model {
         } else {
             open_base(backbone, &preset, has_adapter_head(&task))?
         };
-        let weights = description.class_weights.unwrap_or_default();
         let building = Building {
-            told: Some(told),
-            class_weights: weights.into_iter().map(|weight| weight as f32).collect(),
+            learned: Some(&description.learned),
             train: None,
             require_head: true,
-            initial: initial(device, 0),
+            compute,
+            seed: 0,
         };
-        Self::on(task, checkpoint, building)
+        Self::on(task, checkpoint, building).map_err(|error| match error {
+            Error::Saved(problem) => Error::plain(format!("{place}: {problem}")),
+            other => other,
+        })
     }
 
     /// Puts `task` on the backbone of a checkpoint that may be another task's: its encoder, with its LoRA updates, and what fits of its
@@ -84,7 +84,7 @@ impl Model {
         task: &Task,
         preset: Preset,
         train: Option<TrainingRows<'_>>,
-        device: &Device,
+        compute: &Compute,
         seed: u64,
     ) -> Result<(Self, Vec<String>)> {
         task.check()?;
@@ -106,11 +106,11 @@ impl Model {
             backbone.open_preset(preset.clone())?
         };
         let building = |require_head| Building {
-            told: None,
-            class_weights: Vec::new(),
+            learned: None,
             train,
             require_head,
-            initial: initial(device, seed),
+            compute,
+            seed,
         };
         match Self::on(task.clone(), checkpoint.clone(), building(true)) {
             Ok(model) => Ok((model, Vec::new())),
@@ -134,13 +134,13 @@ impl Model {
 
 /// Whether a task's head is one of ours.
 fn has_adapter_head(task: &Task) -> bool {
-    task.is_trainable() && !task.uses_legacy_adapter()
+    task.learns() && !task.uses_checkpoint_head()
 }
 
 /// Opens the backbone that the weights in `preset` were trained on, with their heads; heads of our own kind have a file of their own.
 fn open_base(backbone: &Backbone, preset: &Preset, has_adapter_head: bool) -> Result<Checkpoint> {
     let base = Preset::from_name(backbone.preset_name()).map_err(|error| {
-        Error::Argument(format!(
+        Error::plain(format!(
             "the backbone that {} was trained on cannot be opened: {error}. If it is elsewhere, name it as model.backbone",
             preset.name()
         ))
@@ -151,7 +151,7 @@ fn open_base(backbone: &Backbone, preset: &Preset, has_adapter_head: bool) -> Re
             let weights = Arc::new(Weights::open_file(&file)?);
             Ok(checkpoint.with_heads(weights, preset.name())?)
         }
-        _ if has_adapter_head => Err(Error::Argument(format!(
+        _ if has_adapter_head => Err(Error::plain(format!(
             "{} is missing: it holds the head",
             preset.locate(WEIGHTS)
         ))),

@@ -1,18 +1,21 @@
 //! What is saved comes back, and says what it is.
 
+use std::sync::Arc;
+
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::Tensor;
 use engraft_data::Examples;
 use engraft_hub::{Handle, Preset, Weights};
-use engraft_models::{Backbone, BackboneSlot, Mode};
+use engraft_models::{BoxedHead, Compute, Head, HeadInput, Mode};
 
 use super::*;
-use crate::batch::Batch;
+use crate::backbone::{Backbone, BackboneSlot};
 use crate::building::TrainingRows;
-use crate::model::Model;
-use crate::network::Network;
-use crate::targets::Draws;
-use crate::task::{SequenceClassification, SequenceRegression};
+use crate::objective::{Loss, TaskArguments};
+use crate::objectives::{MLM, SequenceClassification, SequenceRegression};
+use crate::rows::Draws;
+use crate::scaling::Scaling;
+use crate::spec::Model;
 
 fn rows(examples: &Examples) -> TrainingRows<'_> {
     TrainingRows {
@@ -39,17 +42,21 @@ fn model() -> (Model, Examples) {
         .labelled(["b", "a", "c", "c"])
         .unwrap();
     (
-        Model::build(&task.into(), Some(rows(&train)), &Device::default(), 5).unwrap(),
+        Model::build(&task.into(), Some(rows(&train)), &Compute::cpu(), 5).unwrap(),
         train,
     )
 }
 
+/// The loss of all rows, and what it was computed from.
+fn whole_loss(model: &Model, examples: &Examples) -> Loss {
+    let split = model.spec.bind(Arc::new(examples.clone()), None).unwrap();
+    let mut pass = split.pass(vec![(0..examples.len()).collect()], Draws::Fixed);
+    pass.advance().unwrap().unwrap();
+    pass.loss(&model.network, Mode::Evaluate).unwrap()
+}
+
 fn loss(model: &Model, examples: &Examples) -> (f32, f64) {
-    let rows: Vec<usize> = (0..examples.len()).collect();
-    let encoded = model.row_encoder().encode(examples, &rows, None).unwrap();
-    let targets = model.targets(examples, None).unwrap();
-    let batch = Batch::collate(&rows, encoded, &targets, Draws::Fixed);
-    let loss = model.loss(&model.network, &batch, Mode::Evaluate).unwrap();
+    let loss = whole_loss(model, examples);
     (loss.sum.into_scalar(), loss.weight)
 }
 
@@ -58,28 +65,40 @@ fn a_saved_model_has_the_same_classes_weights_and_loss() {
     let (model, train) = model();
     let folder = tempfile::tempdir().unwrap();
     model
+        .spec
         .write_preset(&model.network, PresetForm::AsTrained, folder.path())
         .unwrap();
-    let again = Model::open(folder_preset(folder.path()), &Device::default()).unwrap();
-    assert_eq!(again.labels().unwrap().names().unwrap(), ["a", "b", "c"]);
-    assert_eq!(again.task().backbone().backbone().max_length, Some(20));
+    let again = Model::open(folder_preset(folder.path()), &Compute::cpu()).unwrap();
+    assert_eq!(
+        again.spec.classes().unwrap().names().unwrap(),
+        ["a", "b", "c"]
+    );
+    assert_eq!(again.spec.task().backbone().backbone().max_length, Some(20));
     assert_eq!(loss(&model, &train), loss(&again, &train));
     // Four rows, three classes: two of weight 4/3, two of weight 2/3.
     assert!((loss(&again, &train).1 - 4.0).abs() < 1e-6);
+}
+
+/// A head that has nothing to save.
+#[derive(Module, Debug)]
+struct NoHead {}
+
+impl Head for NoHead {
+    fn forward(&self, input: HeadInput<'_>, _mode: Mode) -> Tensor<2> {
+        input.hidden
+    }
 }
 
 #[test]
 fn a_saved_model_without_its_head_is_refused() {
     let (model, _) = model();
     let folder = tempfile::tempdir().unwrap();
-    let headless = Network {
-        encoder: model.network.encoder.clone(),
-        head: None,
-    };
+    let headless = model.network.with_head(BoxedHead::new(NoHead {}));
     model
+        .spec
         .write_preset(&headless, PresetForm::AsTrained, folder.path())
         .unwrap();
-    let error = Model::open(folder_preset(folder.path()), &Device::default())
+    let error = Model::open(folder_preset(folder.path()), &Compute::cpu())
         .map(|_| ())
         .unwrap_err()
         .to_string();
@@ -91,13 +110,14 @@ fn a_saved_model_without_its_head_is_refused() {
 
 #[test]
 fn a_foreign_preset_and_a_later_layout_are_refused() {
-    let error = Model::open(Preset::from_name("sapiens_vh").unwrap(), &Device::default())
+    let error = Model::open(Preset::from_name("sapiens_vh").unwrap(), &Compute::cpu())
         .map(|_| ())
         .unwrap_err();
     assert!(error.to_string().contains("engraft.yaml"), "{error}");
     let (model, _) = model();
     let folder = tempfile::tempdir().unwrap();
     model
+        .spec
         .write_preset(&model.network, PresetForm::AsTrained, folder.path())
         .unwrap();
     let file = folder.path().join("engraft.yaml");
@@ -105,7 +125,7 @@ fn a_foreign_preset_and_a_later_layout_are_refused() {
         .unwrap()
         .replace("format: 2", "format: 9");
     std::fs::write(&file, text).unwrap();
-    let error = Model::open(folder_preset(folder.path()), &Device::default())
+    let error = Model::open(folder_preset(folder.path()), &Compute::cpu())
         .map(|_| ())
         .unwrap_err();
     assert!(error.to_string().contains("later layout"), "{error}");
@@ -130,41 +150,43 @@ fn regression(backbone: Backbone) -> (Task, Examples) {
 #[test]
 fn a_regression_keeps_the_names_and_the_scaling_of_its_numbers() {
     let (task, train) = regression(Backbone::new("sapiens_vh"));
-    let model = Model::build(&task, Some(rows(&train)), &Device::default(), 5).unwrap();
+    let model = Model::build(&task, Some(rows(&train)), &Compute::cpu(), 5).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let form = PresetForm::AsTrained;
     model
+        .spec
         .write_preset(&model.network, form, folder.path())
         .unwrap();
-    let again = Model::open(folder_preset(folder.path()), &Device::default()).unwrap();
-    assert_eq!(model.told(), again.told());
-    let Told::Numbers { names, scaling } = again.told() else {
-        panic!("not numbers")
-    };
-    assert_eq!(names, &["kd", "tm"]);
-    assert_eq!(scaling.means, [2.0, 300.0]);
+    let again = Model::open(folder_preset(folder.path()), &Compute::cpu()).unwrap();
+    let learned = again.spec.objective().learned();
+    assert_eq!(model.spec.objective().learned(), learned);
+    let (names, Scaling { means, deviations }) = learned.numbers(2).unwrap();
+    assert_eq!(names, ["kd", "tm"]);
+    assert_eq!(means, [2.0, 300.0]);
+    assert!(deviations[0] < deviations[1], "{deviations:?}");
     assert_eq!(loss(&model, &train), loss(&again, &train));
 }
 
 #[test]
-fn updates_are_saved_alone_or_with_everything_and_say_the_same() {
+fn updates_are_saved_alone_or_with_everything_and_predict_the_same() {
     let backbone = Backbone {
         use_peft: true,
         lora_r: 2,
         ..Backbone::new("sapiens_vh")
     };
     let (task, train) = regression(backbone);
-    let mut model = Model::build(&task, Some(rows(&train)), &Device::default(), 5).unwrap();
+    let mut model = Model::build(&task, Some(rows(&train)), &Compute::cpu(), 5).unwrap();
     // An update that was never trained adds nothing, whatever becomes of it.
-    model.network.encoder = model.network.encoder.map(&mut Fill);
+    model.network = model.network.with_towers(|tower| tower.map(&mut Fill));
     let whole = loss(&model, &train);
     for (form, encoder) in [(PresetForm::Adapter, false), (PresetForm::Whole, true)] {
         let folder = tempfile::tempdir().unwrap();
         model
+            .spec
             .write_preset(&model.network, form, folder.path())
             .unwrap();
-        let again = Model::open(folder_preset(folder.path()), &Device::default()).unwrap();
-        assert!(again.network.encoder.is_adapted());
+        let again = Model::open(folder_preset(folder.path()), &Compute::cpu()).unwrap();
+        assert!(again.network.encoder().is_adapted());
         assert_eq!(loss(&again, &train), whole, "{form:?}");
         let weights = Weights::open_file(&folder.path().join(WEIGHTS)).unwrap();
         assert_eq!(
@@ -172,14 +194,14 @@ fn updates_are_saved_alone_or_with_everything_and_say_the_same() {
             encoder
         );
     }
-    let mut merged = model.clone();
-    merged.network.merge_lora();
+    let merged = model.network.clone().with_merged_lora();
     let folder = tempfile::tempdir().unwrap();
-    merged
-        .write_preset(&merged.network, PresetForm::Whole, folder.path())
+    model
+        .spec
+        .write_preset(&merged, PresetForm::Whole, folder.path())
         .unwrap();
-    let again = Model::open(folder_preset(folder.path()), &Device::default()).unwrap();
-    assert!(!again.network.encoder.is_adapted());
+    let again = Model::open(folder_preset(folder.path()), &Compute::cpu()).unwrap();
+    assert!(!again.network.encoder().is_adapted());
     assert!((loss(&again, &train).0 - whole.0).abs() < 1e-4);
 }
 
@@ -189,8 +211,8 @@ struct Fill;
 impl burn::module::ModuleMapper for Fill {
     fn map_float<const D: usize>(
         &mut self,
-        param: burn::module::Param<burn::tensor::Tensor<D>>,
-    ) -> burn::module::Param<burn::tensor::Tensor<D>> {
+        param: burn::module::Param<Tensor<D>>,
+    ) -> burn::module::Param<Tensor<D>> {
         // Only an update has a side as short as its rank.
         if param.lazy_shape().iter().all(|side| *side != 2) {
             return param;
@@ -207,9 +229,10 @@ fn an_adapter_that_is_added_to_the_weights_leaves_them_to_be_trained() {
         ..Backbone::new("sapiens_vh")
     };
     let (task, train) = regression(adapted);
-    let model = Model::build(&task, Some(rows(&train)), &Device::default(), 5).unwrap();
+    let model = Model::build(&task, Some(rows(&train)), &Compute::cpu(), 5).unwrap();
     let folder = tempfile::tempdir().unwrap();
     model
+        .spec
         .write_preset(&model.network, PresetForm::Adapter, folder.path())
         .unwrap();
     let trained = |use_peft: bool, frozen: bool| {
@@ -219,7 +242,7 @@ fn an_adapter_that_is_added_to_the_weights_leaves_them_to_be_trained() {
             frozen,
             ..Backbone::new("sapiens_vh")
         });
-        let model = Model::build(&task, Some(rows(&train)), &Device::default(), 5).unwrap();
+        let model = Model::build(&task, Some(rows(&train)), &Compute::cpu(), 5).unwrap();
         let network = model.network.clone().train();
         let found = engraft_models::parameters(&network).into_iter();
         let tracked = found.filter(|(_, _, tensor)| tensor.is_tracked());
@@ -248,17 +271,14 @@ fn an_adapter_that_is_added_to_the_weights_leaves_them_to_be_trained() {
 
 #[test]
 fn logits_of_a_masked_language_model_are_computed_where_tokens_are_masked() {
-    let task = Task::MLM(crate::task::MLM {
+    let task = Task::MLM(MLM {
         backbone: BackboneSlot::Pretrained(Backbone::new("sapiens_vh")),
         use_legacy_adapter: true,
         loss_on_all_tokens: false,
     });
     let train = Examples::from_texts(["EVQLVESGGGLVQPGGSLRL", "GGGSGGGSGG"]);
-    let model = Model::build(&task, Some(rows(&train)), &Device::default(), 5).unwrap();
-    let encoded = model.row_encoder().encode(&train, &[0, 1], None).unwrap();
-    let targets = model.targets(&train, None).unwrap();
-    let batch = Batch::collate(&[0, 1], encoded, &targets, Draws::Fixed);
-    let loss = model.loss(&model.network, &batch, Mode::Evaluate).unwrap();
+    let model = Model::build(&task, Some(rows(&train)), &Compute::cpu(), 5).unwrap();
+    let loss = whole_loss(&model, &train);
     // 15 % of 20 and of 10 residues.
     assert_eq!(loss.outputs.dims()[0], 3 + 1);
     assert_eq!(loss.weight, 4.0);
@@ -270,13 +290,14 @@ fn a_damaged_description_is_refused_with_its_place() {
     let refusal = |from: &str, to: &str| {
         let folder = tempfile::tempdir().unwrap();
         model
+            .spec
             .write_preset(&model.network, PresetForm::AsTrained, folder.path())
             .unwrap();
         let file = folder.path().join(DESCRIPTION);
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.contains(from), "{text}");
         std::fs::write(&file, text.replace(from, to)).unwrap();
-        let opened = Model::open(folder_preset(folder.path()), &Device::default());
+        let opened = Model::open(folder_preset(folder.path()), &Compute::cpu());
         opened.map(|_| ()).unwrap_err().to_string()
     };
     for (from, to, expected) in [

@@ -5,22 +5,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use engraft_component::{FromNode, to_yaml};
-use engraft_data::TokenUnit;
-use engraft_hub::{TensorData, TensorToWrite, atomic, write_safetensors};
+use engraft_files::atomic;
+use engraft_hub::{TensorData, TensorToWrite, write_safetensors};
 use engraft_models::{
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, CacheSettings, Checkpoint, HeadKind, NamedTensor, Problem,
-    base_notes,
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, HeadKind, NamedTensor, Problem, base_notes,
 };
 
 use super::{DESCRIPTION, Description, FORMAT, HERE, PresetForm, WEIGHTS};
+use crate::cache_settings::CacheSettings;
 use crate::error::{Error, Result};
-use crate::labels::LabelSpace;
-use crate::model::Model;
-use crate::network::{Network, TaskHead};
-use crate::task::Task;
-use crate::told::Told;
+use crate::network::Network;
+use crate::spec::TaskSpec;
 
-impl Model {
+impl TaskSpec {
     /// Writes the preset's files into `folder`, which exists: `config.json`, the weights, the tokenizer's files, `engraft.yaml`.
     ///
     /// Weights are in `model.safetensors`; the encoder opens in the reference library, and the head too where it is of the checkpoint's own
@@ -32,10 +29,11 @@ impl Model {
         let kind = network.head_kind();
         let is_small = self.leaves_encoder(network, form);
         let rests = network.head_rests();
-        let head = match rests && is_small {
+        let head = if rests && is_small {
             // The base has it.
-            true => Vec::new(),
-            false => self.named_head(network),
+            Vec::new()
+        } else {
+            self.named_head(network)
         };
         let notes = match self.checkpoint.fingerprint() {
             Some(fingerprint) if is_small => {
@@ -43,14 +41,14 @@ impl Model {
             }
             _ => BTreeMap::new(),
         };
-        let is_adapted = network.encoder.is_adapted();
+        let is_adapted = network.encoder().is_adapted();
         if is_adapted {
             let trained = if rests { &[][..] } else { &head };
             self.write_adapter(network, is_small, trained, &notes, folder)?;
         }
         let mut tensors = Vec::new();
         if !is_small {
-            let encoder = &network.encoder;
+            let encoder = network.encoder();
             tensors.extend(self.checkpoint.named(encoder, HeadKind::None, kind));
             tensors.extend(self.checkpoint.named_constants(kind)?);
         }
@@ -95,20 +93,21 @@ impl Model {
         let heads = match kind {
             HeadKind::MaskedLm => self
                 .checkpoint
-                .whole_masked_lm(head.to_vec(), &network.encoder),
+                .whole_masked_lm(head.to_vec(), network.encoder()),
             kind if kind.is_familys() => head.to_vec(),
             _ => Vec::new(),
         };
-        let base = match is_small {
-            true => self.base_name(),
-            false => HERE.to_owned(),
+        let base = if is_small {
+            self.base_name()
+        } else {
+            HERE.to_owned()
         };
         // PEFT knows repositories by their bare names.
         let base = base.strip_prefix("hf://").unwrap_or(&base);
         if let Some(config) = self.checkpoint.adapter_config(kind, base, &heads) {
             write_json(&folder.join(ADAPTER_CONFIG), &config)?;
         }
-        let updates = self.checkpoint.named_lora(&network.encoder, kind);
+        let updates = self.checkpoint.named_lora(network.encoder(), kind);
         let heads = heads.into_iter().map(Checkpoint::beside_lora);
         let tensors = updates.into_iter().chain(heads).map(whole);
         write_safetensors(&folder.join(ADAPTER_WEIGHTS), tensors, notes)?;
@@ -118,22 +117,14 @@ impl Model {
     /// The head's tensors under the reference library's names, or ours.
     fn named_head(&self, network: &Network) -> Vec<NamedTensor> {
         let kind = network.head_kind();
-        match &network.head {
-            Some(TaskHead::Adapter(head)) => self.checkpoint.named(head, kind, kind),
-            Some(TaskHead::Classifier(head) | TaskHead::TokenClassifier(head)) => {
-                self.checkpoint.named(head, kind, kind)
-            }
-            Some(TaskHead::MaskedLm(head)) => self.checkpoint.named(head, kind, kind),
-            Some(TaskHead::CausalLm(head)) => self.checkpoint.named(head, kind, kind),
-            None => Vec::new(),
-        }
+        self.checkpoint.named(network.head_parameters(), kind, kind)
     }
 
     /// Whether the encoder's weights are left out, being those of its preset.
     fn leaves_encoder(&self, network: &Network, form: PresetForm) -> bool {
         let backbone = self.task.backbone().backbone();
         // An adapter that was added to the weights made them others.
-        let is_same = network.encoder.is_adapted() || !self.checkpoint.has_lora();
+        let is_same = network.encoder().is_adapted() || !self.checkpoint.has_lora();
         let can = backbone.keeps_weights() && self.checkpoint.has_weights() && is_same;
         match form {
             PresetForm::AsTrained => can && backbone.save_peft_only,
@@ -159,14 +150,7 @@ impl Model {
             kind,
             HeadKind::Classification | HeadKind::TokenClassification
         );
-        let (problem, names) = match &self.told {
-            Told::Classes(space) | Told::TokenClasses(space, _) => {
-                (Problem::SingleLabel, Some(space.names_or_numbers()))
-            }
-            Told::Flags(space) => (Problem::MultiLabel, Some(space.names_or_numbers())),
-            Told::Numbers { names, .. } => (Problem::Regression, Some(names.clone())),
-            Told::Nothing | Told::Tokens | Told::NextTokens => (Problem::SingleLabel, None),
-        };
+        let (problem, names) = self.objective.problem();
         (problem, names.filter(|_| is_classifier))
     }
 
@@ -191,33 +175,11 @@ impl Model {
         backbone.use_peft &= is_adapted;
         backbone.peft_path = is_adapted.then(|| HERE.to_owned());
         backbone.from_scratch = false;
-        if let Task::Embed(embed) = &mut task {
-            (embed.pooling, embed.normalize) = (Some(self.pooling), Some(self.normalize));
-        }
-        let weights = self.class_weights.iter().map(|&weight| f64::from(weight));
-        let (names, scaling) = match &self.told {
-            Told::Numbers { names, scaling } => (Some(names.clone()), Some(scaling.clone())),
-            told => {
-                let names = told.labels().and_then(LabelSpace::names);
-                (names.map(<[String]>::to_vec), None)
-            }
-        };
-        let (means, deviations) = scaling
-            .map(|scaling| (scaling.means, scaling.deviations))
-            .unzip();
         Description {
             format: FORMAT,
             engraft: env!("CARGO_PKG_VERSION").into(),
             task,
-            classes: self.told.labels().map(LabelSpace::count),
-            labels: names,
-            class_weights: (!self.class_weights.is_empty()).then(|| weights.collect()),
-            words: match &self.told {
-                Told::TokenClasses(_, unit) => unit.map(|unit| unit == TokenUnit::Word),
-                _ => None,
-            },
-            means,
-            deviations,
+            learned: self.objective.learned(),
         }
     }
 }
@@ -233,7 +195,7 @@ fn whole(tensor: NamedTensor) -> TensorToWrite<'static> {
 
 fn write_json(path: &Path, object: &serde_json::Map<String, serde_json::Value>) -> Result<()> {
     let bytes = serde_json::to_vec_pretty(object)
-        .map_err(|error| Error::Argument(format!("{}: {error}", path.display())))?;
+        .map_err(|error| Error::plain(format!("{}: {error}", path.display())))?;
     atomic::write(path, &bytes)?;
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Ending training when a metric stops improving.
 
-use engraft_component::Component;
+use engraft_component::{Component, Refusal};
 use engraft_tasks::metrics::exact;
 use serde::{Deserialize, Serialize};
 
-use super::{CallbackError, Mode, Moment, Validation, unknown, value_of};
+use super::{Mode, Moment, PLACE, Validation, no_metric, value_of};
 
 /// Ends training when the monitored metric has stopped improving.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -62,15 +62,10 @@ impl Stopper {
     ///
     /// # Errors
     /// The monitored metric is not among them, unless `strict` is false.
-    pub fn new(settings: &EarlyStopping, known: &[&str]) -> Result<Self, CallbackError> {
+    pub fn new(settings: &EarlyStopping, known: &[&str]) -> Result<Self, Refusal> {
         if settings.strict && !known.contains(&settings.monitor.as_str()) {
-            let known = known.iter().copied();
-            return Err(unknown(
-                "EarlyStopping",
-                &settings.monitor,
-                "monitor",
-                known,
-            ));
+            let refusal = no_metric(EarlyStopping::NAME, &settings.monitor, "monitor", known);
+            return Err(refusal.within(PLACE));
         }
         Ok(Self {
             settings: settings.clone(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use engraft_component::{Component, Node, Refusal, Span, read_yaml_file};
 use regex::Regex;
 
-use super::{Callback, CallbackError};
+use super::{Callback, PLACE};
 
 /// Trains more and more of the model, by a schedule file.
 ///
@@ -44,34 +44,30 @@ impl ReleasePlan {
     ///
     /// # Errors
     /// There are two, it names no file, or the file is missing or wrong.
-    pub fn of(callbacks: &[Callback]) -> Result<Option<Self>, CallbackError> {
-        let refuse = |reason: String| CallbackError::Arguments {
-            callback: FTScheduler::NAME,
-            reason,
-        };
-        let mut schedulers = callbacks.iter().filter_map(|callback| match callback {
-            Callback::FTScheduler(scheduler) => Some(scheduler),
+    pub fn of(callbacks: &[Callback]) -> Result<Option<Self>, Refusal> {
+        let callbacks = callbacks.iter().enumerate();
+        let mut schedulers = callbacks.filter_map(|(number, callback)| match callback {
+            Callback::FTScheduler(scheduler) => Some((format!("{PLACE}[{number}]"), scheduler)),
             _ => None,
         });
-        let Some(scheduler) = schedulers.next() else {
+        let Some((key, scheduler)) = schedulers.next() else {
             return Ok(None);
         };
-        if schedulers.next().is_some() {
-            return Err(refuse(
-                "given twice; put both schedules into one file".to_owned(),
+        if let Some((second, _)) = schedulers.next() {
+            let refusal = Refusal::of(second, format!("{} is given twice", FTScheduler::NAME));
+            return Err(refusal.help("Put both schedules into one file"));
+        }
+        let Some(path) = &scheduler.ft_schedule_path else {
+            let problem = format!("{}: ft_schedule_path is missing", FTScheduler::NAME);
+            return Err(Refusal::of(key, problem).help(
+                "Name the YAML file that says what is trained from which epoch on, or remove the callback",
             ));
-        }
-        let path = scheduler.ft_schedule_path.as_ref().ok_or_else(|| {
-            refuse(
-                "ft_schedule_path is missing: name the YAML file that says what is trained from which epoch on, or remove the callback"
-                    .to_owned(),
-            )
-        })?;
+        };
         if !path.is_file() {
-            let path = path.display();
-            return Err(refuse(format!("ft_schedule_path: there is no file {path}")));
+            let problem = format!("there is no file {}", path.display());
+            return Err(Refusal::of(format!("{key}.ft_schedule_path"), problem));
         }
-        Ok(Some(Self::read(&read_yaml_file(path)?)?))
+        Self::read(&read_yaml_file(path)?).map(Some)
     }
 
     fn read(file: &Node) -> Result<Self, Refusal> {

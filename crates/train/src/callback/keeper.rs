@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use engraft_component::Refusal;
 use engraft_tasks::metrics::exact;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CallbackError, ModelCheckpoint, Moment, Template, Validation, is_counter, unknown, value_of,
+    ModelCheckpoint, Moment, PLACE, Template, Validation, is_counter, no_metric, refusal, value_of,
 };
 use crate::settings::TimeSpan;
 
@@ -60,11 +61,8 @@ impl CheckpointKeeper {
     /// # Errors
     /// The monitored metric or one in the file name is not among them, the file name is not
     /// understood, or arguments exclude each other.
-    pub fn new(settings: &ModelCheckpoint, known: &[&str]) -> Result<Self, CallbackError> {
-        let refuse = |reason: &str| CallbackError::Arguments {
-            callback: NAME,
-            reason: reason.to_owned(),
-        };
+    pub fn new(settings: &ModelCheckpoint, known: &[&str]) -> Result<Self, Refusal> {
+        let refuse = |problem: &str| refusal(NAME, problem);
         if settings.save_top_k < -1 {
             return Err(refuse(
                 "save_top_k must be -1 (all), 0 (none) or a number to keep",
@@ -87,9 +85,12 @@ impl CheckpointKeeper {
                 "train_time_interval excludes every_n_train_steps and every_n_epochs; use one ModelCheckpoint for each",
             ));
         }
-        let check = |metric: &str, purpose| match known.contains(&metric) {
-            true => Ok(()),
-            false => Err(unknown(NAME, metric, purpose, known.iter().copied())),
+        let check = |metric: &str, purpose| {
+            if known.contains(&metric) {
+                Ok(())
+            } else {
+                Err(no_metric(NAME, metric, purpose, known).within(PLACE))
+            }
         };
         if let Some(monitor) = &settings.monitor
             && !is_counter(monitor)

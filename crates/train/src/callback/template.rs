@@ -4,7 +4,9 @@
 //! automatic insertion each value is preceded by its name, so that `{epoch}-{step}` becomes
 //! `epoch=3-step=120`. Characters that some file system refuses become `_`.
 
-use super::{CallbackError, is_counter, value_of};
+use engraft_component::Refusal;
+
+use super::{is_counter, refusal, value_of};
 
 /// A parsed file name.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,11 +49,9 @@ impl Template {
     ///
     /// # Errors
     /// A brace without its partner, or a format that is not understood.
-    pub fn parse(text: &str, auto_insert: bool) -> Result<Self, CallbackError> {
-        let error = |reason: String| CallbackError::Template {
-            template: text.to_owned(),
-            reason,
-        };
+    pub fn parse(text: &str, auto_insert: bool) -> Result<Self, Refusal> {
+        let error =
+            |problem: String| refusal("ModelCheckpoint", format!("filename \"{text}\": {problem}"));
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut rest = text;

@@ -1,127 +1,174 @@
 //! What is settled before the first step: that everything fits together, and where a resumed run goes on.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::module::Module;
+use engraft_component::{Note, NoteKind};
 use engraft_data::Examples;
-use engraft_tasks::Model;
-use engraft_tasks::metrics::Mean;
+use engraft_tasks::{Model, Network};
 
 use super::{Fit, Loop};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::loader::Loader;
 use crate::optimizer::OptimizerState;
-use crate::outset::{data_signature, known_metrics, total_steps, warn_about_schedule};
+use crate::outset::{Outset, known_metrics, total_steps, warn_about_schedule};
 use crate::rate::Rates;
 use crate::rate_log::RateLog;
 use crate::record::Record;
-use crate::run::Run;
-use crate::snapshot::{Position, Signature};
+use crate::run::{Deciders, Opening, Run};
+use crate::signature::Signature;
+use crate::standing::Standing;
 use crate::unfreezing::Unfreezing;
 
 impl<'a> Loop<'a> {
-    pub(super) fn prepare(mut model: Model, mut fit: Fit<'a>) -> Result<Self> {
-        fit.training.check()?;
-        if !model.task().is_trainable() {
-            return Err(Error::Argument(
-                "model: this task only predicts and cannot be fitted; use predict".into(),
+    /// Checks all there is to check, opens the run's folder, and takes up a checkpoint where there is one; with the weights to train.
+    pub(super) fn prepare(model: Model, fit: Fit<'a>) -> Result<(Self, Network)> {
+        let Fit {
+            training,
+            plan,
+            callbacks,
+            splits,
+            batching,
+            masking,
+            seed,
+            config,
+            resume,
+            fold,
+            stop,
+            observer,
+        } = fit;
+        let Model { spec, network } = model;
+        training.check()?;
+        if !spec.task().learns() {
+            return Err(Error::refused(
+                "model",
+                "this task only predicts and cannot be fitted; use predict",
             ));
         }
-        model.task().check_training()?;
-        let record = Record::new(&fit.splits, fit.plan.report);
-        let train = fit.splits.train.take().filter(|train| !train.is_empty());
-        let train = Arc::new(
-            train.ok_or_else(|| Error::Argument("data: there are no training rows".into()))?,
-        );
-        let targets = model.targets(&train, fit.masking)?;
-        let valid = fit
-            .splits
-            .valid
-            .take()
-            .filter(|valid| !valid.is_empty())
-            .map(Arc::new);
-        let seed = fit.batching.shuffle.then_some(fit.seed);
-        let loader = Loader::new(&model, train, targets, fit.batching, seed)?;
+        spec.task().check_training()?;
 
-        loader.check_rows()?;
-        let scored = |examples: Arc<Examples>| {
-            let targets = model.targets(&examples, fit.masking)?;
-            let loader = Loader::in_order(&model, examples, targets, fit.batching)?;
+        let mut record = Record::new(&splits, plan.report);
+        let present = |rows: Option<Examples>| rows.filter(|rows| !rows.is_empty()).map(Arc::new);
+        let train = present(splits.train)
+            .ok_or_else(|| Error::refused("data", "there are no training rows"))?;
+        let order = batching.shuffle.then_some(seed);
+        let train = Loader::new(&spec, train, masking, batching, order)?;
+        train.check_rows()?;
+        let scored = |rows: Option<Examples>| {
+            let Some(rows) = present(rows) else {
+                return Ok(None);
+            };
+            let loader = Loader::in_order(&spec, rows, masking, batching)?;
             loader.check_rows()?;
-            Ok::<_, Error>(loader.plan(0).len() as u64)
+            Ok::<_, Error>(Some(loader))
         };
-        let valid_batches = valid.clone().map_or(Ok(0), scored)?;
-        fit.splits
-            .test
-            .clone()
-            .map(Arc::new)
-            .map_or(Ok(0), scored)?;
+        let valid = scored(splits.valid)?;
+        let test = scored(splits.test)?;
 
-        let batches = loader.plan(0).len() as u64;
-        if fit.plan.limits.train.of(batches) == 0 {
-            return Err(Error::Argument(
-                "trainer.limit_train_batches: leaves no batch to train on".into(),
+        let batches = train.plan(0).len() as u64;
+        if plan.limits.train.of(batches) == 0 {
+            return Err(Error::refused(
+                "trainer.limit_train_batches",
+                "leaves no batch to train on",
             ));
         }
-        let validation = fit.plan.validation(valid_batches);
-        let valid =
-            valid.filter(|_| valid_batches > 0 && fit.plan.limits.val.of(valid_batches) > 0);
-        let total_steps = total_steps(fit.plan, &loader);
-        let known = known_metrics(&model, &fit, valid.is_some());
+        let valid_batches = valid.as_ref().map_or(0, |it| it.plan(0).len() as u64);
+        let validation = plan.validation(valid_batches);
+        let is_scored = valid_batches > 0 && plan.limits.val.of(valid_batches) > 0;
+        let valid = valid.filter(|_| is_scored);
+        let total_steps = total_steps(plan, &train);
+        let outset = Outset {
+            spec: &spec,
+            training,
+            plan,
+            callbacks,
+            batching,
+            seed,
+        };
+        let known = known_metrics(&outset, valid.is_some())?;
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let mut run = Run::new(fit.plan, fit.callbacks, &known, validation, fit.config)?;
-        warn_about_schedule(&fit, batches, total_steps)?;
-        let whole = [total_steps, fit.plan.max_epochs];
-        let rates = Rates::new(fit.training, whole, &known, validation)?;
+        let deciders = Deciders::new(plan, callbacks, &known, validation)?;
+        if let Some(note) = warn_about_schedule(&outset, batches, total_steps)? {
+            observer.note(Note::new(NoteKind::Training, note));
+        }
+        let whole = [total_steps, plan.max_epochs];
+        let mut rates = Rates::new(training, whole, &known, validation)?;
 
-        let clock = Clock::start(fit.plan.max_time);
-        let rate_log = RateLog::new(fit.callbacks);
-        let network = model.take_network().train();
-        let unfreezing = Unfreezing::of(fit.callbacks, &model, &network)?;
-        let network = Some(network);
+        let mut clock = Clock::start(plan.max_time);
+        let network = network.train();
+        let unfreezing = Unfreezing::of(callbacks, &spec, &network)?;
         let signature = Signature {
-            data: data_signature(&model, &fit, &loader)?,
+            data: outset.signature(&train)?,
             machine: Signature::machine(),
         };
+        let restored = match &resume {
+            Some(resume) => Self::restore(
+                resume.checkpoint(),
+                &signature,
+                training,
+                unfreezing.as_ref(),
+                network,
+                observer,
+            )?,
+            None => super::restore::Restored::anew(network),
+        };
+        let (mut standing, mut optimizer) = (Standing::default(), OptimizerState::default());
+        if let Some(state) = &restored.state {
+            standing = Standing::of(state);
+            clock.resume(state.elapsed);
+            if !training.reset_optimizer_states {
+                rates.restore(state.plateau.clone());
+                optimizer = restored.optimizer;
+            }
+        }
+        let from = resume
+            .as_ref()
+            .filter(|_| restored.state.is_some())
+            .map(|resume| resume.checkpoint().to_owned());
+        let run = Run::open(Opening {
+            plan,
+            deciders,
+            fold,
+            resumed: resume.zip(restored.state.as_ref()),
+            config,
+        })?;
+        let network = restored.network;
+        let step = standing.position.step;
+        let log = run.folder().filter(|_| plan.log);
+        let from = from.as_deref().map(|path| (path, step));
+        // An earlier log that cannot be read is no reason to stop.
+        if let Err(error) = record.begin(&spec, &network, from, log) {
+            let text = format!("the curves of the report begin at step {step}: {error}");
+            observer.note(Note::new(NoteKind::Output, text));
+        }
         let mut trainer = Self {
-            validation_interval: fit.plan.validation_interval(batches)?,
-            fit,
-            model,
-            network,
-            optimizer: OptimizerState::default(),
-            loader,
+            validation_interval: plan.validation_interval(batches)?,
+            training,
+            plan,
+            seed,
+            config,
+            stop,
+            observer,
+            spec,
+            optimizer,
+            train,
             valid,
-            run: Run::new_empty(),
+            test,
+            run,
             signature,
-            position: Position::default(),
+            standing,
             rates,
             unfreezing,
-            loss: Mean::default(),
-            accuracy: Mean::default(),
-            metrics: BTreeMap::new(),
             record,
-            stopped: None,
+            interrupted: false,
             clock,
             out_of_time: None,
-            rate_log,
-            owes_validation: false,
-            interrupted: false,
+            rate_log: RateLog::new(callbacks),
         };
-        let resume = trainer.fit.resume.take();
-        let resumed = match &resume {
-            Some(resume) => trainer.restore(resume.checkpoint())?,
-            None => None,
-        };
-        let resuming = resume.zip(resumed.as_ref());
-        let from = resuming.as_ref().map(|(it, _)| it.checkpoint().to_owned());
-        run.open(trainer.fit.plan, trainer.fit.fold.take(), resuming)?;
-        trainer.run = run;
-        trainer.begin_record(from.as_deref());
-        if let Some(moment) = resumed.and_then(|state| state.moment) {
-            trainer.catch_up(moment)?;
+        if let Some(moment) = restored.state.and_then(|state| state.moment) {
+            trainer.catch_up(&network, moment)?;
         }
-        Ok(trainer)
+        Ok((trainer, network))
     }
 }

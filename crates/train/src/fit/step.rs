@@ -4,13 +4,13 @@ use burn::module::Module;
 use burn::tensor::Gradients;
 use engraft_kernels::{Key, sum_squares};
 use engraft_models::{Mode, parameters};
-use engraft_tasks::Batch;
-use engraft_tasks::metrics::{Mean, Metrics};
+use engraft_tasks::metrics::Mean;
+use engraft_tasks::{Handled, Network, Pass, Scores};
 
 use super::Loop;
 use crate::error::{Error, Result};
 use crate::optimizer::{GradientSum, first_not_finite, first_weight_not_finite};
-use crate::outset::first_rows;
+use crate::outset::{GRADIENT_NORMS, first_rows};
 use crate::settings::Clip;
 use crate::snapshot::Position;
 
@@ -20,16 +20,11 @@ const DROPOUT: u64 = 0xd0;
 /// The paths of the head's parameters begin so.
 const HEAD: &str = "head.";
 
-/// What `log_grad_norm_step` logs.
-pub(crate) const GRADIENT_NORMS: [&str; 3] =
-    ["total_norm", "adaptor_param_norm", "adaptor_grad_norm"];
-
 /// What one optimizer step gathers.
 #[derive(Default)]
 pub(super) struct Step {
     gradients: GradientSum,
     loss: Mean,
-    metrics: Option<Metrics>,
     /// Their numbers in the split.
     rows: Vec<usize>,
     /// Micro-batches gathered so far.
@@ -39,74 +34,73 @@ pub(super) struct Step {
 }
 
 impl Loop<'_> {
-    /// Adds a micro-batch's gradients to the step's.
-    pub(super) fn backward(&mut self, batch: &Batch, step: &mut Step) -> Result<()> {
-        let Position {
-            epoch,
-            batch: number,
-            ..
-        } = self.position;
-        let key = Key::new(self.fit.seed)
+    /// Adds the gradients of the present micro-batch of `pass` to the step's.
+    pub(super) fn backward(
+        &mut self,
+        network: &Network,
+        pass: &mut dyn Pass,
+        batch: &Handled,
+        step: &mut Step,
+    ) -> Result<()> {
+        let position = &mut self.standing.position;
+        let key = Key::new(self.seed)
             .with(DROPOUT)
-            .with(epoch)
-            .with(number);
-        step.before.get_or_insert((self.position, self.loss));
+            .with(position.epoch)
+            .with(position.batch);
+        step.before.get_or_insert((*position, self.standing.loss));
         step.rows.extend(&batch.rows);
-        self.record.trained_rows += batch.len() as u64;
         step.batches += 1;
-        self.position.batch += 1;
-        self.position.seen += 1;
-        if batch.is_unscored() {
+        position.batch += 1;
+        position.seen += 1;
+        self.record.trained_rows += batch.rows.len() as u64;
+        let Some(loss) = pass.loss(network, Mode::Train(key)) else {
             return Ok(());
-        }
-        let loss = self.model.loss(self.network()?, batch, Mode::Train(key))?;
+        };
         let sum = f64::from(loss.sum.clone().inner().into_scalar::<f32>());
         if !sum.is_finite() {
-            let place = self.place_of_anomaly(batch, Mode::Train(key))?;
+            let place = self.place_of_anomaly(network, pass, Mode::Train(key));
             return Err(self.diverged("loss", sum, place, &batch.rows));
         }
-        if step.metrics.is_none() {
-            step.metrics = self.model.metrics();
-        }
-        if let Some(metrics) = &mut step.metrics {
-            self.model.score(metrics, loss.outputs.inner(), batch)?;
-        }
+        pass.score(loss.outputs.inner(), &mut ())?;
         let gradients = loss.sum.backward();
-        self.check_gradients(&gradients, batch)?;
-        step.gradients.add(self.network()?, gradients, loss.weight);
+        self.check_gradients(network, &gradients, &batch.rows)?;
+        step.gradients.add(network, gradients, loss.weight);
         step.loss.add(sum, loss.weight);
-        self.loss.add(sum, loss.weight);
+        self.standing.loss.add(sum, loss.weight);
         Ok(())
     }
 
     /// Gives up a step that has begun: it is taken anew when the run goes on.
     pub(super) fn give_up(&mut self, step: Step) {
-        if let Some(before) = step.before {
-            (self.position, self.loss) = before;
+        if let Some((position, loss)) = step.before {
+            (self.standing.position, self.standing.loss) = (position, loss);
         }
     }
 
-    /// One optimizer step.
-    pub(super) fn advance(&mut self, mut step: Step) -> Result<()> {
+    /// The network after one optimizer step: clip, update, log.
+    pub(super) fn update(
+        &mut self,
+        network: Network,
+        mut step: Step,
+        scores: Scores,
+    ) -> Result<Network> {
         let Position {
             epoch,
             step: number,
+            batch,
             ..
-        } = self.position;
+        } = self.standing.position;
         let rate = self.rates.at(number, epoch)?;
         let optimizer = self.rates.optimizer(number, epoch)?;
         let norm = step.gradients.norm();
         // Rows of classes that weigh nothing teach nothing.
         let teaches = step.loss.weight > 0.0;
         if teaches && !norm.is_finite() {
-            let place = match self.fit.plan.detect_anomaly {
-                true => ", though each batch's gradient is finite",
-                false => "; trainer.detect_anomaly: true finds where",
-            };
-            return Err(self.diverged("gradient's norm", norm, place.to_owned(), &step.rows));
+            return Err(self.norm_diverged(norm, &step.rows));
         }
-        let norms = self.norms(&step.gradients, norm)?;
-        let clip = match self.fit.plan.clip {
+        let norms = self.norms(&network, &step.gradients, norm);
+
+        let clip = match self.plan.clip {
             Some(Clip::Norm(limit)) => Some((limit, norm)),
             Some(Clip::Value(limit)) if teaches => {
                 step.gradients.clip_value(limit);
@@ -114,103 +108,128 @@ impl Loop<'_> {
             }
             _ => None,
         };
-        let first_of_epoch = self.position.batch == step.batches;
-        if let Some(network) = self.network.take_if(|_| teaches) {
-            self.network =
-                Some(optimizer.step(network, step.gradients, &mut self.optimizer, rate, clip));
-        }
-        self.position.step += 1;
+        let network = if teaches {
+            optimizer.step(network, step.gradients, &mut self.optimizer, rate, clip)
+        } else {
+            network
+        };
+        self.standing.position.step += 1;
 
-        let scores = step
-            .metrics
-            .as_ref()
-            .map(Metrics::finish)
-            .unwrap_or_default();
-        let rows = step.metrics.as_ref().map_or(0, Metrics::rows) as f64;
-        if let Some((_, accuracy)) = scores.iter().find(|(name, _)| name == "accuracy") {
-            self.accuracy.add(accuracy * rows, rows);
-        }
-        let mut logged = vec![("train_loss".to_owned(), step.loss.value())];
-        logged.extend(
-            scores
-                .into_iter()
-                .map(|(name, value)| (format!("train_{name}"), value)),
-        );
-        let size = ("grad_norm".to_owned(), norm);
         let rates = self.rate_log.values(&optimizer, rate);
+        let first_of_epoch = batch == step.batches;
+        self.log_step(step.loss, scores, norm, norms, rates, first_of_epoch)?;
+        Ok(network)
+    }
+
+    /// Notes what came of the step that was just taken, and logs what is due.
+    fn log_step(
+        &mut self,
+        loss: Mean,
+        scores: Scores,
+        norm: f64,
+        norms: Vec<(String, f64)>,
+        rates: Vec<(String, f64)>,
+        first_of_epoch: bool,
+    ) -> Result<()> {
+        let Position { epoch, step, .. } = self.standing.position;
+        let mut logged = vec![("train_loss".to_owned(), loss.value())];
+        if scores.rows > 0 {
+            let accuracy = scores.all.iter().find(|(name, _)| name == "accuracy");
+            if let Some((_, accuracy)) = accuracy {
+                let rows = scores.rows as f64;
+                self.standing.accuracy.add(accuracy * rows, rows);
+            }
+            let scores = scores.all.into_iter();
+            logged.extend(scores.map(|(name, value)| (format!("train_{name}"), value)));
+        }
+        let size = ("grad_norm".to_owned(), norm);
         let all = logged.iter().chain(&rates).chain([&size]).chain(&norms);
         let all: Vec<(String, f64)> = all.cloned().collect();
-        let done = self.position.step;
-        self.record.step(done, &all);
-        self.metrics.extend(all);
-        let due = done.is_multiple_of(self.fit.plan.log_every_n_steps);
-        if !due {
+        self.record.step(step, &all);
+        self.standing.metrics.extend(all);
+        let is_due = step.is_multiple_of(self.plan.log_every_n_steps);
+        if !is_due {
             logged.clear();
         }
-        if self.rate_log.are_due(due, first_of_epoch) {
+        if self.rate_log.are_due(is_due, first_of_epoch) {
             logged.extend(rates);
         }
-        logged.extend(due.then_some(size));
+        logged.extend(is_due.then_some(size));
         logged.extend(norms);
         if !logged.is_empty() {
-            self.run.log(epoch, done, &logged)?;
+            self.run.log(epoch, step, &logged)?;
         }
         Ok(())
     }
 
     /// The norms that `log_grad_norm_step` asks for, under ModelGenerator's names.
-    fn norms(&self, gradients: &GradientSum, total: f64) -> Result<Vec<(String, f64)>> {
-        let every = self.fit.training.log_grad_norm_step;
-        if every == 0 || !(self.position.step + 1).is_multiple_of(every) {
-            return Ok(Vec::new());
+    fn norms(&self, network: &Network, gradients: &GradientSum, total: f64) -> Vec<(String, f64)> {
+        let every = self.training.log_grad_norm_step;
+        if every == 0 || !(self.standing.position.step + 1).is_multiple_of(every) {
+            return Vec::new();
         }
-        let head = parameters(&self.network()?.valid());
+        let head = parameters(&network.valid());
         let head = head.into_iter().filter(|(path, ..)| path.starts_with(HEAD));
         let squares: f64 = head.map(|(_, _, values)| sum_squares(values)).sum();
         let norms = [total, squares.sqrt(), gradients.norm_under(HEAD)];
         let named = GRADIENT_NORMS.iter().zip(norms);
-        Ok(named.map(|(&name, norm)| (name.to_owned(), norm)).collect())
+        named.map(|(&name, norm)| (name.to_owned(), norm)).collect()
     }
 
     /// Refuses a gradient that is not finite, where such are looked for.
-    fn check_gradients(&self, gradients: &Gradients, batch: &Batch) -> Result<()> {
-        if !self.fit.plan.detect_anomaly {
+    fn check_gradients(
+        &self,
+        network: &Network,
+        gradients: &Gradients,
+        rows: &[usize],
+    ) -> Result<()> {
+        if !self.plan.detect_anomaly {
             return Ok(());
         }
-        match first_not_finite(self.network()?, gradients) {
+        match first_not_finite(network, gradients) {
             None => Ok(()),
             Some(parameter) => Err(self.diverged(
                 &format!("gradient of {parameter}"),
                 f64::NAN,
                 ", the first in the backward pass".to_owned(),
-                &batch.rows,
+                rows,
             )),
         }
     }
 
     /// Where a loss that is not finite comes from, if that is looked for: the batch is computed once more, with the same dropout.
-    fn place_of_anomaly(&self, batch: &Batch, mode: Mode) -> Result<String> {
-        if !self.fit.plan.detect_anomaly {
-            return Ok("; trainer.detect_anomaly: true finds where".to_owned());
+    fn place_of_anomaly(&self, network: &Network, pass: &dyn Pass, mode: Mode) -> String {
+        if !self.plan.detect_anomaly {
+            return "; trainer.detect_anomaly: true finds where".to_owned();
         }
-        let network = self.network()?.valid();
+        let network = network.valid();
         let place = match first_weight_not_finite(parameters(&network)) {
             Some(weight) => format!("the weight {weight}"),
-            None => match self.model.first_not_finite(&network, batch, mode) {
+            None => match pass.first_not_finite(&network, mode) {
                 Some(place) => place,
                 None => "the loss itself, as all it is computed from is finite".to_owned(),
             },
         };
-        Ok(format!(", first in {place}"))
+        format!(", first in {place}")
+    }
+
+    fn norm_diverged(&self, norm: f64, rows: &[usize]) -> Error {
+        let place = if self.plan.detect_anomaly {
+            ", though each batch's gradient is finite"
+        } else {
+            "; trainer.detect_anomaly: true finds where"
+        };
+        self.diverged("gradient's norm", norm, place.to_owned(), rows)
     }
 
     fn diverged(&self, what: &str, value: f64, place: String, rows: &[usize]) -> Error {
+        let Position { epoch, step, .. } = self.standing.position;
         Error::Diverged {
             what: what.to_owned(),
             value,
             place,
-            step: self.position.step + 1,
-            epoch: self.position.epoch,
+            step: step + 1,
+            epoch,
             rows: first_rows(rows),
         }
     }

@@ -11,7 +11,7 @@ use std::io::{BufReader, Seek};
 use std::path::{Path, PathBuf};
 
 use self::record::{Content, holds_scalars, read_record, record};
-use super::{LogError, Row, Sink, append, error};
+use super::{LogError, Row, Sink, append, log_error};
 
 /// A log that TensorBoard shows.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl EventLog {
         let path = self.folder.join(name);
         let mut options = OpenOptions::new();
         let opening = options.append(true).create_new(true).open(&path);
-        let mut file = opening.map_err(error("make the file", &path))?;
+        let mut file = opening.map_err(log_error("make the file", &path))?;
         let mut start = record(time, 0, &Content::Version);
         if files.is_empty() {
             let text = format!("```yaml\n{}\n```", self.config.trim_end());
@@ -107,7 +107,7 @@ impl Sink for EventLog {
         for path in self.files()? {
             let left = rows - self.rows;
             if left == 0 {
-                fs::remove_file(&path).map_err(error("remove", &path))?;
+                fs::remove_file(&path).map_err(log_error("remove", &path))?;
             } else {
                 self.rows += cut(&path, left)?;
             }
@@ -118,7 +118,7 @@ impl Sink for EventLog {
 
 /// The event files in a folder, the oldest first.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, LogError> {
-    let entries = fs::read_dir(folder).map_err(error("read the folder", folder))?;
+    let entries = fs::read_dir(folder).map_err(log_error("read the folder", folder))?;
     let named = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
     let files = entries.flatten().filter(named).map(|entry| entry.path());
     let mut files: Vec<PathBuf> = files.collect();
@@ -130,16 +130,16 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, LogError> {
 fn cut(path: &Path, rows: u64) -> Result<u64, LogError> {
     let mut options = OpenOptions::new();
     let opening = options.read(true).write(true).open(path);
-    let file = opening.map_err(error("open", path))?;
+    let file = opening.map_err(log_error("open", path))?;
     let mut reader = BufReader::new(&file);
     let (mut found, mut end) = (0, 0);
     while found < rows {
-        let message = read_record(&mut reader).map_err(error("read", path))?;
+        let message = read_record(&mut reader).map_err(log_error("read", path))?;
         let Some(message) = message else { break };
         found += u64::from(holds_scalars(&message));
-        end = reader.stream_position().map_err(error("read", path))?;
+        end = reader.stream_position().map_err(log_error("read", path))?;
     }
-    file.set_len(end).map_err(error("write", path))?;
+    file.set_len(end).map_err(log_error("write", path))?;
     Ok(found)
 }
 
@@ -156,9 +156,10 @@ fn host() -> String {
     let name = name.unwrap_or_default();
     let plain = |letter: &char| letter.is_ascii_alphanumeric() || "-_.".contains(*letter);
     let name: String = name.trim().chars().filter(plain).collect();
-    match name.is_empty() {
-        true => "localhost".to_owned(),
-        false => name,
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{LogError, Row, Sink, append, error};
+use super::{LogError, Row, Sink, append, log_error};
 
 /// A log that other programs read line by line.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl LineLog {
         let path = folder.join(Self::FILE);
         let mut options = OpenOptions::new();
         let opening = options.read(true).append(true).create(true);
-        let file = opening.open(&path).map_err(error("open", &path))?;
+        let file = opening.open(&path).map_err(log_error("open", &path))?;
         let mut log = Self {
             path,
             rows: 0,
@@ -68,7 +68,7 @@ impl Sink for LineLog {
     }
 
     fn truncate_rows(&mut self, rows: u64) -> Result<(), LogError> {
-        let file = File::open(&self.path).map_err(error("open", &self.path))?;
+        let file = File::open(&self.path).map_err(log_error("open", &self.path))?;
         let mut reader = BufReader::new(file);
         let (mut found, mut end) = (0, 0);
         let mut line = Vec::new();
@@ -76,14 +76,16 @@ impl Sink for LineLog {
             line.clear();
             let length = reader
                 .read_until(b'\n', &mut line)
-                .map_err(error("read", &self.path))?;
+                .map_err(log_error("read", &self.path))?;
             if line.last() != Some(&b'\n') {
                 break;
             }
             found += 1;
             end += length as u64;
         }
-        self.file.set_len(end).map_err(error("write", &self.path))?;
+        self.file
+            .set_len(end)
+            .map_err(log_error("write", &self.path))?;
         self.rows = found;
         Ok(())
     }

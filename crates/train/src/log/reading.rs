@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use super::{CsvLog, LogError, error};
+use super::{CsvLog, LogError, log_error};
 
 /// Gives every number in the log of a run's folder to `each`, row after row: the step, the metric and its value.
 ///
@@ -17,10 +17,10 @@ pub(crate) fn read_log(
     mut each: impl FnMut(u64, &str, f64),
 ) -> Result<(), LogError> {
     let path = folder.join(CsvLog::FILE);
-    let file = File::open(&path).map_err(error("open", &path))?;
+    let file = File::open(&path).map_err(log_error("open", &path))?;
     let mut columns: Vec<String> = Vec::new();
     for (number, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(error("read", &path))?;
+        let line = line.map_err(log_error("read", &path))?;
         if number == 0 {
             columns = line.split(',').map(str::to_owned).collect();
             continue;

@@ -5,11 +5,13 @@
 //! A new column means a new header, so the table is then written aside and renamed: whoever reads the
 //! file finds a complete one at any moment. Rows are never held in memory.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::{LogError, Row, Sink, append, error};
+use engraft_files::Aside;
+
+use super::{LogError, Row, Sink, append, log_error};
 
 /// A table of metrics that grows by rows, and now and then by a column.
 #[derive(Debug)]
@@ -40,11 +42,11 @@ impl CsvLog {
                 .create(true)
                 .open(&path)
         };
-        let mut file = opening().map_err(error("open", &path))?;
+        let mut file = opening().map_err(log_error("open", &path))?;
         let (metrics, rows) = match read_header(&mut file, &path)? {
             Some(metrics) => (metrics, finish_last_row(&mut file, &path)?),
             None => {
-                file.set_len(0).map_err(error("write", &path))?;
+                file.set_len(0).map_err(log_error("write", &path))?;
                 append(&mut file, &path, header(&[]).as_bytes())?;
                 (Vec::new(), 0)
             }
@@ -108,14 +110,13 @@ impl CsvLog {
         columns: Vec<String>,
         keep: impl Fn(u64, &str) -> Result<bool, LogError>,
     ) -> Result<(), LogError> {
-        let aside = self.path.with_extension("csv.partial");
-        let written = write_aside(&self.path, &aside, &columns, keep);
-        let rows = written.inspect_err(|_| drop(fs::remove_file(&aside)))?;
-        fs::rename(&aside, &self.path).map_err(error("write", &self.path))?;
+        let (aside, rows) = write_aside(&self.path, &columns, keep)?;
+        let placed = aside.put_in_place(&self.path);
+        placed.map_err(log_error("write", &self.path))?;
         self.file = OpenOptions::new()
             .append(true)
             .open(&self.path)
-            .map_err(error("open", &self.path))?;
+            .map_err(log_error("open", &self.path))?;
         self.metrics = columns;
         self.rows = rows;
         Ok(())
@@ -140,25 +141,26 @@ impl Sink for CsvLog {
     }
 }
 
-/// Copies the table to `aside`; returns the number of rows kept.
+/// Copies the table to a file beside it; returns that and the number of rows kept.
 fn write_aside(
     path: &Path,
-    aside: &Path,
     columns: &[String],
     keep: impl Fn(u64, &str) -> Result<bool, LogError>,
-) -> Result<u64, LogError> {
-    let old = File::open(path).map_err(error("open", path))?;
-    let new = File::create(aside).map_err(error("write", aside))?;
+) -> Result<(Aside, u64), LogError> {
+    let old = File::open(path).map_err(log_error("open", path))?;
+    let beside = path.with_extension("csv.partial");
+    let begun = Aside::file(beside.clone());
+    let (aside, new) = begun.map_err(log_error("write", &beside))?;
     let mut new = BufWriter::new(new);
     let mut put = |line: &str| {
         new.write_all(line.as_bytes())
-            .map_err(error("write", aside))
+            .map_err(log_error("write", &beside))
     };
     put(&header(columns))?;
     let cells = columns.len() + 2;
     let mut rows = 0;
     for (index, row) in BufReader::new(old).lines().skip(1).enumerate() {
-        let row = row.map_err(error("read", path))?;
+        let row = row.map_err(log_error("read", path))?;
         if keep(index as u64, &row)? {
             let missing = cells.saturating_sub(row.split(',').count());
             put(&row)?;
@@ -169,9 +171,9 @@ fn write_aside(
     }
     let new = new
         .into_inner()
-        .map_err(|failed| error("write", aside)(failed.into_error()))?;
-    new.sync_all().map_err(error("write", aside))?;
-    Ok(rows)
+        .map_err(|failed| log_error("write", &beside)(failed.into_error()))?;
+    new.sync_all().map_err(log_error("write", &beside))?;
+    Ok((aside, rows))
 }
 
 /// The metrics in the first line; none if there is no complete line yet.
@@ -180,7 +182,7 @@ fn read_header(file: &mut File, path: &Path) -> Result<Option<Vec<String>>, LogE
     let mut start = BufReader::new(&mut *file).take(1 << 20);
     start
         .read_until(b'\n', &mut line)
-        .map_err(error("read", path))?;
+        .map_err(log_error("read", path))?;
     if b"epoch,step".starts_with(&line) {
         return Ok(None);
     }
@@ -203,7 +205,8 @@ fn read_header(file: &mut File, path: &Path) -> Result<Option<Vec<String>>, LogE
 
 /// Drops what follows the last line end and counts the rows before it.
 fn finish_last_row(file: &mut File, path: &Path) -> Result<u64, LogError> {
-    file.seek(SeekFrom::Start(0)).map_err(error("read", path))?;
+    file.seek(SeekFrom::Start(0))
+        .map_err(log_error("read", path))?;
     let mut reader = BufReader::new(&mut *file);
     let (mut lines, mut complete) = (0_u64, 0_u64);
     let mut line = Vec::new();
@@ -211,14 +214,14 @@ fn finish_last_row(file: &mut File, path: &Path) -> Result<u64, LogError> {
         line.clear();
         let length = reader
             .read_until(b'\n', &mut line)
-            .map_err(error("read", path))?;
+            .map_err(log_error("read", path))?;
         if line.last() != Some(&b'\n') {
             break;
         }
         lines += 1;
         complete += length as u64;
     }
-    file.set_len(complete).map_err(error("write", path))?;
+    file.set_len(complete).map_err(log_error("write", path))?;
     Ok(lines.saturating_sub(1))
 }
 

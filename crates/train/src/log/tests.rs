@@ -1,6 +1,9 @@
 //! The folders of runs, and all logs of one run beside each other.
 
+use std::fs;
+
 use super::*;
+use crate::layout::new_version;
 
 #[test]
 fn versions_count_up_from_the_highest() {

@@ -1,12 +1,11 @@
 //! Adafactor: second moments of a matrix kept as those of its rows and columns.
 
 use burn::tensor::Tensor;
-use engraft_component::Component;
+use engraft_component::{Component, Refusal};
 use engraft_kernels::sum_squares;
 
 use super::StepOptions;
 use super::rule::{Parts, Rule, Settings, Update, above_zero, from_zero, part, refuse};
-use crate::error::Result;
 
 /// Adafactor, which keeps one number for each row and column of a matrix instead of two for each weight.
 ///
@@ -85,7 +84,7 @@ impl Rule for Adafactor {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Refusal> {
         if !(self.beta2_decay.is_finite() && self.beta2_decay <= 0.0) {
             let problem = format!("expected a number up to 0, found {}", self.beta2_decay);
             return Err(refuse("beta2_decay", problem));

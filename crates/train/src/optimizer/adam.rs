@@ -1,12 +1,11 @@
 //! Adam, and Adam with decoupled weight decay.
 
 use burn::tensor::Tensor;
-use engraft_component::Component;
+use engraft_component::{Component, Refusal};
 use engraft_kernels::{AdamWStep, adamw_step};
 
 use super::StepOptions;
 use super::rule::{Parts, Rule, Settings, Update, above_zero, part, penalised, refuse};
-use crate::error::Result;
 
 /// Adam with decoupled weight decay.
 ///
@@ -91,7 +90,7 @@ impl Rule for AdamW {
         Some(self.betas[0])
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Refusal> {
         if let Some(beta) = self.betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
             let problem = format!("expected two numbers from 0 to below 1, found {beta}");
             return Err(refuse("betas", problem));
@@ -122,15 +121,14 @@ impl Rule for AdamW {
             gradient_scale: update.scale,
         };
         let moments = [PARTS[0], PARTS[1]].map(|name| part(parts, name, &gradient));
-        let (parameter, [first, second]) = match self.amsgrad {
-            false => adamw_step(parameter, gradient, moments, step),
-            true => {
-                let highest = part(parts, PARTS[2], &gradient);
-                let (parameter, moments, highest) =
-                    amsgrad(parameter, gradient, moments, highest, step);
-                parts.insert(PARTS[2], highest);
-                (parameter, moments)
-            }
+        let (parameter, [first, second]) = if !self.amsgrad {
+            adamw_step(parameter, gradient, moments, step)
+        } else {
+            let highest = part(parts, PARTS[2], &gradient);
+            let (parameter, moments, highest) =
+                amsgrad(parameter, gradient, moments, highest, step);
+            parts.insert(PARTS[2], highest);
+            (parameter, moments)
         };
         parts.extend([(PARTS[0], first), (PARTS[1], second)]);
         parameter
@@ -186,7 +184,7 @@ impl Rule for Adam {
         Some(self.betas[0])
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Refusal> {
         self.decoupled().check()
     }
 

@@ -1,13 +1,12 @@
 //! RMSprop and Adagrad: gradients divided by the root of their squares, averaged or summed.
 
 use burn::tensor::Tensor;
-use engraft_component::Component;
+use engraft_component::{Component, Refusal};
 
 use super::StepOptions;
 use super::rule::{
     Parts, Rule, Settings, Update, above_zero, below_one, from_zero, part, penalised,
 };
-use crate::error::Result;
 
 /// Gradients divided by the root of the running mean of their squares; weight decay is a penalty of the weights' squares.
 ///
@@ -94,7 +93,7 @@ impl Rule for RMSprop {
         Some(self.momentum)
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Refusal> {
         below_one("alpha", self.alpha)?;
         // A weight that never had a gradient has a mean of zero: without epsilon the step would be 0 / 0.
         above_zero("eps", self.eps)?;
@@ -125,15 +124,14 @@ impl Rule for RMSprop {
         let squares =
             part(parts, SQUARES, &gradient).mul_scalar(self.alpha) + squared.mul_scalar(rest);
         parts.insert(SQUARES, squares.clone());
-        let variance = match self.centered {
-            false => squares,
-            true => {
-                let old = part(parts, MEAN, &gradient);
-                let mean = old.clone() + (gradient.clone() - old).mul_scalar(rest);
-                parts.insert(MEAN, mean.clone());
-                // Rounding may take it below zero where the gradient hardly changes.
-                (squares - mean.clone() * mean).clamp_min(0.0)
-            }
+        let variance = if !self.centered {
+            squares
+        } else {
+            let old = part(parts, MEAN, &gradient);
+            let mean = old.clone() + (gradient.clone() - old).mul_scalar(rest);
+            parts.insert(MEAN, mean.clone());
+            // Rounding may take it below zero where the gradient hardly changes.
+            (squares - mean.clone() * mean).clamp_min(0.0)
         };
         let mut change = gradient / variance.sqrt().add_scalar(self.eps);
         if self.momentum > 0.0 {
@@ -154,7 +152,7 @@ impl Rule for Adagrad {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Refusal> {
         from_zero("lr_decay", self.lr_decay)?;
         from_zero("initial_accumulator_value", self.initial_accumulator_value)?;
         // A weight that never had a gradient has a sum of zero: without epsilon the step would be 0 / 0.

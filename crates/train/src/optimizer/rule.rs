@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
-use engraft_component::Component;
+use engraft_component::{Component, Refusal};
 
 use super::ParameterGroups;
-use crate::error::{Error, Result};
 
 /// The running averages and the like of one parameter, each flattened, by name.
 pub type Parts = BTreeMap<&'static str, Tensor<1>>;
@@ -50,7 +49,7 @@ pub(crate) struct Settings<'a> {
 
 impl Settings<'_> {
     /// Refuses what no run can have.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
         from_zero("lr", self.lr)?;
         from_zero("weight_decay", self.weight_decay)?;
         match self.options.groups.layer_decay {
@@ -74,7 +73,7 @@ pub(crate) trait Rule {
     }
 
     /// Refuses arguments of its own that no run can have.
-    fn check(&self) -> Result<()>;
+    fn check(&self) -> Result<(), Refusal>;
 
     /// Names and sizes of what is kept of a parameter once it has taken a step.
     fn parts(&self, shape: &[usize]) -> Vec<(&'static str, usize)>;
@@ -104,40 +103,43 @@ pub(crate) fn part(parts: &mut Parts, name: &'static str, like: &Tensor<1>) -> T
     found.unwrap_or_else(|| like.zeros_like())
 }
 
-/// The error that an argument is wrong.
-pub(crate) fn refuse(key: &str, problem: impl std::fmt::Display) -> Error {
-    Error::Argument(format!("model.optimizer.{key}: {problem}"))
+/// That an argument is wrong.
+pub(crate) fn refuse(key: &str, problem: impl Into<String>) -> Refusal {
+    Refusal::of(key, problem).within("model.optimizer")
 }
 
 /// Refuses what is no number from 0.
-pub(crate) fn from_zero(key: &str, value: f64) -> Result<()> {
-    match value.is_finite() && value >= 0.0 {
-        true => Ok(()),
-        false => Err(refuse(
+pub(crate) fn from_zero(key: &str, value: f64) -> Result<(), Refusal> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(())
+    } else {
+        Err(refuse(
             key,
             format!("expected a finite number of at least 0, found {value}"),
-        )),
+        ))
     }
 }
 
 /// Refuses what is no number above 0.
-pub(crate) fn above_zero(key: &str, value: f64) -> Result<()> {
-    match value.is_finite() && value > 0.0 {
-        true => Ok(()),
-        false => Err(refuse(
+pub(crate) fn above_zero(key: &str, value: f64) -> Result<(), Refusal> {
+    if value.is_finite() && value > 0.0 {
+        Ok(())
+    } else {
+        Err(refuse(
             key,
             format!("expected a finite number above 0, found {value}"),
-        )),
+        ))
     }
 }
 
 /// Refuses what is no number from 0 to below 1.
-pub(crate) fn below_one(key: &str, value: f64) -> Result<()> {
-    match (0.0..1.0).contains(&value) {
-        true => Ok(()),
-        false => Err(refuse(
+pub(crate) fn below_one(key: &str, value: f64) -> Result<(), Refusal> {
+    if (0.0..1.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(refuse(
             key,
             format!("expected a number from 0 to below 1, found {value}"),
-        )),
+        ))
     }
 }

@@ -1,11 +1,10 @@
 //! Stochastic gradient descent.
 
 use burn::tensor::Tensor;
-use engraft_component::Component;
+use engraft_component::{Component, Refusal};
 
 use super::StepOptions;
 use super::rule::{Parts, Rule, Settings, Update, below_one, penalised, refuse};
-use crate::error::Result;
 
 /// Gradient descent, with momentum if wanted; weight decay is a penalty of the weights' squares.
 ///
@@ -54,7 +53,7 @@ impl Rule for SGD {
         Some(self.momentum)
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Refusal> {
         below_one("momentum", self.momentum)?;
         if !(0.0..=1.0).contains(&self.dampening) {
             let problem = format!("expected a number from 0 to 1, found {}", self.dampening);
@@ -95,9 +94,10 @@ impl Rule for SGD {
                 None => gradient.clone(),
             };
             parts.insert(DIRECTION, kept.clone());
-            match self.nesterov {
-                true => gradient + kept.mul_scalar(self.momentum),
-                false => kept,
+            if self.nesterov {
+                gradient + kept.mul_scalar(self.momentum)
+            } else {
+                kept
             }
         };
         parameter - direction.mul_scalar(update.rate)

@@ -1,8 +1,8 @@
 //! Schedules made of others: one after another, or several at once.
 
-use engraft_component::{Choice, Component};
+use engraft_component::{Choice, Component, Refusal};
 
-use super::{LrScheduler, Point, Schedule, ScheduleError, refuse};
+use super::{LrScheduler, Point, Schedule, refusal};
 
 /// One schedule after another, each beginning anew at its milestone.
 ///
@@ -46,27 +46,29 @@ impl SequentialLR {
 }
 
 impl Schedule for SequentialLR {
-    fn check(&self) -> Result<(), ScheduleError> {
+    fn check(&self) -> Result<(), Refusal> {
         let (schedulers, milestones) = (self.schedulers.len(), self.milestones.len());
         if schedulers != milestones + 1 {
-            return refuse::<Self>(format!(
+            return Err(refusal::<Self>(format!(
                 "{schedulers} schedulers need one milestone less than there are schedulers, found {milestones}"
-            ));
+            )));
         }
         if !self.milestones.is_sorted_by(|first, second| first < second) {
-            return refuse::<Self>("milestones must rise, each above the one before");
+            return Err(refusal::<Self>(
+                "milestones must rise, each above the one before",
+            ));
         }
         check_parts::<Self>(&self.schedulers)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         match self.part(at) {
             Some((schedule, at)) => schedule.rate_at(at),
             None => Ok(at.base),
         }
     }
 
-    fn momentum(&self, at: Point) -> Result<Option<f64>, ScheduleError> {
+    fn momentum(&self, at: Point) -> Result<Option<f64>, Refusal> {
         match self.part(at) {
             Some((schedule, at)) => schedule.momentum_at(at),
             None => Ok(None),
@@ -88,19 +90,22 @@ impl Schedule for SequentialLR {
 }
 
 impl Schedule for ChainedScheduler {
-    fn check(&self) -> Result<(), ScheduleError> {
+    fn check(&self) -> Result<(), Refusal> {
         check_parts::<Self>(&self.schedulers)?;
-        let other = self.schedulers.iter().find(|it| !it.schedule().is_factor());
-        match other {
-            Some(other) => refuse::<Self>(format!(
-                "{} is no factor of the optimizer's rate, so it cannot be chained; use SequentialLR",
-                other.name()
-            )),
+        let mut parts = self.schedulers.iter().enumerate();
+        match parts.find(|(_, part)| !part.schedule().is_factor()) {
+            Some((number, other)) => {
+                let problem = format!(
+                    "{} is no factor of the optimizer's rate, so it cannot be chained; use SequentialLR",
+                    other.name()
+                );
+                Err(Refusal::of(part_key(number), problem))
+            }
             None => Ok(()),
         }
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         let one = Point { base: 1.0, ..at };
         let mut rate = at.base;
         for schedule in &self.schedulers {
@@ -118,15 +123,22 @@ impl Schedule for ChainedScheduler {
     }
 }
 
-fn check_parts<S: Component>(parts: &[LrScheduler]) -> Result<(), ScheduleError> {
+/// The key of one of the schedules.
+fn part_key(number: usize) -> String {
+    format!("schedulers[{number}]")
+}
+
+fn check_parts<S: Component>(parts: &[LrScheduler]) -> Result<(), Refusal> {
     if parts.is_empty() {
-        return refuse::<S>("schedulers is empty; name at least one");
+        return Err(refusal::<S>("schedulers is empty; name at least one"));
     }
-    for part in parts {
+    for (number, part) in parts.iter().enumerate() {
         if matches!(part, LrScheduler::ReduceLROnPlateau(_)) {
-            return refuse::<S>("ReduceLROnPlateau follows a metric, so it stands alone");
+            let problem = "ReduceLROnPlateau follows a metric, so it stands alone";
+            return Err(Refusal::of(part_key(number), problem));
         }
-        part.check()?;
+        let checked = part.check_arguments();
+        checked.map_err(|refusal| refusal.within(&part_key(number)))?;
     }
     Ok(())
 }

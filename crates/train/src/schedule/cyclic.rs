@@ -2,9 +2,9 @@
 
 use std::f64::consts::PI;
 
-use engraft_component::{Component, Node, Words};
+use engraft_component::{Component, Node, Refusal, Words};
 
-use super::{Point, Schedule, ScheduleError, is_count, is_rate, is_share, refuse, within};
+use super::{Point, Schedule, endless, is_count, is_rate, is_share, refusal, within};
 
 /// The rate follows a cosine from the optimizer's down to `eta_min` in `T_max` steps, and then up again.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -160,12 +160,12 @@ impl AnnealStrategy {
 }
 
 impl Schedule for CosineAnnealingLR {
-    fn check(&self) -> Result<(), ScheduleError> {
-        is_count::<Self>("T_max", self.T_max)?;
-        is_rate::<Self>("eta_min", self.eta_min)
+    fn check(&self) -> Result<(), Refusal> {
+        is_count("T_max", self.T_max)?;
+        is_rate("eta_min", self.eta_min)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         let period = self.T_max.saturating_mul(2);
         let progress = (at.step % period) as f64 / self.T_max as f64;
         Ok(AnnealStrategy::Cos.between(at.base, self.eta_min, progress))
@@ -181,13 +181,13 @@ impl Schedule for CosineAnnealingLR {
 }
 
 impl Schedule for CosineAnnealingWarmRestarts {
-    fn check(&self) -> Result<(), ScheduleError> {
-        is_count::<Self>("T_0", self.T_0)?;
-        is_count::<Self>("T_mult", self.T_mult)?;
-        is_rate::<Self>("eta_min", self.eta_min)
+    fn check(&self) -> Result<(), Refusal> {
+        is_count("T_0", self.T_0)?;
+        is_count("T_mult", self.T_mult)?;
+        is_rate("eta_min", self.eta_min)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         let (mut past, mut round) = (at.step, self.T_0);
         if self.T_mult == 1 {
             past %= round;
@@ -211,31 +211,34 @@ impl Schedule for CosineAnnealingWarmRestarts {
 
 impl OneCycleLR {
     /// The number of steps of the cycle.
-    fn steps(&self, at: Point) -> Result<u64, ScheduleError> {
+    fn steps(&self, at: Point) -> Result<u64, Refusal> {
         let product = self.epochs.zip(self.steps_per_epoch);
         let product = product.map(|(epochs, steps)| epochs.saturating_mul(steps));
-        let schedule = Self::NAME;
         let steps = self.total_steps.or(product).or(at.total);
-        let steps = steps.ok_or(ScheduleError::Endless { schedule })?;
-        match at.step > steps {
-            true => Err(ScheduleError::Ended { schedule, steps }),
-            false => Ok(steps),
+        let steps = steps.ok_or_else(endless::<Self>)?;
+        if at.step > steps {
+            return Err(Refusal::plain(format!(
+                "{} ends after {steps} steps, but training goes on; give the number of all steps, or none, which means the whole run",
+                Self::NAME
+            )));
         }
+        Ok(steps)
     }
 
     /// A value that follows the cycle, where `low` is that of the start, `high` that of the peak and `last` that of the end.
-    fn follow(&self, at: Point, [low, high, last]: [f64; 3]) -> Result<f64, ScheduleError> {
+    fn follow(&self, at: Point, [low, high, last]: [f64; 3]) -> Result<f64, Refusal> {
         let steps = self.steps(at)? as f64;
         let rise = self.pct_start * steps - 1.0;
         let end = steps - 1.0;
         // The end of each phase, and the values that it goes between.
-        let phases = match self.three_phase {
-            true => &[
+        let phases = if self.three_phase {
+            &[
                 (rise, low, high),
                 (2.0 * self.pct_start * steps - 2.0, high, low),
                 (end, low, last),
-            ][..],
-            false => &[(rise, low, high), (end, high, last)][..],
+            ][..]
+        } else {
+            &[(rise, low, high), (end, high, last)][..]
         };
         let step = at.step as f64;
         let mut start = 0.0;
@@ -251,38 +254,39 @@ impl OneCycleLR {
 }
 
 impl Schedule for OneCycleLR {
-    fn check(&self) -> Result<(), ScheduleError> {
-        is_rate::<Self>("max_lr", self.max_lr)?;
+    fn check(&self) -> Result<(), Refusal> {
+        is_rate("max_lr", self.max_lr)?;
         for (key, count) in [
             ("total_steps", self.total_steps),
             ("epochs", self.epochs),
             ("steps_per_epoch", self.steps_per_epoch),
         ] {
-            is_count::<Self>(key, count.unwrap_or(1))?;
+            is_count(key, count.unwrap_or(1))?;
         }
         if self.total_steps.is_none() && self.epochs.is_some() != self.steps_per_epoch.is_some() {
-            return refuse::<Self>(
+            return Err(refusal::<Self>(
                 "epochs and steps_per_epoch go together; give both, or total_steps, or none for the whole run",
-            );
+            ));
         }
-        is_share::<Self>("pct_start", self.pct_start)?;
+        is_share("pct_start", self.pct_start)?;
         let above = |value: f64| value.is_finite() && value > 0.0;
         let (first, last) = (self.div_factor, self.final_div_factor);
-        within::<Self>(above(first), "div_factor", first, "a number above 0")?;
-        within::<Self>(above(last), "final_div_factor", last, "a number above 0")?;
-        check_momenta::<Self>(self.base_momentum, self.max_momentum)
+        within(above(first), "div_factor", first, "a number above 0")?;
+        within(above(last), "final_div_factor", last, "a number above 0")?;
+        check_momenta(self.base_momentum, self.max_momentum)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         let first = self.max_lr / self.div_factor;
         self.follow(at, [first, self.max_lr, first / self.final_div_factor])
     }
 
-    fn momentum(&self, at: Point) -> Result<Option<f64>, ScheduleError> {
+    fn momentum(&self, at: Point) -> Result<Option<f64>, Refusal> {
         let (low, high) = (self.base_momentum, self.max_momentum);
-        match self.cycle_momentum {
-            true => self.follow(at, [high, low, high]).map(Some),
-            false => Ok(None),
+        if self.cycle_momentum {
+            self.follow(at, [high, low, high]).map(Some)
+        } else {
+            Ok(None)
         }
     }
 
@@ -307,9 +311,10 @@ impl CyclicLR {
         let cycle = (1.0 + step as f64 / length).floor();
         let past = 1.0 + step as f64 / length - cycle;
         let rise = up / length;
-        let height = match past <= rise {
-            true => past / rise,
-            false => (past - 1.0) / (rise - 1.0),
+        let height = if past <= rise {
+            past / rise
+        } else {
+            (past - 1.0) / (rise - 1.0)
         };
         height
             * match self.mode {
@@ -321,25 +326,25 @@ impl CyclicLR {
 }
 
 impl Schedule for CyclicLR {
-    fn check(&self) -> Result<(), ScheduleError> {
-        is_rate::<Self>("base_lr", self.base_lr)?;
-        is_rate::<Self>("max_lr", self.max_lr)?;
-        is_count::<Self>("step_size_up", self.step_size_up)?;
-        is_count::<Self>("step_size_down", self.step_size_down.unwrap_or(1))?;
-        is_rate::<Self>("gamma", self.gamma)?;
+    fn check(&self) -> Result<(), Refusal> {
+        is_rate("base_lr", self.base_lr)?;
+        is_rate("max_lr", self.max_lr)?;
+        is_count("step_size_up", self.step_size_up)?;
+        is_count("step_size_down", self.step_size_down.unwrap_or(1))?;
+        is_rate("gamma", self.gamma)?;
         if self.scale_fn.as_ref().is_some_and(|it| !it.is_null()) {
-            return refuse::<Self>(
+            return Err(refusal::<Self>(
                 "scale_fn is Python code, which an experiment cannot hold; use mode",
-            );
+            ));
         }
-        check_momenta::<Self>(self.base_momentum, self.max_momentum)
+        check_momenta(self.base_momentum, self.max_momentum)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         Ok(self.base_lr + (self.max_lr - self.base_lr) * self.height(at.step))
     }
 
-    fn momentum(&self, at: Point) -> Result<Option<f64>, ScheduleError> {
+    fn momentum(&self, at: Point) -> Result<Option<f64>, Refusal> {
         let range = self.max_momentum - self.base_momentum;
         let momentum = self.max_momentum - range * self.height(at.step);
         Ok(self.cycle_momentum.then_some(momentum))
@@ -358,9 +363,9 @@ impl Schedule for CyclicLR {
     }
 }
 
-fn check_momenta<S: Component>(base: f64, max: f64) -> Result<(), ScheduleError> {
+fn check_momenta(base: f64, max: f64) -> Result<(), Refusal> {
     let range = "from 0 to below 1";
     let fits = |momentum: f64| (0.0..1.0).contains(&momentum);
-    within::<S>(fits(base), "base_momentum", base, range)?;
-    within::<S>(fits(max), "max_momentum", max, range)
+    within(fits(base), "base_momentum", base, range)?;
+    within(fits(max), "max_momentum", max, range)
 }

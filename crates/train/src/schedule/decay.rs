@@ -1,8 +1,8 @@
 //! torch's schedules that multiply the optimizer's rate with a factor.
 
-use engraft_component::Component;
+use engraft_component::{Component, Refusal};
 
-use super::{Point, Schedule, ScheduleError, is_count, is_rate, is_share, within};
+use super::{Point, Schedule, is_count, is_rate, is_share, within};
 
 /// The rate falls by the factor `gamma` every `step_size` optimizer steps.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -98,12 +98,12 @@ pub struct PolynomialLR {
 }
 
 impl Schedule for StepLR {
-    fn check(&self) -> Result<(), ScheduleError> {
-        is_count::<Self>("step_size", self.step_size)?;
-        is_rate::<Self>("gamma", self.gamma)
+    fn check(&self) -> Result<(), Refusal> {
+        is_count("step_size", self.step_size)?;
+        is_rate("gamma", self.gamma)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         Ok(at.base * self.gamma.powf((at.step / self.step_size) as f64))
     }
 
@@ -117,11 +117,11 @@ impl Schedule for StepLR {
 }
 
 impl Schedule for MultiStepLR {
-    fn check(&self) -> Result<(), ScheduleError> {
-        is_rate::<Self>("gamma", self.gamma)
+    fn check(&self) -> Result<(), Refusal> {
+        is_rate("gamma", self.gamma)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         let passed = self.milestones.iter().filter(|&&step| step <= at.step);
         Ok(at.base * self.gamma.powf(passed.count() as f64))
     }
@@ -136,14 +136,15 @@ impl Schedule for MultiStepLR {
 }
 
 impl Schedule for ConstantLR {
-    fn check(&self) -> Result<(), ScheduleError> {
-        is_share::<Self>("factor", self.factor)
+    fn check(&self) -> Result<(), Refusal> {
+        is_share("factor", self.factor)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
-        Ok(match at.step < self.total_iters {
-            true => at.base * self.factor,
-            false => at.base,
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
+        Ok(if at.step < self.total_iters {
+            at.base * self.factor
+        } else {
+            at.base
         })
     }
 
@@ -157,15 +158,15 @@ impl Schedule for ConstantLR {
 }
 
 impl Schedule for LinearLR {
-    fn check(&self) -> Result<(), ScheduleError> {
+    fn check(&self) -> Result<(), Refusal> {
         let start = self.start_factor;
         let fits = start > 0.0 && start <= 1.0;
-        within::<Self>(fits, "start_factor", start, "above 0 and up to 1")?;
-        is_share::<Self>("end_factor", self.end_factor)?;
-        is_count::<Self>("total_iters", self.total_iters)
+        within(fits, "start_factor", start, "above 0 and up to 1")?;
+        is_share("end_factor", self.end_factor)?;
+        is_count("total_iters", self.total_iters)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         let progress = at.step.min(self.total_iters) as f64 / self.total_iters as f64;
         let factor = self.start_factor + (self.end_factor - self.start_factor) * progress;
         Ok(at.base * factor)
@@ -181,11 +182,11 @@ impl Schedule for LinearLR {
 }
 
 impl Schedule for ExponentialLR {
-    fn check(&self) -> Result<(), ScheduleError> {
-        is_rate::<Self>("gamma", self.gamma)
+    fn check(&self) -> Result<(), Refusal> {
+        is_rate("gamma", self.gamma)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         Ok(at.base * self.gamma.powf(at.step as f64))
     }
 
@@ -199,12 +200,12 @@ impl Schedule for ExponentialLR {
 }
 
 impl Schedule for PolynomialLR {
-    fn check(&self) -> Result<(), ScheduleError> {
-        is_count::<Self>("total_iters", self.total_iters)?;
-        is_rate::<Self>("power", self.power)
+    fn check(&self) -> Result<(), Refusal> {
+        is_count("total_iters", self.total_iters)?;
+        is_rate("power", self.power)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         let past = at.step.min(self.total_iters) as f64 / self.total_iters as f64;
         Ok(at.base * (1.0 - past).powf(self.power))
     }

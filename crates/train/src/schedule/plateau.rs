@@ -1,10 +1,10 @@
 //! The schedule that looks at a metric.
 
-use engraft_component::{Component, Words};
+use engraft_component::{Component, Refusal, Words};
 use engraft_tasks::metrics::exact;
 use serde::{Deserialize, Serialize};
 
-use super::{Point, Schedule, ScheduleError, is_rate, within};
+use super::{Point, Schedule, in_place, is_rate, within};
 use crate::callback::{Mode, Moment, Validation, no_metric};
 
 /// The rate falls by a factor when a metric has stopped improving.
@@ -53,15 +53,15 @@ pub enum ThresholdMode {
 }
 
 impl Schedule for ReduceLROnPlateau {
-    fn check(&self) -> Result<(), ScheduleError> {
+    fn check(&self) -> Result<(), Refusal> {
         let fits = (0.0..1.0).contains(&self.factor);
-        within::<Self>(fits, "factor", self.factor, "from 0 to below 1")?;
-        is_rate::<Self>("threshold", self.threshold)?;
-        is_rate::<Self>("min_lr", self.min_lr)?;
-        is_rate::<Self>("eps", self.eps)
+        within(fits, "factor", self.factor, "from 0 to below 1")?;
+        is_rate("threshold", self.threshold)?;
+        is_rate("min_lr", self.min_lr)?;
+        is_rate("eps", self.eps)
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         Ok(at.base)
     }
 
@@ -100,21 +100,16 @@ impl Plateau {
     ///
     /// # Errors
     /// The monitored metric is not among them.
-    pub fn new(
-        settings: &ReduceLROnPlateau,
-        base: f64,
-        known: &[&str],
-    ) -> Result<Self, ScheduleError> {
-        let default = match known.contains(&"val_loss") {
-            true => "val_loss",
-            false => "train_loss_epoch",
+    pub fn new(settings: &ReduceLROnPlateau, base: f64, known: &[&str]) -> Result<Self, Refusal> {
+        let default = if known.contains(&"val_loss") {
+            "val_loss"
+        } else {
+            "train_loss_epoch"
         };
         let monitor = settings.monitor.as_deref().unwrap_or(default);
         if !known.contains(&monitor) {
-            return Err(ScheduleError::Arguments {
-                schedule: ReduceLROnPlateau::NAME,
-                reason: no_metric(monitor, "monitor", known),
-            });
+            let refusal = no_metric(ReduceLROnPlateau::NAME, monitor, "monitor", known);
+            return Err(in_place(refusal));
         }
         Ok(Self {
             settings: settings.clone(),
@@ -150,9 +145,10 @@ impl Plateau {
     /// Whether the metric is to be looked at now.
     pub fn due(&self, moment: Moment, validation: Validation) -> bool {
         moment
-            == match self.monitor.starts_with("val_") {
-                true => validation.moment(),
-                false => Moment::TrainEpochEnd,
+            == if self.monitor.starts_with("val_") {
+                validation.moment()
+            } else {
+                Moment::TrainEpochEnd
             }
     }
 

@@ -37,7 +37,7 @@ fn numbers(json: &serde_json::Value) -> impl Iterator<Item = f64> {
 }
 
 /// The factor of a schedule.
-fn factor(schedule: &LrScheduler, step: u64, total: Option<u64>) -> Result<f64, ScheduleError> {
+fn factor(schedule: &LrScheduler, step: u64, total: Option<u64>) -> Result<f64, Refusal> {
     let base = 1.0;
     schedule.rate(Point { step, total, base })
 }
@@ -127,7 +127,7 @@ fn a_plateau_looks_at_its_metric_where_that_is_fresh() {
     assert!(untested.due(Moment::TrainEpochEnd, Validation::Otherwise));
     assert_eq!(
         of(Some("val_f1"), &known).unwrap_err().to_string(),
-        "ReduceLROnPlateau: there is no metric \"val_f1\" to monitor. This run has: train_loss_epoch, val_loss"
+        "model.lr_scheduler: ReduceLROnPlateau: there is no metric \"val_f1\" to monitor. This run has: train_loss_epoch, val_loss"
     );
 }
 
@@ -215,6 +215,32 @@ fn compositions_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn what_is_wrong_with_a_part_is_said_by_its_key() {
+    for (part, key) in [
+        (
+            serde_json::json!({"class_path": "StepLR", "init_args": {"step_size": 0}}),
+            "model.lr_scheduler.schedulers[1].step_size",
+        ),
+        (
+            serde_json::json!("ReduceLROnPlateau"),
+            "model.lr_scheduler.schedulers[1]",
+        ),
+        (
+            serde_json::json!({"class_path": "ChainedScheduler", "init_args": {"schedulers": [{"class_path": "ConstantLR", "init_args": {"factor": 2}}]}}),
+            "model.lr_scheduler.schedulers[1].schedulers[0].factor",
+        ),
+        (
+            serde_json::json!("CosineWithWarmup"),
+            "model.lr_scheduler.schedulers[1]",
+        ),
+    ] {
+        let schedule = serde_json::json!({"class_path": "SequentialLR", "init_args": {"schedulers": ["LinearLR", part], "milestones": [3]}});
+        let refusal = read::<LrScheduler>(&schedule).check().unwrap_err();
+        assert_eq!(refusal.key, key, "{refusal}");
+    }
+}
+
+#[test]
 fn a_last_epoch_starts_the_schedule_later() {
     let late = LrScheduler::StepLR(StepLR {
         step_size: 3,
@@ -281,8 +307,9 @@ fn arguments_out_of_range_are_named() {
         (LrScheduler::CosineWithWarmup(ratio), "warmup_ratio"),
         (LrScheduler::StepLR(early), "last_epoch"),
     ] {
-        let error = factor(&schedule, 1, Some(10)).unwrap_err().to_string();
-        assert!(error.contains(argument), "{error}");
+        let error = factor(&schedule, 1, Some(10)).unwrap_err();
+        assert_eq!(error.key, format!("model.lr_scheduler.{argument}"));
+        assert!(error.to_string().contains(argument), "{error}");
     }
 }
 
@@ -313,7 +340,7 @@ fn schedules_read_as_experiment_files_write_them() {
     let warmup = warmup(None, Some(0.05));
     assert_eq!(schedule, CosineWithWarmup { warmup }.into());
     assert_eq!(
-        notes,
+        notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["a.yaml:2: init_args.verbose: ignored, the learning rate is in the log"]
     );
 

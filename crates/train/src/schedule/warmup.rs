@@ -2,9 +2,9 @@
 
 use std::f64::consts::PI;
 
-use engraft_component::Component;
+use engraft_component::{Component, Refusal};
 
-use super::{Point, Schedule, ScheduleError, is_share};
+use super::{Point, Schedule, endless, is_share};
 
 /// A rise of the rate from 0 to its full value at the start of training, in equal steps.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -49,11 +49,11 @@ pub struct CosineWithWarmup {
 }
 
 impl Schedule for ConstantWithWarmup {
-    fn check(&self) -> Result<(), ScheduleError> {
+    fn check(&self) -> Result<(), Refusal> {
         self.warmup.check::<Self>()
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         self.warmup.then::<Self>(at, |_| Ok(1.0))
     }
 
@@ -63,11 +63,11 @@ impl Schedule for ConstantWithWarmup {
 }
 
 impl Schedule for LinearWithWarmup {
-    fn check(&self) -> Result<(), ScheduleError> {
+    fn check(&self) -> Result<(), Refusal> {
         self.warmup.check::<Self>()
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         self.warmup.then::<Self>(at, |warmup| {
             let total = end::<Self>(at)?;
             let left = total.saturating_sub(at.step) as f64;
@@ -85,11 +85,11 @@ impl Schedule for LinearWithWarmup {
 }
 
 impl Schedule for CosineWithWarmup {
-    fn check(&self) -> Result<(), ScheduleError> {
+    fn check(&self) -> Result<(), Refusal> {
         self.warmup.check::<Self>()
     }
 
-    fn rate(&self, at: Point) -> Result<f64, ScheduleError> {
+    fn rate(&self, at: Point) -> Result<f64, Refusal> {
         self.warmup.then::<Self>(at, |warmup| {
             let past = at.step.saturating_sub(warmup) as f64;
             let progress = past / end::<Self>(at)?.saturating_sub(warmup).max(1) as f64;
@@ -107,17 +107,24 @@ impl Schedule for CosineWithWarmup {
 }
 
 /// The number of all steps, which the schedule `S` needs.
-fn end<S: Component>(at: Point) -> Result<u64, ScheduleError> {
-    let endless = ScheduleError::Endless { schedule: S::NAME };
-    at.total.ok_or(endless)
+fn end<S: Component>(at: Point) -> Result<u64, Refusal> {
+    at.total.ok_or_else(endless::<S>)
+}
+
+/// That neither a share nor a number of warm-up steps was given.
+fn no_length<S: Component>() -> Refusal {
+    Refusal::plain(format!(
+        "{} needs warmup_ratio or num_warmup_steps; 0 means no warm-up",
+        S::NAME
+    ))
 }
 
 impl Warmup {
-    fn check<S: Component>(&self) -> Result<(), ScheduleError> {
+    fn check<S: Component>(&self) -> Result<(), Refusal> {
         match (self.num_warmup_steps, self.warmup_ratio) {
             (Some(_), _) => Ok(()),
-            (None, Some(ratio)) => is_share::<S>("warmup_ratio", ratio),
-            (None, None) => Err(ScheduleError::NoWarmup { schedule: S::NAME }),
+            (None, Some(ratio)) => is_share("warmup_ratio", ratio),
+            (None, None) => Err(no_length::<S>()),
         }
     }
 
@@ -126,16 +133,17 @@ impl Warmup {
     fn then<S: Component>(
         &self,
         at: Point,
-        after: impl FnOnce(u64) -> Result<f64, ScheduleError>,
-    ) -> Result<f64, ScheduleError> {
+        after: impl FnOnce(u64) -> Result<f64, Refusal>,
+    ) -> Result<f64, Refusal> {
         let steps = match (self.num_warmup_steps, self.warmup_ratio) {
             (Some(steps), _) => steps,
             (None, Some(ratio)) => (ratio * end::<S>(at)? as f64) as u64,
-            (None, None) => return Err(ScheduleError::NoWarmup { schedule: S::NAME }),
+            (None, None) => return Err(no_length::<S>()),
         };
-        let factor = match at.step < steps {
-            true => at.step as f64 / steps as f64,
-            false => after(steps)?,
+        let factor = if at.step < steps {
+            at.step as f64 / steps as f64
+        } else {
+            after(steps)?
         };
         Ok(at.base * factor)
     }

@@ -1,6 +1,6 @@
 //! Keys of the trainer that are accepted and mean nothing here.
 //!
-//! Real experiment files are full of them: what computes, how many of it, in which precision. Each is
+//! Real experiment files are full of them: how many devices, and how they work together. Each is
 //! taken, and one line says what happens instead, unless its value asks for just that.
 
 use engraft_component::{
@@ -31,19 +31,9 @@ const fn key(name: &'static str, agrees: &'static [&'static str], instead: &'sta
 const EITHER: &[&str] = &["true", "false", "yes", "no", "on", "off", "warn"];
 
 const KEYS: &[Key] = &[
-    key(
-        "accelerator",
-        &["auto", "cpu"],
-        "this run computes on the CPU",
-    ),
     key("devices", &["auto", "1"], "one device computes everything"),
     key("num_nodes", &["1"], "the run stays on this machine"),
     key("strategy", &["auto"], "one process trains the whole model"),
-    key(
-        "precision",
-        &["32", "32-true"],
-        "everything is computed in 32-bit floats",
-    ),
     key("plugins", &[], "there is nothing to plug in"),
     key("profiler", &["false"], "nothing is profiled"),
     key(

@@ -7,7 +7,7 @@ use std::path::{Component as Part, Path, PathBuf};
 
 use engraft_component::{Choice, Component, Context, FromNode, Kind, Node, Refusal};
 
-use super::plan::{SettingsError, refuse};
+use super::plan::refuse;
 use crate::log::{LineLog, LogFormat};
 
 /// A logger as users name it.
@@ -180,14 +180,15 @@ impl Logging {
     ///
     /// # Errors
     /// It is no name of a folder.
-    pub(super) fn version(&self) -> Result<Option<String>, SettingsError> {
+    pub(super) fn version(&self) -> Result<Option<String>, Refusal> {
         let Some(version) = self.place().version else {
             return Ok(None);
         };
         let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
-        let name = match is_number {
-            true => format!("version_{version}"),
-            false => version.clone(),
+        let name = if is_number {
+            format!("version_{version}")
+        } else {
+            version.clone()
         };
         let mut parts = Path::new(&name).components();
         match (parts.next(), parts.next()) {
@@ -261,7 +262,8 @@ mod tests {
         let node = read_yaml(text.as_bytes(), "a.yaml").unwrap();
         let mut cx = Context::new();
         let logging = Logging::from_node(&node, &mut cx).unwrap();
-        (logging, cx.into_notes())
+        let notes = cx.notes().iter().map(ToString::to_string);
+        (logging, notes.collect())
     }
 
     #[test]

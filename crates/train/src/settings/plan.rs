@@ -3,19 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Amount, ClipAlgorithm, FastDevRun, Logging, TimeSpan, Trainer};
+use engraft_component::Refusal;
+use engraft_models::Compute;
+
+use super::{Amount, ClipAlgorithm, FastDevRun, Logging, TimeSpan, Trainer, compute};
 use crate::callback::Validation;
 use crate::log::LogFormat;
-
-/// Settings that make no run.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("trainer.{key}: {reason}")]
-pub struct SettingsError {
-    /// The key at fault.
-    pub key: &'static str,
-    /// What is wrong and what would do.
-    pub reason: String,
-}
 
 /// One value for each stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,6 +75,8 @@ pub struct Plan {
     pub version: Option<String>,
     /// Whether this is only a rehearsal, which leaves no files.
     pub rehearsal: bool,
+    /// Where work is done, and in what.
+    pub compute: Compute,
 }
 
 impl Trainer {
@@ -89,7 +84,7 @@ impl Trainer {
     ///
     /// # Errors
     /// A setting that is out of range.
-    pub fn plan(&self) -> Result<(Plan, Vec<String>), SettingsError> {
+    pub fn plan(&self) -> Result<(Plan, Vec<String>), Refusal> {
         let mut notes = Vec::new();
         let max_steps = limit("max_steps", self.max_steps)?;
         let mut max_epochs = limit("max_epochs", self.max_epochs.unwrap_or(-1))?;
@@ -146,6 +141,7 @@ impl Trainer {
             log_formats: self.logger.formats(),
             version: self.logger.version()?,
             rehearsal: false,
+            compute: compute::compute(self.accelerator, self.precision),
         };
         if batches > 0 {
             plan.rehearse(batches);
@@ -218,7 +214,7 @@ impl Plan {
     ///
     /// # Errors
     /// An epoch ends before the first validation in it.
-    pub fn validation_interval(&self, batches: u64) -> Result<u64, SettingsError> {
+    pub fn validation_interval(&self, batches: u64) -> Result<u64, Refusal> {
         let epoch = self.limits.train.of(batches);
         match self.val_check_interval {
             Amount::Fraction(_) => Ok(self.val_check_interval.of(epoch).max(1)),
@@ -262,7 +258,7 @@ impl Plan {
 }
 
 /// -1 for no limit, else a number.
-fn limit(key: &'static str, value: i64) -> Result<Option<u64>, SettingsError> {
+fn limit(key: &str, value: i64) -> Result<Option<u64>, Refusal> {
     match u64::try_from(value) {
         Ok(value) => Ok(Some(value)),
         Err(_) if value == -1 => Ok(None),
@@ -273,17 +269,14 @@ fn limit(key: &'static str, value: i64) -> Result<Option<u64>, SettingsError> {
     }
 }
 
-fn at_least_one(key: &'static str, value: u64) -> Result<(), SettingsError> {
+fn at_least_one(key: &str, value: u64) -> Result<(), Refusal> {
     match value {
         0 => Err(refuse(key, "0 is too small; it must be at least 1")),
         _ => Ok(()),
     }
 }
 
-fn clip(
-    value: Option<f64>,
-    algorithm: Option<ClipAlgorithm>,
-) -> Result<Option<Clip>, SettingsError> {
+fn clip(value: Option<f64>, algorithm: Option<ClipAlgorithm>) -> Result<Option<Clip>, Refusal> {
     match value {
         None | Some(0.0) => Ok(None),
         Some(limit) if limit > 0.0 => Ok(Some(match algorithm {
@@ -291,18 +284,16 @@ fn clip(
             Some(ClipAlgorithm::Value) => Clip::Value(limit),
         })),
         Some(other) => {
-            let reason =
+            let problem =
                 format!("{other} is no limit; use a number above 0, or null to clip nothing");
-            Err(refuse("gradient_clip_val", &reason))
+            Err(refuse("gradient_clip_val", &problem))
         }
     }
 }
 
-pub(super) fn refuse(key: &'static str, reason: &str) -> SettingsError {
-    SettingsError {
-        key,
-        reason: reason.to_owned(),
-    }
+/// That a setting makes no run.
+pub(super) fn refuse(key: &str, problem: &str) -> Refusal {
+    Refusal::of(key, problem).within("trainer")
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData as Values};
 use engraft_component::Choice;
 use engraft_hub::{TensorData, TensorToWrite, Weights, write_safetensors};
 
-use super::{FOLDER, refuse};
-use crate::error::Result;
+use super::FOLDER;
+use crate::error::{Error, Result};
 use crate::optimizer::{Optimizer, OptimizerState, ParameterState};
 
 /// The file in a checkpoint's folder.
@@ -51,7 +51,7 @@ pub(crate) fn read_optimizer(
     const REMEDY: &str = "model.reset_optimizer_states: true starts the optimizer anew";
     let file = checkpoint.join(FOLDER).join(FILE);
     if !file.exists() {
-        return Err(refuse(
+        return Err(Error::checkpoint(
             checkpoint,
             "holds weights only (save_weights_only): training cannot be resumed from it",
         ));
@@ -62,7 +62,7 @@ pub(crate) fn read_optimizer(
         // No step was taken yet.
         return match weights.len() {
             0 => Ok(state),
-            _ => Err(refuse(
+            _ => Err(Error::checkpoint(
                 checkpoint,
                 format!("the optimizer's steps are missing; {REMEDY}"),
             )),
@@ -73,7 +73,7 @@ pub(crate) fn read_optimizer(
         let step = weights.notes().get(&format!("{STEP}{path}"));
         let step = step.and_then(|step| step.parse().ok()).ok_or_else(|| {
             let problem = format!("the optimizer's state of {path} is missing; {REMEDY}");
-            refuse(checkpoint, problem)
+            Error::checkpoint(checkpoint, problem)
         })?;
         let mut parameter = ParameterState {
             step,
@@ -85,7 +85,7 @@ pub(crate) fn read_optimizer(
                     "the optimizer's state of {path} lacks \"{part}\", which {} keeps as it is set now; {REMEDY}",
                     optimizer.name()
                 );
-                refuse(checkpoint, problem)
+                Error::checkpoint(checkpoint, problem)
             })?;
             let values = tensor.to_f32()?;
             if values.len() != count {
@@ -93,7 +93,7 @@ pub(crate) fn read_optimizer(
                     "the optimizer's state of {path} has {} elements, not {count}; {REMEDY}",
                     values.len()
                 );
-                return Err(refuse(checkpoint, problem));
+                return Err(Error::checkpoint(checkpoint, problem));
             }
             let tensor = Tensor::from_data(Values::new(values, [count]), device);
             parameter.parts.insert(part, tensor);
@@ -102,7 +102,7 @@ pub(crate) fn read_optimizer(
     }
     let noted = weights.notes().keys();
     if noted.filter(|note| note.starts_with(STEP)).count() != trained.len() {
-        return Err(refuse(
+        return Err(Error::checkpoint(
             checkpoint,
             format!(
                 "the optimizer has states of parameters that are not trained here: it is the checkpoint of another model; {REMEDY}"
@@ -111,7 +111,7 @@ pub(crate) fn read_optimizer(
     }
     let read: usize = state.parameters.values().map(|it| it.parts.len()).sum();
     if weights.len() != read {
-        return Err(refuse(
+        return Err(Error::checkpoint(
             checkpoint,
             format!(
                 "the optimizer's states hold more than {} keeps as it is set now; {REMEDY}",

@@ -1,14 +1,15 @@
-//! The options of `engraft generate`, and how their values are read.
+//! The options of `engraft generate`: those of generation itself, by their one definition, and those of the program alone.
 
-use std::str::FromStr;
+use std::sync::LazyLock;
 
-use engraft_generate::SamplerFlags;
+use engraft::{Error, Generate};
+use engraft_component::{Argument, Component, Kind, Mapping, Node, Refusal, Span, decode};
 
 use crate::failure::Failure;
 use crate::given::{Given, Known};
 
-/// The options of the command.
-pub(crate) const OPTIONS: &[Known] = &[
+/// Where prompts come from.
+const PROMPTS: [Known; 4] = [
     Known {
         name: "--prompt",
         value: Some("TEXT"),
@@ -29,76 +30,10 @@ pub(crate) const OPTIONS: &[Known] = &[
         value: Some("IDS"),
         about: "A prompt as token ids, such as 1,2,3; may be given several times",
     },
-    Known {
-        name: "--max-length",
-        value: Some("N"),
-        about: "Tokens of a text in all, its prompt included; by default what the preset says, else 1024",
-    },
-    Known {
-        name: "--max-new-tokens",
-        value: Some("N"),
-        about: "Tokens to write at most, in the place of --max-length",
-    },
-    Known {
-        name: "--min-new-tokens",
-        value: Some("N"),
-        about: "Tokens before which no stop token is chosen",
-    },
-    Known {
-        name: "--sampler",
-        value: Some("NAME"),
-        about: "How tokens are chosen: greedy, random, top_k, top_p, min_p or chain; by default what the options below imply, else what the preset says, else KerasHub's default",
-    },
-    Known {
-        name: "--temperature",
-        value: Some("T"),
-        about: "What logits are divided by, above 0",
-    },
-    Known {
-        name: "--top-k",
-        value: Some("K"),
-        about: "Keep the K most probable tokens",
-    },
-    Known {
-        name: "--top-p",
-        value: Some("P"),
-        about: "Keep the most probable tokens that make up a share P",
-    },
-    Known {
-        name: "--min-p",
-        value: Some("P"),
-        about: "Keep tokens with at least P times the largest probability",
-    },
-    Known {
-        name: "--seed",
-        value: Some("N"),
-        about: "Decides all draws; without it they are other each time",
-    },
-    Known {
-        name: "--stop-token-ids",
-        value: Some("IDS"),
-        about: "Tokens that end a text: none, auto for the model's own, or ids such as 1,2; auto by default",
-    },
-    Known {
-        name: "--stop",
-        value: Some("TEXT"),
-        about: "A string that ends a text, and is no part of it; \\n stands for a line's end; may be given several times",
-    },
-    Known {
-        name: "--strip-prompt",
-        value: None,
-        about: "Leave the prompt out of the text",
-    },
-    Known {
-        name: "--num-return-sequences",
-        value: Some("N"),
-        about: "Texts for each prompt",
-    },
-    Known {
-        name: "--repetition-penalty",
-        value: Some("X"),
-        about: "Above 1, makes tokens that a text has already less probable",
-    },
+];
+
+/// Where texts go, and what the model is.
+const PROGRAM: [Known; 7] = [
     Known {
         name: "--stream",
         value: None,
@@ -108,21 +43,6 @@ pub(crate) const OPTIONS: &[Known] = &[
         name: "--no-stream",
         value: None,
         about: "Show texts when they have ended",
-    },
-    Known {
-        name: "--logprobs",
-        value: None,
-        about: "Give the log-probability of each new token, with --output or --output-ids",
-    },
-    Known {
-        name: "--context-length",
-        value: Some("N"),
-        about: "Tokens that the model may read; by default what its config.json says",
-    },
-    Known {
-        name: "--batch-size",
-        value: Some("N"),
-        about: "Texts that are written at a time; 32 by default",
     },
     Known {
         name: "--dtype",
@@ -151,39 +71,123 @@ pub(crate) const OPTIONS: &[Known] = &[
     },
 ];
 
-/// A whole number.
-pub(super) fn number(given: &Given, name: &str) -> Result<Option<usize>, Failure> {
-    read(given, name, "a whole number, 0 or more")
+/// The options of the command: first the prompts, then what is to be written, last the program's own.
+pub(crate) fn options() -> &'static [Known] {
+    static WRITING: LazyLock<Vec<Flag>> =
+        LazyLock::new(|| Generate::arguments().iter().map(Flag::of).collect());
+    static ALL: LazyLock<Vec<Known>> = LazyLock::new(|| {
+        let writing = WRITING.iter().map(|flag| Known {
+            name: &flag.name,
+            value: flag.value,
+            about: &flag.about,
+        });
+        PROMPTS.into_iter().chain(writing).chain(PROGRAM).collect()
+    });
+    &ALL
 }
 
-/// A number.
-pub(super) fn real(given: &Given, name: &str) -> Result<Option<f64>, Failure> {
-    read(given, name, "a number")
+/// An argument of generation as an option.
+struct Flag {
+    name: String,
+    value: Option<&'static str>,
+    about: String,
 }
 
-/// The value of an option, if it is given.
-fn read<T: FromStr>(given: &Given, name: &str, expected: &str) -> Result<Option<T>, Failure> {
-    let Some(text) = given.value(name) else {
-        return Ok(None);
-    };
-    match text.parse() {
-        Ok(value) => Ok(Some(value)),
-        Err(_) => Err(Failure::refused(format!(
-            "{name}: expected {expected}, found \"{text}\""
-        ))),
+impl Flag {
+    fn of(argument: &Argument) -> Self {
+        let kind = inner(&argument.kind);
+        let more = match (kind, argument.default.as_deref()) {
+            (Kind::Choice(choice), _) => {
+                let names: Vec<&str> = choice.variants().iter().map(|info| info.name).collect();
+                format!("; one of {}", names.join(", "))
+            }
+            (Kind::List(_), _) => "; may be given several times".to_owned(),
+            (Kind::Boolean, _) | (_, None | Some("null")) => String::new(),
+            (_, Some(default)) => format!("; {default} by default"),
+        };
+        Self {
+            name: flag(argument.name),
+            value: value_name(kind),
+            about: format!("{}{more}", argument.doc.trim_end_matches('.')),
+        }
     }
 }
 
-/// What the options say of the sampler.
-pub(super) fn sampler_flags(given: &Given) -> Result<SamplerFlags, Failure> {
-    Ok(SamplerFlags {
-        sampler: given.value("--sampler").map(str::to_owned),
-        temperature: real(given, "--temperature")?,
-        top_k: number(given, "--top-k")?,
-        top_p: real(given, "--top-p")?,
-        min_p: real(given, "--min-p")?,
-        seed: read(given, "--seed", "a whole number, 0 or more")?,
-    })
+/// The type of a value that is there.
+fn inner(kind: &Kind) -> &Kind {
+    match kind {
+        Kind::Optional(kind) => inner(kind),
+        kind => kind,
+    }
+}
+
+/// What is typed for an argument: `--max-length` for `max_length`.
+fn flag(argument: &str) -> String {
+    format!("--{}", argument.replace('_', "-"))
+}
+
+/// What the value of an option is called; none for one without a value.
+fn value_name(kind: &Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Boolean => None,
+        Kind::Integer { .. } => Some("N"),
+        Kind::Number => Some("X"),
+        Kind::Text => Some("TEXT"),
+        Kind::Choice(_) => Some("NAME"),
+        Kind::OneOf(kinds) => kinds.last().and_then(value_name),
+        Kind::List(kind) => match **kind {
+            Kind::Integer { .. } => Some("IDS"),
+            _ => value_name(kind),
+        },
+        _ => Some("VALUE"),
+    }
+}
+
+/// What is to be written, read as a file that says the same would be.
+pub(super) fn writing(given: &Given) -> Result<Generate, Failure> {
+    let mut arguments = Mapping::default();
+    for argument in Generate::arguments() {
+        let values: Vec<&str> = given.values(&flag(argument.name)).collect();
+        let Some(last) = values.last() else { continue };
+        let node = match argument.kind {
+            Kind::Boolean => Node::plain("true"),
+            Kind::List(_) => {
+                let texts = values.into_iter().map(|text| Node::text(unescaped(text)));
+                Node::list(texts.collect())
+            }
+            _ => Node::text(*last),
+        };
+        arguments.set(argument.name, node);
+    }
+    let (generate, _) = decode(&Node::map(arguments)).map_err(refused)?;
+    Ok(generate)
+}
+
+/// That what was given cannot be.
+pub(super) fn refused(error: impl Into<Error>) -> Failure {
+    Failure::refused(sentence(&error.into()))
+}
+
+/// What is wrong, where arguments of generation are called as they are typed.
+pub(super) fn sentence(error: &Error) -> String {
+    match (error, error.refusal()) {
+        (Error::Generate(engraft_generate::Error::Conflict(conflict)), _) => conflict.say(flag),
+        (_, Some(refusal)) if is_option(refusal) => {
+            let key = flag(&refusal.key);
+            let refusal = Refusal {
+                key,
+                ..refusal.clone()
+            };
+            refusal.to_string()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Whether it is about an argument of generation; one that has a place is a sampler's own.
+fn is_option(refusal: &Refusal) -> bool {
+    let arguments = Generate::arguments();
+    refusal.place == Span::none() && arguments.iter().any(|it| it.name == refusal.key)
 }
 
 /// Token ids, with commas or blanks between.
@@ -198,16 +202,17 @@ pub(super) fn ids(text: &str) -> Result<Vec<u32>, Failure> {
         })
     });
     let ids: Vec<u32> = ids.collect::<Result<_, _>>()?;
-    match ids.is_empty() {
-        true => Err(Failure::refused(
+    if ids.is_empty() {
+        Err(Failure::refused(
             "--input-ids: expected token ids such as 1,2,3, found none",
-        )),
-        false => Ok(ids),
+        ))
+    } else {
+        Ok(ids)
     }
 }
 
-/// A stop string with its escapes resolved: shells pass `\n` as two characters.
-pub(super) fn unescaped(text: &str) -> String {
+/// A text with its escapes resolved: shells pass `\n` as two characters.
+fn unescaped(text: &str) -> String {
     let mut unescaped = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(character) = rest.next() {
@@ -229,13 +234,109 @@ pub(super) fn unescaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use engraft_component::{FromNode, read_yaml};
+
     use super::*;
+    use crate::arguments::Command;
 
     #[test]
     fn escapes_of_stop_strings_are_those_of_shells() {
         assert_eq!(unescaped(r"\n\n"), "\n\n");
         assert_eq!(unescaped(r"a\tb\\n\x"), "a\tb\\n\\x");
         assert_eq!(unescaped("\\"), "\\");
+    }
+
+    #[test]
+    fn a_command_line_and_a_file_that_say_the_same_are_the_same() {
+        let read = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            writing(&Given::read(Command::Generate, &words, options())?)
+        };
+        let yaml = r#"
+max_length: 64
+min_new_tokens: 3
+sampler: chain
+temperature: 1e-1
+top_k: 5
+top_p: 0.9
+min_p: 0
+seed: 18446744073709551615
+stop_token_ids: [1, 2]
+stop: ["\n\n", "null", ""]
+strip_prompt: true
+num_return_sequences: 2
+repetition_penalty: 1.5
+context_length: 128
+logprobs: true
+batch_size: 8
+"#;
+        let words = [
+            "--max-length=64",
+            "--min_new_tokens",
+            "3",
+            "--sampler=chain",
+            "--temperature=1e-1",
+            "--top-k=5",
+            "--top_p=0.9",
+            "--min-p=0",
+            "--seed=18446744073709551615",
+            "--stop-token-ids=1,2",
+            r"--stop=\n\n",
+            "--stop=null",
+            "--stop=",
+            "--strip-prompt",
+            "--num-return-sequences=2",
+            "--repetition-penalty=1.5",
+            "--context-length=128",
+            "--logprobs",
+            "--batch_size=8",
+        ];
+        let written = read_yaml(yaml.as_bytes(), "generate.yaml").unwrap();
+        let (written, _) = decode::<Generate>(&written).unwrap();
+        let typed = read(&words).unwrap();
+        assert_eq!(typed, written);
+        let differs = |argument: &Argument| {
+            let default = Generate::default().to_node();
+            let default = default.as_map().unwrap().get(argument.name).cloned();
+            written.to_node().as_map().unwrap().get(argument.name) != default.as_ref()
+        };
+        let left = Generate::arguments().into_iter().filter(|it| !differs(it));
+        let left: Vec<&str> = left.map(|argument| argument.name).collect();
+        assert_eq!(left, ["max_new_tokens"], "what excludes max_length");
+        assert_eq!(read(&[]), Ok(Generate::default()));
+    }
+
+    #[test]
+    fn errors_call_arguments_as_they_are_typed() {
+        let given = |words: &str| {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            let generate = writing(&Given::read(Command::Generate, &words, options())?)?;
+            generate.check().map_err(refused)
+        };
+        for (words, expected) in [
+            (
+                "--max-length x",
+                "--max-length: expected a whole number, zero or more, found \"x\"",
+            ),
+            (
+                "--stop-token-ids 1,x",
+                "--stop-token-ids: expected none, auto, or token ids such as 1,2, found \"1,x\"",
+            ),
+            (
+                "--batch-size 0",
+                "--batch-size: expected at least 1, found 0",
+            ),
+            (
+                "--max-length 9 --max_new_tokens 3",
+                "--max-length 9 and --max-new-tokens 3 both limit the text; give one of them",
+            ),
+            (
+                "--top-p 2",
+                "sampler top_p: p: expected a number above 0 and at most 1, found 2",
+            ),
+        ] {
+            assert_eq!(given(words), Err(Failure::refused(expected)), "{words}");
+        }
     }
 
     #[test]

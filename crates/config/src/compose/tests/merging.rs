@@ -210,7 +210,7 @@ fn replacing_a_list_of_classes_is_noted() {
     assert_eq!(
         notes
             .iter()
-            .map(|note| files.local(note))
+            .map(|note| files.local(&note.to_string()))
             .collect::<Vec<_>>(),
         [
             "b.yaml:3: trainer.callbacks: replaces the 2 given at a.yaml:3; write trainer.callbacks+ to add to them"

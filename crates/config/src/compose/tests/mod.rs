@@ -96,7 +96,10 @@ fn experiment(texts: &[&str], options: &str) -> (Experiment, Vec<String>) {
     notes.extend(cx.into_notes());
     (
         experiment,
-        notes.iter().map(|note| files.local(note)).collect(),
+        notes
+            .iter()
+            .map(|note| files.local(&note.to_string()))
+            .collect(),
     )
 }
 

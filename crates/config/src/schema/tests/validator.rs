@@ -158,9 +158,10 @@ impl Place<'_> {
             }
             _ => true,
         };
-        match ok {
-            true => Ok(()),
-            false => self.fail(&format!("{value} is against {keyword} {wanted}")),
+        if ok {
+            Ok(())
+        } else {
+            self.fail(&format!("{value} is against {keyword} {wanted}"))
         }
     }
 }

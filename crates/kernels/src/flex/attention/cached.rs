@@ -19,7 +19,7 @@ const KEYS: usize = 4;
 /// Numbers of keys and values below which one thread is done before others have woken.
 const WORTH_THREADS: usize = 64 * 1024;
 
-pub(in crate::flex) fn forward(
+pub(crate) fn forward(
     query: FlexTensor,
     keys: FlexTensor,
     cache: FlexTensor,

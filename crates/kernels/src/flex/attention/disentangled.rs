@@ -232,7 +232,7 @@ impl Task<'_> {
     }
 }
 
-pub(in crate::flex) fn forward(
+pub(crate) fn forward(
     [query, key, value]: [FlexTensor; 3],
     [position_key, position_query]: [FlexTensor; 2],
     call: &Disentangled,
@@ -282,7 +282,7 @@ fn no_table() -> FlexTensor {
 }
 
 /// Gradients of query, key, value, position keys and position queries.
-pub(in crate::flex) fn backward(
+pub(crate) fn backward(
     [query, key, value]: [FlexTensor; 3],
     [position_key, position_query]: [FlexTensor; 2],
     [output, log_sum, gradient]: [FlexTensor; 3],

@@ -1,8 +1,8 @@
 //! Attention on the CPU: one task for each sequence and head, products inside, nothing of the scores' size kept.
 
 mod block;
-pub(super) mod cached;
-pub(super) mod disentangled;
+pub(crate) mod cached;
+pub(crate) mod disentangled;
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use super::math;
 use super::product::{Before, Target};
 use crate::{Attention, ScoreBias};
 
-pub(super) fn forward(
+pub(crate) fn forward(
     query: FlexTensor,
     key: FlexTensor,
     value: FlexTensor,
@@ -56,7 +56,7 @@ struct Scratch {
 }
 
 #[allow(clippy::too_many_arguments)]
-pub(super) fn backward(
+pub(crate) fn backward(
     query: FlexTensor,
     key: FlexTensor,
     value: FlexTensor,

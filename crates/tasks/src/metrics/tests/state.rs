@@ -1,96 +1,125 @@
-//! State that is saved and read, and the scores of any task through one type.
+//! State that is saved and read, and the scores of every task through one trait.
+
+use std::fmt::Debug;
+
+use serde::Serialize;
 
 use super::*;
 
-/// One row of any task.
-enum Row {
-    Class(Vec<f32>, usize),
-    Flags(Vec<f32>, Vec<bool>),
-    Numbers(Vec<f32>, Vec<f32>),
-    Token(bool),
+/// Scores whose state a run can keep.
+trait Kept: Metrics + Clone + Debug + Serialize + DeserializeOwned {}
+
+impl<M: Metrics + Clone + Debug + Serialize + DeserializeOwned> Kept for M {}
+
+/// Takes one row into scores.
+type Take<M> = Box<dyn Fn(&mut M)>;
+
+/// What is to hold for the scores of each task.
+trait Check {
+    /// Checks it for scores of no rows; each of `rows` takes one in.
+    fn check<M: Kept>(&self, fresh: M, rows: &[Take<M>]);
 }
 
-fn update(metrics: &mut Metrics, row: &Row) {
-    match (metrics, row) {
-        (Metrics::Classification(scores), Row::Class(logits, label)) => {
-            scores.update(logits, *label).unwrap();
-        }
-        (Metrics::MultiLabel(scores), Row::Flags(logits, flags)) => {
-            scores.update(logits, flags).unwrap();
-        }
-        (Metrics::Regression(scores), Row::Numbers(predictions, targets)) => {
-            scores.update(predictions, targets).unwrap();
-        }
-        (Metrics::MaskedTokens(scores), Row::Token(hit)) => scores.update(*hit),
-        _ => panic!("a row of another task"),
-    }
+/// What takes one row in.
+fn taking<M, Row, const N: usize>(
+    rows: [Row; N],
+    take: impl Fn(&mut M, usize, &Row) + Copy + 'static,
+) -> Vec<Take<M>>
+where
+    Row: 'static,
+{
+    let taken = |(at, row)| -> Take<M> { Box::new(move |scores| take(scores, at, &row)) };
+    rows.into_iter().enumerate().map(taken).collect()
 }
 
 /// Each task with rows that hold what JSON cannot, or only just.
-fn tasks() -> Vec<(Metrics, Vec<Row>)> {
+fn check_each_task(check: &impl Check) {
     let odd = [0.1, f32::NAN, f32::INFINITY, -0.0, f32::MIN_POSITIVE / 3.0];
-    let class = |(row, &value): (usize, &f32)| Row::Class(vec![value, 0.3, -value], row % 3);
-    let flags = |(row, &value): (usize, &f32)| Row::Flags(vec![value, 0.3], vec![row < 2, true]);
-    let numbers = |&value: &f32| Row::Numbers(vec![value, 1.0 / 3.0], vec![0.7, value]);
-    vec![
-        (
-            Metrics::classification(3),
-            odd.iter().enumerate().map(class).collect(),
-        ),
-        (
-            Metrics::multi_label(2),
-            odd.iter().enumerate().map(flags).collect(),
-        ),
-        (Metrics::regression(2), odd.iter().map(numbers).collect()),
-        (
-            Metrics::masked_tokens(),
-            [true, false, true].map(Row::Token).into(),
-        ),
-    ]
+    check.check(
+        Classification::new(3),
+        &taking(odd, |scores: &mut Classification, row, &value| {
+            scores.update(&[value, 0.3, -value], row % 3).unwrap();
+        }),
+    );
+    check.check(
+        MultiLabel::new(2),
+        &taking(odd, |scores: &mut MultiLabel, row, &value| {
+            scores.update(&[value, 0.3], &[row < 2, true]).unwrap();
+        }),
+    );
+    check.check(
+        Regression::new(2),
+        &taking(odd, |scores: &mut Regression, _, &value| {
+            scores.update(&[value, 1.0 / 3.0], &[0.7, value]).unwrap();
+        }),
+    );
+    check.check(
+        MaskedTokens::default(),
+        &taking([true, false, true], |scores: &mut MaskedTokens, _, &hit| {
+            scores.update(hit);
+        }),
+    );
+    check.check(
+        NextTokens::default(),
+        &taking(odd, |scores: &mut NextTokens, row, &loss| {
+            scores.update(loss, row % 2 == 0);
+        }),
+    );
 }
 
-fn bits(scores: Vec<(String, f64)>) -> Vec<(String, u64)> {
-    let bits = |(name, value): (String, f64)| (name, value.to_bits());
+fn bits<N: ToString>(scores: Vec<(N, f64)>) -> Vec<(String, u64)> {
+    let bits = |(name, value): (N, f64)| (name.to_string(), value.to_bits());
     scores.into_iter().map(bits).collect()
 }
 
 #[test]
 fn a_state_that_was_saved_and_read_goes_on_to_the_same_scores() {
-    for (fresh, rows) in tasks() {
-        let (mut whole, mut resumed) = (fresh.clone(), fresh);
-        for row in &rows {
-            update(&mut whole, row);
-            let saved = serde_json::to_string(&resumed).unwrap();
-            resumed = serde_json::from_str(&saved).unwrap();
-            update(&mut resumed, row);
+    struct Resumed;
+    impl Check for Resumed {
+        fn check<M: Kept>(&self, fresh: M, rows: &[Take<M>]) {
+            let (mut whole, mut resumed) = (fresh.clone(), fresh);
+            for row in rows {
+                row(&mut whole);
+                let saved = serde_json::to_string(&resumed).unwrap();
+                resumed = serde_json::from_str(&saved).unwrap();
+                row(&mut resumed);
+            }
+            assert_eq!(whole.rows(), rows.len());
+            assert_eq!(resumed.rows(), rows.len());
+            assert_eq!(bits(resumed.finish()), bits(whole.finish()));
+            assert_eq!(bits(resumed.details()), bits(whole.details()));
+            let text = |metrics| serde_json::to_string(metrics).unwrap();
+            assert_eq!(text(&resumed), text(&whole));
         }
-        assert_eq!(whole.rows(), rows.len());
-        assert_eq!(resumed.rows(), rows.len());
-        assert_eq!(bits(resumed.finish()), bits(whole.finish()));
-        assert_eq!(bits(resumed.details()), bits(whole.details()));
-        let text = |metrics| serde_json::to_string(metrics).unwrap();
-        assert_eq!(text(&resumed), text(&whole));
     }
+    check_each_task(&Resumed);
 }
 
 #[test]
 fn scores_of_no_rows_are_nan() {
-    for (fresh, _) in tasks() {
-        assert_eq!(fresh.rows(), 0);
-        assert!(!fresh.finish().is_empty());
-        for (name, value) in fresh.finish().into_iter().chain(fresh.details()) {
-            assert!(value.is_nan(), "{fresh:?}: {name} is {value}");
+    struct Fresh;
+    impl Check for Fresh {
+        fn check<M: Kept>(&self, fresh: M, _: &[Take<M>]) {
+            assert_eq!(fresh.rows(), 0);
+            assert!(!fresh.finish().is_empty());
+            let scores = fresh.finish().into_iter();
+            let scores = scores.map(|(name, value)| (name.to_owned(), value));
+            for (name, value) in scores.chain(fresh.details()) {
+                assert!(value.is_nan(), "{fresh:?}: {name} is {value}");
+            }
         }
     }
+    check_each_task(&Fresh);
 }
 
 #[test]
 fn nothing_to_score_is_no_panic() {
-    for metrics in [
-        Metrics::classification(0),
-        Metrics::multi_label(0),
-        Metrics::regression(0),
-    ] {
+    let all: [&dyn Metrics; 3] = [
+        &Classification::new(0),
+        &MultiLabel::new(0),
+        &Regression::new(0),
+    ];
+    for metrics in all {
         assert!(metrics.finish().iter().all(|(_, value)| value.is_nan()));
         assert_eq!(metrics.details(), []);
     }
@@ -106,7 +135,7 @@ fn the_accuracy_of_masked_tokens_is_the_share_of_hits() {
         scores.update(hit);
     }
     assert_eq!(scores.finish(), [("accuracy", 0.6)]);
-    assert_eq!(Metrics::MaskedTokens(scores).details(), []);
+    assert_eq!(scores.details(), []);
 }
 
 #[test]
@@ -159,14 +188,16 @@ fn damaged_flags_are_an_error() {
 
 #[test]
 fn a_state_whose_parts_disagree_is_scored_without_a_panic() {
-    let states = [
-        r#"{"Classification":{"counts":[],"labels":[7,8],"scores":"3f800000"}}"#,
-        r#"{"MultiLabel":{"counts":[[],[]],"flags":"1","scores":""}}"#,
-        r#"{"Regression":{"outputs":3,"predictions":"","targets":"3f8000003f800000"}}"#,
-        r#"{"Regression":{"outputs":0,"predictions":"3f800000","targets":"3f800000"}}"#,
-    ];
-    for state in states {
-        let metrics: Metrics = serde_json::from_str(state).unwrap();
+    fn scored<M: Kept>(state: &str) {
+        let metrics: M = serde_json::from_str(state).unwrap();
         let _ = (metrics.rows(), metrics.finish(), metrics.details());
+    }
+    scored::<Classification>(r#"{"counts":[],"labels":[7,8],"scores":"3f800000"}"#);
+    scored::<MultiLabel>(r#"{"counts":[[],[]],"flags":"1","scores":""}"#);
+    for state in [
+        r#"{"outputs":3,"predictions":"","targets":"3f8000003f800000"}"#,
+        r#"{"outputs":0,"predictions":"3f800000","targets":"3f800000"}"#,
+    ] {
+        scored::<Regression>(state);
     }
 }

@@ -1,5 +1,7 @@
 //! The log against what a reader finds in it.
 
+use std::fs;
+
 use super::*;
 
 fn metrics(pairs: &[(&str, f64)]) -> Vec<(String, f64)> {

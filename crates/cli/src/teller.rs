@@ -1,0 +1,119 @@
+//! What a run tells, said on a terminal.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use engraft_report::number;
+use engraft_run::{Display, ProgressLine};
+use engraft_train::{Event, Fold, Observer, Plan, Saved};
+
+use crate::failure::{Failure, one_line, print};
+use crate::interrupt;
+use crate::text::scores;
+
+/// Says on standard error what happens in a run, and watches for signals from the moment on at which there is something to stop.
+pub(crate) struct Teller {
+    progress: ProgressLine,
+    /// Set by the first signal.
+    pub(crate) stop: Arc<AtomicBool>,
+    /// What the first signal is to say.
+    on_signal: &'static str,
+    watches: bool,
+    /// Whether scores are the command's result, and go to standard output.
+    prints_scores: bool,
+    printed: Result<(), Failure>,
+}
+
+impl Teller {
+    /// Of a run whose first signal is answered by `on_signal`.
+    pub(crate) fn new(on_signal: &'static str) -> Self {
+        Self {
+            progress: ProgressLine::new(Display::Silent),
+            stop: Arc::default(),
+            on_signal,
+            watches: false,
+            prints_scores: false,
+            printed: Ok(()),
+        }
+    }
+
+    /// Of a run whose scores are its result.
+    pub(crate) fn printing_scores(self) -> Self {
+        Self {
+            prints_scores: true,
+            ..self
+        }
+    }
+
+    /// Shows progress as the trainer wants it.
+    pub(crate) fn show_progress(&mut self, plan: &Plan) {
+        let display = Display::detect(plan.progress, plan.log_every_n_steps);
+        self.progress = ProgressLine::new(display);
+    }
+
+    /// Whether what was printed arrived.
+    pub(crate) fn printed(self) -> Result<(), Failure> {
+        self.printed
+    }
+
+    /// Watches for signals. Until then there is nothing to save, and a signal ends the program as it would any other.
+    fn watch(&mut self) {
+        if !self.watches {
+            interrupt::watch_with(Arc::clone(&self.stop), self.on_signal);
+            self.watches = true;
+        }
+    }
+}
+
+impl Observer for Teller {
+    fn event(&mut self, event: Event<'_>) {
+        let say = |line: &str| self.progress.say(line);
+        match event {
+            Event::Note(note) => say(&format!("note: {}", one_line(&note.to_string()))),
+            Event::Loaded { name, report, lora } => {
+                let report = report.to_string();
+                let parts: Vec<&str> = report.lines().map(str::trim).collect();
+                say(&format!("model: {name}: {}", parts.join("; ")));
+                if let Some(lora) = lora {
+                    say(&format!("LoRA:  {lora}"));
+                }
+            }
+            Event::Started => self.watch(),
+            Event::Progress(_) => self.progress.event(event),
+            Event::Scored { scores: found, .. } if self.prints_scores => {
+                self.printed = print(&scores(found));
+            }
+            Event::Saved { what, path } => {
+                let path = path.display();
+                match what {
+                    Saved::Predictions(rows) => say(&format!("predictions  {path} ({rows} rows)")),
+                    Saved::Report => say(&format!("report  {path}")),
+                    Saved::Preset => say(&format!("preset  {path}")),
+                    Saved::Checkpoint => {}
+                }
+            }
+            Event::Stopped { steps, reason } => {
+                say(&format!("stopped after {steps} steps: {reason}"));
+            }
+            Event::Fold { fold, state } => match state {
+                Fold::Before(scores) => {
+                    say(&format!("fold {fold}: {} (done before)", inline(scores)));
+                }
+                Fold::Begins([train, validate, test]) => say(&format!(
+                    "fold {fold}: {train} rows to train, {validate} to validate, {test} to test"
+                )),
+            },
+            Event::Scored { .. } => {}
+        }
+    }
+}
+
+/// The first scores in one line; the table has all.
+fn inline(scores: &[(String, f64)]) -> String {
+    const SHOWN: usize = 6;
+    let scores = scores.iter().take(SHOWN);
+    let scores: Vec<String> = scores
+        .map(|(name, score)| format!("{name} {}", number(*score)))
+        .collect();
+    scores.join(", ")
+}

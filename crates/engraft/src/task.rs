@@ -1,0 +1,425 @@
+//! Any task in a few lines of Rust: a pretrained backbone, trained, scored, asked and saved.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+
+use engraft_component::Choice;
+use engraft_config::RustDefaults;
+use engraft_data::{
+    Batching, DataModule, Examples, SequenceClassificationDataModule, Splits, Stage,
+};
+use engraft_files::atomic;
+use engraft_hub::Preset;
+use engraft_models::Compute;
+use engraft_run::{Display, ProgressLine};
+use engraft_tasks::{
+    Backbone, BackboneSlot, Embed, Learned, MLM, Model, PresetForm, RowOutput,
+    SequenceClassification, SequenceRegression, Task as AnyTask, TaskArguments,
+    TokenClassification, may_replace,
+};
+use engraft_train::settings::{Amount, Trainer};
+use engraft_train::{Evaluation, Training};
+
+use crate::error::{Error, Result};
+
+/// Assigns a class to each text: KerasHub's `TextClassifier`.
+pub type TextClassifier = Task<SequenceClassification>;
+/// Assigns a class to each letter of a sequence or each word of a text.
+pub type TokenClassifier = Task<TokenClassification>;
+/// Assigns one or several numbers to each text.
+pub type Regressor = Task<SequenceRegression>;
+/// Predicts masked tokens: KerasHub's `MaskedLM`.
+pub type MaskedLm = Task<MLM>;
+/// Turns texts into vectors.
+pub type Embedder = Task<Embed>;
+
+/// A task on a pretrained backbone. `A` are the task's arguments, which say what is predicted.
+///
+/// ```no_run
+/// use engraft::prelude::*;
+///
+/// let mut regressor = Regressor::from_preset("./esm")?.max_length(512).lora(8).build()?;
+/// regressor.fit(&read_examples("train.tsv", "sequence", "fitness")?, Fit::default())?;
+/// let fitness: Vec<Vec<f32>> = regressor.predict(["MKTAYIAK"])?;
+/// # Ok::<(), engraft::Error>(())
+/// ```
+pub struct Task<A> {
+    model: Model,
+    arguments: PhantomData<A>,
+}
+
+/// A [`Task`] in the making.
+#[derive(Clone, Debug)]
+pub struct TaskBuilder<A> {
+    preset: Preset,
+    arguments: A,
+    /// The classes, if they are said.
+    learned: Option<Learned>,
+    seed: u64,
+}
+
+/// How to train. The defaults are KerasHub's: Adam at 5e-5, batches of 32.
+#[derive(Clone, Debug)]
+pub struct Fit<'a> {
+    /// Passes over the training rows.
+    pub epochs: u64,
+    /// Rows of a batch.
+    pub batch_size: usize,
+    /// Scored after each epoch.
+    pub validation: Option<&'a Examples>,
+    /// What turns gradients into new weights.
+    pub training: Training,
+    /// Whether rows are visited in a new random order in each epoch.
+    pub shuffle: bool,
+    /// Decides the order of rows and all dropout.
+    pub seed: u64,
+    /// If given, the gradient's norm is clipped to this.
+    pub clip_norm: Option<f64>,
+    /// Whether progress shows on standard error.
+    pub verbose: bool,
+}
+
+impl Default for Fit<'_> {
+    fn default() -> Self {
+        let face = RustDefaults::default();
+        let epochs = face.trainer.max_epochs.map(u64::try_from);
+        Self {
+            epochs: epochs.and_then(|epochs| epochs.ok()).unwrap_or(1),
+            batch_size: face.batching.batch_size,
+            validation: None,
+            training: face.training,
+            shuffle: face.batching.shuffle,
+            seed: 0,
+            clip_norm: None,
+            verbose: true,
+        }
+    }
+}
+
+impl<A: TaskArguments> TaskBuilder<A>
+where
+    AnyTask: From<A>,
+{
+    /// Changes any argument of the task, by the names that experiments have for them.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut A)) -> Self {
+        change(&mut self.arguments);
+        self
+    }
+
+    /// Changes any argument of the backbone.
+    #[must_use]
+    pub fn backbone(self, change: impl FnOnce(&mut Backbone)) -> Self {
+        self.with(|arguments| change(arguments.backbone_mut().backbone_mut()))
+    }
+
+    /// Texts are cut to this many tokens; without it a text longer than the model has positions for is an error.
+    #[must_use]
+    pub fn max_length(self, tokens: usize) -> Self {
+        self.backbone(|backbone| backbone.max_length = Some(tokens))
+    }
+
+    /// Trains the head only.
+    #[must_use]
+    pub fn frozen(self, frozen: bool) -> Self {
+        self.backbone(|backbone| backbone.frozen = frozen)
+    }
+
+    /// Trains low-rank updates of the backbone's weights beside the head: KerasHub's `enable_lora`.
+    #[must_use]
+    pub fn lora(self, rank: usize) -> Self {
+        self.backbone(|backbone| {
+            backbone.use_peft = true;
+            backbone.lora_r = rank;
+        })
+    }
+
+    /// Decides fresh weights.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Loads the weights.
+    ///
+    /// A preset that this library saved for the same task keeps its head and its classes, unless other classes are asked for.
+    ///
+    /// # Errors
+    /// The preset lacks a head that the task must have, its weights do not fit, ...
+    pub fn build(self) -> Result<Task<A>> {
+        let compute = Compute::cpu();
+        let wanted = self.arguments.backbone().backbone().clone();
+        // What the builder was given goes before what the preset was saved with.
+        let adjust = |task: &mut AnyTask| {
+            let saved = task.backbone_mut().backbone_mut();
+            saved.max_length = wanted.max_length.or(saved.max_length);
+            saved.frozen |= wanted.frozen;
+        };
+        let saved = Model::saved_task(&self.preset)?.filter(|saved| saved.name() == A::NAME);
+        let Some(mut task) = saved else {
+            return self.start(&compute);
+        };
+        if wanted.use_peft && !task.backbone().backbone().use_peft {
+            return Err(Error::Argument(format!(
+                "{} was saved without LoRA: give use_peft to the backbone that it is trained on, or name the folder as a backbone in an experiment",
+                self.preset.name()
+            )));
+        }
+        let model = Model::open_with(self.preset.clone(), &compute, adjust)?;
+        if self.keeps_classes(&model) {
+            return Ok(model.into());
+        }
+        // A new head of the saved kind on the saved encoder.
+        task.set_classes(self.learned.as_ref().and_then(|learned| learned.classes));
+        adjust(&mut task);
+        let backbone = task.backbone_mut().backbone_mut();
+        backbone.preset.clone_from(&wanted.preset);
+        let learned = self.learned.as_ref();
+        let model = Model::build_on(task, self.preset, learned, &compute, self.seed)?;
+        Ok(model.into())
+    }
+
+    /// The task on a preset that was not saved for it.
+    fn start(self, compute: &Compute) -> Result<Task<A>> {
+        let name = self.preset.name().to_owned();
+        let learned = self.learned.as_ref();
+        let task = AnyTask::from(self.arguments);
+        let model = Model::build_on(task, self.preset, learned, compute, self.seed);
+        let model = model.map_err(|error| match error.refusal() {
+            Some(refusal) if refusal.key == "model.n_classes" && learned.is_none() => {
+                Error::Argument(format!(
+                    "{name} has no classification head of its own: call num_classes to start one"
+                ))
+            }
+            _ => error.into(),
+        })?;
+        Ok(model.into())
+    }
+
+    /// Whether the classes of a saved model are those that are asked for, if any are.
+    fn keeps_classes(&self, model: &Model) -> bool {
+        let Some(learned) = &self.learned else {
+            return true;
+        };
+        let own = model.spec.classes();
+        let same_names = learned.labels.is_none()
+            || learned.labels.as_deref() == own.and_then(|classes| classes.names());
+        learned.classes == own.map(|classes| classes.count()) && same_names
+    }
+
+    fn classes(mut self, count: usize, names: Option<Vec<String>>) -> Self {
+        self.learned = Some(Learned {
+            classes: Some(count),
+            labels: names,
+            ..Learned::default()
+        });
+        self.arguments.set_classes(Some(count));
+        self
+    }
+}
+
+/// Tasks whose builder can be given classes.
+pub trait Classifies: TaskArguments {}
+
+impl Classifies for SequenceClassification {}
+impl Classifies for TokenClassification {}
+
+impl<A: Classifies> TaskBuilder<A>
+where
+    AnyTask: From<A>,
+{
+    /// Number of classes. A saved head of another number is replaced by a fresh one; their names are taken from the training labels.
+    #[must_use]
+    pub fn num_classes(self, classes: usize) -> Self {
+        self.classes(classes, None)
+    }
+
+    /// Names of the classes, in order; also sets their number.
+    #[must_use]
+    pub fn class_names<T: Into<String>>(self, names: impl IntoIterator<Item = T>) -> Self {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        self.classes(names.len(), Some(names))
+    }
+}
+
+impl<A> fmt::Debug for Task<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let task = self.model.spec.task();
+        f.debug_struct("Task")
+            .field("task", task)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<A> From<Model> for Task<A> {
+    fn from(model: Model) -> Self {
+        Self {
+            model,
+            arguments: PhantomData,
+        }
+    }
+}
+
+impl<A: TaskArguments> Task<A>
+where
+    AnyTask: From<A>,
+{
+    /// A preset by name: built in, `hf://org/repo`, or a folder, among them one that [`Self::save_to_preset`] wrote.
+    ///
+    /// # Errors
+    /// There is no such preset.
+    pub fn from_preset(preset: &str) -> Result<TaskBuilder<A>> {
+        let backbone = BackboneSlot::Pretrained(Backbone::new(preset));
+        Ok(TaskBuilder {
+            preset: Preset::from_name(preset)?,
+            arguments: A::on(backbone).in_rust(),
+            learned: None,
+            seed: 0,
+        })
+    }
+
+    /// Trains on labelled examples; the latest value of every metric.
+    ///
+    /// # Errors
+    /// The task only predicts, labels are missing or out of range, a text is too long, the loss is no longer finite.
+    pub fn fit(&mut self, train: &Examples, fit: Fit<'_>) -> Result<Vec<(String, f64)>> {
+        let trainer = Trainer {
+            max_epochs: Some(i64::try_from(fit.epochs).unwrap_or(i64::MAX)),
+            gradient_clip_val: fit.clip_norm,
+            enable_report: Some(false),
+            ..RustDefaults::default().trainer
+        };
+        let (mut plan, _) = trainer.plan().map_err(engraft_train::Error::from)?;
+        plan.log = false;
+        let batching = Batching {
+            batch_size: fit.batch_size.max(1),
+            shuffle: fit.shuffle,
+            ..RustDefaults::default().batching
+        };
+        let splits = Splits {
+            train: Some(train.clone()),
+            valid: fit.validation.cloned(),
+            test: None,
+            notes: Vec::new(),
+        };
+        // A copy goes through the loop, so that an error leaves this model as it was.
+        let model = Model {
+            spec: Arc::new(self.model.spec.named_by(train)?),
+            network: self.model.network.clone(),
+        };
+        let display = Display::detect(fit.verbose, plan.log_every_n_steps);
+        let outcome = engraft_train::fit(
+            model,
+            engraft_train::Fit {
+                training: &fit.training,
+                plan: &plan,
+                callbacks: &[],
+                splits,
+                batching: &batching,
+                masking: None,
+                seed: fit.seed,
+                config: "",
+                resume: None,
+                fold: None,
+                stop: Arc::default(),
+                observer: &mut ProgressLine::new(display),
+            },
+        )?;
+        self.model = outcome.model;
+        Ok(outcome.metrics)
+    }
+
+    /// Loss and metrics over labelled examples: `test_loss`, `test_accuracy`, ...
+    ///
+    /// # Errors
+    /// The task only predicts, labels are missing or out of range, a text is too long.
+    pub fn evaluate(&self, examples: &Examples) -> Result<Vec<(String, f64)>> {
+        let evaluation = Evaluation {
+            stage: "test",
+            examples: Arc::new(examples.clone()),
+            batching: &RustDefaults::default().batching,
+            masking: None,
+            limit: Amount::ALL,
+            stop: None,
+            observer: &mut (),
+        };
+        Ok(engraft_train::evaluate(&self.model, evaluation)?)
+    }
+
+    /// What the model predicts of each text, in order.
+    ///
+    /// # Errors
+    /// A text is too long.
+    pub fn predict<T: Into<String>>(
+        &self,
+        texts: impl IntoIterator<Item = T>,
+    ) -> Result<Vec<A::Prediction>> {
+        self.predict_examples(Examples::from_texts(texts))
+    }
+
+    /// What the model predicts of each row, which may be a pair of texts.
+    ///
+    /// # Errors
+    /// A row is too long.
+    pub fn predict_examples(&self, examples: Examples) -> Result<Vec<A::Prediction>> {
+        let prediction = engraft_train::Prediction {
+            examples: Arc::new(examples),
+            batching: &RustDefaults::default().batching,
+            limit: Amount::ALL,
+            observer: &mut (),
+        };
+        let objective = self.model.spec.objective();
+        let mut predictions = Vec::new();
+        engraft_train::predict(&self.model, prediction, |row: RowOutput| {
+            predictions.push(A::prediction(&**objective, row));
+            Ok::<(), engraft_train::Error>(())
+        })?;
+        Ok(predictions)
+    }
+
+    /// Names of the classes, numbers standing in for missing ones; none if the task has no classes.
+    pub fn class_names(&self) -> Vec<String> {
+        let classes = self.model.spec.classes();
+        classes
+            .map(|classes| classes.names_or_numbers())
+            .unwrap_or_default()
+    }
+
+    /// The model, for everything beyond.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Writes a preset: a folder that [`Self::from_preset`], the command line and the reference library open.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or holds something else than a preset.
+    pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
+        may_replace(folder.as_ref())?;
+        let folder = atomic::Folder::create(folder.as_ref())?;
+        let Model { spec, network } = &self.model;
+        spec.write_preset(network, PresetForm::Whole, folder.path())?;
+        folder.commit()?;
+        Ok(())
+    }
+}
+
+/// Reads labelled examples from a file of any format that is read: the texts of column `x_col`, the labels of column `y_col`.
+///
+/// # Errors
+/// The file or a column is missing, or a row is broken.
+pub fn read_examples(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<Examples> {
+    let module = SequenceClassificationDataModule {
+        rows: engraft_data::Rows::new(path.as_ref()),
+        x_col: vec![x_col.to_owned()],
+        y_col: vec![y_col.to_owned()],
+        selection: Default::default(),
+    };
+    let splits = DataModule::from(module).load(Stage::Test)?;
+    splits
+        .test
+        .ok_or_else(|| Error::Argument(format!("{}: no rows", path.as_ref().display())))
+}

@@ -1,0 +1,249 @@
+//! Checkpoints: which one is meant, and whether it is what the experiment says.
+
+use std::path::{Path, PathBuf};
+
+use engraft_component::{Choice, FromNode, Node, NoteKind, Value, did_you_mean, to_yaml};
+use engraft_config::Model as ModelSettings;
+use engraft_data::Splits;
+use engraft_hub::{Handle, Preset};
+use engraft_tasks::{CacheSettings, Model, Task};
+
+use crate::error::{Error, Result};
+use crate::work::{Purpose, Work};
+
+/// The key that names a checkpoint.
+pub(crate) const KEY: &str = "ckpt_path";
+
+/// A model from a checkpoint.
+pub(crate) struct Opened {
+    pub(crate) model: Model,
+    /// Whether it is the checkpoint's own, so that its run can go on.
+    pub(crate) goes_on: bool,
+}
+
+impl Work<'_> {
+    /// The checkpoint's folder, if one is named.
+    pub(crate) fn checkpoint(&mut self) -> Result<Option<PathBuf>> {
+        let experiment = &self.session.experiment;
+        let Some(named) = &experiment.ckpt_path else {
+            return Ok(None);
+        };
+        let data = experiment.data.as_ref();
+        let fold = data.and_then(|data| data.folds().cv_test_fold_id);
+        if named == "last" {
+            let plan = &self.session.plan;
+            let root = match &plan.version {
+                Some(version) => plan.root.join(version),
+                None => plan.root.clone(),
+            };
+            let newest = engraft_train::newest_checkpoint(&root, fold);
+            let newest = newest.map_err(|error| Error::of(KEY, error.to_string()))?;
+            self.is_last(&newest);
+            return Ok(Some(newest));
+        }
+        let path = PathBuf::from(named);
+        if !path.join("engraft.yaml").exists()
+            && let Some(newest) = engraft_train::newest_checkpoint_of(&path, fold)
+        {
+            return Err(Error::of(
+                KEY,
+                format!(
+                    "{named} is the folder of a run; name one of its checkpoints, such as {}",
+                    newest.display()
+                ),
+            ));
+        }
+        if path.is_dir() {
+            return Ok(Some(path));
+        }
+        let problem = if path.exists() {
+            "it is a file, but a checkpoint is a folder; files of other programs are not read"
+                .to_owned()
+        } else {
+            format!("the folder does not exist{}", nearest_sibling(&path))
+        };
+        Err(Error::of(
+            KEY,
+            format!("cannot use the checkpoint \"{named}\": {problem}"),
+        ))
+    }
+
+    /// Says what `last` is.
+    pub(crate) fn is_last(&mut self, newest: &Path) {
+        let text = format!("{KEY}: last is {}", newest.display());
+        self.note(NoteKind::Model, text);
+    }
+
+    /// The model of a checkpoint, which must be what the experiment says, if it says anything. With `strict_loading: false` training takes
+    /// the experiment's model instead, on what fits of the checkpoint. `splits` are the rows that may name its classes.
+    pub(crate) fn open_checkpoint(
+        &mut self,
+        folder: &Path,
+        splits: Option<&Splits>,
+    ) -> Result<Opened> {
+        let preset = preset_in(folder)?;
+        let session = self.session;
+        let compute = &session.plan.compute;
+        let wanted = session.experiment.model.as_ref();
+        let saved = Model::saved_task(&preset).map_err(in_checkpoint)?;
+        let is_same = |wanted: &ModelSettings| {
+            let wanted = wanted.task();
+            let saved = saved.as_ref();
+            saved.is_some_and(|saved| settled(&wanted, saved) == *saved)
+        };
+        let adopting = wanted.filter(|wanted| {
+            self.purpose == Purpose::Fit && !wanted.training().strict_loading && !is_same(wanted)
+        });
+        let model = match adopting {
+            Some(wanted) => {
+                let train = splits.and_then(|splits| self.training_rows(splits));
+                let seed = session.experiment.seed_everything.number();
+                let adopted = Model::adopt(&wanted.task(), preset, train, compute, seed);
+                let (model, notes) = adopted.map_err(in_checkpoint)?;
+                self.note(
+                    NoteKind::Model,
+                    format!(
+                        "strict_loading: false: {} holds another model, so a new run begins from its weights",
+                        folder.display()
+                    ),
+                );
+                for text in notes {
+                    self.note(NoteKind::Model, text);
+                }
+                model
+            }
+            None => {
+                if let (Some(saved), Some(wanted)) = (&saved, wanted) {
+                    self.agree(saved, &wanted.task(), folder)?;
+                }
+                // A backbone that has moved since is where the experiment says.
+                let moved = wanted.map(|wanted| {
+                    let task = wanted.task();
+                    task.backbone().backbone().preset_name().to_owned()
+                });
+                let opened = Model::open_with(preset, compute, |task| {
+                    let backbone = task.backbone_mut().backbone_mut();
+                    if let (Some(moved), true) = (moved, Model::lies_elsewhere(saved.as_ref())) {
+                        backbone.preset = moved;
+                    }
+                });
+                opened.map_err(in_checkpoint)?
+            }
+        };
+        self.loaded(&model, &folder.display().to_string());
+        Ok(Opened {
+            model: self.with_cache(model)?,
+            goes_on: adopting.is_none(),
+        })
+    }
+
+    /// Refuses a checkpoint of another task, and to train on one whose arguments differ; elsewhere says that they do.
+    fn agree(&mut self, saved: &Task, wanted: &Task, folder: &Path) -> Result<()> {
+        if saved.name() != wanted.name() {
+            return Err(Error::of(
+                KEY,
+                format!(
+                    "{} holds a model for {}, but the experiment's model is {}. To use its encoder for another task, give the folder as model.backbone",
+                    folder.display(),
+                    saved.name(),
+                    wanted.name()
+                ),
+            ));
+        }
+        let mut same = settled(wanted, saved);
+        if self.purpose != Purpose::Fit {
+            // A model is the same with its hidden states kept or not, but is not trained to the same.
+            let cache = &saved.backbone().backbone().cache;
+            same.backbone_mut().backbone_mut().cache.clone_from(cache);
+        }
+        if same == *saved {
+            return Ok(());
+        }
+        if self.purpose == Purpose::Fit {
+            let difference = difference(&same.to_node(), &saved.to_node(), "model");
+            return Err(Error::of(
+                KEY,
+                format!(
+                    "{} was trained with other arguments of model than the experiment's{}. Resume with the same, or give the folder as model.backbone to start anew from its weights",
+                    folder.display(),
+                    difference.unwrap_or_default()
+                ),
+            ));
+        }
+        self.note(
+            NoteKind::Model,
+            format!(
+                "model: what the experiment says differs from the checkpoint {}; the checkpoint's own description is used",
+                folder.display()
+            ),
+        );
+        Ok(())
+    }
+}
+
+/// The preset in a folder, whatever its name looks like.
+pub(crate) fn preset_in(folder: &Path) -> Result<Preset> {
+    let handle = Handle::Folder(folder.to_path_buf());
+    Preset::open(&handle).map_err(Error::before)
+}
+
+/// What is wrong with a checkpoint.
+pub(crate) fn in_checkpoint(error: engraft_tasks::Error) -> Error {
+    Error::of(KEY, error.to_string())
+}
+
+/// `: model.backbone.lora_r is 8, and was 16`, by the first argument that differs.
+pub(crate) fn difference(wanted: &Node, saved: &Node, key: &str) -> Option<String> {
+    if let (Value::Map(wanted), Value::Map(saved)) = (&wanted.value, &saved.value) {
+        return wanted.iter().find_map(|entry| {
+            let other = saved.iter().find(|other| other.key == entry.key)?;
+            let key = match entry.key.as_str() {
+                "init_args" => key.to_owned(),
+                inner if key.is_empty() => inner.to_owned(),
+                inner => format!("{key}.{inner}"),
+            };
+            difference(&entry.value, &other.value, &key)
+        });
+    }
+    let [wanted, saved] = [wanted, saved].map(|node| to_yaml(node).trim().replace('\n', ", "));
+    (wanted != saved).then(|| format!(": {key} is {wanted}, and was {saved}"))
+}
+
+/// The task as a checkpoint of it would describe it: what only building it needs is left out, what it left open is filled in.
+fn settled(wanted: &Task, saved: &Task) -> Task {
+    let mut wanted = wanted.clone();
+    wanted.fill_in(saved);
+    let backbone = wanted.backbone_mut().backbone_mut();
+    let described = saved.backbone().backbone();
+    backbone.preset.clone_from(&described.preset);
+    backbone.peft_path.clone_from(&described.peft_path);
+    backbone.from_scratch = false;
+    backbone.cache = CacheSettings {
+        enable_cache: backbone.cache.enable_cache,
+        ..described.cache.clone()
+    };
+    if !Model::lies_elsewhere(Some(saved)) {
+        backbone.config_overwrites = None;
+        backbone.save_peft_only = described.save_peft_only;
+    }
+    wanted
+}
+
+/// `. Did you mean "last.v2"?`, by the names beside a folder that is not there.
+fn nearest_sibling(path: &Path) -> String {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let (Some(parent), Some(name)) = (path.parent(), name) else {
+        return String::new();
+    };
+    let here = Path::new(".");
+    let parent = Some(parent).filter(|parent| !parent.as_os_str().is_empty());
+    let entries = std::fs::read_dir(parent.unwrap_or(here));
+    let names = entries.into_iter().flatten().flatten();
+    let names: Vec<String> = names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let help = did_you_mean(name, &names, "").filter(|help| help.starts_with("Did"));
+    help.map(|help| format!(". {help}")).unwrap_or_default()
+}

@@ -1,0 +1,27 @@
+//! One place that runs things: an experiment that was read becomes a training, scores, predictions or a preset.
+//!
+//! A [`Session`] does all that the commands of the program do, on the same files, with the same words. What happens is told to an
+//! [`Observer`](engraft_train::Observer) as [`Event`](engraft_train::Event)s, and what is wrong is an [`Error`] that keeps key, place and
+//! remedy apart. Nothing here knows a terminal, an option of a command line or an exit code: those are for the program, a server, or another
+//! language to add.
+
+mod checkpoint;
+mod error;
+mod evaluate;
+mod export;
+mod fit;
+mod fold;
+mod folds;
+mod output;
+mod predict;
+mod progress;
+mod session;
+mod work;
+
+pub use error::{Error, Result};
+pub use export::LoraExport;
+pub use fit::Fitted;
+pub use folds::{BrokenOff, Folded};
+pub use output::check_place;
+pub use progress::{Display, ProgressLine};
+pub use session::Session;

@@ -1,0 +1,194 @@
+//! Every row's prediction into a file, in the order of the rows.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use engraft_component::{Choice, Mistake, Refusal};
+use engraft_data::{Examples, Stage};
+use engraft_tasks::{Model, RowOutput, Task};
+use engraft_train::settings::Amount;
+use engraft_train::{Event, Observer, Prediction, Saved};
+
+use crate::checkpoint::{KEY, in_checkpoint, preset_in};
+use crate::error::{Error, Result};
+use crate::output::{AtWork, FileKind, PredictionFile, Writers, WritingStage, check_place};
+use crate::session::Session;
+use crate::work::{Purpose, Work};
+
+impl Session {
+    /// Predicts every row, into the file `output` or where the PredictionWriters among the callbacks say.
+    ///
+    /// # Errors
+    /// What the user gave does not fit together, or something went wrong on the way.
+    pub fn predict(
+        &self,
+        output: Option<&Path>,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        self.work(Purpose::Predict, observer, |work| {
+            work.predict(output, stop)
+        })
+    }
+}
+
+impl Work<'_> {
+    fn predict(&mut self, output: Option<&Path>, stop: &AtomicBool) -> Result<()> {
+        let data = self.data()?;
+        let checkpoint = self.checkpoint()?;
+        let task = self.task(checkpoint.as_deref())?;
+        let place = self.place(output)?;
+        if let Place::File(path, kind) = &place {
+            check_kind(path, *kind, &task, checkpoint.is_some())?;
+        }
+        let examples = self.rows(Stage::Predict, checkpoint.as_deref())?.test;
+        let examples = examples.ok_or_else(|| Error::of("data", "there are no rows to predict"))?;
+        let examples = Arc::new(examples);
+        let model = match &checkpoint {
+            Some(folder) => self.open_checkpoint(folder, None)?.model,
+            // Labels among the rows, if any, are not looked at.
+            None => self.build(None)?,
+        };
+
+        let mut destination = match place {
+            Place::File(path, kind) => {
+                let file = PredictionFile::new(&path, kind, Arc::clone(&examples), &model.spec)?;
+                Destination::File(path, Box::new(file), 0)
+            }
+            Place::Writers(writers) => Destination::Writers(writers.open(
+                &examples,
+                &model.spec,
+                data.batching().batch_size,
+                self.observer,
+            )?),
+        };
+        self.observer.event(Event::Started);
+        let limit = self.session.plan.limits.predict;
+        self.predict_into(&model, examples, limit, stop, |output| {
+            destination.add(output)
+        })?;
+        destination.finish(self.observer)
+    }
+
+    /// Runs `model` over rows, each of which is given to `sink` in its order, and says what was done to them.
+    pub(crate) fn predict_into(
+        &mut self,
+        model: &Model,
+        examples: Arc<Examples>,
+        limit: Amount,
+        stop: &AtomicBool,
+        mut sink: impl FnMut(RowOutput) -> Result<()>,
+    ) -> Result<()> {
+        let prediction = Prediction {
+            examples,
+            batching: self.data()?.batching(),
+            limit,
+            observer: self.observer,
+        };
+        let result = engraft_train::predict(model, prediction, |output| {
+            if stop.load(Ordering::SeqCst) {
+                return Err(Error::Interrupted);
+            }
+            sink(output)
+        });
+        self.close_cache(model);
+        result.map(drop)
+    }
+
+    /// What is computed: what the checkpoint says of itself, else what the experiment says.
+    fn task(&self, checkpoint: Option<&Path>) -> Result<Task> {
+        let saved = match checkpoint {
+            Some(folder) => Model::saved_task(&preset_in(folder)?).map_err(in_checkpoint)?,
+            None => None,
+        };
+        match saved {
+            Some(task) => Ok(task),
+            None if checkpoint.is_some() && self.session.experiment.model.is_none() => {
+                Err(Error::of(
+                    KEY,
+                    "the folder holds no engraft.yaml, so it is no checkpoint. Name it as model.backbone instead",
+                ))
+            }
+            None => Ok(self.model()?.task()),
+        }
+    }
+
+    fn place(&self, output: Option<&Path>) -> Result<Place> {
+        if let Some(path) = output {
+            return Ok(Place::File(path.to_owned(), FileKind::of(path)?));
+        }
+        let callbacks = self.session.experiment.trainer.callbacks();
+        let writers = Writers::plan(callbacks, WritingStage::Predict)?;
+        if writers.is_empty() {
+            let owner = "predict";
+            let problem = "missing, predict requires a file, such as predictions.tsv, or a PredictionWriter among trainer.callbacks";
+            let refusal = Refusal::of("output", problem);
+            return Err(Error::Refused(refusal.of_kind(Mistake::Missing { owner })));
+        }
+        Ok(Place::Writers(writers))
+    }
+}
+
+/// Where predictions go.
+enum Place {
+    /// One file.
+    File(PathBuf, FileKind),
+    /// What the PredictionWriters among the callbacks say.
+    Writers(Writers),
+}
+
+/// Files being written.
+enum Destination {
+    /// One, with the number of its rows so far.
+    File(PathBuf, Box<PredictionFile>, usize),
+    Writers(AtWork),
+}
+
+impl Destination {
+    fn add(&mut self, output: RowOutput) -> Result<()> {
+        match self {
+            Self::File(_, file, rows) => {
+                *rows += 1;
+                file.add(output)
+            }
+            Self::Writers(writers) => writers.add(output),
+        }
+    }
+
+    fn finish(self, observer: &mut dyn Observer) -> Result<()> {
+        match self {
+            Self::File(path, file, rows) => {
+                file.finish()?;
+                observer.event(Event::Saved {
+                    what: Saved::Predictions(rows),
+                    path: &path,
+                });
+                Ok(())
+            }
+            Self::Writers(writers) => writers.finish(observer),
+        }
+    }
+}
+
+/// Refuses a file that cannot hold what the task predicts, or cannot be written.
+fn check_kind(path: &Path, kind: FileKind, task: &Task, is_saved: bool) -> Result<()> {
+    if kind == FileKind::Table && task.predicts_tokens(is_saved) {
+        let classes = Task::info().variants();
+        let own = classes.iter().find(|info| info.name == task.name());
+        let pools = own.is_some_and(|info| info.arguments().iter().any(|it| it.name == "pooling"));
+        let or_pooled = if pools {
+            ", or choose a model.pooling"
+        } else {
+            ""
+        };
+        return Err(Error::of(
+            "output",
+            format!(
+                "{}: predictions for every token do not fit a table. Name a .safetensors file{or_pooled}",
+                path.display()
+            ),
+        ));
+    }
+    check_place(path, "output")
+}

@@ -1,0 +1,292 @@
+//! The backbone as users name it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engraft_component::{Choice, Component, Node, Style, Value as NodeValue};
+use engraft_hub::{Preset, Weights};
+use engraft_models::{Checkpoint, LoraOrigin, LoraRule, LoraSettings, PeftFolder, base_of, refuse};
+use engraft_text::LetterPolicy;
+use serde_json::{Map, Value};
+
+use crate::cache_settings::CacheSettings;
+use crate::error::Result;
+
+/// The pretrained encoder of a task: the name of a built-in preset, `hf://org/repo[@revision]`, or a folder.
+#[derive(Clone, Debug, PartialEq, Choice)]
+#[choice(otherwise = Pretrained, kind = "backbone")]
+pub enum BackboneSlot {
+    /// A preset.
+    Pretrained(Backbone),
+}
+
+/// A pretrained encoder.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(name = "Pretrained")]
+#[component(ignored(model_init_args = "weights are always loaded in single precision"))]
+pub struct Backbone {
+    /// The preset: a built-in name, `hf://org/repo[@revision]` in the local cache, or a folder; a folder of a PEFT adapter stands for the
+    /// preset that it adapts.
+    #[arg(name_slot)]
+    pub preset: String,
+    /// Sequences are cut to this many tokens, special tokens included; without it a longer sequence than the model has positions for is an error.
+    pub max_length: Option<usize>,
+    /// Letters that a vocabulary of letters lacks: `unknown` makes each an unknown token, `map` first tries its upper case, T for U or U for
+    /// T, and N or X, `error` refuses the row; without it as the preset was trained, else `unknown`.
+    pub letters: Option<LetterPolicy>,
+    /// Start from fresh weights in the shape that the preset's config.json gives; built-in shapes without weights always do.
+    #[arg(default = false)]
+    pub from_scratch: bool,
+    /// Train the head only; the encoder's dropout stays on, unless its hidden states are cached. With `use_peft` the LoRA updates are trained too.
+    #[arg(default = false)]
+    pub frozen: bool,
+    /// Keys of config.json to replace, such as `hidden_dropout_prob`.
+    pub config_overwrites: Option<BTreeMap<String, Node>>,
+    /// Train low-rank updates of the encoder's linear layers (LoRA) instead of its weights.
+    #[arg(default = false)]
+    pub use_peft: bool,
+    /// Rank of the updates.
+    #[arg(default = 16)]
+    pub lora_r: usize,
+    /// Their scale is `lora_alpha / lora_r`; without it 32 for ESM, AIDO.DNA and AIDO.RNA, else 16.
+    pub lora_alpha: Option<f64>,
+    /// Dropout of their inputs.
+    #[arg(default = 0.1)]
+    pub lora_dropout: f64,
+    /// The layers that have one, by their names in the reference library or the end of these after a dot, such as `[query, value]`, or
+    /// `all-linear`; without it the family's queries and values, or what computes them.
+    pub lora_target_modules: Option<Vec<String>>,
+    /// Scale by `lora_alpha / sqrt(lora_r)`.
+    #[arg(default = false)]
+    pub lora_use_rslora: bool,
+    /// Only null: heads are always trained and saved whole.
+    pub lora_modules_to_save: Option<Vec<String>>,
+    /// A folder of a PEFT adapter: its updates are the start with `use_peft`, and are added to the weights without. Rank, scale, dropout and
+    /// layers are the adapter's own.
+    pub peft_path: Option<String>,
+    /// With `use_peft` or `frozen`: checkpoints leave out the encoder's weights, which are those of the preset.
+    #[arg(default = true)]
+    pub save_peft_only: bool,
+    /// Where hidden states are kept between runs.
+    #[arg(flatten)]
+    pub cache: CacheSettings,
+}
+
+impl BackboneSlot {
+    /// The backbone, of whichever kind.
+    pub fn backbone(&self) -> &Backbone {
+        match self {
+            Self::Pretrained(backbone) => backbone,
+        }
+    }
+
+    /// The backbone, of whichever kind.
+    pub fn backbone_mut(&mut self) -> &mut Backbone {
+        match self {
+            Self::Pretrained(backbone) => backbone,
+        }
+    }
+}
+
+impl Backbone {
+    /// A backbone with every argument at its default.
+    pub fn new(preset: impl Into<String>) -> Self {
+        Self {
+            preset: preset.into(),
+            max_length: None,
+            from_scratch: false,
+            frozen: false,
+            letters: None,
+            config_overwrites: None,
+            use_peft: false,
+            lora_r: 16,
+            lora_alpha: None,
+            lora_dropout: 0.1,
+            lora_target_modules: None,
+            lora_use_rslora: false,
+            lora_modules_to_save: None,
+            peft_path: None,
+            save_peft_only: true,
+            cache: CacheSettings::default(),
+        }
+    }
+
+    /// Opens the preset with the overwrites applied.
+    ///
+    /// # Errors
+    /// An argument that no model can have, or whatever [`Checkpoint::open`] refuses.
+    pub fn open(&self) -> Result<Checkpoint> {
+        self.check()?;
+        self.open_preset(Preset::from_name(self.preset_name())?)
+    }
+
+    /// The name of the preset: what ModelGenerator's dotted names end in.
+    pub fn preset_name(&self) -> &str {
+        self.preset
+            .strip_prefix("modelgenerator.backbones.")
+            .unwrap_or(&self.preset)
+    }
+
+    /// As [`Self::open`], on a preset that is already found.
+    ///
+    /// # Errors
+    /// Whatever [`Checkpoint::open`] refuses.
+    pub fn open_preset(&self, preset: Preset) -> Result<Checkpoint> {
+        let mut adapter = match &self.peft_path {
+            Some(path) => Some(PeftFolder::open(Preset::from_name(path)?)?),
+            None => None,
+        };
+        let preset = if PeftFolder::is_in(&preset) {
+            let folder = PeftFolder::open(preset.clone())?;
+            let base = folder.base_preset(&preset)?;
+            adapter.get_or_insert(folder);
+            base
+        } else {
+            preset
+        };
+        let preset = match stands_on(&preset)? {
+            Some(base) if !self.from_scratch => Preset::from_name(&base)?,
+            _ => preset,
+        };
+        let overwrites: Map<String, Value> = self
+            .config_overwrites
+            .iter()
+            .flatten()
+            .map(|(key, node)| (key.clone(), to_json(node)))
+            .collect();
+        let from_scratch = self.from_scratch || preset.is_shape_only();
+        let checkpoint = Checkpoint::open(preset, &overwrites, from_scratch)?;
+        if let (Some(length), Some(longest)) =
+            (self.max_length, checkpoint.config().transformer.longest())
+            && length > longest
+        {
+            let problem = format!(
+                "{length} is more than the {longest} positions of {}",
+                checkpoint.preset().name()
+            );
+            let help = format!("Give {longest} or less");
+            return Err(refuse("max_length", problem).help(help).into());
+        }
+        match adapter {
+            Some(folder) if self.use_peft => {
+                Ok(checkpoint.with_lora(LoraOrigin::Saved(Arc::new(folder)))?)
+            }
+            Some(folder) => Ok(checkpoint.with_lora(LoraOrigin::Merged(Arc::new(folder)))?),
+            None if self.use_peft => {
+                let settings = self.lora_settings(&checkpoint);
+                Ok(checkpoint.with_lora(LoraOrigin::Fresh(settings))?)
+            }
+            None => Ok(checkpoint),
+        }
+    }
+
+    /// What a fresh adapter of a preset is to be.
+    fn lora_settings(&self, checkpoint: &Checkpoint) -> LoraSettings {
+        let defaults = checkpoint.config().family.lora;
+        let targets = || {
+            let targets = defaults.targets.iter();
+            targets.map(|&target| target.to_owned()).collect()
+        };
+        LoraSettings {
+            rule: self.lora_rule(defaults.alpha),
+            targets: self.lora_target_modules.clone().unwrap_or_else(targets),
+        }
+    }
+
+    fn lora_rule(&self, alpha: f64) -> LoraRule {
+        LoraRule {
+            r: self.lora_r,
+            alpha: self.lora_alpha.unwrap_or(alpha),
+            rank_stabilised: self.lora_use_rslora,
+            dropout: self.lora_dropout,
+        }
+    }
+
+    /// Whether the encoder's own weights stay as they are.
+    pub fn keeps_weights(&self) -> bool {
+        self.use_peft || self.frozen
+    }
+
+    /// Refuses to train an encoder whose hidden states are to be cached, before anything is read.
+    ///
+    /// # Errors
+    /// They would change with every step.
+    pub fn check_training(&self) -> Result<()> {
+        let (problem, help) = match (self.cache.enable_cache, self.use_peft, self.frozen) {
+            (false, ..) | (true, false, true) => return Ok(()),
+            (true, true, _) => (
+                "LoRA's updates change the hidden states at every step, so none can be kept",
+                "Remove it, or use_peft",
+            ),
+            (true, false, false) => (
+                "training changes the encoder, and with it the hidden states, at every step, so none can be kept",
+                "Remove it, or add frozen: true to train the head only",
+            ),
+        };
+        Err(refuse("enable_cache", problem).help(help).into())
+    }
+
+    /// Refuses arguments that no model can have, before anything is read.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn check(&self) -> Result<()> {
+        if self.max_length == Some(0) {
+            let refusal = refuse("max_length", "no sequence fits in 0 tokens");
+            return Err(refusal
+                .help("Give a positive length or leave it out")
+                .into());
+        }
+        if self
+            .lora_modules_to_save
+            .as_ref()
+            .is_some_and(|modules| !modules.is_empty())
+        {
+            let problem = "not supported: heads are always trained and saved whole, and of the encoder only LoRA's updates are";
+            return Err(refuse("lora_modules_to_save", problem)
+                .help("Remove it")
+                .into());
+        }
+        if self.lora_target_modules.as_ref().is_some_and(Vec::is_empty) {
+            let refusal = refuse("lora_target_modules", "an empty list adapts nothing");
+            return Err(refusal.help("Name layers or leave it out").into());
+        }
+        self.cache.check()?;
+        if self.use_peft {
+            self.lora_rule(1.0).check()?;
+        }
+        Ok(())
+    }
+}
+
+/// The preset whose encoder the heads in a folder were trained on, where the folder holds heads alone.
+fn stands_on(preset: &Preset) -> Result<Option<String>> {
+    let file = preset.dir().map(|folder| folder.join("model.safetensors"));
+    let Some(file) = file.filter(|file| file.is_file()) else {
+        return Ok(None);
+    };
+    Ok(base_of(&Weights::open_file(&file)?))
+}
+
+/// A YAML value as `config.json` would hold it.
+fn to_json(node: &Node) -> Value {
+    match &node.value {
+        NodeValue::Scalar(scalar) if scalar.style == Style::Plain => match scalar.text.as_str() {
+            "null" | "Null" | "NULL" | "None" | "~" | "" => Value::Null,
+            "true" | "True" | "TRUE" => Value::Bool(true),
+            "false" | "False" | "FALSE" => Value::Bool(false),
+            text => match (text.parse::<i64>(), text.parse::<f64>()) {
+                (Ok(whole), _) => whole.into(),
+                (_, Ok(number)) if number.is_finite() => number.into(),
+                _ => text.into(),
+            },
+        },
+        NodeValue::Scalar(scalar) => scalar.text.as_str().into(),
+        NodeValue::List(items) => items.iter().map(to_json).collect(),
+        NodeValue::Map(mapping) => mapping
+            .iter()
+            .map(|entry| (entry.key.clone(), to_json(&entry.value)))
+            .collect::<Map<_, _>>()
+            .into(),
+    }
+}

@@ -1,0 +1,208 @@
+//! What tasks that classify share: which classes there are, what each weighs, and whether labels are of their kind.
+
+use burn::tensor::Tensor;
+use engraft_data::{ClassWeight, Label, Labels};
+use engraft_kernels::{ClassTargets, cross_entropy};
+use engraft_models::{Checkpoint, HeadKind};
+
+use crate::building::TrainingRows;
+use crate::error::{Error, Result};
+use crate::labels::{LabelSpace, MOST_CLASSES, shown};
+use crate::loss::rows_of;
+use crate::metrics::{Classification, MetricError};
+use crate::objective::Loss;
+use crate::observer::Observer;
+
+/// The classes of the checkpoint's own head, if it is used.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnClasses<'a> {
+    pub(crate) count: Option<usize>,
+    pub(crate) names: Option<&'a [String]>,
+}
+
+impl<'a> OwnClasses<'a> {
+    /// Those of the head of a kind, if it is `used`.
+    pub(crate) fn of(checkpoint: &'a Checkpoint, used: bool, kind: HeadKind) -> Self {
+        let count = if used {
+            checkpoint.stored_classes(kind)
+        } else {
+            None
+        };
+        // Names that count other classes than the head has belong to something else.
+        let names = checkpoint.config().labels.as_deref();
+        Self {
+            count,
+            names: names.filter(|names| count == Some(names.len())),
+        }
+    }
+
+    /// Refuses columns that are not those of the checkpoint's own head, whose outputs would change their meaning.
+    pub(crate) fn check_columns(self, found: Option<&[String]>) -> Result<()> {
+        match (self.names, found) {
+            (Some(own), Some(found)) if own != found => Err(Error::refused(
+                "data.y_col",
+                format!(
+                    "the checkpoint's own head predicts {}, in this order, not {}; name these columns, or set use_legacy_adapter to false for a new head",
+                    own.join(", "),
+                    found.join(", ")
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The classes of a classification that is about to start.
+pub(crate) fn classes(
+    own: OwnClasses<'_>,
+    declared: Option<usize>,
+    labels: Option<&[Label]>,
+) -> Result<LabelSpace> {
+    if let (Some(stored), Some(given)) = (
+        own.count,
+        declared.filter(|given| Some(*given) != own.count),
+    ) {
+        return Err(Error::refused(
+            "model.n_classes",
+            format!(
+                "{given} given, but the checkpoint's own head has {stored} classes; remove n_classes, or set use_legacy_adapter to false for a new head"
+            ),
+        ));
+    }
+    match (labels, declared.or(own.count)) {
+        (Some(labels), _) => LabelSpace::from_training(labels, declared, own.count, own.names),
+        (None, Some(count)) => Ok(LabelSpace::new(count, own.names.map(<[String]>::to_vec))),
+        (None, None) => Err(unknown_count()),
+    }
+}
+
+/// The classes of rows that may have several, each a column of the data.
+pub(crate) fn columns(
+    own: OwnClasses<'_>,
+    declared: Option<usize>,
+    names: Option<&[String]>,
+) -> Result<LabelSpace> {
+    let count = names.map(<[String]>::len).or(declared).or(own.count);
+    let count = count.ok_or_else(unknown_count)?;
+    own.check_columns(names)?;
+    for stated in [declared, own.count].into_iter().flatten() {
+        if stated != count {
+            return Err(Error::refused(
+                "model.n_classes",
+                format!("{stated} classes, but there are {count} label columns of the data"),
+            ));
+        }
+    }
+    let names = names.or(own.names).map(<[String]>::to_vec);
+    Ok(LabelSpace::new(count, names))
+}
+
+fn unknown_count() -> Error {
+    Error::refused(
+        "model.n_classes",
+        "without training labels the number of classes must be given, or use_legacy_adapter with a checkpoint that has a head",
+    )
+}
+
+/// Refuses a number of classes that no head can have.
+pub(crate) fn check_count(count: Option<usize>) -> Result<()> {
+    match count {
+        Some(count) if count > MOST_CLASSES => Err(Error::refused(
+            "model.n_classes",
+            format!("{count} is more than the {MOST_CLASSES} classes that a head may have"),
+        )),
+        Some(0 | 1) => Err(Error::refused(
+            "model.n_classes",
+            "a classifier needs at least 2 classes",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses labels that are not of the kind that a task takes, which `needs` says in words.
+pub(crate) fn unfit(labels: &Labels, needs: &str) -> Error {
+    Error::plain(format!(
+        "the data has {}, but this task needs {needs}: choose another data module or model",
+        labels.kind()
+    ))
+}
+
+/// What each class weighs on these training rows: as the data says, else counted by `count` if the task asks for it; else nothing, which is
+/// the same for all.
+pub(crate) fn weights(
+    space: &LabelSpace,
+    asked: bool,
+    train: TrainingRows<'_>,
+    count: impl FnOnce() -> Result<Vec<u32>>,
+) -> Result<Vec<f32>> {
+    match train.class_weight {
+        None if !asked => Ok(Vec::new()),
+        Some(ClassWeight::Numbers(numbers)) if numbers.len() != space.count() => {
+            Err(Error::refused(
+                "data.class_weight",
+                format!(
+                    "{} numbers given for {} classes ({}); give one for each, in this order",
+                    numbers.len(),
+                    space.count(),
+                    shown(&space.names_or_numbers())
+                ),
+            ))
+        }
+        Some(ClassWeight::Numbers(numbers)) => {
+            Ok(numbers.iter().map(|&number| number as f32).collect())
+        }
+        _ => Ok(space.weights(&count()?)),
+    }
+}
+
+/// Refuses to go on training with other weights of classes than a model was built with.
+pub(crate) fn check_weights(own: &[f32], wanted: &[f32]) -> Result<()> {
+    if wanted == own {
+        return Ok(());
+    }
+    let said = |weights: &[f32]| match weights {
+        [] => "the same".to_owned(),
+        weights => shown(&weights.iter().map(f32::to_string).collect::<Vec<_>>()),
+    };
+    Err(Error::refused(
+        "data.class_weight",
+        format!(
+            "the run was begun with classes that weigh {}, and cannot go on with {}; give the same class_weight and rows",
+            said(own),
+            said(wanted)
+        ),
+    ))
+}
+
+/// The cross-entropy of logits `[sites, classes]` with a class for each site, which weighs what its class does; empty `weights` are all 1.
+pub(crate) fn class_loss(logits: Tensor<2>, classes: &[u32], weights: &[f32]) -> Loss {
+    let of_class = |&class: &u32| weights.get(class as usize).copied().unwrap_or(1.0);
+    let targets = ClassTargets {
+        classes: classes.to_vec(),
+        weights: match weights {
+            [] => Vec::new(),
+            _ => classes.iter().map(of_class).collect(),
+        },
+    };
+    let sites = 0..classes.len();
+    Loss {
+        weight: sites.map(|site| f64::from(targets.weight(site))).sum(),
+        sum: cross_entropy(logits.clone(), targets),
+        outputs: logits,
+    }
+}
+
+/// Takes logits `[sites, classes]` into scores, with the class of each site.
+pub(crate) fn score_classes(
+    metrics: &mut Classification,
+    logits: Tensor<2>,
+    classes: &[u32],
+    observer: &mut dyn Observer,
+) -> std::result::Result<(), MetricError> {
+    let (values, width) = rows_of(logits);
+    for (logits, &class) in values.chunks_exact(width).zip(classes) {
+        observer.class(logits, class as usize);
+        metrics.update(logits, class as usize)?;
+    }
+    Ok(())
+}

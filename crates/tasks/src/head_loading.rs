@@ -1,0 +1,90 @@
+//! Where a task's head comes from: the checkpoint, or nowhere, when it starts anew.
+
+use burn::module::Module;
+use engraft_models::{Adapter, BoxedHead, Checkpoint, Head, HeadKind, Initial, TokenAdapter};
+
+use crate::error::Result;
+
+/// What a head is loaded from, and how.
+pub struct HeadLoading<'a> {
+    /// The backbone's checkpoint.
+    pub checkpoint: &'a Checkpoint,
+    /// Values that the head is to give for each row or token, where it is not the vocabulary's size.
+    pub outputs: usize,
+    /// Whether the checkpoint must have it.
+    pub required: bool,
+    /// Whether it will be trained, and so may start anew.
+    pub is_trained: bool,
+    /// Where fresh weights are made, and from what.
+    pub initial: &'a Initial,
+}
+
+impl HeadLoading<'_> {
+    /// A head of the task's own, made fresh by `make` from the width of hidden states; as the checkpoint stores it if it must have it.
+    ///
+    /// # Errors
+    /// A stored part of it is missing or has another shape.
+    pub fn own<H: Head + Module + 'static>(
+        &self,
+        make: impl FnOnce(usize, &Initial) -> H,
+    ) -> Result<BoxedHead> {
+        let width = self.checkpoint.config().transformer.output_width();
+        let fresh = make(width, self.initial);
+        let head = self
+            .checkpoint
+            .own_head(fresh, self.required, self.initial)?;
+        Ok(BoxedHead::new(head))
+    }
+
+    /// An adapter on whole rows; without one, what reads a row of such a backbone.
+    ///
+    /// # Errors
+    /// Those of [`Self::own`].
+    pub fn adapter(&self, adapter: Option<&Adapter>) -> Result<BoxedHead> {
+        let causal = self.checkpoint.config().transformer.causal;
+        let adapter = adapter
+            .cloned()
+            .unwrap_or_else(|| Adapter::for_backbone(causal));
+        self.own(|width, initial| adapter.build(width, self.outputs, initial))
+    }
+
+    /// An adapter on every token.
+    ///
+    /// # Errors
+    /// Those of [`Self::own`].
+    pub fn token_adapter(&self, adapter: &TokenAdapter) -> Result<BoxedHead> {
+        self.own(|width, initial| adapter.build(width, self.outputs, initial))
+    }
+
+    /// The family's classification head, of sequences or of tokens.
+    ///
+    /// # Errors
+    /// The family has none, or it must be stored and is not.
+    pub fn classifier(&self, kind: HeadKind) -> Result<BoxedHead> {
+        let (outputs, required) = (self.outputs, self.required);
+        let head = self
+            .checkpoint
+            .classifier(kind, outputs, required, self.initial)?;
+        Ok(BoxedHead::new(head))
+    }
+
+    /// The checkpoint's masked-LM head, which starts anew only if it is to be trained.
+    ///
+    /// # Errors
+    /// The family has none, or the checkpoint lacks it.
+    pub fn masked_lm(&self) -> Result<BoxedHead> {
+        let required = self.required || !self.is_trained;
+        let head = self.checkpoint.masked_lm(required, self.initial)?;
+        Ok(BoxedHead::new(head))
+    }
+
+    /// The checkpoint's causal-LM head, which starts anew only if it is to be trained, and beside LoRA updates is not.
+    ///
+    /// # Errors
+    /// The family has none, or the checkpoint lacks it.
+    pub fn causal_lm(&self) -> Result<BoxedHead> {
+        let required = self.required || !self.is_trained || self.checkpoint.has_lora();
+        let head = self.checkpoint.causal_lm(required, self.initial)?;
+        Ok(BoxedHead::new(head))
+    }
+}

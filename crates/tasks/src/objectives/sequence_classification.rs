@@ -1,0 +1,515 @@
+//! One class for each row, by cross-entropy on pooled hidden states; or with `multilabel` any number of them, each yes or no.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use engraft_component::Component;
+use engraft_data::{Cell, Examples, Label, Labels};
+use engraft_models::{Adapter, BoxedHead, HeadKind, Mode, Problem};
+
+use crate::backbone::BackboneSlot;
+use crate::building::TrainingRows;
+use crate::classes::{
+    OwnClasses, check_count, check_weights, class_loss, classes, columns, score_classes, unfit,
+    weights,
+};
+use crate::error::{Error, Result};
+use crate::head_loading::HeadLoading;
+use crate::inputs::Inputs;
+use crate::labels::LabelSpace;
+use crate::learned::Learned;
+use crate::loss::{binary_cross_entropy, matrix, rows_of};
+use crate::metrics::{Classification, MetricError, MultiLabel};
+use crate::network::Network;
+use crate::objective::{Basis, Labelled, Learns, Loss, Objective, TaskArguments};
+use crate::observer::{Observer, Shown};
+use crate::output::{Form, Grain, RowOutput, largest, number, place, sigmoid, softmax};
+use crate::rows::{Draws, EncodedRow};
+use crate::split::{Learning, learning};
+
+/// Assigns one of several classes to each sequence, or with `multilabel` any number of them.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.tasks.SequenceClassification")]
+#[component(ignored(batch_size = "the data module's batch_size is used"))]
+pub struct SequenceClassification {
+    /// The pretrained encoder.
+    pub backbone: BackboneSlot,
+    /// The head, unless `use_legacy_adapter` takes the checkpoint's own; without it, a linear layer on the first token, or on the last of a decoder, which alone has seen all others.
+    pub adapter: Option<Adapter>,
+    /// Number of classes; without it, those of the checkpoint's own head or else those found in the training labels.
+    pub n_classes: Option<usize>,
+    /// Whether a row may have several classes, or none: the data has a column of 0 and 1 for each.
+    #[arg(default = false)]
+    pub multilabel: bool,
+    /// Weigh each class as the data module's `class_weight` says, else by rows / (rows of the class x classes), counted on the training labels.
+    #[arg(default = false)]
+    pub weighted_loss: bool,
+    /// Use the classification head of the checkpoint's own kind, with its classes and their names.
+    #[arg(default = false)]
+    pub use_legacy_adapter: bool,
+}
+
+/// What a classifier says of a row, or of a letter or word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassPrediction {
+    /// The name of the likeliest class, or its number if the classes have no names.
+    pub label: String,
+    /// Its number.
+    pub class: usize,
+    /// The probability of each class; with `multilabel` each by itself, so that they do not add up to 1.
+    pub probabilities: Vec<f32>,
+}
+
+impl ClassPrediction {
+    /// What logits say of these classes.
+    pub(crate) fn of(logits: &[f32], space: Option<&LabelSpace>) -> Self {
+        let class = largest(logits);
+        let names = space.map(LabelSpace::names_or_numbers).unwrap_or_default();
+        Self {
+            label: names.get(class).cloned().unwrap_or_default(),
+            class,
+            probabilities: softmax(logits).collect(),
+        }
+    }
+
+    /// The probability of the likeliest class.
+    pub fn probability(&self) -> f32 {
+        let probability = self.probabilities.get(self.class);
+        probability.copied().unwrap_or(f32::NAN)
+    }
+
+    /// The numbers of the classes that are likelier than not.
+    pub fn held(&self) -> Vec<usize> {
+        let held = self.probabilities.iter().enumerate();
+        held.filter(|(_, probability)| **probability > 0.5)
+            .map(|(class, _)| class)
+            .collect()
+    }
+}
+
+/// What labels it takes, in words.
+const ONE_CLASS: &str =
+    "one class a row (for several columns of 0 and 1 give model.multilabel: true)";
+const SEVERAL_CLASSES: &str = "several columns of 0 and 1 (data.y_col)";
+
+impl TaskArguments for SequenceClassification {
+    type Prediction = ClassPrediction;
+    const DATA_MODULE: &'static str = "SequenceClassificationDataModule";
+
+    fn on(backbone: BackboneSlot) -> Self {
+        Self {
+            backbone,
+            adapter: None,
+            n_classes: None,
+            multilabel: false,
+            weighted_loss: false,
+            use_legacy_adapter: false,
+        }
+    }
+
+    fn in_rust(self) -> Self {
+        Self {
+            use_legacy_adapter: true,
+            ..self
+        }
+    }
+
+    fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
+        Ok(if self.multilabel {
+            Arc::new(AnyClasses::new(self, basis)?)
+        } else {
+            Arc::new(OneClass::new(self, basis)?)
+        })
+    }
+
+    fn head(&self, loading: &HeadLoading<'_>) -> Result<BoxedHead> {
+        if self.use_legacy_adapter {
+            loading.classifier(HeadKind::Classification)
+        } else {
+            loading.adapter(self.adapter.as_ref())
+        }
+    }
+
+    fn prediction(objective: &dyn Objective, output: RowOutput) -> ClassPrediction {
+        let prediction = ClassPrediction::of(&output.values, objective.classes());
+        match objective.problem().0 {
+            Problem::MultiLabel => ClassPrediction {
+                probabilities: output.values.iter().copied().map(sigmoid).collect(),
+                ..prediction
+            },
+            _ => prediction,
+        }
+    }
+
+    fn backbone(&self) -> &BackboneSlot {
+        &self.backbone
+    }
+
+    fn backbone_mut(&mut self) -> &mut BackboneSlot {
+        &mut self.backbone
+    }
+
+    fn set_classes(&mut self, count: Option<usize>) {
+        self.n_classes = count;
+    }
+
+    fn uses_checkpoint_head(&self) -> bool {
+        self.use_legacy_adapter
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.multilabel && self.weighted_loss {
+            return Err(Error::refused(
+                "model.weighted_loss",
+                "classes are weighed only where a row has one; remove it or multilabel",
+            ));
+        }
+        check_count(self.n_classes)?;
+        Ok(self.adapter.as_ref().map_or(Ok(()), Adapter::check)?)
+    }
+}
+
+/// One class a row.
+#[derive(Debug)]
+struct OneClass {
+    classes: LabelSpace,
+    /// What each class weighs in the loss; empty where they weigh the same.
+    weights: Vec<f32>,
+    /// Whether classes weigh what is counted of them, where the data does not say.
+    is_weighted: bool,
+}
+
+impl OneClass {
+    fn new(task: &SequenceClassification, basis: &Basis<'_>) -> Result<Self> {
+        let is_weighted = task.weighted_loss;
+        if let Some(learned) = basis.learned {
+            let classes = learned.space().map_err(Error::Saved)?;
+            return Ok(Self {
+                weights: learned.weights(classes.count()).map_err(Error::Saved)?,
+                classes,
+                is_weighted,
+            });
+        }
+        if let Some(labels) = basis.labels().filter(|labels| labels.classes().is_none()) {
+            return Err(unfit(labels, ONE_CLASS));
+        }
+        let used = task.use_legacy_adapter;
+        let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification);
+        let of_rows = |labels: &Labels| labels.classes().map(<[Label]>::to_vec);
+        let labels = basis.train.and_then(|train| train.naming(of_rows));
+        let mut objective = Self {
+            classes: classes(own, task.n_classes, labels.as_deref())?,
+            weights: Vec::new(),
+            is_weighted,
+        };
+        if let Some(train) = basis.train {
+            objective.weights = objective.weights_on(train)?;
+        }
+        Ok(objective)
+    }
+
+    fn weights_on(&self, train: TrainingRows<'_>) -> Result<Vec<f32>> {
+        weights(&self.classes, self.is_weighted, train, || {
+            self.classes_of(train.examples)
+        })
+    }
+
+    fn classes_of(&self, examples: &Examples) -> Result<Vec<u32>> {
+        match &examples.labels {
+            Some(Labels::Classes(labels)) => self.classes.classes(labels, &examples.origins),
+            Some(other) => Err(unfit(other, ONE_CLASS)),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Objective for OneClass {
+    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
+        let inputs = Inputs::whole(EncodedRow::pack(&rows));
+        network.predict(&inputs, Grain::Row, self.outputs())
+    }
+
+    fn outputs(&self) -> usize {
+        self.classes.count()
+    }
+
+    fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
+        Some(learning(self))
+    }
+
+    fn check_training_rows(&self, train: TrainingRows<'_>) -> Result<()> {
+        check_weights(&self.weights, &self.weights_on(train)?)
+    }
+
+    fn named_by(&self, train: &Examples) -> Result<Option<Arc<dyn Objective>>> {
+        match train.classes() {
+            Some(labels) if self.classes.names().is_none() => {
+                let count = Some(self.classes.count());
+                Ok(Some(Arc::new(Self {
+                    classes: LabelSpace::from_training(labels, count, None, None)?,
+                    weights: self.weights.clone(),
+                    ..*self
+                })))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn learned(&self) -> Learned {
+        Learned::of_classes(&self.classes, &self.weights)
+    }
+
+    fn classes(&self) -> Option<&LabelSpace> {
+        Some(&self.classes)
+    }
+
+    fn problem(&self) -> (Problem, Option<Vec<String>>) {
+        let names = self.classes.names_or_numbers();
+        (Problem::SingleLabel, Some(names))
+    }
+
+    fn grain(&self) -> Grain {
+        Grain::Row
+    }
+
+    fn columns(&self, form: Form, _width: usize) -> Vec<String> {
+        let label = self.classes.names().map(|_| "label".to_owned());
+        let mut names = vec!["prediction".to_owned()];
+        names.extend(label);
+        if form == Form::Values {
+            names.extend(self.classes.probability_columns());
+        }
+        names
+    }
+
+    fn cells(&self, form: Form, output: &RowOutput) -> Vec<Cell> {
+        let class = largest(&output.values);
+        let mut cells = vec![place(class)];
+        cells.extend(self.classes.names().map(|names| named(names, class)));
+        if form == Form::Values {
+            cells.extend(softmax(&output.values).map(number));
+        }
+        cells
+    }
+}
+
+impl Learns for OneClass {
+    type Targets = Vec<u32>;
+    type BatchTargets = Vec<u32>;
+    type Metrics = Classification;
+
+    fn targets(&self, rows: &Labelled<'_>) -> Result<Vec<u32>> {
+        rows.labels()?;
+        self.classes_of(rows.examples)
+    }
+
+    fn digest(&self, targets: &Vec<u32>, eat: &mut dyn FnMut(&[u8])) {
+        targets.iter().for_each(|class| eat(&class.to_le_bytes()));
+    }
+
+    fn collate(
+        &self,
+        numbers: &[usize],
+        rows: Vec<EncodedRow>,
+        targets: &Vec<u32>,
+        _draws: Draws,
+    ) -> (Inputs, Vec<u32>) {
+        let inputs = Inputs::whole(EncodedRow::pack(&rows));
+        (inputs, numbers.iter().map(|&row| targets[row]).collect())
+    }
+
+    fn loss(&self, network: &Network, inputs: &Inputs, targets: &Vec<u32>, mode: Mode) -> Loss {
+        class_loss(network.outputs(inputs, mode), targets, &self.weights)
+    }
+
+    fn metrics(&self) -> Classification {
+        Classification::new(self.classes.count())
+    }
+
+    fn score(
+        &self,
+        metrics: &mut Classification,
+        outputs: Tensor<2>,
+        targets: &Vec<u32>,
+        observer: &mut dyn Observer,
+    ) -> std::result::Result<(), MetricError> {
+        score_classes(metrics, outputs, targets, observer)
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Classes {
+            names: self.classes.names_or_numbers(),
+            of: "rows",
+        }
+    }
+}
+
+/// Yes or no for each class of a row.
+#[derive(Debug)]
+struct AnyClasses {
+    classes: LabelSpace,
+}
+
+impl AnyClasses {
+    fn new(task: &SequenceClassification, basis: &Basis<'_>) -> Result<Self> {
+        if let Some(learned) = basis.learned {
+            let classes = learned.space().map_err(Error::Saved)?;
+            return Ok(Self { classes });
+        }
+        let names = match basis.labels() {
+            None => None,
+            Some(Labels::MultiLabel { names, .. }) => Some(names.as_slice()),
+            Some(other) => return Err(Self::unfit(other)),
+        };
+        let used = task.use_legacy_adapter;
+        let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification);
+        Ok(Self {
+            classes: columns(own, task.n_classes, names)?,
+        })
+    }
+
+    fn unfit(labels: &Labels) -> Error {
+        match labels {
+            Labels::Classes(_) => Error::refused(
+                "model.multilabel",
+                "the data has one class a row: name a column of 0 and 1 for each class with data.y_col, or remove multilabel",
+            ),
+            other => unfit(other, SEVERAL_CLASSES),
+        }
+    }
+}
+
+impl Objective for AnyClasses {
+    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
+        let inputs = Inputs::whole(EncodedRow::pack(&rows));
+        network.predict(&inputs, Grain::Row, self.outputs())
+    }
+
+    fn outputs(&self) -> usize {
+        self.classes.count()
+    }
+
+    fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
+        Some(learning(self))
+    }
+
+    fn learned(&self) -> Learned {
+        Learned::of_classes(&self.classes, &[])
+    }
+
+    fn classes(&self) -> Option<&LabelSpace> {
+        Some(&self.classes)
+    }
+
+    fn problem(&self) -> (Problem, Option<Vec<String>>) {
+        let names = self.classes.names_or_numbers();
+        (Problem::MultiLabel, Some(names))
+    }
+
+    fn grain(&self) -> Grain {
+        Grain::Row
+    }
+
+    fn columns(&self, form: Form, _width: usize) -> Vec<String> {
+        let mut names = vec!["prediction".to_owned()];
+        match form {
+            Form::Values => names.extend(self.classes.probability_columns()),
+            Form::Largest => names.extend(self.classes.names().map(|_| "label".to_owned())),
+        }
+        names
+    }
+
+    /// The classes likelier than not, and each one's probability; or the likeliest.
+    fn cells(&self, form: Form, output: &RowOutput) -> Vec<Cell> {
+        if form == Form::Largest {
+            let class = largest(&output.values);
+            let name = self.classes.names().map(|names| named(names, class));
+            return std::iter::once(place(class)).chain(name).collect();
+        }
+        let probabilities: Vec<f32> = output.values.iter().copied().map(sigmoid).collect();
+        let names = self.classes.names_or_numbers().into_iter();
+        let held = names.zip(&probabilities).filter(|(_, it)| **it > 0.5);
+        let held: Vec<String> = held.map(|(name, _)| name).collect();
+        let mut cells = vec![Cell::from(held)];
+        cells.extend(probabilities.into_iter().map(number));
+        cells
+    }
+}
+
+impl Learns for AnyClasses {
+    type Targets = Vec<Vec<bool>>;
+    /// `[rows * classes]`.
+    type BatchTargets = Vec<bool>;
+    type Metrics = MultiLabel;
+
+    fn targets(&self, rows: &Labelled<'_>) -> Result<Vec<Vec<bool>>> {
+        match rows.labels()? {
+            Labels::MultiLabel { names, rows } => {
+                self.classes.check_columns(names)?;
+                Ok(rows.clone())
+            }
+            other => Err(Self::unfit(other)),
+        }
+    }
+
+    fn digest(&self, targets: &Vec<Vec<bool>>, eat: &mut dyn FnMut(&[u8])) {
+        let flags = targets.iter().flatten();
+        flags.for_each(|&flag| eat(&[u8::from(flag)]));
+    }
+
+    fn collate(
+        &self,
+        numbers: &[usize],
+        rows: Vec<EncodedRow>,
+        targets: &Vec<Vec<bool>>,
+        _draws: Draws,
+    ) -> (Inputs, Vec<bool>) {
+        let inputs = Inputs::whole(EncodedRow::pack(&rows));
+        let flags = numbers.iter().flat_map(|&row| targets[row].clone());
+        (inputs, flags.collect())
+    }
+
+    fn loss(&self, network: &Network, inputs: &Inputs, targets: &Vec<bool>, mode: Mode) -> Loss {
+        let outputs = network.outputs(inputs, mode);
+        let flags = targets.iter().map(|&flag| f32::from(flag)).collect();
+        let flags = matrix(flags, self.classes.count(), &outputs);
+        Loss {
+            weight: outputs.dims().iter().product::<usize>() as f64,
+            sum: binary_cross_entropy(outputs.clone(), flags),
+            outputs,
+        }
+    }
+
+    fn metrics(&self) -> MultiLabel {
+        MultiLabel::new(self.classes.count())
+    }
+
+    fn score(
+        &self,
+        metrics: &mut MultiLabel,
+        outputs: Tensor<2>,
+        targets: &Vec<bool>,
+        observer: &mut dyn Observer,
+    ) -> std::result::Result<(), MetricError> {
+        let (values, width) = rows_of(outputs);
+        let rows = values.chunks_exact(width).zip(targets.chunks_exact(width));
+        for (logits, flags) in rows {
+            observer.flags(logits, flags);
+            metrics.update(logits, flags)?;
+        }
+        Ok(())
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Flags {
+            names: self.classes.names_or_numbers(),
+        }
+    }
+}
+
+fn named(names: &[String], class: usize) -> Cell {
+    Cell::Text(names.get(class).cloned().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! What each class weighs in the loss.
+
+use engraft_data::ClassWeight;
+
+use super::*;
+
+/// One of three named classes a row, weighed by what is counted of them.
+fn one_class() -> OneClass {
+    let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+    OneClass {
+        classes: LabelSpace::new(3, Some(names)),
+        weights: Vec::new(),
+        is_weighted: true,
+    }
+}
+
+fn rows() -> Examples {
+    Examples::from_texts(["u", "v", "w", "x"])
+        .labelled(["a", "a", "a", "b"])
+        .unwrap()
+}
+
+#[test]
+fn weights_are_counted_or_given_one_for_each_class() {
+    let rows = rows();
+    let train = TrainingRows::new(&rows);
+    let counted = [4.0 / 9.0, 4.0 / 3.0, 0.0];
+    assert_eq!(one_class().weights_on(train).unwrap(), counted);
+    let of = |weight: &ClassWeight, is_weighted: bool| {
+        let train = TrainingRows {
+            class_weight: Some(weight),
+            ..train
+        };
+        let objective = OneClass {
+            is_weighted,
+            ..one_class()
+        };
+        objective
+            .weights_on(train)
+            .map_err(|error| error.to_string())
+    };
+    for is_weighted in [true, false] {
+        let numbers = |numbers: &[f64]| of(&ClassWeight::Numbers(numbers.to_vec()), is_weighted);
+        assert_eq!(of(&ClassWeight::Auto, is_weighted).unwrap(), counted);
+        assert_eq!(numbers(&[1.0, 0.0, 2.5]).unwrap(), [1.0, 0.0, 2.5]);
+        assert_eq!(
+            numbers(&[1.0, 2.0]).unwrap_err(),
+            "data.class_weight: 2 numbers given for 3 classes (a, b, c); give one for each, in this order"
+        );
+    }
+}
+
+#[test]
+fn classes_weigh_the_same_where_neither_task_nor_data_says_otherwise() {
+    let rows = rows();
+    let objective = OneClass {
+        is_weighted: false,
+        ..one_class()
+    };
+    let train = TrainingRows::new(&rows);
+    assert!(objective.weights_on(train).unwrap().is_empty());
+    objective.check_training_rows(train).unwrap();
+}
+
+#[test]
+fn training_does_not_go_on_with_other_weights_than_it_began_with() {
+    let rows = rows();
+    let train = TrainingRows::new(&rows);
+    let counted = OneClass {
+        weights: one_class().weights_on(train).unwrap(),
+        ..one_class()
+    };
+    counted.check_training_rows(train).unwrap();
+    let given = ClassWeight::Numbers(vec![1.0, 0.5, 2.0]);
+    let train = TrainingRows {
+        class_weight: Some(&given),
+        ..train
+    };
+    let equal = OneClass {
+        is_weighted: false,
+        ..one_class()
+    };
+    assert_eq!(
+        equal.check_training_rows(train).unwrap_err().to_string(),
+        "data.class_weight: the run was begun with classes that weigh the same, and cannot go on with 1, 0.5, 2; give the same class_weight and rows"
+    );
+    assert!(counted.check_training_rows(train).is_err());
+}
+
+#[test]
+fn where_a_row_has_several_classes_none_is_weighed() {
+    let rows = Examples::from_texts(["u"])
+        .multi_labelled(["a", "b"], vec![vec![true, true]])
+        .unwrap();
+    let objective = AnyClasses {
+        classes: LabelSpace::new(2, None),
+    };
+    objective
+        .check_training_rows(TrainingRows::new(&rows))
+        .unwrap();
+    let weight = ClassWeight::Auto;
+    let train = TrainingRows {
+        class_weight: Some(&weight),
+        ..TrainingRows::new(&rows)
+    };
+    let error = objective.check_training_rows(train).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("data.class_weight: classes are weighed only where"),
+        "{error}"
+    );
+}

@@ -1,0 +1,348 @@
+//! One or several numbers for each row, on a head over pooled hidden states.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use engraft_component::Component;
+use engraft_data::{Cell, Labels};
+use engraft_models::{Adapter, BoxedHead, HeadKind, Mode, Problem};
+
+use crate::backbone::BackboneSlot;
+use crate::classes::{OwnClasses, unfit};
+use crate::error::{Error, Result, place};
+use crate::head_loading::HeadLoading;
+use crate::inputs::Inputs;
+use crate::labels::MOST_CLASSES;
+use crate::learned::Learned;
+use crate::loss::{LossFunc, matrix, rows_of};
+use crate::metrics::{MetricError, Regression};
+use crate::network::Network;
+use crate::objective::{Basis, Labelled, Learns, Loss, Objective, TaskArguments};
+use crate::observer::{Observer, Shown};
+use crate::output::{Form, Grain, RowOutput, number};
+use crate::rows::{Draws, EncodedRow};
+use crate::scaling::Scaling;
+use crate::split::{Learning, learning};
+
+/// Assigns one or several numbers to each sequence.
+///
+/// Where the data module normalises, the head learns numbers of mean 0 and deviation 1 over the training rows; the model keeps both, and
+/// predictions and metrics are in the units of the data.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.tasks.SequenceRegression")]
+#[component(ignored(batch_size = "the data module's batch_size is used"))]
+pub struct SequenceRegression {
+    /// The pretrained encoder.
+    pub backbone: BackboneSlot,
+    /// The head, unless `use_legacy_adapter` takes the checkpoint's own; without it, a linear layer on the first token, or on the last of a decoder, which alone has seen all others.
+    pub adapter: Option<Adapter>,
+    /// Numbers of a row, each a column of the data.
+    #[arg(default = 1)]
+    pub num_outputs: usize,
+    /// What is averaged over rows and numbers.
+    #[arg(default = LossFunc::default())]
+    pub loss_func: LossFunc,
+    /// Use the classification head of the checkpoint's own kind.
+    #[arg(default = false)]
+    pub use_legacy_adapter: bool,
+}
+
+/// What labels it takes, in words.
+const NUMBERS: &str = "numbers (SequenceRegressionDataModule)";
+
+impl TaskArguments for SequenceRegression {
+    /// In the units of the data, one for each output.
+    type Prediction = Vec<f32>;
+    const DATA_MODULE: &'static str = "SequenceRegressionDataModule";
+
+    fn on(backbone: BackboneSlot) -> Self {
+        Self {
+            backbone,
+            adapter: None,
+            num_outputs: 1,
+            loss_func: LossFunc::default(),
+            use_legacy_adapter: false,
+        }
+    }
+
+    fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
+        Ok(Arc::new(Numbers::new(self, basis)?))
+    }
+
+    fn head(&self, loading: &HeadLoading<'_>) -> Result<BoxedHead> {
+        if self.use_legacy_adapter {
+            loading.classifier(HeadKind::Classification)
+        } else {
+            loading.adapter(self.adapter.as_ref())
+        }
+    }
+
+    fn prediction(_objective: &dyn Objective, output: RowOutput) -> Vec<f32> {
+        output.values
+    }
+
+    fn backbone(&self) -> &BackboneSlot {
+        &self.backbone
+    }
+
+    fn backbone_mut(&mut self) -> &mut BackboneSlot {
+        &mut self.backbone
+    }
+
+    fn uses_checkpoint_head(&self) -> bool {
+        self.use_legacy_adapter
+    }
+
+    fn check(&self) -> Result<()> {
+        if !(1..=MOST_CLASSES).contains(&self.num_outputs) {
+            let problem = format!(
+                "expected a number from 1 to {MOST_CLASSES}, found {}",
+                self.num_outputs
+            );
+            return Err(Error::refused("model.num_outputs", problem));
+        }
+        self.loss_func.check()?;
+        Ok(self.adapter.as_ref().map_or(Ok(()), Adapter::check)?)
+    }
+}
+
+/// Numbers for each row.
+#[derive(Debug)]
+struct Numbers {
+    /// `[outputs]`.
+    names: Vec<String>,
+    /// How the head's outputs become numbers of the data.
+    scaling: Scaling,
+    loss_func: LossFunc,
+}
+
+impl Numbers {
+    fn new(task: &SequenceRegression, basis: &Basis<'_>) -> Result<Self> {
+        let outputs = task.num_outputs;
+        let (names, scaling) = match basis.learned {
+            Some(learned) => learned.numbers(outputs).map_err(Error::Saved)?,
+            None => names_and_scaling(task, basis)?,
+        };
+        Ok(Self {
+            names,
+            scaling,
+            loss_func: task.loss_func.clone(),
+        })
+    }
+
+    /// Refuses rows of more, fewer or other numbers than the model predicts.
+    fn check_columns(&self, found: &[String]) -> Result<()> {
+        let names = &self.names;
+        if found.len() != names.len() {
+            return Err(Error::plain(format!(
+                "the model predicts {} ({}), but the data has {} ({}): name as many columns with data.y_col",
+                counted(names.len()),
+                names.join(", "),
+                counted(found.len()),
+                found.join(", ")
+            )));
+        }
+        let mut sorted = [names.clone(), found.to_vec()];
+        sorted.iter_mut().for_each(|names| names.sort());
+        if names != found && sorted[0] == sorted[1] {
+            return Err(Error::refused(
+                "data.y_col",
+                format!(
+                    "the model predicts {}, in this order, not {}",
+                    names.join(", "),
+                    found.join(", ")
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of a regression that is about to start.
+fn names_and_scaling(
+    task: &SequenceRegression,
+    basis: &Basis<'_>,
+) -> Result<(Vec<String>, Scaling)> {
+    let outputs = task.num_outputs;
+    let used = task.use_legacy_adapter;
+    let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification);
+    if let Some(stored) = own.count.filter(|stored| *stored != outputs) {
+        return Err(Error::refused(
+            "model.num_outputs",
+            format!(
+                "{outputs} given, but the checkpoint's own head has {stored}; give {stored}, or set use_legacy_adapter to false for a new head"
+            ),
+        ));
+    }
+    let (names, rows) = match basis.labels() {
+        Some(Labels::Numbers { names, rows }) => (names, rows),
+        Some(other) => return Err(unfit(other, NUMBERS)),
+        None => {
+            let numbered = || (0..outputs).map(|output| output.to_string()).collect();
+            let names = own.names.map_or_else(numbered, <[String]>::to_vec);
+            return Ok((names, Scaling::identity(outputs)));
+        }
+    };
+    own.check_columns(Some(names))?;
+    if names.len() != outputs {
+        return Err(Error::refused(
+            "model.num_outputs",
+            format!(
+                "{outputs} given, but data.y_col names {}: {}",
+                names.len(),
+                names.join(", ")
+            ),
+        ));
+    }
+    let scaling = match basis.train {
+        Some(train) if train.normalize => Scaling::of(rows, outputs),
+        _ => Scaling::identity(outputs),
+    };
+    Ok((names.clone(), scaling))
+}
+
+fn counted(count: usize) -> String {
+    match count {
+        1 => "1 number".to_owned(),
+        _ => format!("{count} numbers"),
+    }
+}
+
+impl Objective for Numbers {
+    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
+        let inputs = Inputs::whole(EncodedRow::pack(&rows));
+        let mut outputs = network.predict(&inputs, Grain::Row, self.outputs());
+        for output in &mut outputs {
+            output.values = self.scaling.restore(&output.values);
+        }
+        outputs
+    }
+
+    fn outputs(&self) -> usize {
+        self.names.len()
+    }
+
+    fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
+        Some(learning(self))
+    }
+
+    fn learned(&self) -> Learned {
+        Learned {
+            labels: Some(self.names.clone()),
+            means: Some(self.scaling.means.clone()),
+            deviations: Some(self.scaling.deviations.clone()),
+            ..Learned::default()
+        }
+    }
+
+    fn problem(&self) -> (Problem, Option<Vec<String>>) {
+        (Problem::Regression, Some(self.names.clone()))
+    }
+
+    fn grain(&self) -> Grain {
+        Grain::Row
+    }
+
+    fn columns(&self, _form: Form, _width: usize) -> Vec<String> {
+        match self.names.as_slice() {
+            [_] => vec!["prediction".to_owned()],
+            names => names
+                .iter()
+                .map(|name| format!("prediction_{name}"))
+                .collect(),
+        }
+    }
+
+    fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
+        output.values.iter().map(|&value| number(value)).collect()
+    }
+
+    fn has_largest(&self) -> bool {
+        false
+    }
+}
+
+impl Learns for Numbers {
+    /// In the units of the data.
+    type Targets = Vec<Vec<f64>>;
+    /// `[rows * outputs]`.
+    type BatchTargets = Vec<f64>;
+    type Metrics = Regression;
+
+    fn targets(&self, labelled: &Labelled<'_>) -> Result<Vec<Vec<f64>>> {
+        let (names, rows) = match labelled.labels()? {
+            Labels::Numbers { names, rows } => (names, rows),
+            other => return Err(unfit(other, NUMBERS)),
+        };
+        self.check_columns(names)?;
+        let too_large = |row: &Vec<f64>| {
+            let scaled = self.scaling.scale(row);
+            scaled.iter().any(|number| !number.is_finite())
+        };
+        match rows.iter().position(too_large) {
+            Some(row) => Err(Error::Row {
+                row: place(labelled.examples, row),
+                problem: format!(
+                    "{:?} cannot be predicted in single precision; give smaller numbers, or their logarithms",
+                    rows[row]
+                ),
+            }),
+            None => Ok(rows.clone()),
+        }
+    }
+
+    fn digest(&self, targets: &Vec<Vec<f64>>, eat: &mut dyn FnMut(&[u8])) {
+        let numbers = targets.iter().flatten();
+        numbers.for_each(|number| eat(&number.to_le_bytes()));
+    }
+
+    fn collate(
+        &self,
+        numbers: &[usize],
+        rows: Vec<EncodedRow>,
+        targets: &Vec<Vec<f64>>,
+        _draws: Draws,
+    ) -> (Inputs, Vec<f64>) {
+        let inputs = Inputs::whole(EncodedRow::pack(&rows));
+        let targets = numbers.iter().flat_map(|&row| targets[row].clone());
+        (inputs, targets.collect())
+    }
+
+    fn loss(&self, network: &Network, inputs: &Inputs, targets: &Vec<f64>, mode: Mode) -> Loss {
+        let outputs = network.outputs(inputs, mode);
+        let targets = matrix(self.scaling.scale(targets), self.names.len(), &outputs);
+        Loss {
+            weight: outputs.dims().iter().product::<usize>() as f64,
+            sum: self.loss_func.sum(outputs.clone(), targets),
+            outputs,
+        }
+    }
+
+    fn metrics(&self) -> Regression {
+        Regression::new(self.names.len())
+    }
+
+    fn score(
+        &self,
+        metrics: &mut Regression,
+        outputs: Tensor<2>,
+        targets: &Vec<f64>,
+        observer: &mut dyn Observer,
+    ) -> std::result::Result<(), MetricError> {
+        let (values, width) = rows_of(outputs);
+        let predicted = self.scaling.restore(&values);
+        let truth: Vec<f32> = targets.iter().map(|&number| number as f32).collect();
+        let rows = predicted.chunks_exact(width).zip(truth.chunks_exact(width));
+        for (predicted, truth) in rows {
+            observer.numbers(predicted, truth);
+            metrics.update(predicted, truth)?;
+        }
+        Ok(())
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Numbers {
+            names: self.names.clone(),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! One class for each letter of a sequence, or each word of a text, by cross-entropy on a head over its first token.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use engraft_component::Component;
+use engraft_data::{Cell, Examples, Label, Labels, TokenUnit};
+use engraft_models::{BoxedHead, HeadKind, Mode, Problem, TokenAdapter};
+
+use super::ClassPrediction;
+use crate::backbone::BackboneSlot;
+use crate::building::TrainingRows;
+use crate::classes::{
+    OwnClasses, check_count, check_weights, class_loss, classes, score_classes, unfit, weights,
+};
+use crate::error::{Error, Result};
+use crate::head_loading::HeadLoading;
+use crate::inputs::Inputs;
+use crate::labels::LabelSpace;
+use crate::learned::Learned;
+use crate::metrics::{Classification, MetricError};
+use crate::network::Network;
+use crate::objective::{Basis, Labelled, Learns, Loss, Objective, Reading, TaskArguments};
+use crate::observer::{Observer, Shown};
+use crate::output::{Form, Grain, RowOutput, largest};
+use crate::rows::{Draws, EncodedRow};
+use crate::split::{Learning, learning};
+
+/// Assigns one of several classes to each letter of a sequence, or each word of a text.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.tasks.TokenClassification")]
+#[component(ignored(batch_size = "the data module's batch_size is used"))]
+pub struct TokenClassification {
+    /// The pretrained encoder.
+    pub backbone: BackboneSlot,
+    /// The head, unless `use_legacy_adapter` takes the checkpoint's own.
+    #[arg(default = TokenAdapter::default())]
+    pub adapter: TokenAdapter,
+    /// Number of classes; without it, those of the checkpoint's own head or else those found in the training labels.
+    pub n_classes: Option<usize>,
+    /// Weigh each class as the data module's `class_weight` says, else by tokens / (tokens of the class x classes), counted on the training labels.
+    #[arg(default = false)]
+    pub weighted_loss: bool,
+    /// Use the token classification head of the checkpoint's own kind, with its classes and their names.
+    #[arg(default = false)]
+    pub use_legacy_adapter: bool,
+}
+
+/// What labels it takes, in words.
+const TOKEN_CLASSES: &str = "one class a letter or word (TokenClassificationDataModule)";
+
+impl TaskArguments for TokenClassification {
+    /// Of each letter or word.
+    type Prediction = Vec<ClassPrediction>;
+    const DATA_MODULE: &'static str = "TokenClassificationDataModule";
+
+    fn on(backbone: BackboneSlot) -> Self {
+        Self {
+            backbone,
+            adapter: TokenAdapter::default(),
+            n_classes: None,
+            weighted_loss: false,
+            use_legacy_adapter: false,
+        }
+    }
+
+    fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
+        Ok(Arc::new(TokenClasses::new(self, basis)?))
+    }
+
+    fn head(&self, loading: &HeadLoading<'_>) -> Result<BoxedHead> {
+        if self.use_legacy_adapter {
+            loading.classifier(HeadKind::TokenClassification)
+        } else {
+            loading.token_adapter(&self.adapter)
+        }
+    }
+
+    fn prediction(objective: &dyn Objective, output: RowOutput) -> Vec<ClassPrediction> {
+        let of = |logits| ClassPrediction::of(logits, objective.classes());
+        output.vectors().map(of).collect()
+    }
+
+    fn backbone(&self) -> &BackboneSlot {
+        &self.backbone
+    }
+
+    fn backbone_mut(&mut self) -> &mut BackboneSlot {
+        &mut self.backbone
+    }
+
+    fn set_classes(&mut self, count: Option<usize>) {
+        self.n_classes = count;
+    }
+
+    fn uses_checkpoint_head(&self) -> bool {
+        self.use_legacy_adapter
+    }
+
+    fn check(&self) -> Result<()> {
+        check_count(self.n_classes)?;
+        Ok(self.adapter.check()?)
+    }
+}
+
+/// One class for each letter or word.
+#[derive(Debug)]
+struct TokenClasses {
+    classes: LabelSpace,
+    /// Whichever it was trained on.
+    unit: Option<TokenUnit>,
+    /// What each class weighs in the loss; empty where they weigh the same.
+    weights: Vec<f32>,
+    /// Whether classes weigh what is counted of them, where the data does not say.
+    is_weighted: bool,
+}
+
+/// What the letters or words of rows are to be predicted as.
+struct UnitClasses {
+    unit: TokenUnit,
+    /// `[row][unit]`, none for those that are not scored.
+    rows: Vec<Vec<Option<u32>>>,
+}
+
+impl TokenClasses {
+    fn new(task: &TokenClassification, basis: &Basis<'_>) -> Result<Self> {
+        let is_weighted = task.weighted_loss;
+        if let Some(learned) = basis.learned {
+            let classes = learned.space().map_err(Error::Saved)?;
+            return Ok(Self {
+                weights: learned.weights(classes.count()).map_err(Error::Saved)?,
+                classes,
+                unit: learned.unit(),
+                is_weighted,
+            });
+        }
+        let unit = match basis.labels() {
+            None => None,
+            Some(Labels::Tokens { unit, .. }) => Some(*unit),
+            Some(other) => return Err(unfit(other, TOKEN_CLASSES)),
+        };
+        let kind = HeadKind::TokenClassification;
+        let own = OwnClasses::of(basis.checkpoint, task.use_legacy_adapter, kind);
+        let labels = basis.train.and_then(|train| train.naming(of_units));
+        let mut objective = Self {
+            classes: classes(own, task.n_classes, labels.as_deref())?,
+            unit,
+            weights: Vec::new(),
+            is_weighted,
+        };
+        if let Some(train) = basis.train {
+            objective.weights = objective.weights_on(train)?;
+        }
+        Ok(objective)
+    }
+
+    fn weights_on(&self, train: TrainingRows<'_>) -> Result<Vec<f32>> {
+        weights(&self.classes, self.is_weighted, train, || {
+            let Some(labels) = &train.examples.labels else {
+                return Ok(Vec::new());
+            };
+            let targets = self.classes_of(labels, train.examples)?;
+            Ok(targets.rows.into_iter().flatten().flatten().collect())
+        })
+    }
+
+    fn classes_of(&self, labels: &Labels, examples: &Examples) -> Result<UnitClasses> {
+        match labels {
+            Labels::Tokens { unit, rows } => Ok(UnitClasses {
+                unit: *unit,
+                rows: self.classes.token_classes(rows, &examples.origins)?,
+            }),
+            other => Err(unfit(other, TOKEN_CLASSES)),
+        }
+    }
+}
+
+/// The classes of all letters or words, one after the other.
+fn of_units(labels: &Labels) -> Option<Vec<Label>> {
+    let rows = labels.tokens()?;
+    Some(rows.iter().flatten().flatten().cloned().collect())
+}
+
+impl Objective for TokenClasses {
+    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
+        let inputs = Inputs::at(rows.iter().map(|row| {
+            let units = row.units.iter().flatten();
+            (units.map(|unit| unit.token).collect(), row.tokens())
+        }));
+        network.predict(&inputs, Grain::Unit, self.outputs())
+    }
+
+    fn outputs(&self) -> usize {
+        self.classes.count()
+    }
+
+    fn reading(&self) -> Reading {
+        Reading::Units(self.unit)
+    }
+
+    fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
+        Some(learning(self))
+    }
+
+    fn check_training_rows(&self, train: TrainingRows<'_>) -> Result<()> {
+        check_weights(&self.weights, &self.weights_on(train)?)
+    }
+
+    fn learned(&self) -> Learned {
+        Learned {
+            words: self.unit.map(|unit| unit == TokenUnit::Word),
+            ..Learned::of_classes(&self.classes, &self.weights)
+        }
+    }
+
+    fn classes(&self) -> Option<&LabelSpace> {
+        Some(&self.classes)
+    }
+
+    fn problem(&self) -> (Problem, Option<Vec<String>>) {
+        let names = self.classes.names_or_numbers();
+        (Problem::SingleLabel, Some(names))
+    }
+
+    fn grain(&self) -> Grain {
+        Grain::Unit
+    }
+
+    fn columns(&self, _form: Form, _width: usize) -> Vec<String> {
+        vec!["prediction".to_owned()]
+    }
+
+    /// Classes as such labels are read: one character each for letters if all names are one, else a list.
+    fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
+        let names = self.classes.names_or_numbers();
+        let name = |logits| names.get(largest(logits)).cloned().unwrap_or_default();
+        let predicted = output.vectors().map(name);
+        let is_short = |name: &String| name.chars().count() == 1;
+        let of_letters = self.unit != Some(TokenUnit::Word);
+        vec![if of_letters && names.iter().all(is_short) {
+            Cell::Text(predicted.collect())
+        } else {
+            Cell::from(predicted.collect::<Vec<_>>())
+        }]
+    }
+}
+
+impl Learns for TokenClasses {
+    type Targets = UnitClasses;
+    /// Of each letter or word that is scored.
+    type BatchTargets = Vec<u32>;
+    type Metrics = Classification;
+
+    fn targets(&self, rows: &Labelled<'_>) -> Result<UnitClasses> {
+        self.classes_of(rows.labels()?, rows.examples)
+    }
+
+    fn digest(&self, targets: &UnitClasses, eat: &mut dyn FnMut(&[u8])) {
+        for row in &targets.rows {
+            for class in row {
+                eat(&class.unwrap_or(u32::MAX).to_le_bytes());
+            }
+            eat(&[0xff]);
+        }
+    }
+
+    fn unit(&self, targets: &UnitClasses) -> Option<TokenUnit> {
+        Some(targets.unit)
+    }
+
+    fn collate(
+        &self,
+        numbers: &[usize],
+        rows: Vec<EncodedRow>,
+        targets: &UnitClasses,
+        _draws: Draws,
+    ) -> (Inputs, Vec<u32>) {
+        let mut classes = Vec::new();
+        let rows = rows.iter().zip(numbers).map(|(row, &number)| {
+            let mut sites = Vec::new();
+            for unit in row.units.iter().flatten() {
+                if let Some(Some(class)) = targets.rows[number].get(unit.unit) {
+                    sites.push(unit.token);
+                    classes.push(*class);
+                }
+            }
+            (sites, row.tokens())
+        });
+        let inputs = Inputs::at(rows);
+        (inputs, classes)
+    }
+
+    fn loss(&self, network: &Network, inputs: &Inputs, targets: &Vec<u32>, mode: Mode) -> Loss {
+        class_loss(network.outputs(inputs, mode), targets, &self.weights)
+    }
+
+    fn metrics(&self) -> Classification {
+        Classification::new(self.classes.count())
+    }
+
+    fn score(
+        &self,
+        metrics: &mut Classification,
+        outputs: Tensor<2>,
+        targets: &Vec<u32>,
+        observer: &mut dyn Observer,
+    ) -> std::result::Result<(), MetricError> {
+        score_classes(metrics, outputs, targets, observer)
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Classes {
+            names: self.classes.names_or_numbers(),
+            of: "tokens",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,25 @@
+//! What each class weighs in the loss.
+
+use super::*;
+
+#[test]
+fn weights_are_counted_over_the_letters_that_are_scored() {
+    let class = |class: u64| Some(Label::Index(class));
+    let rows = Examples::from_texts(["ACGT", "AC"])
+        .with_labels(Labels::Tokens {
+            unit: TokenUnit::Letter,
+            rows: vec![
+                vec![class(0), class(0), None, class(1)],
+                vec![class(0), None],
+            ],
+        })
+        .unwrap();
+    let objective = TokenClasses {
+        classes: LabelSpace::new(3, None),
+        unit: Some(TokenUnit::Letter),
+        weights: Vec::new(),
+        is_weighted: true,
+    };
+    let weights = objective.weights_on(TrainingRows::new(&rows)).unwrap();
+    assert_eq!(weights, [4.0 / 9.0, 4.0 / 3.0, 0.0]);
+}

@@ -1,0 +1,282 @@
+//! From rows of text to their tokens.
+
+use engraft_data::{Examples, TokenUnit};
+use engraft_kernels::Key;
+use engraft_models::PackedTokens;
+use engraft_text::{Encoding, LetterPolicy, Row, Tokenizer};
+use rayon::prelude::*;
+
+use crate::documents::Documents;
+use crate::error::{Error, Result, place};
+use crate::objective::Reading;
+use crate::units::{Unit, locate};
+
+/// The tokens of one row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncodedRow {
+    /// Its tokens.
+    pub encoding: Encoding,
+    /// Its letters or words that have a token, where these are told apart.
+    pub units: Option<Vec<Unit>>,
+    /// The tokens at its start that a causal language model is given and does not predict; the first of all is never predicted.
+    pub given: usize,
+    /// Whether it was cut to the maximal length.
+    pub cut: bool,
+}
+
+/// What batches of a split are drawn under, where something is drawn for their rows: masks, noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draws {
+    /// Others in each epoch of a run with a seed.
+    Epoch {
+        /// The seed of the run.
+        seed: u64,
+        /// From 0.
+        epoch: u64,
+    },
+    /// Always the same, so that scores can be compared.
+    Fixed,
+}
+
+/// The stream of random draws that masks come from.
+const MASKS: u64 = 0x3a;
+
+impl Draws {
+    /// The key of a row.
+    pub(crate) fn key(self, row: usize) -> Key {
+        let key = match self {
+            Self::Epoch { seed, epoch } => Key::new(seed).with(MASKS).with(1 + epoch),
+            Self::Fixed => Key::new(0).with(MASKS).with(0),
+        };
+        key.with(row as u64)
+    }
+}
+
+/// Bytes of text that are read from where they are stored before they become tokens, about.
+const TEXT_AT_ONCE: usize = 4 << 20;
+
+/// Divides rows into neighbours whose texts take little memory together.
+fn groups<'r>(examples: &Examples, mut rows: &'r [usize]) -> impl Iterator<Item = &'r [usize]> {
+    let bytes = |row: usize| -> usize { examples.texts.iter().map(|it| it.bytes(row)).sum() };
+    std::iter::from_fn(move || {
+        let mut total = 0;
+        let fits = |row: &&usize| {
+            total += bytes(**row);
+            total <= TEXT_AT_ONCE
+        };
+        let count = rows.iter().take_while(fits).count().max(1);
+        let (group, rest) = rows.split_at_checked(count)?;
+        rows = rest;
+        Some(group)
+    })
+}
+
+/// Turns rows into tokens; cheap to clone and send to another thread.
+#[derive(Clone)]
+pub struct RowEncoder {
+    pub(crate) tokenizer: Tokenizer,
+    /// Rows are cut to this many tokens.
+    pub(crate) max_length: Option<usize>,
+    /// The longest sequence that has positions; none if any has.
+    pub(crate) longest: Option<usize>,
+    /// What of a row becomes tokens.
+    pub(crate) reading: Reading,
+}
+
+impl EncodedRow {
+    /// Its tokens as a batch of one row.
+    pub fn tokens(&self) -> PackedTokens {
+        let mut tokens = PackedTokens::default();
+        tokens.push(&self.encoding.ids, &self.encoding.type_ids);
+        tokens
+    }
+
+    /// The tokens of rows, laid end to end.
+    pub fn pack(rows: &[Self]) -> PackedTokens {
+        let mut tokens = PackedTokens::default();
+        for row in rows {
+            tokens.push(&row.encoding.ids, &row.encoding.type_ids);
+        }
+        tokens
+    }
+}
+
+impl RowEncoder {
+    /// The tokens of `rows` of `examples`, in that order, on all threads; `unit` is what has a class each where letters or words have.
+    ///
+    /// # Errors
+    /// A row is longer than the model has positions for and no `max_length` allows cutting it; a text that cannot be encoded; letters of
+    /// which several are one token.
+    pub fn encode(
+        &self,
+        examples: &Examples,
+        rows: &[usize],
+        unit: Option<TokenUnit>,
+    ) -> Result<Vec<EncodedRow>> {
+        let mut encoded = Vec::with_capacity(rows.len());
+        for rows in groups(examples, rows) {
+            encoded.extend(self.encode_at_once(examples, rows, unit)?);
+        }
+        Ok(encoded)
+    }
+
+    /// How many tokens each row of `examples` has, of which only a few are encoded at a time.
+    ///
+    /// # Errors
+    /// Those of [`Self::encode`].
+    pub fn lengths(&self, examples: &Examples, unit: Option<TokenUnit>) -> Result<Vec<usize>> {
+        let rows: Vec<usize> = (0..examples.len()).collect();
+        let mut lengths = Vec::with_capacity(rows.len());
+        for rows in groups(examples, &rows) {
+            let encoded = self.encode_at_once(examples, rows, unit)?;
+            lengths.extend(encoded.iter().map(|row| row.encoding.len()));
+        }
+        Ok(lengths)
+    }
+
+    /// [`Self::encode`] with all texts of the rows in memory.
+    fn encode_at_once(
+        &self,
+        examples: &Examples,
+        rows: &[usize],
+        unit: Option<TokenUnit>,
+    ) -> Result<Vec<EncodedRow>> {
+        let place = |row: usize| place(examples, row);
+        let texts = |segment: usize| -> Option<Result<Vec<_>>> {
+            let texts = examples.texts.get(segment)?;
+            let text = |&row: &usize| {
+                texts.get(row).map_err(|error| Error::Row {
+                    row: place(row),
+                    problem: error.to_string(),
+                })
+            };
+            Some(rows.iter().map(text).collect())
+        };
+        let (first, second) = (texts(0).transpose()?, texts(1).transpose()?);
+        let texts: Vec<Row<'_>> = (0..rows.len())
+            .map(|at| Row {
+                text: first.as_ref().map_or("", |texts| &texts[at]),
+                pair: second.as_ref().map(|texts| &*texts[at]),
+            })
+            .collect();
+        if let Some(documents) = self.documents() {
+            let encoded: Vec<_> = texts
+                .par_iter()
+                .map(|text| documents.encode(&self.tokenizer, text))
+                .collect();
+            let encoded = encoded.into_iter().zip(rows);
+            return encoded
+                .map(|(encoded, &row)| {
+                    encoded.map_err(|error| Error::Row {
+                        row: place(row),
+                        problem: error.to_string(),
+                    })
+                })
+                .collect();
+        }
+        let encoded = self.tokenizer.encode_rows(&texts, self.max_length);
+        let encoded = encoded.map_err(|error| match (error, rows) {
+            (engraft_text::Error::Row { row, source }, _) => Error::Row {
+                row: rows.get(row).map_or_else(String::new, |&row| place(row)),
+                problem: source.to_string(),
+            },
+            (error, [row]) => Error::Row {
+                row: place(*row),
+                problem: error.to_string(),
+            },
+            (error, _) => Error::Text(error),
+        })?;
+        let encoded = encoded.into_iter().zip(&texts).zip(rows);
+        encoded
+            .map(|(((encoding, cut), text), &row)| {
+                self.checked(encoding, cut, text.text, unit)
+                    .map_err(|problem| Error::Row {
+                        row: place(row),
+                        problem,
+                    })
+            })
+            .collect()
+    }
+
+    /// A row's tokens with their letters or words, if a model can take them.
+    fn checked(
+        &self,
+        encoding: Encoding,
+        cut: bool,
+        text: &str,
+        unit: Option<TokenUnit>,
+    ) -> std::result::Result<EncodedRow, String> {
+        if encoding.is_empty() {
+            return Err("no tokens: the tokenizer adds no special tokens, so an empty text leaves nothing to compute on".into());
+        }
+        if let Some(longest) = self.longest.filter(|longest| encoding.len() > *longest) {
+            return Err(format!(
+                "{} tokens, but the model has positions for {longest}: give model.backbone.max_length to cut long rows",
+                encoding.len()
+            ));
+        }
+        let units = match unit.filter(|_| self.locates()) {
+            Some(unit) => {
+                let spans = self
+                    .tokenizer
+                    .spans(text)
+                    .map_err(|error| error.to_string())?;
+                let ordinary = encoding.special.iter().enumerate();
+                let tokens: Vec<usize> = ordinary
+                    .filter(|(_, special)| !**special)
+                    .map(|(at, _)| at)
+                    .collect();
+                let units = locate(text, unit, &spans, &tokens)?;
+                let all = unit.count(text);
+                if !cut && units.len() < all {
+                    let what = match unit {
+                        TokenUnit::Letter => "letters",
+                        TokenUnit::Word => "words",
+                    };
+                    return Err(format!(
+                        "the tokenizer leaves out {} of the {all} {what}, which then have no class: take out what it does not know, or replace it",
+                        all - units.len()
+                    ));
+                }
+                Some(units)
+            }
+            None => None,
+        };
+        Ok(EncodedRow {
+            encoding,
+            units,
+            given: 0,
+            cut,
+        })
+    }
+
+    /// How texts are divided, where they are.
+    pub(crate) fn documents(&self) -> Option<&Documents> {
+        match &self.reading {
+            Reading::Windows(documents) => Some(documents),
+            _ => None,
+        }
+    }
+
+    /// Whether letters or words are told apart.
+    pub(crate) fn locates(&self) -> bool {
+        matches!(self.reading, Reading::Units(_))
+    }
+
+    /// Rows are cut to this many tokens, or read in windows of so many.
+    pub fn max_length(&self) -> Option<usize> {
+        self.max_length
+    }
+
+    /// Whether a row may be refused for what it is: its length, its letters, or several of these in one token.
+    pub(crate) fn refuses(&self) -> bool {
+        let too_long = self.max_length.is_none() && self.longest.is_some();
+        let letters = self.tokenizer.letter_policy() == Some(LetterPolicy::Error);
+        too_long || letters || self.locates()
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+}

@@ -1,0 +1,213 @@
+//! A task on its backbone, as it was asked for and resolved: everything but the weights.
+
+use std::sync::Arc;
+
+use engraft_data::{Examples, Masking};
+use engraft_hub::LoadReport;
+use engraft_models::{Checkpoint, HeadKind};
+use engraft_text::Tokenizer;
+
+use crate::building::TrainingRows;
+use crate::error::{Error, Result};
+use crate::labels::LabelSpace;
+use crate::network::Network;
+use crate::objective::{Labelled, Objective, Reading};
+use crate::rows::RowEncoder;
+use crate::split::{Learning, Predictions, Source, Split};
+use crate::task::Task;
+
+/// A task on its backbone, resolved and immutable; shared by all that use it, on any thread.
+#[derive(Clone)]
+pub struct TaskSpec {
+    pub(crate) task: Task,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) objective: Arc<dyn Objective>,
+}
+
+/// What is computed, and with which weights.
+#[derive(Clone)]
+pub struct Model {
+    /// What is computed.
+    pub spec: Arc<TaskSpec>,
+    /// The weights.
+    pub network: Network,
+}
+
+impl TaskSpec {
+    /// The task, with what its preset decided.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// What the task computes.
+    pub fn objective(&self) -> &Arc<dyn Objective> {
+        &self.objective
+    }
+
+    /// Its classes, if it classifies.
+    pub fn classes(&self) -> Option<&LabelSpace> {
+        self.objective.classes()
+    }
+
+    /// The backbone's tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The backbone's checkpoint.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// What became of each tensor of the checkpoint when the weights were loaded.
+    pub fn report(&self) -> LoadReport {
+        self.checkpoint.report()
+    }
+
+    /// Tokens of a row at most, or of a window of it; none if it may have any number.
+    pub fn max_length(&self) -> Option<usize> {
+        match self.objective.reading() {
+            Reading::Windows(documents) => documents.length(),
+            _ => self.task.backbone().backbone().max_length,
+        }
+    }
+
+    /// Turns rows into tokens.
+    pub fn row_encoder(&self) -> RowEncoder {
+        RowEncoder {
+            tokenizer: self.tokenizer.clone(),
+            max_length: self.max_length(),
+            longest: self.checkpoint.config().transformer.longest(),
+            reading: self.objective.reading(),
+        }
+    }
+
+    /// How it learns.
+    ///
+    /// # Errors
+    /// The task only predicts.
+    pub fn learning(&self) -> Result<Arc<dyn Learning>> {
+        let learning = Arc::clone(&self.objective).learning();
+        learning.ok_or_else(|| {
+            Error::plain("this task only predicts: it has no loss to train or score")
+        })
+    }
+
+    /// Binds labelled rows to the task; `masking` says how tokens are masked, if they are and not by default.
+    ///
+    /// # Errors
+    /// The task only predicts; labels are missing, of another kind, out of range or unknown; the rows cannot be read.
+    pub fn bind(
+        &self,
+        examples: Arc<Examples>,
+        masking: Option<Masking>,
+    ) -> Result<Box<dyn Split>> {
+        let labelled = self.labelled(&examples, masking);
+        let encoder = self.row_encoder();
+        self.learning()?
+            .bind(&labelled, encoder, Arc::clone(&examples))
+    }
+
+    /// Refuses labels that the task cannot learn or score, before anything is computed.
+    ///
+    /// # Errors
+    /// Those of [`Self::bind`] about labels.
+    pub fn check_labels(&self, examples: &Examples, masking: Option<Masking>) -> Result<()> {
+        self.learning()?.check(&self.labelled(examples, masking))
+    }
+
+    fn labelled<'a>(&'a self, examples: &'a Examples, masking: Option<Masking>) -> Labelled<'a> {
+        Labelled {
+            examples,
+            tokenizer: &self.tokenizer,
+            masking,
+        }
+    }
+
+    /// Rows that are to be predicted; labels among them are not looked at.
+    ///
+    /// # Errors
+    /// The rows cannot be read.
+    pub fn rows(&self, examples: Arc<Examples>) -> Result<Arc<Source>> {
+        Ok(Arc::new(Source::new(self.row_encoder(), examples, None)?))
+    }
+
+    /// Predicts the rows of `source`, batch by batch of `plan`.
+    pub fn predictions<'n>(
+        self: &Arc<Self>,
+        network: &'n Network,
+        source: Arc<Source>,
+        plan: Vec<Vec<usize>>,
+    ) -> Predictions<'n> {
+        Predictions::new(Arc::clone(self), network, source, plan)
+    }
+
+    /// Refuses training rows that the task cannot learn from, or other ones than its weights of classes were counted on.
+    ///
+    /// # Errors
+    /// They are such.
+    pub fn check_training_rows(&self, train: TrainingRows<'_>) -> Result<()> {
+        self.objective.check_training_rows(train)
+    }
+
+    /// The same with classes that are called as training rows call them, where they have no names yet.
+    ///
+    /// # Errors
+    /// The rows have more or fewer names than there are classes.
+    pub fn named_by(&self, train: &Examples) -> Result<Self> {
+        let named = self.objective.named_by(train)?;
+        Ok(Self {
+            objective: named.unwrap_or_else(|| Arc::clone(&self.objective)),
+            ..self.clone()
+        })
+    }
+
+    /// LoRA updates of a network in a few words, if it has any.
+    pub fn lora(&self, network: &Network) -> Option<String> {
+        let updates = self
+            .checkpoint
+            .named_lora(network.encoder(), HeadKind::None);
+        let parameters: usize = updates.iter().map(|tensor| tensor.values.len()).sum();
+        (parameters > 0).then(|| {
+            let fresh = if self.checkpoint.has_weights() {
+                ""
+            } else {
+                ", which starts from scratch and stays as it is"
+            };
+            format!(
+                "{} layers of {}{fresh} have updates, {parameters} parameters in all",
+                updates.len() / 2,
+                self.checkpoint.preset().name()
+            )
+        })
+    }
+
+    /// The names under which users know the parameter at a path of a network whose head is of a kind: ModelGenerator's first, then the
+    /// checkpoint's.
+    ///
+    /// `encoder.layers.0.attention.output.weight` of a BERT is `backbone.encoder.encoder.layer.0.attention.output.dense.weight` to
+    /// ModelGenerator; `backbone.encoder.layer.0...` and `bert.encoder.layer.0...` do as well. What belongs to the head is under `adapter`.
+    pub fn parameter_names(&self, head: HeadKind, path: &str) -> Vec<String> {
+        let (part, rest) = path.split_once('.').unwrap_or((path, ""));
+        if part == engraft_models::ENCODER {
+            let name = self.checkpoint.parameter_name(rest);
+            let name = name.unwrap_or_else(|| rest.to_owned());
+            let prefix = self.checkpoint.prefix();
+            return vec![
+                format!("backbone.encoder.{name}"),
+                format!("backbone.{name}"),
+                format!("{prefix}{name}"),
+            ];
+        }
+        match self.checkpoint.head_parameter_name(head, rest) {
+            Some(name) if head.is_familys() => {
+                vec![format!("adapter.{rest}"), format!("adapter.{name}"), name]
+            }
+            _ => vec![format!("adapter.{rest}")],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,361 @@
+//! The rows of a split, bound to what a task makes of them: batches, their loss, their scores.
+//!
+//! Here a task's types meet its rows once. A [`Split`] and a [`Pass`] over it hold targets, batches and metrics of one kind; whoever trains
+//! or scores asks them and does not know which.
+
+mod source;
+mod windows;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use burn::tensor::Tensor;
+use engraft_data::Examples;
+use engraft_kernels::sum_squares;
+use engraft_models::Mode;
+
+pub use source::Source;
+
+use crate::error::{Error, Result};
+use crate::inputs::Inputs;
+use crate::metrics::Metrics;
+use crate::network::Network;
+use crate::objective::{Labelled, Learns, Loss};
+use crate::observer::{Observer, Shown};
+use crate::output::RowOutput;
+use crate::rows::{Draws, EncodedRow, RowEncoder};
+use crate::spec::TaskSpec;
+
+/// Batches that wait to be computed.
+const AHEAD: usize = 4;
+
+/// How an objective learns, whatever its types.
+pub trait Learning: Send + Sync {
+    /// Binds labelled rows to it.
+    ///
+    /// # Errors
+    /// Labels are missing, of another kind, out of range or unknown; the rows cannot be read.
+    fn bind(
+        &self,
+        labelled: &Labelled<'_>,
+        encoder: RowEncoder,
+        examples: Arc<Examples>,
+    ) -> Result<Box<dyn Split>>;
+
+    /// Refuses labels that cannot be learned or scored, before anything is computed.
+    ///
+    /// # Errors
+    /// Labels are missing, of another kind, out of range or unknown.
+    fn check(&self, labelled: &Labelled<'_>) -> Result<()>;
+
+    /// The names of its scores.
+    fn metrics(&self) -> Vec<&'static str>;
+
+    /// What observers are shown.
+    fn shown(&self) -> Shown;
+
+    /// Whether `exp` of the loss is a perplexity that the metrics do not have.
+    fn has_perplexity(&self) -> bool;
+}
+
+/// The rows of a split, each with what is to be predicted of it.
+pub trait Split: Send + Sync {
+    /// Its rows.
+    fn source(&self) -> &Source;
+
+    /// Gives every byte that tells these targets from others to `eat`.
+    fn digest(&self, eat: &mut dyn FnMut(&[u8]));
+
+    /// A pass over the batches of `plan`, tokenised ahead on a thread of its own; dropping it ends the thread.
+    fn pass(&self, plan: Vec<Vec<usize>>, draws: Draws) -> Box<dyn Pass>;
+}
+
+/// A pass over batches, of which one is present at a time.
+pub trait Pass {
+    /// Moves on to the next batch; none behind the last.
+    fn advance(&mut self) -> Option<Result<Handled>>;
+
+    /// The loss of the present batch by `network`, which may be under autodiff; none if there is nothing in it to learn from or to score.
+    fn loss(&self, network: &Network, mode: Mode) -> Option<Loss>;
+
+    /// Takes what the loss of the present batch was computed from into the scores.
+    ///
+    /// # Errors
+    /// A row cannot be scored.
+    fn score(&mut self, outputs: Tensor<2>, observer: &mut dyn Observer) -> Result<()>;
+
+    /// The scores since the last call, which then begin anew.
+    fn take_scores(&mut self) -> Scores;
+
+    /// What a forward pass over the present batch first makes a value of that is not finite, in words; none if all are finite. `network` is one
+    /// that is not trained.
+    fn first_not_finite(&self, network: &Network, mode: Mode) -> Option<String>;
+}
+
+/// What a pass has scored.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scores {
+    /// Rows, or tokens where these are scored.
+    pub rows: usize,
+    /// Each score over all of them, by name.
+    pub all: Vec<(String, f64)>,
+    /// Those of each class, label or number alone.
+    pub details: Vec<(String, f64)>,
+}
+
+/// What was done to the rows of a batch to feed them to a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handled {
+    /// Their numbers in the split.
+    pub rows: Vec<usize>,
+    /// How many of them were cut to the maximal length.
+    pub cut: usize,
+    /// How many letters the model's alphabet lacks, and in how many rows.
+    pub outside: [usize; 2],
+}
+
+impl Handled {
+    fn of(numbers: &[usize], rows: &[EncodedRow]) -> Self {
+        let outside = || rows.iter().map(|row| row.encoding.outside);
+        Self {
+            rows: numbers.to_vec(),
+            cut: rows.iter().filter(|row| row.cut).count(),
+            outside: [outside().sum(), outside().filter(|&it| it > 0).count()],
+        }
+    }
+}
+
+/// How `objective` learns.
+pub fn learning<O: Learns>(objective: Arc<O>) -> Arc<dyn Learning> {
+    Arc::new(Learner(objective))
+}
+
+struct Learner<O>(Arc<O>);
+
+impl<O: Learns> Learning for Learner<O> {
+    fn bind(
+        &self,
+        labelled: &Labelled<'_>,
+        encoder: RowEncoder,
+        examples: Arc<Examples>,
+    ) -> Result<Box<dyn Split>> {
+        let targets = self.0.targets(labelled)?;
+        let unit = self.0.unit(&targets);
+        Ok(Box::new(Bound {
+            source: Arc::new(Source::new(encoder, examples, unit)?),
+            objective: Arc::clone(&self.0),
+            targets: Arc::new(targets),
+        }))
+    }
+
+    fn check(&self, labelled: &Labelled<'_>) -> Result<()> {
+        self.0.targets(labelled).map(drop)
+    }
+
+    fn metrics(&self) -> Vec<&'static str> {
+        let scores = self.0.metrics().finish().into_iter();
+        scores.map(|(name, _)| name).collect()
+    }
+
+    fn shown(&self) -> Shown {
+        Learns::shown(&*self.0)
+    }
+
+    fn has_perplexity(&self) -> bool {
+        Learns::has_perplexity(&*self.0)
+    }
+}
+
+/// The rows of a split and their targets.
+struct Bound<O: Learns> {
+    objective: Arc<O>,
+    source: Arc<Source>,
+    targets: Arc<O::Targets>,
+}
+
+/// A batch that waits, and what was done to its rows.
+type Waiting<O> = Result<(Inputs, <O as Learns>::BatchTargets, Handled)>;
+
+impl<O: Learns> Split for Bound<O> {
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn digest(&self, eat: &mut dyn FnMut(&[u8])) {
+        self.objective.digest(&self.targets, eat);
+    }
+
+    fn pass(&self, plan: Vec<Vec<usize>>, draws: Draws) -> Box<dyn Pass> {
+        let left = plan.len();
+        let (sender, receiver) = sync_channel(AHEAD);
+        let (objective, source) = (Arc::clone(&self.objective), Arc::clone(&self.source));
+        let targets = Arc::clone(&self.targets);
+        std::thread::spawn(move || {
+            for numbers in plan {
+                let batch = source.encode(numbers).map(|(numbers, rows)| {
+                    let handled = Handled::of(&numbers, &rows);
+                    let (inputs, targets) = objective.collate(&numbers, rows, &targets, draws);
+                    (inputs, targets, handled)
+                });
+                if sender.send(batch).is_err() {
+                    return;
+                }
+            }
+        });
+        Box::new(BoundPass {
+            metrics: self.objective.metrics(),
+            objective: Arc::clone(&self.objective),
+            receiver,
+            left,
+            present: None,
+        })
+    }
+}
+
+struct BoundPass<O: Learns> {
+    objective: Arc<O>,
+    receiver: Receiver<Waiting<O>>,
+    /// Batches still to come.
+    left: usize,
+    present: Option<(Inputs, O::BatchTargets)>,
+    metrics: O::Metrics,
+}
+
+impl<O: Learns> BoundPass<O> {
+    /// The present batch, if there is something to compute.
+    fn present(&self) -> Option<&(Inputs, O::BatchTargets)> {
+        self.present
+            .as_ref()
+            .filter(|(inputs, _)| !inputs.is_unscored())
+    }
+}
+
+impl<O: Learns> Pass for BoundPass<O> {
+    fn advance(&mut self) -> Option<Result<Handled>> {
+        self.present = None;
+        let next = received(&self.receiver, &mut self.left)?;
+        Some(next.map(|(inputs, targets, handled)| {
+            self.present = Some((inputs, targets));
+            handled
+        }))
+    }
+
+    fn loss(&self, network: &Network, mode: Mode) -> Option<Loss> {
+        let (inputs, targets) = self.present()?;
+        Some(self.objective.loss(network, inputs, targets, mode))
+    }
+
+    fn score(&mut self, outputs: Tensor<2>, observer: &mut dyn Observer) -> Result<()> {
+        if let Some((_, targets)) = &self.present {
+            let metrics = &mut self.metrics;
+            self.objective.score(metrics, outputs, targets, observer)?;
+        }
+        Ok(())
+    }
+
+    fn take_scores(&mut self) -> Scores {
+        let all = self.metrics.finish().into_iter();
+        let scores = Scores {
+            rows: self.metrics.rows(),
+            all: all.map(|(name, value)| (name.to_owned(), value)).collect(),
+            details: self.metrics.details(),
+        };
+        self.metrics = self.objective.metrics();
+        scores
+    }
+
+    fn first_not_finite(&self, network: &Network, mode: Mode) -> Option<String> {
+        let (inputs, targets) = self.present()?;
+        network.first_not_finite(inputs, mode).or_else(|| {
+            let loss = self.objective.loss(network, inputs, targets, mode);
+            let is_finite = sum_squares(loss.outputs).is_finite();
+            (!is_finite).then(|| "the outputs of the head".to_owned())
+        })
+    }
+}
+
+/// The next batch of a thread that has `left` to send.
+fn received<T>(receiver: &Receiver<Result<T>>, left: &mut usize) -> Option<Result<T>> {
+    *left = left.checked_sub(1)?;
+    // A thread that died must not look like the end of the rows.
+    Some(receiver.recv().unwrap_or_else(|_| {
+        Err(Error::plain(
+            "internal error: tokenising ended before the rows did; please report it",
+        ))
+    }))
+}
+
+/// A pass over rows that are predicted, in their order.
+pub struct Predictions<'n> {
+    spec: Arc<TaskSpec>,
+    network: &'n Network,
+    receiver: Receiver<Result<(Vec<usize>, Vec<EncodedRow>)>>,
+    left: usize,
+    /// The row of which more windows may come.
+    open: Option<RowOutput>,
+    is_divided: bool,
+}
+
+impl<'n> Predictions<'n> {
+    /// Of the batches of `plan`, tokenised ahead on a thread of its own.
+    pub(crate) fn new(
+        spec: Arc<TaskSpec>,
+        network: &'n Network,
+        source: Arc<Source>,
+        plan: Vec<Vec<usize>>,
+    ) -> Self {
+        let left = plan.len();
+        let is_divided = source.is_divided();
+        let (sender, receiver) = sync_channel(AHEAD);
+        std::thread::spawn(move || {
+            for numbers in plan {
+                if sender.send(source.encode(numbers)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            spec,
+            network,
+            receiver,
+            left,
+            open: None,
+            is_divided,
+        }
+    }
+
+    /// The rows of which nothing more is to come.
+    fn closed(&mut self, outputs: Vec<RowOutput>) -> Vec<RowOutput> {
+        if !self.is_divided {
+            return outputs;
+        }
+        let mut closed = Vec::new();
+        for output in outputs {
+            match &mut self.open {
+                Some(open) if open.row == output.row => self.spec.objective().join(open, output),
+                open => closed.extend(open.replace(output)),
+            }
+        }
+        if self.left == 0 {
+            closed.extend(self.open.take());
+        }
+        closed
+    }
+}
+
+impl Iterator for Predictions<'_> {
+    type Item = Result<(Handled, Vec<RowOutput>)>;
+
+    /// What was done to the rows of the next batch, and what is predicted of rows that are complete with it.
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = received(&self.receiver, &mut self.left)?;
+        Some(next.map(|(numbers, rows)| {
+            let handled = Handled::of(&numbers, &rows);
+            let mut outputs = self.spec.objective().predict(self.network, rows);
+            for output in &mut outputs {
+                output.row = numbers[output.row];
+            }
+            (handled, self.closed(outputs))
+        }))
+    }
+}

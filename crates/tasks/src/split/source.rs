@@ -1,0 +1,121 @@
+//! Rows as tokens: each as a sequence, or as the windows in which it is read.
+
+use std::sync::Arc;
+
+use engraft_data::{Examples, Texts, TokenUnit};
+
+use super::windows::Windows;
+use crate::error::Result;
+use crate::objective::Reading;
+use crate::rows::{EncodedRow, RowEncoder};
+
+/// The rows of a split, and how they become tokens.
+pub struct Source {
+    encoder: RowEncoder,
+    examples: Arc<Examples>,
+    /// What is told apart in a row, where letters or words are.
+    unit: Option<TokenUnit>,
+    /// The windows in which rows are read, where these may be several.
+    windows: Option<Windows>,
+}
+
+impl Source {
+    /// Rows as `encoder` reads them; `unit` is what has a class each, where the rows say so.
+    ///
+    /// # Errors
+    /// A text cannot be read, or a row that is read in windows cannot be encoded.
+    pub(crate) fn new(
+        encoder: RowEncoder,
+        examples: Arc<Examples>,
+        unit: Option<TokenUnit>,
+    ) -> Result<Self> {
+        let unit = match &encoder.reading {
+            Reading::Units(known) => match unit.or(*known) {
+                None => Some(TokenUnit::of_texts(&examples.texts)?),
+                known => known,
+            },
+            _ => None,
+        };
+        let windows = match encoder.documents() {
+            Some(documents) => Some(Windows::of(documents, &encoder, &examples)?),
+            None => None,
+        };
+        Ok(Self {
+            encoder,
+            examples,
+            unit,
+            windows,
+        })
+    }
+
+    /// The rows.
+    pub fn examples(&self) -> &Arc<Examples> {
+        &self.examples
+    }
+
+    /// Number of rows, or of the windows in which they are read.
+    pub fn len(&self) -> usize {
+        match &self.windows {
+            Some(windows) => windows.len(),
+            None => self.examples.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a row may be read in several windows.
+    pub fn is_divided(&self) -> bool {
+        self.windows.is_some()
+    }
+
+    /// Tokens of each row or window, of which only a few are encoded at a time.
+    ///
+    /// # Errors
+    /// A row cannot be encoded.
+    pub fn lengths(&self) -> Result<Vec<usize>> {
+        match &self.windows {
+            Some(windows) => Ok(windows.lengths()),
+            None => self.encoder.lengths(&self.examples, self.unit),
+        }
+    }
+
+    /// Encodes every row once, so that one that cannot be is found before anything is computed; nothing is done where every row fits.
+    ///
+    /// # Errors
+    /// The first row that cannot be encoded.
+    pub fn check(&self) -> Result<()> {
+        if self.encoder.refuses() && self.windows.is_none() {
+            self.lengths().map(drop)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Gives the bytes of every text to `eat`.
+    ///
+    /// # Errors
+    /// A text cannot be read from where it is stored.
+    pub fn digest(&self, eat: &mut dyn FnMut(&[u8])) -> Result<()> {
+        for text in self.examples.texts.iter().flat_map(Texts::iter) {
+            eat(text?.as_bytes());
+            eat(&[0xff]);
+        }
+        Ok(())
+    }
+
+    /// The rows that rows or windows of these numbers are of, and their tokens.
+    pub(crate) fn encode(&self, numbers: Vec<usize>) -> Result<(Vec<usize>, Vec<EncodedRow>)> {
+        match (&self.windows, self.encoder.documents()) {
+            (Some(windows), Some(documents)) => {
+                windows.encode(documents, &self.encoder, &self.examples, &numbers)
+            }
+            _ => {
+                let rows = self.encoder.encode(&self.examples, &numbers, self.unit)?;
+                Ok((numbers, rows))
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What comes of a run.
+
+use std::path::PathBuf;
+
+use engraft_tasks::Model;
+
+/// What came of a run.
+pub struct FitOutcome {
+    /// The trained model, its weights those of the last step.
+    pub model: Model,
+    /// The run's folder.
+    pub folder: Option<PathBuf>,
+    /// The best checkpoint by the first monitored metric, else the newest.
+    pub checkpoint: Option<PathBuf>,
+    /// Optimizer steps done.
+    pub steps: u64,
+    /// The latest value of every metric.
+    pub metrics: Vec<(String, f64)>,
+    /// The test split's scores, by the checkpoint above; none without a test split or after an interruption.
+    pub test: Option<Vec<(String, f64)>>,
+    /// The report; none where none was asked for or it could not be written, which is said.
+    pub report: Option<PathBuf>,
+    /// Why training ended early, if it did.
+    pub stopped: Option<String>,
+    /// Whether it was stopped from outside.
+    pub interrupted: bool,
+}
