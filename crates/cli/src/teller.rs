@@ -51,6 +51,11 @@ impl Teller {
         self.progress = ProgressLine::new(display);
     }
 
+    /// Takes the live line of a pass away that did not come to its end.
+    pub(crate) fn ends(&mut self) {
+        self.progress.clear();
+    }
+
     /// Whether what was printed arrived.
     pub(crate) fn printed(self) -> Result<(), Failure> {
         self.printed

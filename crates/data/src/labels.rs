@@ -10,8 +10,8 @@ use crate::unit::TokenUnit;
 
 /// A class, as the file writes it.
 ///
-/// All labels that are loaded together are of one kind: [`Label::Index`] if every one of them is a
-/// non-negative whole number, else [`Label::Name`].
+/// Each label is read by itself, whatever the others of its file are: [`Label::Index`] if it is a non-negative whole number, else
+/// [`Label::Name`]. Whether numbers count classes or are their names is decided by the model that learns them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Label {
     /// The number of the class.
@@ -173,6 +173,25 @@ impl Labels {
 fn wrong_width<T>(rows: &[Vec<T>], width: usize) -> Option<(usize, usize)> {
     let mut lengths = rows.iter().map(Vec::len).enumerate();
     lengths.find(|(_, length)| *length != width)
+}
+
+impl Label {
+    /// What a cell says: `1`, `1.0` and ` 1 ` are one number; of a name the white space around it is no part. None for a list, an object and
+    /// a missing cell.
+    pub fn of(cell: &Cell) -> Option<Label> {
+        let text = cell.text()?;
+        let text = text.trim();
+        // Zeros before a number are part of a name: `007`.
+        let is_padded = text.len() > 1 && text.starts_with('0') && !text.starts_with("0.");
+        if let (Some(index), false) = (cell.whole(), is_padded) {
+            return Some(Label::Index(index));
+        }
+        let below_zero = text.strip_prefix('-').map(Cell::from);
+        Some(match below_zero.and_then(|digits| digits.whole()) {
+            Some(digits) if !is_padded => Label::Name(format!("-{digits}")),
+            _ => Label::Name(text.to_owned()),
+        })
+    }
 }
 
 impl fmt::Display for Label {

@@ -105,12 +105,9 @@ impl Splits {
                 ));
                 continue;
             };
-            let is_kept = |label: &Label| match label {
-                Label::Index(index) => classes
-                    .iter()
-                    .any(|class| Cell::from(class.as_str()).whole() == Some(*index)),
-                Label::Name(name) => classes.contains(name),
-            };
+            let classes_kept = classes.iter().map(|class| Cell::from(class.as_str()));
+            let kept: Vec<Label> = classes_kept.filter_map(|it| Label::of(&it)).collect();
+            let is_kept = |label: &Label| kept.contains(label);
             let rows: Vec<usize> = labels
                 .iter()
                 .enumerate()

@@ -32,23 +32,14 @@ pub(crate) fn read(role: &LabelRole, drafts: &[Draft]) -> Result<Vec<Labels>, Er
     }
 }
 
-/// Numbers if the labels of all splits are numbers, else names.
+/// One class a row.
 fn classes(column: &str, drafts: &[Draft]) -> Result<Vec<Labels>, Error> {
-    let single = |place: Place| match place.filled()?.text() {
-        Some(text) => Ok((place.cell().whole(), text)),
-        None => Err(place.neither_text()),
+    let single = |place: Place| Label::of(place.filled()?).ok_or_else(|| place.neither_text());
+    let labels = |draft: &Draft| {
+        let rows = draft.labels(column)?.map(single);
+        Ok(Labels::Classes(rows.collect::<Result<_, Error>>()?))
     };
-    let splits: Vec<Vec<(Option<u64>, String)>> = drafts
-        .iter()
-        .map(|draft| draft.labels(column)?.map(single).collect())
-        .collect::<Result<_, Error>>()?;
-    let numbered = splits.iter().flatten().all(|(index, _)| index.is_some());
-    let label = |(index, name): (Option<u64>, String)| match index {
-        Some(index) if numbered => Label::Index(index),
-        _ => Label::Name(name),
-    };
-    let labels = |rows: Vec<_>| Labels::Classes(rows.into_iter().map(label).collect());
-    Ok(splits.into_iter().map(labels).collect())
+    drafts.iter().map(labels).collect()
 }
 
 /// Several values a row, of several columns or of lists in one.

@@ -10,7 +10,7 @@ use crate::labels::{Label, Labels};
 use crate::list;
 use crate::unit::TokenUnit;
 
-/// The token labels of each split: numbers if all of them are numbers, else names.
+/// The token labels of each split.
 ///
 /// # Errors
 /// The column is missing, a cell is not a list of labels or a text of letters, or it has more or
@@ -26,7 +26,6 @@ pub(crate) fn read(column: &str, drafts: &[Draft]) -> Result<Vec<Labels>, Error>
             form = Form::List;
         }
     }
-    let mut numbered = true;
     for draft in drafts {
         for (place, text) in draft.labels(column)?.zip(draft.first_texts().iter()) {
             let entries = form.entries(place)?;
@@ -39,17 +38,11 @@ pub(crate) fn read(column: &str, drafts: &[Draft]) -> Result<Vec<Labels>, Error>
                     expected: unit.counted(expected),
                 });
             }
-            let mut scored = entries.iter().flatten();
-            numbered = numbered && scored.all(|entry| entry.whole().is_some());
         }
     }
-    let label = |entry: Cell| match entry.whole() {
-        Some(index) if numbered => Label::Index(index),
-        _ => Label::Name(entry.to_string()),
-    };
+    let label = |entry: Option<Cell>| entry.and_then(|entry| Label::of(&entry));
     let row = |place: Place| -> Result<Vec<Option<Label>>, Error> {
-        let entries = form.entries(place)?;
-        Ok(entries.into_iter().map(|it| it.map(label)).collect())
+        Ok(form.entries(place)?.into_iter().map(label).collect())
     };
     drafts
         .iter()

@@ -114,7 +114,7 @@ impl CausalLm {
                 fit.seed,
             )?),
         };
-        let metrics = task.fit(train, fit);
+        let fitted = task.fit(train, fit);
         let network = &task.model().network;
         let head: &dyn Any = network.head();
         if let Some(head) = head.downcast_ref::<CausalLmHead>() {
@@ -122,7 +122,7 @@ impl CausalLm {
             self.model = LanguageModel::new(network.encoder().clone(), head.clone(), device);
         }
         self.trained = Some(task);
-        metrics
+        fitted
     }
 
     /// Writes a preset, as [`Task::save_to_preset`] does.

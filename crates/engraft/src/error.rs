@@ -46,13 +46,17 @@ pub enum Error {
 }
 
 impl Error {
-    /// What is refused, where an argument or a prompt of generation is to blame. Its key is the argument's name, or empty.
-    pub fn refusal(&self) -> Option<&Refusal> {
+    /// What is refused, where an argument or a prompt is to blame and not a file or a row. Its key is the argument's name, or empty.
+    pub fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Refused(refusal) => Some(refusal),
-            Self::Generate(error) => error.refusal(),
+            Self::Refused(refusal) => Some(refusal.clone()),
+            Self::Train(error) => error.refusal(),
+            Self::Task(error) => error.refusal(),
+            Self::Model(error) => error.refusal().cloned(),
+            Self::Generate(error) => error.refusal().cloned(),
+            Self::Data(error) => error.refusal(),
             Self::Prompt { error, .. } => error.refusal(),
-            _ => None,
+            Self::Text(_) | Self::Hub(_) | Self::File(_) | Self::Argument(_) => None,
         }
     }
 }

@@ -37,7 +37,7 @@ pub use engraft_generate::Generate;
 pub use error::{Error, Result};
 pub use task::{
     Classifies, Embedder, Fit, MaskedLm, Regressor, Task, TaskBuilder, TextClassifier,
-    TokenClassifier, read_examples,
+    TokenClassifier, read_examples, read_numbers, read_texts, read_token_labels,
 };
 /// What a classifier says of a text, letter or word.
 pub use tasks::ClassPrediction as Prediction;
@@ -48,7 +48,8 @@ pub mod prelude {
     pub use crate::generate::{Greedy, MinP, Random, Sampler, StopTokens, TopK, TopP};
     pub use crate::{
         CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, Prediction, Regressor,
-        TextClassifier, TokenClassifier, read_examples,
+        TextClassifier, TokenClassifier, read_examples, read_numbers, read_texts,
+        read_token_labels,
     };
 }
 

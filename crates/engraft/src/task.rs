@@ -5,10 +5,12 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
-use engraft_component::Choice;
+use engraft_component::{Note, NoteKind};
 use engraft_config::RustDefaults;
 use engraft_data::{
-    Batching, DataModule, Examples, SequenceClassificationDataModule, Splits, Stage,
+    Batching, DataModule, Examples, MLMDataModule, Masking, Naming, Rows,
+    SequenceClassificationDataModule, SequenceRegressionDataModule, Splits, Stage,
+    TokenClassificationDataModule,
 };
 use engraft_files::atomic;
 use engraft_hub::Preset;
@@ -17,10 +19,10 @@ use engraft_run::{Display, ProgressLine};
 use engraft_tasks::{
     Backbone, BackboneSlot, Embed, Learned, MLM, Model, PresetForm, RowOutput,
     SequenceClassification, SequenceRegression, Task as AnyTask, TaskArguments,
-    TokenClassification, may_replace,
+    TokenClassification, TrainingRows, may_replace,
 };
 use engraft_train::settings::{Amount, Trainer};
-use engraft_train::{Evaluation, Training};
+use engraft_train::{Evaluation, Observer, Training};
 
 use crate::error::{Error, Result};
 
@@ -41,7 +43,7 @@ pub type Embedder = Task<Embed>;
 /// use engraft::prelude::*;
 ///
 /// let mut regressor = Regressor::from_preset("./esm")?.max_length(512).lora(8).build()?;
-/// regressor.fit(&read_examples("train.tsv", "sequence", "fitness")?, Fit::default())?;
+/// regressor.fit(&read_numbers("train.tsv", "sequence", "fitness")?, Fit::default())?;
 /// let fitness: Vec<Vec<f32>> = regressor.predict(["MKTAYIAK"])?;
 /// # Ok::<(), engraft::Error>(())
 /// ```
@@ -54,7 +56,10 @@ pub struct Task<A> {
 #[derive(Clone, Debug)]
 pub struct TaskBuilder<A> {
     preset: Preset,
+    /// Those that the preset was saved with, if it was for this task, else the defaults; as they were changed since.
     arguments: A,
+    /// Whether the preset was saved for this task, and if so whether with LoRA updates.
+    saved_with_lora: Option<bool>,
     /// The classes, if they are said.
     learned: Option<Learned>,
     seed: u64,
@@ -98,11 +103,9 @@ impl Default for Fit<'_> {
     }
 }
 
-impl<A: TaskArguments> TaskBuilder<A>
-where
-    AnyTask: From<A>,
-{
-    /// Changes any argument of the task, by the names that experiments have for them.
+impl<A: TaskArguments> TaskBuilder<A> {
+    /// Changes any argument of the task, by the names that experiments have for them. A preset that was saved for the task begins with the
+    /// arguments that it was saved with.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut A)) -> Self {
         change(&mut self.arguments);
@@ -151,32 +154,30 @@ where
     /// The preset lacks a head that the task must have, its weights do not fit, ...
     pub fn build(self) -> Result<Task<A>> {
         let compute = Compute::cpu();
-        let wanted = self.arguments.backbone().backbone().clone();
-        // What the builder was given goes before what the preset was saved with.
-        let adjust = |task: &mut AnyTask| {
-            let saved = task.backbone_mut().backbone_mut();
-            saved.max_length = wanted.max_length.or(saved.max_length);
-            saved.frozen |= wanted.frozen;
-        };
-        let saved = Model::saved_task(&self.preset)?.filter(|saved| saved.name() == A::NAME);
-        let Some(mut task) = saved else {
+        let Some(has_lora) = self.saved_with_lora else {
             return self.start(&compute);
         };
-        if wanted.use_peft && !task.backbone().backbone().use_peft {
+        let wanted: AnyTask = self.arguments.clone().into();
+        if wanted.backbone().backbone().use_peft && !has_lora {
             return Err(Error::Argument(format!(
                 "{} was saved without LoRA: give use_peft to the backbone that it is trained on, or name the folder as a backbone in an experiment",
                 self.preset.name()
             )));
         }
-        let model = Model::open_with(self.preset.clone(), &compute, adjust)?;
+        let model = Model::open_with(self.preset.clone(), &compute, |saved| {
+            let found = saved.backbone().backbone();
+            let (preset, peft_path) = (found.preset.clone(), found.peft_path.clone());
+            saved.clone_from(&wanted);
+            let backbone = saved.backbone_mut().backbone_mut();
+            (backbone.preset, backbone.peft_path) = (preset, peft_path);
+        })?;
         if self.keeps_classes(&model) {
             return Ok(model.into());
         }
         // A new head of the saved kind on the saved encoder.
-        task.set_classes(self.learned.as_ref().and_then(|learned| learned.classes));
-        adjust(&mut task);
+        let mut task = wanted;
         let backbone = task.backbone_mut().backbone_mut();
-        backbone.preset.clone_from(&wanted.preset);
+        self.preset.name().clone_into(&mut backbone.preset);
         let learned = self.learned.as_ref();
         let model = Model::build_on(task, self.preset, learned, &compute, self.seed)?;
         Ok(model.into())
@@ -186,7 +187,7 @@ where
     fn start(self, compute: &Compute) -> Result<Task<A>> {
         let name = self.preset.name().to_owned();
         let learned = self.learned.as_ref();
-        let task = AnyTask::from(self.arguments);
+        let task: AnyTask = self.arguments.into();
         let model = Model::build_on(task, self.preset, learned, compute, self.seed);
         let model = model.map_err(|error| match error.refusal() {
             Some(refusal) if refusal.key == "model.n_classes" && learned.is_none() => {
@@ -227,10 +228,7 @@ pub trait Classifies: TaskArguments {}
 impl Classifies for SequenceClassification {}
 impl Classifies for TokenClassification {}
 
-impl<A: Classifies> TaskBuilder<A>
-where
-    AnyTask: From<A>,
-{
+impl<A: Classifies> TaskBuilder<A> {
     /// Number of classes. A saved head of another number is replaced by a fresh one; their names are taken from the training labels.
     #[must_use]
     pub fn num_classes(self, classes: usize) -> Self {
@@ -263,19 +261,22 @@ impl<A> From<Model> for Task<A> {
     }
 }
 
-impl<A: TaskArguments> Task<A>
-where
-    AnyTask: From<A>,
-{
+impl<A: TaskArguments> Task<A> {
     /// A preset by name: built in, `hf://org/repo`, or a folder, among them one that [`Self::save_to_preset`] wrote.
     ///
     /// # Errors
     /// There is no such preset.
     pub fn from_preset(preset: &str) -> Result<TaskBuilder<A>> {
         let backbone = BackboneSlot::Pretrained(Backbone::new(preset));
+        let preset = Preset::from_name(preset)?;
+        let saved = Model::saved_task(&preset)?;
+        let saved = saved.and_then(|saved| A::try_from(saved).ok());
         Ok(TaskBuilder {
-            preset: Preset::from_name(preset)?,
-            arguments: A::on(backbone).in_rust(),
+            preset,
+            saved_with_lora: saved
+                .as_ref()
+                .map(|saved| saved.backbone().backbone().use_peft),
+            arguments: saved.unwrap_or_else(|| A::on(backbone).in_rust()),
             learned: None,
             seed: 0,
         })
@@ -306,11 +307,16 @@ where
             notes: Vec::new(),
         };
         // A copy goes through the loop, so that an error leaves this model as it was.
+        let spec = self.model.spec.informed_by(TrainingRows::new(train))?;
+        let display = Display::detect(fit.verbose, plan.log_every_n_steps);
+        let mut progress = ProgressLine::new(display);
+        for text in spec.objective().notes() {
+            (&mut progress as &mut dyn Observer).note(Note::new(NoteKind::Model, text));
+        }
         let model = Model {
-            spec: Arc::new(self.model.spec.named_by(train)?),
+            spec: Arc::new(spec),
             network: self.model.network.clone(),
         };
-        let display = Display::detect(fit.verbose, plan.log_every_n_steps);
         let outcome = engraft_train::fit(
             model,
             engraft_train::Fit {
@@ -325,7 +331,7 @@ where
                 resume: None,
                 fold: None,
                 stop: Arc::default(),
-                observer: &mut ProgressLine::new(display),
+                observer: &mut progress,
             },
         )?;
         self.model = outcome.model;
@@ -344,7 +350,7 @@ where
             masking: None,
             limit: Amount::ALL,
             stop: None,
-            observer: &mut (),
+            observer: &mut ProgressLine::new(Display::Silent),
         };
         Ok(engraft_train::evaluate(&self.model, evaluation)?)
     }
@@ -369,7 +375,7 @@ where
             examples: Arc::new(examples),
             batching: &RustDefaults::default().batching,
             limit: Amount::ALL,
-            observer: &mut (),
+            observer: &mut ProgressLine::new(Display::Silent),
         };
         let objective = self.model.spec.objective();
         let mut predictions = Vec::new();
@@ -407,19 +413,67 @@ where
     }
 }
 
-/// Reads labelled examples from a file of any format that is read: the texts of column `x_col`, the labels of column `y_col`.
+/// Reads examples that have a class each from a file of any format that is read: the texts of column `x_col`, the classes of column `y_col`.
 ///
 /// # Errors
 /// The file or a column is missing, or a row is broken.
 pub fn read_examples(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<Examples> {
-    let module = SequenceClassificationDataModule {
-        rows: engraft_data::Rows::new(path.as_ref()),
+    read(SequenceClassificationDataModule {
+        rows: Rows::new(path.as_ref()),
         x_col: vec![x_col.to_owned()],
         y_col: vec![y_col.to_owned()],
         selection: Default::default(),
-    };
-    let splits = DataModule::from(module).load(Stage::Test)?;
-    splits
-        .test
-        .ok_or_else(|| Error::Argument(format!("{}: no rows", path.as_ref().display())))
+    })
+}
+
+/// As [`read_examples`], with a number each, which a [`Regressor`] learns.
+///
+/// # Errors
+/// The file or a column is missing, or a row is broken.
+pub fn read_numbers(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<Examples> {
+    read(SequenceRegressionDataModule {
+        rows: Rows::new(path.as_ref()),
+        x_col: vec![x_col.to_owned()],
+        y_col: vec![y_col.to_owned()],
+        normalize: false,
+        naming: Naming::default(),
+    })
+}
+
+/// As [`read_examples`], with a class for each letter or word, which a [`TokenClassifier`] learns.
+///
+/// # Errors
+/// The file or a column is missing, or a row is broken.
+pub fn read_token_labels(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<Examples> {
+    read(TokenClassificationDataModule {
+        rows: Rows::new(path.as_ref()),
+        x_col: vec![x_col.to_owned()],
+        y_col: vec![y_col.to_owned()],
+        max_length: None,
+        truncate_extra_cols: false,
+        pairwise: false,
+        class_weight: None,
+        naming: Naming::default(),
+    })
+}
+
+/// Reads texts without labels, which a [`MaskedLm`] and an [`Embedder`] take.
+///
+/// # Errors
+/// The file or the column is missing, or a row is broken.
+pub fn read_texts(path: impl AsRef<Path>, x_col: &str) -> Result<Examples> {
+    read(MLMDataModule {
+        rows: Rows::new(path.as_ref()),
+        x_col: vec![x_col.to_owned()],
+        masking: Masking::default(),
+        naming: Naming::default(),
+    })
+}
+
+/// All rows of a data module's file.
+fn read(module: impl Into<DataModule>) -> Result<Examples> {
+    let module = module.into();
+    let path = module.source().path.display().to_string();
+    let test = module.load(Stage::Test)?.test;
+    test.ok_or_else(|| Error::Argument(format!("{path}: no rows")))
 }

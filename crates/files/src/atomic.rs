@@ -214,12 +214,15 @@ fn replace(new: &Aside, target: &Target) -> Result<()> {
         return Ok(());
     }
     // Without an exchange there is a moment in which neither has the name; `recover` undoes a death in it.
-    let old = Aside::new(target.sibling(SET_ASIDE));
-    fs::rename(&target.path, old.path()).map_err(Error::io("replace", &target.path))?;
+    let set_aside = target.sibling(SET_ASIDE);
+    fs::rename(&target.path, &set_aside).map_err(Error::io("replace", &target.path))?;
     fs::rename(new.path(), &target.path).map_err(|error| {
-        let _ = fs::rename(old.path(), &target.path);
+        // Where the old folder cannot have its name back either, it stays set aside, and `recover` finds it.
+        let _ = fs::rename(&set_aside, &target.path);
         Error::io("write", &target.path)(error)
-    })
+    })?;
+    drop(Aside::new(set_aside));
+    Ok(())
 }
 
 /// Exchanges two names in one step; false where the system cannot.

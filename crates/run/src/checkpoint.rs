@@ -37,7 +37,7 @@ impl Work<'_> {
                 None => plan.root.clone(),
             };
             let newest = engraft_train::newest_checkpoint(&root, fold);
-            let newest = newest.map_err(|error| Error::of(KEY, error.to_string()))?;
+            let newest = newest.map_err(|error| Error::within(KEY, error))?;
             self.is_last(&newest);
             return Ok(Some(newest));
         }
@@ -189,7 +189,7 @@ pub(crate) fn preset_in(folder: &Path) -> Result<Preset> {
 
 /// What is wrong with a checkpoint.
 pub(crate) fn in_checkpoint(error: engraft_tasks::Error) -> Error {
-    Error::of(KEY, error.to_string())
+    Error::within(KEY, error)
 }
 
 /// `: model.backbone.lora_r is 8, and was 16`, by the first argument that differs.

@@ -22,6 +22,22 @@ impl Error {
         Self::Refused(Refusal::of(key, problem))
     }
 
+    /// What is wrong inside of what a key names.
+    pub(crate) fn within(key: &str, error: impl Into<engraft_train::Error>) -> Self {
+        let error = error.into();
+        Self::Refused(match error.refusal() {
+            Some(inner) => Refusal {
+                problem: match inner.key.as_str() {
+                    "" => inner.problem,
+                    part => format!("{part}: {}", inner.problem),
+                },
+                help: inner.help,
+                ..Refusal::of(key, "")
+            },
+            None => Refusal::of(key, error.to_string()),
+        })
+    }
+
     /// What was found before anything ran.
     pub(crate) fn before(error: impl Into<engraft_train::Error>) -> Self {
         let error = error.into();

@@ -63,7 +63,10 @@ impl Work<'_> {
             }
             let outcome = self.train_fold(&rows, fold, &mut folds, stop, has_begun);
             // Once a fold was trained, whatever goes wrong breaks a run.
-            let outcome = outcome.map_err(|error| if has_begun { error.late() } else { error })?;
+            let outcome = outcome.map_err(|error| match error {
+                Error::Refused(refusal) if has_begun => session.located(refusal).late(),
+                error => error,
+            })?;
             has_begun = true;
             if outcome.interrupted {
                 let steps = Some(outcome.steps);
@@ -143,7 +146,7 @@ impl Work<'_> {
         };
         let folder = if named == "last" {
             let newest = engraft_train::newest_cross_validation(&session.plan.root);
-            let newest = newest.map_err(|error| Error::of(KEY, error.to_string()))?;
+            let newest = newest.map_err(|error| Error::within(KEY, error))?;
             self.is_last(&newest);
             newest
         } else {
@@ -159,7 +162,7 @@ impl Work<'_> {
             ));
         }
         let saved = saved_experiment(&folder);
-        let saved = saved.map_err(|error| Error::of(KEY, error.to_string()))?;
+        let saved = saved.map_err(|error| Error::within(KEY, engraft_tasks::Error::from(error)))?;
         let mut wanted = whole.clone();
         // Where a run lies and how it looks are no part of what it computes.
         let trainer = &mut wanted.trainer;

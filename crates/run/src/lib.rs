@@ -2,8 +2,8 @@
 //!
 //! A [`Session`] does all that the commands of the program do, on the same files, with the same words. What happens is told to an
 //! [`Observer`](engraft_train::Observer) as [`Event`](engraft_train::Event)s, and what is wrong is an [`Error`] that keeps key, place and
-//! remedy apart. Nothing here knows a terminal, an option of a command line or an exit code: those are for the program, a server, or another
-//! language to add.
+//! remedy apart. A session prints nothing and knows no option of a command line and no exit code: those are for the program, a server, or
+//! another language to add. [`ProgressLine`] is an observer that the program and the library share, the one part that writes to a terminal.
 
 mod checkpoint;
 mod error;

@@ -28,10 +28,12 @@ pub enum Display {
 impl Display {
     /// What fits standard error: a live line on a terminal, else a plain line every `every` steps.
     pub fn detect(enabled: bool, every: u64) -> Self {
-        match enabled {
-            false => Self::Silent,
-            true if std::io::stderr().is_terminal() => Self::Live,
-            true => Self::Lines { every },
+        if !enabled {
+            Self::Silent
+        } else if std::io::stderr().is_terminal() {
+            Self::Live
+        } else {
+            Self::Lines { every }
         }
     }
 }
@@ -107,7 +109,7 @@ impl Report {
     }
 }
 
-/// Shows one pass after the other; of all events, those about progress alone.
+/// Shows one pass after the other, and says notes.
 #[derive(Debug)]
 pub struct ProgressLine {
     display: Display,
@@ -128,6 +130,7 @@ impl Observer for ProgressLine {
             }
             Event::Progress(Progress::Advanced { rows, metrics }) => self.advance(rows, metrics),
             Event::Progress(Progress::Ended { metrics }) => self.end(metrics),
+            Event::Note(note) => self.say(&format!("note: {note}")),
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! An experiment that was read and is to be run.
 
-use engraft_component::{Note, NoteKind};
+use engraft_component::{Note, NoteKind, Refusal};
 use engraft_config::{Composed, Experiment, Seed};
 use engraft_train::{Observer, Plan};
 
@@ -73,9 +73,14 @@ impl Session {
             work(&mut ground)
         });
         done.map_err(|error| match error {
-            Error::Refused(refusal) => Error::Refused(Experiment::locate(&self.composed, refusal)),
+            Error::Refused(refusal) => self.located(refusal),
             other => other,
         })
+    }
+
+    /// A refusal, put where the user wrote what is refused.
+    pub(crate) fn located(&self, refusal: Refusal) -> Error {
+        Error::Refused(Experiment::locate(&self.composed, refusal))
     }
 
     /// Refuses what no run of this purpose can have.

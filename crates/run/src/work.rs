@@ -152,6 +152,9 @@ impl<'a> Work<'a> {
             report: &model.spec.report(),
             lora: lora.as_deref(),
         });
+        for text in model.spec.objective().notes() {
+            self.note(NoteKind::Model, text);
+        }
     }
 }
 

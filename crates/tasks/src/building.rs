@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
 use crate::learned::Learned;
 use crate::network::Network;
-use crate::objective::Basis;
+use crate::objective::{Basis, Objective};
 use crate::spec::{Model, TaskSpec};
 use crate::task::Task;
 
@@ -44,6 +44,17 @@ impl<'a> TrainingRows<'a> {
             others: [None; 2],
             normalize: false,
             class_weight: None,
+        }
+    }
+
+    /// Refuses weights of classes for a task that has none to weigh.
+    pub(crate) fn check(self, objective: &dyn Objective) -> Result<()> {
+        match self.class_weight {
+            Some(_) if !objective.weighs_classes() => Err(Error::refused(
+                "data.class_weight",
+                "classes are weighed only where a row, letter or word has one; remove it",
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -150,7 +161,7 @@ impl Model {
             train,
         })?;
         if let Some(train) = train {
-            objective.check_training_rows(train)?;
+            train.check(&*objective)?;
         }
         let initial = Initial {
             device: compute.device.clone(),

@@ -5,7 +5,6 @@ use engraft_data::{ClassWeight, Label, Labels};
 use engraft_kernels::{ClassTargets, cross_entropy};
 use engraft_models::{Checkpoint, HeadKind};
 
-use crate::building::TrainingRows;
 use crate::error::{Error, Result};
 use crate::labels::{LabelSpace, MOST_CLASSES, shown};
 use crate::loss::rows_of;
@@ -14,7 +13,7 @@ use crate::objective::Loss;
 use crate::observer::Observer;
 
 /// The classes of the checkpoint's own head, if it is used.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OwnClasses<'a> {
     pub(crate) count: Option<usize>,
     pub(crate) names: Option<&'a [String]>,
@@ -52,12 +51,12 @@ impl<'a> OwnClasses<'a> {
     }
 }
 
-/// The classes of a classification that is about to start.
+/// The classes of a classification that is about to start, and what is worth saying about them.
 pub(crate) fn classes(
     own: OwnClasses<'_>,
     declared: Option<usize>,
     labels: Option<&[Label]>,
-) -> Result<LabelSpace> {
+) -> Result<(LabelSpace, Vec<String>)> {
     if let (Some(stored), Some(given)) = (
         own.count,
         declared.filter(|given| Some(*given) != own.count),
@@ -70,8 +69,11 @@ pub(crate) fn classes(
         ));
     }
     match (labels, declared.or(own.count)) {
-        (Some(labels), _) => LabelSpace::from_training(labels, declared, own.count, own.names),
-        (None, Some(count)) => Ok(LabelSpace::new(count, own.names.map(<[String]>::to_vec))),
+        (Some(labels), _) => LabelSpace::from_training(labels, declared, own),
+        (None, Some(count)) => {
+            let names = own.names.map(<[String]>::to_vec);
+            Ok((LabelSpace::new(count, names), Vec::new()))
+        }
         (None, None) => Err(unknown_count()),
     }
 }
@@ -127,15 +129,15 @@ pub(crate) fn unfit(labels: &Labels, needs: &str) -> Error {
     ))
 }
 
-/// What each class weighs on these training rows: as the data says, else counted by `count` if the task asks for it; else nothing, which is
-/// the same for all.
+/// What each class weighs where training rows are of these `classes`: as `given` by the data, else counted if the task `asked` for it; else
+/// nothing, which is the same for all.
 pub(crate) fn weights(
     space: &LabelSpace,
+    given: Option<&ClassWeight>,
     asked: bool,
-    train: TrainingRows<'_>,
-    count: impl FnOnce() -> Result<Vec<u32>>,
+    classes: &[u32],
 ) -> Result<Vec<f32>> {
-    match train.class_weight {
+    match given {
         None if !asked => Ok(Vec::new()),
         Some(ClassWeight::Numbers(numbers)) if numbers.len() != space.count() => {
             Err(Error::refused(
@@ -151,7 +153,7 @@ pub(crate) fn weights(
         Some(ClassWeight::Numbers(numbers)) => {
             Ok(numbers.iter().map(|&number| number as f32).collect())
         }
-        _ => Ok(space.weights(&count()?)),
+        _ => Ok(space.weights(classes)),
     }
 }
 

@@ -3,7 +3,7 @@
 use engraft_component::Component;
 use engraft_data::TokenUnit;
 
-use crate::labels::{LabelSpace, MOST_CLASSES};
+use crate::labels::{LabelForm, LabelSpace, MOST_CLASSES};
 use crate::scaling::Scaling;
 
 /// What a model knows of its training rows.
@@ -13,6 +13,8 @@ pub struct Learned {
     pub classes: Option<usize>,
     /// Names of the classes or of the numbers, in order.
     pub labels: Option<Vec<String>>,
+    /// Whether training labels were class numbers (true) or names of classes (false); nothing before training.
+    pub numbered: Option<bool>,
     /// What each class weighs in the loss, where classes are weighed.
     pub class_weights: Option<Vec<f64>>,
     /// Whether words have a class each, and not letters.
@@ -31,6 +33,12 @@ impl Learned {
         Self {
             classes: Some(space.count()),
             labels: space.names().map(<[String]>::to_vec),
+            numbered: match space.form() {
+                // Classes without names are numbers in any case.
+                LabelForm::Numbers => space.names().map(|_| true),
+                LabelForm::Names => Some(false),
+                LabelForm::Either => None,
+            },
             class_weights: (!weights.is_empty()).then_some(weights),
             ..Self::default()
         }
@@ -42,7 +50,14 @@ impl Learned {
     /// Their number is missing or beyond all use.
     pub fn space(&self) -> Result<LabelSpace, String> {
         match self.classes {
-            Some(count @ 1..=MOST_CLASSES) => Ok(LabelSpace::new(count, self.labels.clone())),
+            Some(count @ 1..=MOST_CLASSES) => {
+                let form = match self.numbered {
+                    Some(true) => LabelForm::Numbers,
+                    Some(false) => LabelForm::Names,
+                    None => LabelForm::Either,
+                };
+                Ok(LabelSpace::new(count, self.labels.clone()).with_form(form))
+            }
             other => Err(format!("classes: expected their number, found {other:?}")),
         }
     }

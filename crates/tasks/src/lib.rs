@@ -31,6 +31,7 @@ mod rows;
 mod scaling;
 mod spec;
 mod split;
+mod stated_head;
 mod task;
 mod units;
 
@@ -41,7 +42,7 @@ pub use documents::Documents;
 pub use error::{Error, Result};
 pub use head_loading::HeadLoading;
 pub use inputs::{Inputs, Sites, Stream};
-pub use labels::LabelSpace;
+pub use labels::{LabelForm, LabelSpace};
 pub use learned::Learned;
 pub use masking::Masker;
 pub use network::Network;

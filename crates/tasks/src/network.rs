@@ -21,7 +21,7 @@ pub struct Network {
     head: BoxedHead,
     /// What the first tower has computed before, where that is kept.
     pub(crate) cached: Option<Arc<CachedEncoder>>,
-    /// Where its weights were put.
+    /// Where its weights are.
     device: Device,
 }
 
@@ -63,8 +63,7 @@ impl Network {
 
     /// What computes it.
     pub fn device(&self) -> Device {
-        let devices = self.devices().into_iter();
-        devices.into_iter().next().unwrap_or(self.device.clone())
+        self.device.clone()
     }
 
     /// The same with another head.
@@ -141,14 +140,22 @@ impl Module for Network {
     }
 
     fn fork(self, device: &Device) -> Self {
-        self.with_parts(|_, tower| tower.fork(device), |head| head.fork(device))
+        let forked = self.with_parts(|_, tower| tower.fork(device), |head| head.fork(device));
+        Self {
+            device: device.clone(),
+            ..forked
+        }
     }
 
     fn to_device(self, device: &Device) -> Self {
-        self.with_parts(
+        let moved = self.with_parts(
             |_, tower| tower.to_device(device),
             |head| head.to_device(device),
-        )
+        );
+        Self {
+            device: device.clone(),
+            ..moved
+        }
     }
 
     fn train(self) -> Self {

@@ -29,12 +29,15 @@ use crate::learned::Learned;
 use crate::metrics::{MetricError, Metrics};
 use crate::network::Network;
 use crate::observer::{Observer, Shown};
-use crate::output::{Form, Grain, RowOutput};
+use crate::output::{Form, Grain, RowOutput, softmax};
 use crate::rows::{Draws, EncodedRow};
 use crate::split::Learning;
+use crate::task::Task;
 
 /// The arguments of a task, as users write them.
-pub trait TaskArguments: Component + Clone + PartialEq + Debug + Send + Sync + 'static {
+pub trait TaskArguments:
+    Component + Into<Task> + TryFrom<Task> + Clone + PartialEq + Debug + Send + Sync + 'static
+{
     /// What the task says of a row, as a value of Rust.
     type Prediction;
 
@@ -182,8 +185,11 @@ pub enum Reading {
 
 /// What a model computes: a task on its backbone, resolved and immutable.
 pub trait Objective: Debug + Send + Sync + 'static {
-    /// What the network says of each row, by one pass or by several. `RowOutput::row` counts within `rows`.
-    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput>;
+    /// What the network says of each row, by one pass over whole rows or by another. `RowOutput::row` counts within `rows`.
+    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
+        let inputs = Inputs::whole(EncodedRow::pack(&rows));
+        network.predict(&inputs, self.grain(), self.outputs())
+    }
 
     /// Values that the head gives for each row or token, where it is not the vocabulary's size.
     fn outputs(&self) -> usize {
@@ -200,25 +206,25 @@ pub trait Objective: Debug + Send + Sync + 'static {
         None
     }
 
-    /// Refuses training rows that it cannot learn from, or other ones than its weights of classes were counted on.
-    ///
-    /// # Errors
-    /// The data weighs classes, and the task has none.
-    fn check_training_rows(&self, train: TrainingRows<'_>) -> Result<()> {
-        match train.class_weight {
-            None => Ok(()),
-            Some(_) => Err(Error::refused(
-                "data.class_weight",
-                "classes are weighed only where a row, letter or word has one; remove it",
-            )),
-        }
+    /// Whether its loss can weigh each class.
+    fn weighs_classes(&self) -> bool {
+        false
     }
 
-    /// The same with classes that are called as training rows call them, if they have no names yet.
+    /// Refuses to go on with other training rows than its weights of classes were counted on.
+    ///
+    /// # Errors
+    /// They are others.
+    fn check_weights(&self, train: TrainingRows<'_>) -> Result<()> {
+        let _ = train;
+        Ok(())
+    }
+
+    /// The same with what only training rows say, where it was made without any: names of classes that have none yet, and what each weighs.
     ///
     /// # Errors
     /// The rows have more or fewer names than there are classes.
-    fn named_by(&self, train: &Examples) -> Result<Option<Arc<dyn Objective>>> {
+    fn informed_by(&self, train: TrainingRows<'_>) -> Result<Option<Arc<dyn Objective>>> {
         let _ = train;
         Ok(None)
     }
@@ -226,6 +232,11 @@ pub trait Objective: Debug + Send + Sync + 'static {
     /// What is known of the training rows alone, to be saved.
     fn learned(&self) -> Learned {
         Learned::default()
+    }
+
+    /// What is worth saying about how it came to be.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Its classes, if it classifies.
@@ -236,6 +247,11 @@ pub trait Objective: Debug + Send + Sync + 'static {
     /// What a head of the family's own kind is for, and what its outputs are called in `config.json`.
     fn problem(&self) -> (Problem, Option<Vec<String>>) {
         (Problem::SingleLabel, None)
+    }
+
+    /// What the outputs of one row or token say of each class.
+    fn probabilities(&self, outputs: &[f32]) -> Vec<f32> {
+        softmax(outputs).collect()
     }
 
     /// What there is one prediction of.

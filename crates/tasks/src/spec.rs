@@ -148,17 +148,18 @@ impl TaskSpec {
     /// # Errors
     /// They are such.
     pub fn check_training_rows(&self, train: TrainingRows<'_>) -> Result<()> {
-        self.objective.check_training_rows(train)
+        train.check(&*self.objective)?;
+        self.objective.check_weights(train)
     }
 
-    /// The same with classes that are called as training rows call them, where they have no names yet.
+    /// The same with what only training rows say, where it was built without any: names of classes that have none yet, and what each weighs.
     ///
     /// # Errors
     /// The rows have more or fewer names than there are classes.
-    pub fn named_by(&self, train: &Examples) -> Result<Self> {
-        let named = self.objective.named_by(train)?;
+    pub fn informed_by(&self, train: TrainingRows<'_>) -> Result<Self> {
+        let informed = self.objective.informed_by(train)?;
         Ok(Self {
-            objective: named.unwrap_or_else(|| Arc::clone(&self.objective)),
+            objective: informed.unwrap_or_else(|| Arc::clone(&self.objective)),
             ..self.clone()
         })
     }
@@ -187,7 +188,8 @@ impl TaskSpec {
     /// checkpoint's.
     ///
     /// `encoder.layers.0.attention.output.weight` of a BERT is `backbone.encoder.encoder.layer.0.attention.output.dense.weight` to
-    /// ModelGenerator; `backbone.encoder.layer.0...` and `bert.encoder.layer.0...` do as well. What belongs to the head is under `adapter`.
+    /// ModelGenerator; `backbone.encoder.layer.0...` and `bert.encoder.layer.0...` do as well. What belongs to the head is under `adapter`,
+    /// and a head of the family's own kind has the checkpoint's name too.
     pub fn parameter_names(&self, head: HeadKind, path: &str) -> Vec<String> {
         let (part, rest) = path.split_once('.').unwrap_or((path, ""));
         if part == engraft_models::ENCODER {

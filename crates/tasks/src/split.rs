@@ -84,6 +84,9 @@ pub trait Pass {
     /// A row cannot be scored.
     fn score(&mut self, outputs: Tensor<2>, observer: &mut dyn Observer) -> Result<()>;
 
+    /// The scores of each class, label or number by itself, which take longer, of what was scored so far.
+    fn details(&self) -> Vec<(String, f64)>;
+
     /// The scores since the last call, which then begin anew.
     fn take_scores(&mut self) -> Scores;
 
@@ -99,8 +102,6 @@ pub struct Scores {
     pub rows: usize,
     /// Each score over all of them, by name.
     pub all: Vec<(String, f64)>,
-    /// Those of each class, label or number alone.
-    pub details: Vec<(String, f64)>,
 }
 
 /// What was done to the rows of a batch to feed them to a model.
@@ -253,12 +254,15 @@ impl<O: Learns> Pass for BoundPass<O> {
         Ok(())
     }
 
+    fn details(&self) -> Vec<(String, f64)> {
+        self.metrics.details()
+    }
+
     fn take_scores(&mut self) -> Scores {
         let all = self.metrics.finish().into_iter();
         let scores = Scores {
             rows: self.metrics.rows(),
             all: all.map(|(name, value)| (name.to_owned(), value)).collect(),
-            details: self.metrics.details(),
         };
         self.metrics = self.objective.metrics();
         scores

@@ -43,6 +43,20 @@ macro_rules! tasks {
             )+
         }
 
+        $(
+            /// The task's own arguments, or the task itself where it is another.
+            impl TryFrom<Task> for $name {
+                type Error = Task;
+
+                fn try_from(task: Task) -> std::result::Result<Self, Task> {
+                    match task {
+                        Task::$name(arguments) => Ok(arguments),
+                        other => Err(other),
+                    }
+                }
+            }
+        )+
+
         impl Deref for Task {
             type Target = dyn AnyTask;
 

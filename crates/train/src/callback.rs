@@ -25,7 +25,7 @@ pub use prediction_writer::{FileType, PredictionWriter, WriteInterval};
 pub use template::Template;
 
 /// Where callbacks are in an experiment.
-const PLACE: &str = "trainer.callbacks";
+pub(crate) const PLACE: &str = "trainer.callbacks";
 
 /// Refuses callbacks that no run can have, before any weight is read.
 ///
@@ -142,7 +142,7 @@ fn is_counter(name: &str) -> bool {
 
 /// That a callback cannot do what it was asked. Which of several it is, a callback does not know, so that it is named.
 fn refusal(callback: &str, problem: impl Display) -> Refusal {
-    Refusal::of(PLACE, format!("{callback}: {problem}"))
+    Refusal::plain(format!("{callback}: {problem}"))
 }
 
 /// That no metric has the name that was given, and which has nearly, or else which there are.

@@ -117,6 +117,11 @@ impl ScoringPass<'_> {
             }));
         }
         let staged = |(name, value)| (format!("{stage}_{name}"), value);
+        let details = if stage == "test" {
+            pass.details()
+        } else {
+            Vec::new()
+        };
         let found = pass.take_scores();
         let mut scores = vec![(format!("{stage}_loss"), loss.value())];
         scores.extend(found.all.into_iter().map(staged));
@@ -124,9 +129,7 @@ impl ScoringPass<'_> {
         for note in handled.notes(loader.rows(), spec, stage) {
             observer.note(note);
         }
-        if stage == "test" {
-            scores.extend(found.details.into_iter().map(staged));
-        }
+        scores.extend(details.into_iter().map(staged));
         observer.event(Event::Scored {
             stage,
             scores: &scores,

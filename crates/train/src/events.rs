@@ -19,7 +19,7 @@ pub enum Event<'a> {
         /// What LoRA updates there are, if any.
         lora: Option<&'a str>,
     },
-    /// Everything is checked and the first step begins: from here on a run leaves something behind.
+    /// Everything is checked and the run begins: what goes wrong from here on breaks it.
     Started,
     /// How far a pass over rows has come.
     Progress(Progress<'a>),

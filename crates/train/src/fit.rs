@@ -35,6 +35,7 @@ mod prepare;
 mod restore;
 mod step;
 
+use prepare::Prepared;
 use step::Step;
 
 /// What [`fit`] does, and with what.
@@ -71,10 +72,17 @@ pub struct Fit<'a> {
 /// Nothing is trained if settings, callbacks, labels or the checkpoint to resume do not fit; while training, a row that cannot be encoded,
 /// a loss that is not finite, a file that cannot be written.
 pub fn fit(model: Model, fit: Fit<'_>) -> Result<FitOutcome> {
-    let (mut run, network) = Loop::prepare(model, fit)?;
-    run.observer.event(Event::Started);
-    let network = run.train(network)?;
-    run.conclude(network)
+    let Prepared {
+        mut trainer,
+        network,
+        owed,
+    } = Loop::prepare(model, fit)?;
+    trainer.observer.event(Event::Started);
+    if let Some(moment) = owed {
+        trainer.catch_up(&network, moment)?;
+    }
+    let network = trainer.train(network)?;
+    trainer.conclude(network)
 }
 
 /// A run in progress: all of it but the weights, which go from step to step by themselves.
@@ -382,7 +390,11 @@ impl Loop<'_> {
                 network: &network,
                 optimizer: &self.optimizer,
             };
-            self.run.keep_last(weights, state)?;
+            let path = self.run.keep_last(weights, state)?;
+            self.observer.event(Event::Saved {
+                what: Saved::Checkpoint,
+                path: &path,
+            });
         }
         if !self.interrupted {
             self.run.drop_stale_last();

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use engraft_component::{FromNode, to_flow};
+use engraft_component::{FromNode, Refusal, to_flow};
 use engraft_files::atomic::{self, remove, remove_unfinished};
 use engraft_tasks::{Network, TaskSpec};
 
-use crate::callback::{Callback, CheckpointKeeper, ModelCheckpoint, Moment, Stopper, Validation};
+use crate::callback::{
+    Callback, CheckpointKeeper, ModelCheckpoint, Moment, PLACE, Stopper, Validation,
+};
 use crate::cross_validation::CrossValidation;
 use crate::error::{Error, Result};
 use crate::layout::{CHECKPOINTS, EXPERIMENT, LAST, new_version};
@@ -33,12 +35,15 @@ impl Deciders {
         validation: Validation,
     ) -> Result<Self> {
         let (mut keepers, mut stoppers) = (Vec::new(), Vec::new());
-        for callback in callbacks {
+        for (number, callback) in callbacks.iter().enumerate() {
+            let within = |refusal: Refusal| refusal.within(&format!("{PLACE}[{number}]"));
             match callback {
                 Callback::ModelCheckpoint(settings) if plan.checkpoints => {
-                    keepers.push(CheckpointKeeper::new(settings, known)?)
+                    keepers.push(CheckpointKeeper::new(settings, known).map_err(within)?);
                 }
-                Callback::EarlyStopping(settings) => stoppers.push(Stopper::new(settings, known)?),
+                Callback::EarlyStopping(settings) => {
+                    stoppers.push(Stopper::new(settings, known).map_err(within)?);
+                }
                 _ => {}
             }
         }
@@ -284,9 +289,10 @@ impl Run {
     }
 
     /// Saves the present state as `last`.
-    pub(crate) fn keep_last(&mut self, weights: Weights<'_>, state: State) -> Result<()> {
-        let folder = self.place(None);
-        self.save(&folder.join(LAST), weights, state, false)
+    pub(crate) fn keep_last(&mut self, weights: Weights<'_>, state: State) -> Result<PathBuf> {
+        let last = self.place(None).join(LAST);
+        self.save(&last, weights, state, false)?;
+        Ok(last)
     }
 
     /// Removes the `last` of an interruption that a later checkpoint has made old.

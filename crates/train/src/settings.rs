@@ -85,10 +85,10 @@ pub struct Trainer {
     /// Log metrics: true for a table, false, or loggers, which write theirs beside it.
     #[arg(default)]
     pub logger: Logging,
-    /// What computes: `cpu`, or `auto` for the best there is.
+    /// What computes: `cpu`, or `auto` for the best there is, which is the CPU too. Any other word is noted and changes nothing.
     #[arg(default)]
     pub accelerator: Accelerator,
-    /// What weights, activations and gradients are held in.
+    /// What weights, activations and gradients are held in: 32-bit floats. Any other word is noted and changes nothing.
     #[arg(default)]
     pub precision: Precision,
     /// Keys that are accepted and mean nothing here.

@@ -96,7 +96,7 @@ fn component(page: &mut String, section: &Section, info: &ComponentInfo) {
         page.push('\n');
         paragraph(
             page,
-            "Defaults are those of experiment files; \"from Rust\" are those of the library's TextClassifier, Fit and Examples.",
+            "Defaults are those of experiment files; \"from Rust\" are those of the library's values, such as TextClassifier and Fit.",
             0,
         );
     }

@@ -15,7 +15,9 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     let mut teller = Teller::new(interrupt::SAVES);
     let opened = Opened::read(Command::Fit, words, &mut teller)?;
     let stop = teller.stop.clone();
-    match opened.session.fit(&stop, &mut teller)? {
+    let fitted = opened.session.fit(&stop, &mut teller);
+    teller.ends();
+    match fitted? {
         Fitted::Run(outcome) => conclude(&outcome),
         Fitted::Folds(folded) => conclude_folds(&folded),
     }

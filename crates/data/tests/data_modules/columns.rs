@@ -5,7 +5,7 @@ use engraft_data::{Cell, Label, Stage};
 use crate::{CLASSIFY, case, ids, labels, table};
 
 #[test]
-fn labels_are_numbers_only_if_all_of_them_are() {
+fn a_label_is_a_number_or_a_name_whatever_the_others_are() {
     let numbers = case(
         &[
             ("train.csv", "sequences,labels\nA,0\nB,02\n"),
@@ -25,7 +25,7 @@ fn labels_are_numbers_only_if_all_of_them_are() {
     assert_eq!(labels(&numbers.load(Stage::Test).test), [Label::Index(1)]);
     assert_eq!(
         labels(&names.load(Stage::Fit).train),
-        ["0".into(), "02".into()]
+        [Label::Index(0), "02".into()]
     );
     assert_eq!(labels(&names.load(Stage::Fit).test), ["acq".into()]);
 }

@@ -197,10 +197,10 @@ impl Columns {
             cells.extend((0..self.examples.extra.len()).map(|at| self.extra(at, output.row)));
             return cells;
         };
-        let names = self.own_names(output.values.len());
         let cells = chosen.iter().flat_map(|column| match column.source {
             Source::Predictions => own.clone(),
             Source::Prediction => {
+                let names = self.own_names(output.values.len());
                 let at = names.iter().position(|name| *name == column.name);
                 vec![
                     at.and_then(|at| own.get(at).cloned())

@@ -115,9 +115,13 @@ impl AtWork {
     /// # Errors
     /// A file cannot be written.
     pub(crate) fn add(&mut self, output: RowOutput) -> Result<()> {
-        self.0
-            .iter_mut()
-            .try_for_each(|writer| writer.add(output.clone()))
+        let Some((last, others)) = self.0.split_last_mut() else {
+            return Ok(());
+        };
+        for writer in others {
+            writer.add(output.clone())?;
+        }
+        last.add(output)
     }
 
     /// Completes the files and says where they are.

@@ -12,11 +12,8 @@ use super::inference::every_token;
 use crate::backbone::BackboneSlot;
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
-use crate::inputs::Inputs;
-use crate::network::Network;
 use crate::objective::{Basis, Objective, TaskArguments};
 use crate::output::{Form, Grain, RowOutput, largest, number, place};
-use crate::rows::EncodedRow;
 
 /// Computes what the backbone makes of each sequence, for every token or pooled into one vector.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -177,11 +174,6 @@ struct Vectors {
 }
 
 impl Objective for Vectors {
-    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
-        let inputs = Inputs::whole(EncodedRow::pack(&rows));
-        network.predict(&inputs, self.grain(), 0)
-    }
-
     fn grain(&self) -> Grain {
         if self.is_pooled {
             Grain::Row

@@ -9,11 +9,8 @@ use engraft_models::BoxedHead;
 use crate::backbone::BackboneSlot;
 use crate::error::Result;
 use crate::head_loading::HeadLoading;
-use crate::inputs::Inputs;
-use crate::network::Network;
 use crate::objective::{Basis, Objective, TaskArguments};
 use crate::output::{Form, Grain, RowOutput, largest, place};
-use crate::rows::EncodedRow;
 
 /// Computes the logits of the backbone's own language-model head, masked or causal, for every token.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -75,11 +72,6 @@ impl TaskArguments for Inference {
 struct Logits;
 
 impl Objective for Logits {
-    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
-        let inputs = Inputs::whole(EncodedRow::pack(&rows));
-        network.predict(&inputs, Grain::Token, 0)
-    }
-
     fn grain(&self) -> Grain {
         Grain::Token
     }

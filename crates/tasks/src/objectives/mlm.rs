@@ -121,11 +121,6 @@ struct Masked {
 }
 
 impl Objective for Masked {
-    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
-        let inputs = Inputs::whole(EncodedRow::pack(&rows));
-        network.predict(&inputs, Grain::Token, 0)
-    }
-
     fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
         Some(learning(self))
     }

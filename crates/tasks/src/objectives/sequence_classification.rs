@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use engraft_component::Component;
+use engraft_component::{Component, Refusal};
 use engraft_data::{Cell, Examples, Label, Labels};
-use engraft_models::{Adapter, BoxedHead, HeadKind, Mode, Problem};
+use engraft_models::{Adapter, BoxedHead, Checkpoint, HeadKind, Mode, Problem};
 
+use super::sequence_regression::Numbers;
 use crate::backbone::BackboneSlot;
 use crate::building::TrainingRows;
 use crate::classes::{
@@ -23,9 +24,10 @@ use crate::metrics::{Classification, MetricError, MultiLabel};
 use crate::network::Network;
 use crate::objective::{Basis, Labelled, Learns, Loss, Objective, TaskArguments};
 use crate::observer::{Observer, Shown};
-use crate::output::{Form, Grain, RowOutput, largest, number, place, sigmoid, softmax};
+use crate::output::{Form, Grain, RowOutput, largest, number, place};
 use crate::rows::{Draws, EncodedRow};
 use crate::split::{Learning, learning};
+use crate::stated_head::{Activation, StatedHead};
 
 /// Assigns one of several classes to each sequence, or with `multilabel` any number of them.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -61,14 +63,21 @@ pub struct ClassPrediction {
 }
 
 impl ClassPrediction {
-    /// What logits say of these classes.
-    pub(crate) fn of(logits: &[f32], space: Option<&LabelSpace>) -> Self {
-        let class = largest(logits);
-        let names = space.map(LabelSpace::names_or_numbers).unwrap_or_default();
+    /// What outputs say of an objective's classes; of a head that gives one number, `label` is this number.
+    pub(crate) fn of(outputs: &[f32], objective: &dyn Objective) -> Self {
+        let class = largest(outputs);
+        let Some(space) = objective.classes() else {
+            return Self {
+                label: outputs.first().map(f32::to_string).unwrap_or_default(),
+                class,
+                probabilities: Vec::new(),
+            };
+        };
+        let names = space.names_or_numbers();
         Self {
             label: names.get(class).cloned().unwrap_or_default(),
             class,
-            probabilities: softmax(logits).collect(),
+            probabilities: objective.probabilities(outputs),
         }
     }
 
@@ -117,9 +126,22 @@ impl TaskArguments for SequenceClassification {
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         Ok(if self.multilabel {
             Arc::new(AnyClasses::new(self, basis)?)
+        } else if let Some(numbers) = self.numbers(basis)? {
+            Arc::new(numbers)
         } else {
             Arc::new(OneClass::new(self, basis)?)
         })
+    }
+
+    /// A head of the checkpoint's own that is for several classes a row is used as one.
+    fn settle(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let stored = checkpoint.stored_classes(HeadKind::Classification);
+        let is_kept = stored.is_some() && self.n_classes.is_none_or(|count| stored == Some(count));
+        if self.use_legacy_adapter && is_kept {
+            let stated = StatedHead::of(checkpoint)?;
+            self.multilabel |= stated.problem == Some(Problem::MultiLabel);
+        }
+        Ok(())
     }
 
     fn head(&self, loading: &HeadLoading<'_>) -> Result<BoxedHead> {
@@ -131,14 +153,7 @@ impl TaskArguments for SequenceClassification {
     }
 
     fn prediction(objective: &dyn Objective, output: RowOutput) -> ClassPrediction {
-        let prediction = ClassPrediction::of(&output.values, objective.classes());
-        match objective.problem().0 {
-            Problem::MultiLabel => ClassPrediction {
-                probabilities: output.values.iter().copied().map(sigmoid).collect(),
-                ..prediction
-            },
-            _ => prediction,
-        }
+        ClassPrediction::of(&output.values, objective)
     }
 
     fn backbone(&self) -> &BackboneSlot {
@@ -169,6 +184,37 @@ impl TaskArguments for SequenceClassification {
     }
 }
 
+impl SequenceClassification {
+    /// What the checkpoint's own head gives if that are no classes: numbers, as its configuration says, or one number alone.
+    fn numbers(&self, basis: &Basis<'_>) -> Result<Option<Numbers>> {
+        let kind = HeadKind::Classification;
+        let own = OwnClasses::of(basis.checkpoint, self.use_legacy_adapter, kind);
+        let declared = basis.learned.and_then(|learned| learned.classes);
+        let Some(count) = own.count.filter(|_| declared.is_none()) else {
+            return Ok(None);
+        };
+        let stated = StatedHead::of(basis.checkpoint)?;
+        if count > 1 && stated.problem != Some(Problem::Regression) {
+            return Ok(None);
+        }
+        if basis.train.is_some() {
+            return Err(Refusal::of(
+                "model.use_legacy_adapter",
+                "the checkpoint's own head gives numbers, not classes",
+            )
+            .help("Train it as a SequenceRegression, or set use_legacy_adapter to false for a new head")
+            .into());
+        }
+        let applied = stated.applied.unwrap_or(Activation::Identity);
+        Numbers::of_own_head(count, own.names, applied, basis).map(Some)
+    }
+}
+
+/// The classes of rows, if they have one each.
+fn of_rows(labels: &Labels) -> Option<Vec<Label>> {
+    labels.classes().map(<[Label]>::to_vec)
+}
+
 /// One class a row.
 #[derive(Debug)]
 struct OneClass {
@@ -177,6 +223,9 @@ struct OneClass {
     weights: Vec<f32>,
     /// Whether classes weigh what is counted of them, where the data does not say.
     is_weighted: bool,
+    /// What is made of the head's outputs.
+    applied: Activation,
+    notes: Vec<String>,
 }
 
 impl OneClass {
@@ -188,6 +237,8 @@ impl OneClass {
                 weights: learned.weights(classes.count()).map_err(Error::Saved)?,
                 classes,
                 is_weighted,
+                applied: Activation::Softmax,
+                notes: Vec::new(),
             });
         }
         if let Some(labels) = basis.labels().filter(|labels| labels.classes().is_none()) {
@@ -195,23 +246,37 @@ impl OneClass {
         }
         let used = task.use_legacy_adapter;
         let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification);
-        let of_rows = |labels: &Labels| labels.classes().map(<[Label]>::to_vec);
         let labels = basis.train.and_then(|train| train.naming(of_rows));
+        let (classes, notes) = classes(own, task.n_classes, labels.as_deref())?;
         let mut objective = Self {
-            classes: classes(own, task.n_classes, labels.as_deref())?,
+            classes,
             weights: Vec::new(),
             is_weighted,
+            applied: Activation::Softmax,
+            notes,
         };
-        if let Some(train) = basis.train {
-            objective.weights = objective.weights_on(train)?;
+        match basis.train {
+            Some(train) => objective.counted_on(train),
+            None => {
+                if own.count.is_some() {
+                    let stated = StatedHead::of(basis.checkpoint)?;
+                    objective.applied = stated.applied.unwrap_or_default();
+                }
+                Ok(objective)
+            }
         }
-        Ok(objective)
     }
 
-    fn weights_on(&self, train: TrainingRows<'_>) -> Result<Vec<f32>> {
-        weights(&self.classes, self.is_weighted, train, || {
-            self.classes_of(train.examples)
-        })
+    /// With what training rows decide beside the classes: what each weighs, and whether some are not among them.
+    fn counted_on(mut self, train: TrainingRows<'_>) -> Result<Self> {
+        let found = self.classes_of(train.examples)?;
+        self.weights = self.weights_of(train, &found)?;
+        self.notes.extend(self.classes.missing(&found, "row"));
+        Ok(self)
+    }
+
+    fn weights_of(&self, train: TrainingRows<'_>, found: &[u32]) -> Result<Vec<f32>> {
+        weights(&self.classes, train.class_weight, self.is_weighted, found)
     }
 
     fn classes_of(&self, examples: &Examples) -> Result<Vec<u32>> {
@@ -224,11 +289,6 @@ impl OneClass {
 }
 
 impl Objective for OneClass {
-    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
-        let inputs = Inputs::whole(EncodedRow::pack(&rows));
-        network.predict(&inputs, Grain::Row, self.outputs())
-    }
-
     fn outputs(&self) -> usize {
         self.classes.count()
     }
@@ -237,26 +297,35 @@ impl Objective for OneClass {
         Some(learning(self))
     }
 
-    fn check_training_rows(&self, train: TrainingRows<'_>) -> Result<()> {
-        check_weights(&self.weights, &self.weights_on(train)?)
+    fn weighs_classes(&self) -> bool {
+        true
     }
 
-    fn named_by(&self, train: &Examples) -> Result<Option<Arc<dyn Objective>>> {
-        match train.classes() {
-            Some(labels) if self.classes.names().is_none() => {
-                let count = Some(self.classes.count());
-                Ok(Some(Arc::new(Self {
-                    classes: LabelSpace::from_training(labels, count, None, None)?,
-                    weights: self.weights.clone(),
-                    ..*self
-                })))
-            }
-            _ => Ok(None),
-        }
+    fn check_weights(&self, train: TrainingRows<'_>) -> Result<()> {
+        let found = self.classes_of(train.examples)?;
+        check_weights(&self.weights, &self.weights_of(train, &found)?)
+    }
+
+    fn informed_by(&self, train: TrainingRows<'_>) -> Result<Option<Arc<dyn Objective>>> {
+        let Some(labels) = train.naming(of_rows) else {
+            return Ok(None);
+        };
+        let (classes, notes) = self.classes.informed_by(&labels)?;
+        let informed = Self {
+            classes,
+            weights: Vec::new(),
+            notes,
+            ..*self
+        };
+        Ok(Some(Arc::new(informed.counted_on(train)?)))
     }
 
     fn learned(&self) -> Learned {
         Learned::of_classes(&self.classes, &self.weights)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn classes(&self) -> Option<&LabelSpace> {
@@ -268,6 +337,10 @@ impl Objective for OneClass {
         (Problem::SingleLabel, Some(names))
     }
 
+    fn probabilities(&self, outputs: &[f32]) -> Vec<f32> {
+        self.applied.of(outputs)
+    }
+
     fn grain(&self) -> Grain {
         Grain::Row
     }
@@ -276,8 +349,13 @@ impl Objective for OneClass {
         let label = self.classes.names().map(|_| "label".to_owned());
         let mut names = vec!["prediction".to_owned()];
         names.extend(label);
-        if form == Form::Values {
-            names.extend(self.classes.probability_columns());
+        match self.applied {
+            _ if form != Form::Values => {}
+            Activation::Identity => {
+                let classes = self.classes.names_or_numbers().into_iter();
+                names.extend(classes.map(|name| format!("output_{name}")));
+            }
+            _ => names.extend(self.classes.probability_columns()),
         }
         names
     }
@@ -287,7 +365,7 @@ impl Objective for OneClass {
         let mut cells = vec![place(class)];
         cells.extend(self.classes.names().map(|names| named(names, class)));
         if form == Form::Values {
-            cells.extend(softmax(&output.values).map(number));
+            cells.extend(self.probabilities(&output.values).into_iter().map(number));
         }
         cells
     }
@@ -359,13 +437,33 @@ impl AnyClasses {
         let names = match basis.labels() {
             None => None,
             Some(Labels::MultiLabel { names, .. }) => Some(names.as_slice()),
-            Some(other) => return Err(Self::unfit(other)),
+            Some(other) => {
+                let is_stated = task.use_legacy_adapter
+                    && StatedHead::of(basis.checkpoint)?.problem == Some(Problem::MultiLabel);
+                return Err(if is_stated {
+                    Self::unfit_for_own_head(other)
+                } else {
+                    Self::unfit(other)
+                });
+            }
         };
         let used = task.use_legacy_adapter;
         let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification);
         Ok(Self {
             classes: columns(own, task.n_classes, names)?,
         })
+    }
+
+    fn unfit_for_own_head(labels: &Labels) -> Error {
+        Refusal::of(
+            "model.use_legacy_adapter",
+            format!(
+                "the checkpoint's own head is for several classes a row (problem_type in its config.json), but the data has {}",
+                labels.kind()
+            ),
+        )
+        .help("Name a column of 0 and 1 for each class with data.y_col, or set use_legacy_adapter to false for a new head")
+        .into()
     }
 
     fn unfit(labels: &Labels) -> Error {
@@ -380,17 +478,23 @@ impl AnyClasses {
 }
 
 impl Objective for AnyClasses {
-    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
-        let inputs = Inputs::whole(EncodedRow::pack(&rows));
-        network.predict(&inputs, Grain::Row, self.outputs())
-    }
-
     fn outputs(&self) -> usize {
         self.classes.count()
     }
 
     fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
         Some(learning(self))
+    }
+
+    fn informed_by(&self, train: TrainingRows<'_>) -> Result<Option<Arc<dyn Objective>>> {
+        match &train.examples.labels {
+            Some(Labels::MultiLabel { names, .. }) if self.classes.names().is_none() => {
+                let count = Some(self.classes.count());
+                let classes = columns(OwnClasses::default(), count, Some(names))?;
+                Ok(Some(Arc::new(Self { classes })))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn learned(&self) -> Learned {
@@ -404,6 +508,10 @@ impl Objective for AnyClasses {
     fn problem(&self) -> (Problem, Option<Vec<String>>) {
         let names = self.classes.names_or_numbers();
         (Problem::MultiLabel, Some(names))
+    }
+
+    fn probabilities(&self, outputs: &[f32]) -> Vec<f32> {
+        Activation::Sigmoid.of(outputs)
     }
 
     fn grain(&self) -> Grain {
@@ -426,7 +534,7 @@ impl Objective for AnyClasses {
             let name = self.classes.names().map(|names| named(names, class));
             return std::iter::once(place(class)).chain(name).collect();
         }
-        let probabilities: Vec<f32> = output.values.iter().copied().map(sigmoid).collect();
+        let probabilities = self.probabilities(&output.values);
         let names = self.classes.names_or_numbers().into_iter();
         let held = names.zip(&probabilities).filter(|(_, it)| **it > 0.5);
         let held: Vec<String> = held.map(|(name, _)| name).collect();

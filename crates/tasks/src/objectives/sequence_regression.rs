@@ -23,6 +23,7 @@ use crate::output::{Form, Grain, RowOutput, number};
 use crate::rows::{Draws, EncodedRow};
 use crate::scaling::Scaling;
 use crate::split::{Learning, learning};
+use crate::stated_head::Activation;
 
 /// Assigns one or several numbers to each sequence.
 ///
@@ -108,12 +109,14 @@ impl TaskArguments for SequenceRegression {
 
 /// Numbers for each row.
 #[derive(Debug)]
-struct Numbers {
+pub(super) struct Numbers {
     /// `[outputs]`.
     names: Vec<String>,
     /// How the head's outputs become numbers of the data.
     scaling: Scaling,
     loss_func: LossFunc,
+    /// What is made of these.
+    applied: Activation,
 }
 
 impl Numbers {
@@ -127,6 +130,30 @@ impl Numbers {
             names,
             scaling,
             loss_func: task.loss_func.clone(),
+            applied: Activation::Identity,
+        })
+    }
+
+    /// What a checkpoint's own head of so many outputs gives, by their names.
+    pub(super) fn of_own_head(
+        count: usize,
+        names: Option<&[String]>,
+        applied: Activation,
+        basis: &Basis<'_>,
+    ) -> Result<Self> {
+        let numbered = || (0..count).map(|output| output.to_string()).collect();
+        let (names, scaling) = match basis.learned {
+            Some(learned) => learned.numbers(count).map_err(Error::Saved)?,
+            None => {
+                let names = names.map_or_else(numbered, <[String]>::to_vec);
+                (names, Scaling::identity(count))
+            }
+        };
+        Ok(Self {
+            names,
+            scaling,
+            loss_func: LossFunc::default(),
+            applied,
         })
     }
 
@@ -213,7 +240,7 @@ impl Objective for Numbers {
         let inputs = Inputs::whole(EncodedRow::pack(&rows));
         let mut outputs = network.predict(&inputs, Grain::Row, self.outputs());
         for output in &mut outputs {
-            output.values = self.scaling.restore(&output.values);
+            output.values = self.applied.of(&self.scaling.restore(&output.values));
         }
         outputs
     }

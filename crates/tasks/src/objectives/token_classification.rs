@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use engraft_component::Component;
+use engraft_component::{Component, Refusal};
 use engraft_data::{Cell, Examples, Label, Labels, TokenUnit};
 use engraft_models::{BoxedHead, HeadKind, Mode, Problem, TokenAdapter};
 
@@ -77,7 +77,7 @@ impl TaskArguments for TokenClassification {
     }
 
     fn prediction(objective: &dyn Objective, output: RowOutput) -> Vec<ClassPrediction> {
-        let of = |logits| ClassPrediction::of(logits, objective.classes());
+        let of = |logits| ClassPrediction::of(logits, objective);
         output.vectors().map(of).collect()
     }
 
@@ -113,6 +113,7 @@ struct TokenClasses {
     weights: Vec<f32>,
     /// Whether classes weigh what is counted of them, where the data does not say.
     is_weighted: bool,
+    notes: Vec<String>,
 }
 
 /// What the letters or words of rows are to be predicted as.
@@ -132,6 +133,7 @@ impl TokenClasses {
                 classes,
                 unit: learned.unit(),
                 is_weighted,
+                notes: Vec::new(),
             });
         }
         let unit = match basis.labels() {
@@ -141,27 +143,52 @@ impl TokenClasses {
         };
         let kind = HeadKind::TokenClassification;
         let own = OwnClasses::of(basis.checkpoint, task.use_legacy_adapter, kind);
+        if own.count == Some(1) {
+            return Err(Refusal::of(
+                "model.use_legacy_adapter",
+                "the checkpoint's own head gives one number for each token, which tells no classes apart",
+            )
+            .help("Set it to false for a new head")
+            .into());
+        }
         let labels = basis.train.and_then(|train| train.naming(of_units));
-        let mut objective = Self {
-            classes: classes(own, task.n_classes, labels.as_deref())?,
+        let (classes, notes) = classes(own, task.n_classes, labels.as_deref())?;
+        let objective = Self {
+            classes,
             unit,
             weights: Vec::new(),
             is_weighted,
+            notes,
         };
-        if let Some(train) = basis.train {
-            objective.weights = objective.weights_on(train)?;
+        match basis.train {
+            Some(train) => objective.counted_on(train),
+            None => Ok(objective),
         }
-        Ok(objective)
     }
 
-    fn weights_on(&self, train: TrainingRows<'_>) -> Result<Vec<f32>> {
-        weights(&self.classes, self.is_weighted, train, || {
-            let Some(labels) = &train.examples.labels else {
-                return Ok(Vec::new());
-            };
-            let targets = self.classes_of(labels, train.examples)?;
-            Ok(targets.rows.into_iter().flatten().flatten().collect())
-        })
+    /// With what training rows decide beside the classes: what each weighs, and whether some are not among them.
+    fn counted_on(mut self, train: TrainingRows<'_>) -> Result<Self> {
+        let found = self.all_classes_of(train.examples)?;
+        self.weights = self.weights_of(train, &found)?;
+        let what = match self.unit {
+            Some(TokenUnit::Word) => "word",
+            _ => "letter",
+        };
+        self.notes.extend(self.classes.missing(&found, what));
+        Ok(self)
+    }
+
+    fn weights_of(&self, train: TrainingRows<'_>, found: &[u32]) -> Result<Vec<f32>> {
+        weights(&self.classes, train.class_weight, self.is_weighted, found)
+    }
+
+    /// The classes of all letters or words that are scored, one after the other.
+    fn all_classes_of(&self, examples: &Examples) -> Result<Vec<u32>> {
+        let Some(labels) = &examples.labels else {
+            return Ok(Vec::new());
+        };
+        let targets = self.classes_of(labels, examples)?;
+        Ok(targets.rows.into_iter().flatten().flatten().collect())
     }
 
     fn classes_of(&self, labels: &Labels, examples: &Examples) -> Result<UnitClasses> {
@@ -202,8 +229,30 @@ impl Objective for TokenClasses {
         Some(learning(self))
     }
 
-    fn check_training_rows(&self, train: TrainingRows<'_>) -> Result<()> {
-        check_weights(&self.weights, &self.weights_on(train)?)
+    fn weighs_classes(&self) -> bool {
+        true
+    }
+
+    fn check_weights(&self, train: TrainingRows<'_>) -> Result<()> {
+        let found = self.all_classes_of(train.examples)?;
+        check_weights(&self.weights, &self.weights_of(train, &found)?)
+    }
+
+    fn informed_by(&self, train: TrainingRows<'_>) -> Result<Option<Arc<dyn Objective>>> {
+        let (Some(labels), Some(Labels::Tokens { unit, .. })) =
+            (train.naming(of_units), &train.examples.labels)
+        else {
+            return Ok(None);
+        };
+        let (classes, notes) = self.classes.informed_by(&labels)?;
+        let informed = Self {
+            classes,
+            unit: Some(*unit),
+            weights: Vec::new(),
+            notes,
+            ..*self
+        };
+        Ok(Some(Arc::new(informed.counted_on(train)?)))
     }
 
     fn learned(&self) -> Learned {
@@ -211,6 +260,10 @@ impl Objective for TokenClasses {
             words: self.unit.map(|unit| unit == TokenUnit::Word),
             ..Learned::of_classes(&self.classes, &self.weights)
         }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn classes(&self) -> Option<&LabelSpace> {

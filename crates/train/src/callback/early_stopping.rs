@@ -4,7 +4,7 @@ use engraft_component::{Component, Refusal};
 use engraft_tasks::metrics::exact;
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, Moment, PLACE, Validation, no_metric, value_of};
+use super::{Mode, Moment, Validation, no_metric, value_of};
 
 /// Ends training when the monitored metric has stopped improving.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -65,7 +65,7 @@ impl Stopper {
     pub fn new(settings: &EarlyStopping, known: &[&str]) -> Result<Self, Refusal> {
         if settings.strict && !known.contains(&settings.monitor.as_str()) {
             let refusal = no_metric(EarlyStopping::NAME, &settings.monitor, "monitor", known);
-            return Err(refusal.within(PLACE));
+            return Err(refusal.within("monitor"));
         }
         Ok(Self {
             settings: settings.clone(),
@@ -243,7 +243,7 @@ mod tests {
         let error = Stopper::new(&settings(), &["train_loss", "val_f1"]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "trainer.callbacks: EarlyStopping: there is no metric \"val_loss\" to monitor. This run has: train_loss, val_f1"
+            "monitor: EarlyStopping: there is no metric \"val_loss\" to monitor. This run has: train_loss, val_f1"
         );
         let lenient = EarlyStopping {
             strict: false,

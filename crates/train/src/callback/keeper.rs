@@ -7,7 +7,7 @@ use engraft_tasks::metrics::exact;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ModelCheckpoint, Moment, PLACE, Template, Validation, is_counter, no_metric, refusal, value_of,
+    ModelCheckpoint, Moment, Template, Validation, is_counter, no_metric, refusal, value_of,
 };
 use crate::settings::TimeSpan;
 
@@ -85,22 +85,22 @@ impl CheckpointKeeper {
                 "train_time_interval excludes every_n_train_steps and every_n_epochs; use one ModelCheckpoint for each",
             ));
         }
-        let check = |metric: &str, purpose| {
+        let check = |metric: &str, key, purpose| {
             if known.contains(&metric) {
                 Ok(())
             } else {
-                Err(no_metric(NAME, metric, purpose, known).within(PLACE))
+                Err(no_metric(NAME, metric, purpose, known).within(key))
             }
         };
         if let Some(monitor) = &settings.monitor
             && !is_counter(monitor)
         {
-            check(monitor, "monitor")?;
+            check(monitor, "monitor", "monitor")?;
         }
         let filename = settings.filename.as_deref().unwrap_or(Template::DEFAULT);
         let template = Template::parse(filename, settings.auto_insert_metric_name)?;
         for metric in template.metrics() {
-            check(metric, "put into filename")?;
+            check(metric, "filename", "put into filename")?;
         }
         Ok(Self {
             settings: settings.clone(),

@@ -8,6 +8,7 @@ use engraft_data::Examples;
 use engraft_tasks::{Model, Network};
 
 use super::{Fit, Loop};
+use crate::callback::Moment;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::loader::Loader;
@@ -21,9 +22,18 @@ use crate::signature::Signature;
 use crate::standing::Standing;
 use crate::unfreezing::Unfreezing;
 
+/// A run that can begin.
+pub(super) struct Prepared<'a> {
+    pub(super) trainer: Loop<'a>,
+    /// The weights to train.
+    pub(super) network: Network,
+    /// What a resumed run still has to do after the step that it stopped at.
+    pub(super) owed: Option<Moment>,
+}
+
 impl<'a> Loop<'a> {
-    /// Checks all there is to check, opens the run's folder, and takes up a checkpoint where there is one; with the weights to train.
-    pub(super) fn prepare(model: Model, fit: Fit<'a>) -> Result<(Self, Network)> {
+    /// Checks all there is to check, opens the run's folder, and takes up a checkpoint where there is one.
+    pub(super) fn prepare(model: Model, fit: Fit<'a>) -> Result<Prepared<'a>> {
         let Fit {
             training,
             plan,
@@ -75,6 +85,7 @@ impl<'a> Loop<'a> {
         }
         let valid_batches = valid.as_ref().map_or(0, |it| it.plan(0).len() as u64);
         let validation = plan.validation(valid_batches);
+        let validation_interval = plan.validation_interval(batches)?;
         let is_scored = valid_batches > 0 && plan.limits.val.of(valid_batches) > 0;
         let valid = valid.filter(|_| is_scored);
         let total_steps = total_steps(plan, &train);
@@ -142,8 +153,8 @@ impl<'a> Loop<'a> {
             let text = format!("the curves of the report begin at step {step}: {error}");
             observer.note(Note::new(NoteKind::Output, text));
         }
-        let mut trainer = Self {
-            validation_interval: plan.validation_interval(batches)?,
+        let trainer = Self {
+            validation_interval,
             training,
             plan,
             seed,
@@ -166,9 +177,10 @@ impl<'a> Loop<'a> {
             out_of_time: None,
             rate_log: RateLog::new(callbacks),
         };
-        if let Some(moment) = restored.state.and_then(|state| state.moment) {
-            trainer.catch_up(&network, moment)?;
-        }
-        Ok((trainer, network))
+        Ok(Prepared {
+            trainer,
+            network,
+            owed: restored.state.and_then(|state| state.moment),
+        })
     }
 }

@@ -58,7 +58,7 @@ fn accepted(words: &[&'static str]) -> Kind {
 /// Notes what happens instead of a value that asks for something else than `words` do.
 fn note_other(node: &Node, words: &[&str], instead: &str, cx: &mut Context) {
     let text = node.as_text().unwrap_or_default();
-    if !words.iter().any(|word| word.eq_ignore_ascii_case(text)) {
+    if !node.is_null() && !words.iter().any(|word| word.eq_ignore_ascii_case(text)) {
         cx.note_at(&node.span, &format!("ignored, {instead}"));
     }
 }

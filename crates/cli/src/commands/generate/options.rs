@@ -172,13 +172,9 @@ pub(super) fn refused(error: impl Into<Error>) -> Failure {
 pub(super) fn sentence(error: &Error) -> String {
     match (error, error.refusal()) {
         (Error::Generate(engraft_generate::Error::Conflict(conflict)), _) => conflict.say(flag),
-        (_, Some(refusal)) if is_option(refusal) => {
+        (_, Some(refusal)) if is_option(&refusal) => {
             let key = flag(&refusal.key);
-            let refusal = Refusal {
-                key,
-                ..refusal.clone()
-            };
-            refusal.to_string()
+            Refusal { key, ..refusal }.to_string()
         }
         _ => error.to_string(),
     }

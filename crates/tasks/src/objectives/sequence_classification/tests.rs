@@ -11,6 +11,8 @@ fn one_class() -> OneClass {
         classes: LabelSpace::new(3, Some(names)),
         weights: Vec::new(),
         is_weighted: true,
+        applied: Activation::Softmax,
+        notes: Vec::new(),
     }
 }
 
@@ -25,7 +27,7 @@ fn weights_are_counted_or_given_one_for_each_class() {
     let rows = rows();
     let train = TrainingRows::new(&rows);
     let counted = [4.0 / 9.0, 4.0 / 3.0, 0.0];
-    assert_eq!(one_class().weights_on(train).unwrap(), counted);
+    assert_eq!(one_class().counted_on(train).unwrap().weights, counted);
     let of = |weight: &ClassWeight, is_weighted: bool| {
         let train = TrainingRows {
             class_weight: Some(weight),
@@ -36,7 +38,8 @@ fn weights_are_counted_or_given_one_for_each_class() {
             ..one_class()
         };
         objective
-            .weights_on(train)
+            .counted_on(train)
+            .map(|counted| counted.weights)
             .map_err(|error| error.to_string())
     };
     for is_weighted in [true, false] {
@@ -58,19 +61,16 @@ fn classes_weigh_the_same_where_neither_task_nor_data_says_otherwise() {
         ..one_class()
     };
     let train = TrainingRows::new(&rows);
-    assert!(objective.weights_on(train).unwrap().is_empty());
-    objective.check_training_rows(train).unwrap();
+    objective.check_weights(train).unwrap();
+    assert!(objective.counted_on(train).unwrap().weights.is_empty());
 }
 
 #[test]
 fn training_does_not_go_on_with_other_weights_than_it_began_with() {
     let rows = rows();
     let train = TrainingRows::new(&rows);
-    let counted = OneClass {
-        weights: one_class().weights_on(train).unwrap(),
-        ..one_class()
-    };
-    counted.check_training_rows(train).unwrap();
+    let counted = one_class().counted_on(train).unwrap();
+    counted.check_weights(train).unwrap();
     let given = ClassWeight::Numbers(vec![1.0, 0.5, 2.0]);
     let train = TrainingRows {
         class_weight: Some(&given),
@@ -81,10 +81,10 @@ fn training_does_not_go_on_with_other_weights_than_it_began_with() {
         ..one_class()
     };
     assert_eq!(
-        equal.check_training_rows(train).unwrap_err().to_string(),
+        equal.check_weights(train).unwrap_err().to_string(),
         "data.class_weight: the run was begun with classes that weigh the same, and cannot go on with 1, 0.5, 2; give the same class_weight and rows"
     );
-    assert!(counted.check_training_rows(train).is_err());
+    assert!(counted.check_weights(train).is_err());
 }
 
 #[test]
@@ -95,19 +95,39 @@ fn where_a_row_has_several_classes_none_is_weighed() {
     let objective = AnyClasses {
         classes: LabelSpace::new(2, None),
     };
-    objective
-        .check_training_rows(TrainingRows::new(&rows))
-        .unwrap();
+    TrainingRows::new(&rows).check(&objective).unwrap();
     let weight = ClassWeight::Auto;
     let train = TrainingRows {
         class_weight: Some(&weight),
         ..TrainingRows::new(&rows)
     };
-    let error = objective.check_training_rows(train).unwrap_err();
+    let error = train.check(&objective).unwrap_err();
     assert!(
         error
             .to_string()
             .starts_with("data.class_weight: classes are weighed only where"),
         "{error}"
+    );
+}
+
+#[test]
+fn training_rows_name_classes_weigh_them_and_miss_some() {
+    let rows = rows();
+    let unnamed = OneClass {
+        classes: LabelSpace::new(2, None),
+        ..one_class()
+    };
+    let informed = unnamed.informed_by(TrainingRows::new(&rows)).unwrap();
+    let learned = informed.unwrap().learned();
+    assert_eq!(learned.labels.unwrap(), ["a", "b"]);
+    assert_eq!(learned.numbered, Some(false));
+    assert_eq!(
+        learned.class_weights.unwrap(),
+        [2.0 / 3.0, 2.0].map(|it| f64::from(it as f32))
+    );
+    let informed = one_class().informed_by(TrainingRows::new(&rows)).unwrap();
+    assert_eq!(
+        informed.unwrap().notes(),
+        ["no training row is of the class c, which the model cannot learn"]
     );
 }

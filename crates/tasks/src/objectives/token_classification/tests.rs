@@ -19,7 +19,12 @@ fn weights_are_counted_over_the_letters_that_are_scored() {
         unit: Some(TokenUnit::Letter),
         weights: Vec::new(),
         is_weighted: true,
+        notes: Vec::new(),
     };
-    let weights = objective.weights_on(TrainingRows::new(&rows)).unwrap();
-    assert_eq!(weights, [4.0 / 9.0, 4.0 / 3.0, 0.0]);
+    let counted = objective.counted_on(TrainingRows::new(&rows)).unwrap();
+    assert_eq!(counted.weights, [4.0 / 9.0, 4.0 / 3.0, 0.0]);
+    assert_eq!(
+        counted.notes,
+        ["no training letter is of the class 2, which the model cannot learn"]
+    );
 }

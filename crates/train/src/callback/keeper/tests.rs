@@ -198,7 +198,7 @@ fn metrics_that_no_run_produces_are_refused_with_those_that_there_are() {
     };
     assert_eq!(
         refused(settings()),
-        "trainer.callbacks: ModelCheckpoint: there is no metric \"val_loss\" to monitor. This run has: train_loss"
+        "monitor: ModelCheckpoint: there is no metric \"val_loss\" to monitor. This run has: train_loss"
     );
     let filename = Some("{epoch}-{val_f1:.3f}".to_owned());
     let named = ModelCheckpoint {
