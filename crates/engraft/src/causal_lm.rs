@@ -104,6 +104,7 @@ impl CausalLm {
     /// # Errors
     /// A text that the tokenizer refuses, a loss that is no longer finite.
     pub fn fit(&mut self, train: &Examples, fit: Fit<'_>) -> Result<Vec<(String, f64)>> {
+        let was_trained = self.trained.is_some();
         let mut task = match self.trained.take() {
             Some(task) => task,
             None => Task::from(Model::build_on(
@@ -121,7 +122,10 @@ impl CausalLm {
             let device = network.device();
             self.model = LanguageModel::new(network.encoder().clone(), head.clone(), device);
         }
-        self.trained = Some(task);
+        // What was never trained is the preset itself, and stays that if training fails.
+        if was_trained || fitted.is_ok() {
+            self.trained = Some(task);
+        }
         fitted
     }
 

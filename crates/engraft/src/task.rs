@@ -58,8 +58,8 @@ pub struct TaskBuilder<A> {
     preset: Preset,
     /// Those that the preset was saved with, if it was for this task, else the defaults; as they were changed since.
     arguments: A,
-    /// Whether the preset was saved for this task, and if so whether with LoRA updates.
-    saved_with_lora: Option<bool>,
+    /// Whether the preset was saved for this task, and if so the rank of its LoRA updates, where it has some.
+    saved_with_rank: Option<Option<usize>>,
     /// The classes, if they are said.
     learned: Option<Learned>,
     seed: u64,
@@ -154,15 +154,23 @@ impl<A: TaskArguments> TaskBuilder<A> {
     /// The preset lacks a head that the task must have, its weights do not fit, ...
     pub fn build(self) -> Result<Task<A>> {
         let compute = Compute::cpu();
-        let Some(has_lora) = self.saved_with_lora else {
+        let Some(saved_rank) = self.saved_with_rank else {
             return self.start(&compute);
         };
         let wanted: AnyTask = self.arguments.clone().into();
-        if wanted.backbone().backbone().use_peft && !has_lora {
-            return Err(Error::Argument(format!(
-                "{} was saved without LoRA: give use_peft to the backbone that it is trained on, or name the folder as a backbone in an experiment",
-                self.preset.name()
-            )));
+        let name = self.preset.name();
+        match (lora_rank(wanted.backbone().backbone()), saved_rank) {
+            (Some(_), None) => {
+                return Err(Error::Argument(format!(
+                    "{name} was saved without LoRA: give use_peft to the backbone that it is trained on, or name the folder as a backbone in an experiment"
+                )));
+            }
+            (Some(rank), Some(saved)) if rank != saved => {
+                return Err(Error::Argument(format!(
+                    "{name} was saved with LoRA updates of rank {saved}, which cannot become {rank}: leave the rank out to go on with them"
+                )));
+            }
+            _ => {}
         }
         let model = Model::open_with(self.preset.clone(), &compute, |saved| {
             let found = saved.backbone().backbone();
@@ -222,6 +230,11 @@ impl<A: TaskArguments> TaskBuilder<A> {
     }
 }
 
+/// The rank of a backbone's LoRA updates, if it is trained with some.
+fn lora_rank(backbone: &Backbone) -> Option<usize> {
+    backbone.use_peft.then_some(backbone.lora_r)
+}
+
 /// Tasks whose builder can be given classes.
 pub trait Classifies: TaskArguments {}
 
@@ -273,9 +286,9 @@ impl<A: TaskArguments> Task<A> {
         let saved = saved.and_then(|saved| A::try_from(saved).ok());
         Ok(TaskBuilder {
             preset,
-            saved_with_lora: saved
+            saved_with_rank: saved
                 .as_ref()
-                .map(|saved| saved.backbone().backbone().use_peft),
+                .map(|saved| lora_rank(saved.backbone().backbone())),
             arguments: saved.unwrap_or_else(|| A::on(backbone).in_rust()),
             learned: None,
             seed: 0,

@@ -5,8 +5,10 @@ use engraft_data::{ClassWeight, Label, Labels};
 use engraft_kernels::{ClassTargets, cross_entropy};
 use engraft_models::{Checkpoint, HeadKind};
 
+use crate::building::TrainingRows;
 use crate::error::{Error, Result};
 use crate::labels::{LabelSpace, MOST_CLASSES, shown};
+use crate::learned::Learned;
 use crate::loss::rows_of;
 use crate::metrics::{Classification, MetricError};
 use crate::objective::Loss;
@@ -129,51 +131,115 @@ pub(crate) fn unfit(labels: &Labels, needs: &str) -> Error {
     ))
 }
 
-/// What each class weighs where training rows are of these `classes`: as `given` by the data, else counted if the task `asked` for it; else
-/// nothing, which is the same for all.
-pub(crate) fn weights(
-    space: &LabelSpace,
-    given: Option<&ClassWeight>,
-    asked: bool,
-    classes: &[u32],
-) -> Result<Vec<f32>> {
-    match given {
-        None if !asked => Ok(Vec::new()),
-        Some(ClassWeight::Numbers(numbers)) if numbers.len() != space.count() => {
-            Err(Error::refused(
-                "data.class_weight",
-                format!(
-                    "{} numbers given for {} classes ({}); give one for each, in this order",
-                    numbers.len(),
-                    space.count(),
-                    shown(&space.names_or_numbers())
-                ),
-            ))
-        }
-        Some(ClassWeight::Numbers(numbers)) => {
-            Ok(numbers.iter().map(|&number| number as f32).collect())
-        }
-        _ => Ok(space.weights(classes)),
-    }
+/// Classes of which each row, letter or word has one, with what training rows decide beside which there are.
+#[derive(Clone, Debug)]
+pub(crate) struct WeighedClasses {
+    pub(crate) space: LabelSpace,
+    /// What each weighs in the loss; empty where they weigh the same.
+    pub(crate) weights: Vec<f32>,
+    /// Whether they weigh what is counted of them, where the data does not say.
+    is_weighted: bool,
+    /// What is worth saying about them.
+    pub(crate) notes: Vec<String>,
 }
 
-/// Refuses to go on training with other weights of classes than a model was built with.
-pub(crate) fn check_weights(own: &[f32], wanted: &[f32]) -> Result<()> {
-    if wanted == own {
-        return Ok(());
+impl WeighedClasses {
+    /// Classes that weigh the same until training rows are counted.
+    pub(crate) fn new(space: LabelSpace, is_weighted: bool, notes: Vec<String>) -> Self {
+        Self {
+            space,
+            weights: Vec::new(),
+            is_weighted,
+            notes,
+        }
     }
-    let said = |weights: &[f32]| match weights {
-        [] => "the same".to_owned(),
-        weights => shown(&weights.iter().map(f32::to_string).collect::<Vec<_>>()),
-    };
-    Err(Error::refused(
-        "data.class_weight",
-        format!(
-            "the run was begun with classes that weigh {}, and cannot go on with {}; give the same class_weight and rows",
-            said(own),
-            said(wanted)
-        ),
-    ))
+
+    /// Those of a saved model.
+    ///
+    /// # Errors
+    /// Their number is missing, or there are weights for other classes.
+    pub(crate) fn saved(learned: &Learned, is_weighted: bool) -> Result<Self> {
+        let space = learned.space().map_err(Error::Saved)?;
+        let weights = learned.weights(space.count()).map_err(Error::Saved)?;
+        Ok(Self {
+            weights,
+            ..Self::new(space, is_weighted, Vec::new())
+        })
+    }
+
+    /// The same, not counted yet, with what the labels of training rows decide.
+    ///
+    /// # Errors
+    /// There are more or fewer names than classes.
+    pub(crate) fn informed_by(&self, labels: &[Label]) -> Result<Self> {
+        let (space, notes) = self.space.informed_by(labels)?;
+        Ok(Self::new(space, self.is_weighted, notes))
+    }
+
+    /// With what each weighs on training rows of the classes `found`, and a note on those that none is of; `what` is a row, letter or word.
+    ///
+    /// # Errors
+    /// The data gives another number of weights than there are classes.
+    pub(crate) fn counted_on(
+        mut self,
+        train: TrainingRows<'_>,
+        found: &[u32],
+        what: &str,
+    ) -> Result<Self> {
+        self.weights = self.weights_on(train, found)?;
+        self.notes.extend(self.space.missing(found, what));
+        Ok(self)
+    }
+
+    /// Refuses to go on training with other weights than the model was built with.
+    ///
+    /// # Errors
+    /// They are others.
+    pub(crate) fn check_weights(&self, train: TrainingRows<'_>, found: &[u32]) -> Result<()> {
+        let wanted = self.weights_on(train, found)?;
+        if wanted == self.weights {
+            return Ok(());
+        }
+        let said = |weights: &[f32]| match weights {
+            [] => "the same".to_owned(),
+            weights => shown(&weights.iter().map(f32::to_string).collect::<Vec<_>>()),
+        };
+        Err(Error::refused(
+            "data.class_weight",
+            format!(
+                "the run was begun with classes that weigh {}, and cannot go on with {}; give the same class_weight and rows",
+                said(&self.weights),
+                said(&wanted)
+            ),
+        ))
+    }
+
+    /// What each class weighs: as the data says, else counted if the task asks for it; else nothing, which is the same for all.
+    fn weights_on(&self, train: TrainingRows<'_>, found: &[u32]) -> Result<Vec<f32>> {
+        let space = &self.space;
+        match train.class_weight {
+            None if !self.is_weighted => Ok(Vec::new()),
+            Some(ClassWeight::Numbers(numbers)) if numbers.len() != space.count() => {
+                Err(Error::refused(
+                    "data.class_weight",
+                    format!(
+                        "{} numbers given for {} classes ({}); give one for each, in this order",
+                        numbers.len(),
+                        space.count(),
+                        shown(&space.names_or_numbers())
+                    ),
+                ))
+            }
+            Some(ClassWeight::Numbers(numbers)) => {
+                Ok(numbers.iter().map(|&number| number as f32).collect())
+            }
+            _ => Ok(space.weights(found)),
+        }
+    }
+
+    pub(crate) fn learned(&self) -> Learned {
+        Learned::of_classes(&self.space, &self.weights)
+    }
 }
 
 /// The cross-entropy of logits `[sites, classes]` with a class for each site, which weighs what its class does; empty `weights` are all 1.

@@ -432,7 +432,7 @@ impl Found {
                 ),
             )),
             _ => {
-                let is_number = |name: &&String| name.parse::<f64>().is_ok();
+                let is_number = |name: &&String| name.parse().is_ok_and(f64::is_finite);
                 let numbers: Vec<String> = self.names.iter().filter(is_number).cloned().collect();
                 let note = (!numbers.is_empty()).then(|| {
                     format!(

@@ -157,6 +157,27 @@ fn what_the_builder_says_goes_before_what_a_preset_was_saved_with() {
     );
 }
 
+#[test]
+fn lora_updates_keep_the_rank_that_they_were_saved_with() {
+    let folder = place();
+    let rows = read_numbers(folder.path().join("rows.tsv"), "sequence", "number").unwrap();
+    let mut task: Regressor = fresh(folder.path()).lora(2).build().unwrap();
+    task.fit(&rows, fast()).unwrap();
+    let saved = folder.path().join("saved");
+    task.save_to_preset(&saved).unwrap();
+    let open = || Regressor::from_preset(saved.to_str().unwrap()).unwrap();
+    let same = open().build().unwrap();
+    assert_eq!(
+        same.predict(["ACGT"]).unwrap(),
+        task.predict(["ACGT"]).unwrap()
+    );
+    let error = open().lora(4).build().unwrap_err().to_string();
+    assert!(
+        error.contains("of rank 2, which cannot become 4"),
+        "{error}"
+    );
+}
+
 /// A checkpoint of `tests/golden/heads`, and what the reference library makes of some texts with it.
 #[derive(serde::Deserialize)]
 struct Reference {

@@ -11,8 +11,7 @@ use super::sequence_regression::Numbers;
 use crate::backbone::BackboneSlot;
 use crate::building::TrainingRows;
 use crate::classes::{
-    OwnClasses, check_count, check_weights, class_loss, classes, columns, score_classes, unfit,
-    weights,
+    OwnClasses, WeighedClasses, check_count, class_loss, classes, columns, score_classes, unfit,
 };
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
@@ -218,27 +217,17 @@ fn of_rows(labels: &Labels) -> Option<Vec<Label>> {
 /// One class a row.
 #[derive(Debug)]
 struct OneClass {
-    classes: LabelSpace,
-    /// What each class weighs in the loss; empty where they weigh the same.
-    weights: Vec<f32>,
-    /// Whether classes weigh what is counted of them, where the data does not say.
-    is_weighted: bool,
+    classes: WeighedClasses,
     /// What is made of the head's outputs.
     applied: Activation,
-    notes: Vec<String>,
 }
 
 impl OneClass {
     fn new(task: &SequenceClassification, basis: &Basis<'_>) -> Result<Self> {
-        let is_weighted = task.weighted_loss;
         if let Some(learned) = basis.learned {
-            let classes = learned.space().map_err(Error::Saved)?;
             return Ok(Self {
-                weights: learned.weights(classes.count()).map_err(Error::Saved)?,
-                classes,
-                is_weighted,
+                classes: WeighedClasses::saved(learned, task.weighted_loss)?,
                 applied: Activation::Softmax,
-                notes: Vec::new(),
             });
         }
         if let Some(labels) = basis.labels().filter(|labels| labels.classes().is_none()) {
@@ -247,50 +236,32 @@ impl OneClass {
         let used = task.use_legacy_adapter;
         let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification);
         let labels = basis.train.and_then(|train| train.naming(of_rows));
-        let (classes, notes) = classes(own, task.n_classes, labels.as_deref())?;
-        let mut objective = Self {
-            classes,
-            weights: Vec::new(),
-            is_weighted,
-            applied: Activation::Softmax,
-            notes,
-        };
-        match basis.train {
-            Some(train) => objective.counted_on(train),
-            None => {
-                if own.count.is_some() {
-                    let stated = StatedHead::of(basis.checkpoint)?;
-                    objective.applied = stated.applied.unwrap_or_default();
-                }
-                Ok(objective)
-            }
+        let (space, notes) = classes(own, task.n_classes, labels.as_deref())?;
+        let mut classes = WeighedClasses::new(space, task.weighted_loss, notes);
+        let mut applied = Activation::Softmax;
+        if let Some(train) = basis.train {
+            let found = classes_of(&classes.space, train.examples)?;
+            classes = classes.counted_on(train, &found, "row")?;
+        } else if own.count.is_some() {
+            let stated = StatedHead::of(basis.checkpoint)?;
+            applied = stated.applied.unwrap_or_default();
         }
+        Ok(Self { classes, applied })
     }
+}
 
-    /// With what training rows decide beside the classes: what each weighs, and whether some are not among them.
-    fn counted_on(mut self, train: TrainingRows<'_>) -> Result<Self> {
-        let found = self.classes_of(train.examples)?;
-        self.weights = self.weights_of(train, &found)?;
-        self.notes.extend(self.classes.missing(&found, "row"));
-        Ok(self)
-    }
-
-    fn weights_of(&self, train: TrainingRows<'_>, found: &[u32]) -> Result<Vec<f32>> {
-        weights(&self.classes, train.class_weight, self.is_weighted, found)
-    }
-
-    fn classes_of(&self, examples: &Examples) -> Result<Vec<u32>> {
-        match &examples.labels {
-            Some(Labels::Classes(labels)) => self.classes.classes(labels, &examples.origins),
-            Some(other) => Err(unfit(other, ONE_CLASS)),
-            None => Ok(Vec::new()),
-        }
+/// The class of each row; nothing where rows have no labels.
+fn classes_of(space: &LabelSpace, examples: &Examples) -> Result<Vec<u32>> {
+    match &examples.labels {
+        Some(Labels::Classes(labels)) => space.classes(labels, &examples.origins),
+        Some(other) => Err(unfit(other, ONE_CLASS)),
+        None => Ok(Vec::new()),
     }
 }
 
 impl Objective for OneClass {
     fn outputs(&self) -> usize {
-        self.classes.count()
+        self.classes.space.count()
     }
 
     fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
@@ -302,38 +273,36 @@ impl Objective for OneClass {
     }
 
     fn check_weights(&self, train: TrainingRows<'_>) -> Result<()> {
-        let found = self.classes_of(train.examples)?;
-        check_weights(&self.weights, &self.weights_of(train, &found)?)
+        let found = classes_of(&self.classes.space, train.examples)?;
+        self.classes.check_weights(train, &found)
     }
 
     fn informed_by(&self, train: TrainingRows<'_>) -> Result<Option<Arc<dyn Objective>>> {
         let Some(labels) = train.naming(of_rows) else {
             return Ok(None);
         };
-        let (classes, notes) = self.classes.informed_by(&labels)?;
-        let informed = Self {
-            classes,
-            weights: Vec::new(),
-            notes,
+        let classes = self.classes.informed_by(&labels)?;
+        let found = classes_of(&classes.space, train.examples)?;
+        Ok(Some(Arc::new(Self {
+            classes: classes.counted_on(train, &found, "row")?,
             ..*self
-        };
-        Ok(Some(Arc::new(informed.counted_on(train)?)))
+        })))
     }
 
     fn learned(&self) -> Learned {
-        Learned::of_classes(&self.classes, &self.weights)
+        self.classes.learned()
     }
 
     fn notes(&self) -> Vec<String> {
-        self.notes.clone()
+        self.classes.notes.clone()
     }
 
     fn classes(&self) -> Option<&LabelSpace> {
-        Some(&self.classes)
+        Some(&self.classes.space)
     }
 
     fn problem(&self) -> (Problem, Option<Vec<String>>) {
-        let names = self.classes.names_or_numbers();
+        let names = self.classes.space.names_or_numbers();
         (Problem::SingleLabel, Some(names))
     }
 
@@ -346,16 +315,16 @@ impl Objective for OneClass {
     }
 
     fn columns(&self, form: Form, _width: usize) -> Vec<String> {
-        let label = self.classes.names().map(|_| "label".to_owned());
+        let label = self.classes.space.names().map(|_| "label".to_owned());
         let mut names = vec!["prediction".to_owned()];
         names.extend(label);
         match self.applied {
             _ if form != Form::Values => {}
             Activation::Identity => {
-                let classes = self.classes.names_or_numbers().into_iter();
+                let classes = self.classes.space.names_or_numbers().into_iter();
                 names.extend(classes.map(|name| format!("output_{name}")));
             }
-            _ => names.extend(self.classes.probability_columns()),
+            _ => names.extend(self.classes.space.probability_columns()),
         }
         names
     }
@@ -363,7 +332,7 @@ impl Objective for OneClass {
     fn cells(&self, form: Form, output: &RowOutput) -> Vec<Cell> {
         let class = largest(&output.values);
         let mut cells = vec![place(class)];
-        cells.extend(self.classes.names().map(|names| named(names, class)));
+        cells.extend(self.classes.space.names().map(|names| named(names, class)));
         if form == Form::Values {
             cells.extend(self.probabilities(&output.values).into_iter().map(number));
         }
@@ -378,7 +347,7 @@ impl Learns for OneClass {
 
     fn targets(&self, rows: &Labelled<'_>) -> Result<Vec<u32>> {
         rows.labels()?;
-        self.classes_of(rows.examples)
+        classes_of(&self.classes.space, rows.examples)
     }
 
     fn digest(&self, targets: &Vec<u32>, eat: &mut dyn FnMut(&[u8])) {
@@ -397,11 +366,15 @@ impl Learns for OneClass {
     }
 
     fn loss(&self, network: &Network, inputs: &Inputs, targets: &Vec<u32>, mode: Mode) -> Loss {
-        class_loss(network.outputs(inputs, mode), targets, &self.weights)
+        class_loss(
+            network.outputs(inputs, mode),
+            targets,
+            &self.classes.weights,
+        )
     }
 
     fn metrics(&self) -> Classification {
-        Classification::new(self.classes.count())
+        Classification::new(self.classes.space.count())
     }
 
     fn score(
@@ -416,7 +389,7 @@ impl Learns for OneClass {
 
     fn shown(&self) -> Shown {
         Shown::Classes {
-            names: self.classes.names_or_numbers(),
+            names: self.classes.space.names_or_numbers(),
             of: "rows",
         }
     }

@@ -11,9 +11,9 @@ use super::ClassPrediction;
 use crate::backbone::BackboneSlot;
 use crate::building::TrainingRows;
 use crate::classes::{
-    OwnClasses, check_count, check_weights, class_loss, classes, score_classes, unfit, weights,
+    OwnClasses, WeighedClasses, check_count, class_loss, classes, score_classes, unfit,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::head_loading::HeadLoading;
 use crate::inputs::Inputs;
 use crate::labels::LabelSpace;
@@ -106,14 +106,9 @@ impl TaskArguments for TokenClassification {
 /// One class for each letter or word.
 #[derive(Debug)]
 struct TokenClasses {
-    classes: LabelSpace,
+    classes: WeighedClasses,
     /// Whichever it was trained on.
     unit: Option<TokenUnit>,
-    /// What each class weighs in the loss; empty where they weigh the same.
-    weights: Vec<f32>,
-    /// Whether classes weigh what is counted of them, where the data does not say.
-    is_weighted: bool,
-    notes: Vec<String>,
 }
 
 /// What the letters or words of rows are to be predicted as.
@@ -125,15 +120,10 @@ struct UnitClasses {
 
 impl TokenClasses {
     fn new(task: &TokenClassification, basis: &Basis<'_>) -> Result<Self> {
-        let is_weighted = task.weighted_loss;
         if let Some(learned) = basis.learned {
-            let classes = learned.space().map_err(Error::Saved)?;
             return Ok(Self {
-                weights: learned.weights(classes.count()).map_err(Error::Saved)?,
-                classes,
+                classes: WeighedClasses::saved(learned, task.weighted_loss)?,
                 unit: learned.unit(),
-                is_weighted,
-                notes: Vec::new(),
             });
         }
         let unit = match basis.labels() {
@@ -152,13 +142,10 @@ impl TokenClasses {
             .into());
         }
         let labels = basis.train.and_then(|train| train.naming(of_units));
-        let (classes, notes) = classes(own, task.n_classes, labels.as_deref())?;
+        let (space, notes) = classes(own, task.n_classes, labels.as_deref())?;
         let objective = Self {
-            classes,
+            classes: WeighedClasses::new(space, task.weighted_loss, notes),
             unit,
-            weights: Vec::new(),
-            is_weighted,
-            notes,
         };
         match basis.train {
             Some(train) => objective.counted_on(train),
@@ -166,20 +153,16 @@ impl TokenClasses {
         }
     }
 
-    /// With what training rows decide beside the classes: what each weighs, and whether some are not among them.
-    fn counted_on(mut self, train: TrainingRows<'_>) -> Result<Self> {
+    fn counted_on(self, train: TrainingRows<'_>) -> Result<Self> {
         let found = self.all_classes_of(train.examples)?;
-        self.weights = self.weights_of(train, &found)?;
         let what = match self.unit {
             Some(TokenUnit::Word) => "word",
             _ => "letter",
         };
-        self.notes.extend(self.classes.missing(&found, what));
-        Ok(self)
-    }
-
-    fn weights_of(&self, train: TrainingRows<'_>, found: &[u32]) -> Result<Vec<f32>> {
-        weights(&self.classes, train.class_weight, self.is_weighted, found)
+        Ok(Self {
+            classes: self.classes.counted_on(train, &found, what)?,
+            ..self
+        })
     }
 
     /// The classes of all letters or words that are scored, one after the other.
@@ -195,7 +178,7 @@ impl TokenClasses {
         match labels {
             Labels::Tokens { unit, rows } => Ok(UnitClasses {
                 unit: *unit,
-                rows: self.classes.token_classes(rows, &examples.origins)?,
+                rows: self.classes.space.token_classes(rows, &examples.origins)?,
             }),
             other => Err(unfit(other, TOKEN_CLASSES)),
         }
@@ -218,7 +201,7 @@ impl Objective for TokenClasses {
     }
 
     fn outputs(&self) -> usize {
-        self.classes.count()
+        self.classes.space.count()
     }
 
     fn reading(&self) -> Reading {
@@ -235,7 +218,7 @@ impl Objective for TokenClasses {
 
     fn check_weights(&self, train: TrainingRows<'_>) -> Result<()> {
         let found = self.all_classes_of(train.examples)?;
-        check_weights(&self.weights, &self.weights_of(train, &found)?)
+        self.classes.check_weights(train, &found)
     }
 
     fn informed_by(&self, train: TrainingRows<'_>) -> Result<Option<Arc<dyn Objective>>> {
@@ -244,13 +227,9 @@ impl Objective for TokenClasses {
         else {
             return Ok(None);
         };
-        let (classes, notes) = self.classes.informed_by(&labels)?;
         let informed = Self {
-            classes,
+            classes: self.classes.informed_by(&labels)?,
             unit: Some(*unit),
-            weights: Vec::new(),
-            notes,
-            ..*self
         };
         Ok(Some(Arc::new(informed.counted_on(train)?)))
     }
@@ -258,20 +237,20 @@ impl Objective for TokenClasses {
     fn learned(&self) -> Learned {
         Learned {
             words: self.unit.map(|unit| unit == TokenUnit::Word),
-            ..Learned::of_classes(&self.classes, &self.weights)
+            ..self.classes.learned()
         }
     }
 
     fn notes(&self) -> Vec<String> {
-        self.notes.clone()
+        self.classes.notes.clone()
     }
 
     fn classes(&self) -> Option<&LabelSpace> {
-        Some(&self.classes)
+        Some(&self.classes.space)
     }
 
     fn problem(&self) -> (Problem, Option<Vec<String>>) {
-        let names = self.classes.names_or_numbers();
+        let names = self.classes.space.names_or_numbers();
         (Problem::SingleLabel, Some(names))
     }
 
@@ -285,7 +264,7 @@ impl Objective for TokenClasses {
 
     /// Classes as such labels are read: one character each for letters if all names are one, else a list.
     fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
-        let names = self.classes.names_or_numbers();
+        let names = self.classes.space.names_or_numbers();
         let name = |logits| names.get(largest(logits)).cloned().unwrap_or_default();
         let predicted = output.vectors().map(name);
         let is_short = |name: &String| name.chars().count() == 1;
@@ -344,11 +323,15 @@ impl Learns for TokenClasses {
     }
 
     fn loss(&self, network: &Network, inputs: &Inputs, targets: &Vec<u32>, mode: Mode) -> Loss {
-        class_loss(network.outputs(inputs, mode), targets, &self.weights)
+        class_loss(
+            network.outputs(inputs, mode),
+            targets,
+            &self.classes.weights,
+        )
     }
 
     fn metrics(&self) -> Classification {
-        Classification::new(self.classes.count())
+        Classification::new(self.classes.space.count())
     }
 
     fn score(
@@ -363,7 +346,7 @@ impl Learns for TokenClasses {
 
     fn shown(&self) -> Shown {
         Shown::Classes {
-            names: self.classes.names_or_numbers(),
+            names: self.classes.space.names_or_numbers(),
             of: "tokens",
         }
     }

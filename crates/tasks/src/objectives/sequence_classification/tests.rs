@@ -4,16 +4,26 @@ use engraft_data::ClassWeight;
 
 use super::*;
 
-/// One of three named classes a row, weighed by what is counted of them.
-fn one_class() -> OneClass {
+/// Three named classes, of which a row has one, weighed by what is counted of them if the task says so.
+fn three_classes(is_weighted: bool) -> OneClass {
     let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+    one_class(LabelSpace::new(3, Some(names)), is_weighted)
+}
+
+fn one_class(space: LabelSpace, is_weighted: bool) -> OneClass {
     OneClass {
-        classes: LabelSpace::new(3, Some(names)),
-        weights: Vec::new(),
-        is_weighted: true,
+        classes: WeighedClasses::new(space, is_weighted, Vec::new()),
         applied: Activation::Softmax,
-        notes: Vec::new(),
     }
+}
+
+/// What an objective's classes become on training rows.
+fn counted_on(objective: OneClass, train: TrainingRows<'_>) -> Result<OneClass> {
+    let found = classes_of(&objective.classes.space, train.examples)?;
+    Ok(OneClass {
+        classes: objective.classes.counted_on(train, &found, "row")?,
+        ..objective
+    })
 }
 
 fn rows() -> Examples {
@@ -27,19 +37,18 @@ fn weights_are_counted_or_given_one_for_each_class() {
     let rows = rows();
     let train = TrainingRows::new(&rows);
     let counted = [4.0 / 9.0, 4.0 / 3.0, 0.0];
-    assert_eq!(one_class().counted_on(train).unwrap().weights, counted);
+    let weights = |counted: OneClass| counted.classes.weights;
+    assert_eq!(
+        weights(counted_on(three_classes(true), train).unwrap()),
+        counted
+    );
     let of = |weight: &ClassWeight, is_weighted: bool| {
         let train = TrainingRows {
             class_weight: Some(weight),
             ..train
         };
-        let objective = OneClass {
-            is_weighted,
-            ..one_class()
-        };
-        objective
-            .counted_on(train)
-            .map(|counted| counted.weights)
+        counted_on(three_classes(is_weighted), train)
+            .map(weights)
             .map_err(|error| error.to_string())
     };
     for is_weighted in [true, false] {
@@ -56,30 +65,25 @@ fn weights_are_counted_or_given_one_for_each_class() {
 #[test]
 fn classes_weigh_the_same_where_neither_task_nor_data_says_otherwise() {
     let rows = rows();
-    let objective = OneClass {
-        is_weighted: false,
-        ..one_class()
-    };
+    let objective = three_classes(false);
     let train = TrainingRows::new(&rows);
     objective.check_weights(train).unwrap();
-    assert!(objective.counted_on(train).unwrap().weights.is_empty());
+    let counted = counted_on(objective, train).unwrap();
+    assert!(counted.classes.weights.is_empty());
 }
 
 #[test]
 fn training_does_not_go_on_with_other_weights_than_it_began_with() {
     let rows = rows();
     let train = TrainingRows::new(&rows);
-    let counted = one_class().counted_on(train).unwrap();
+    let counted = counted_on(three_classes(true), train).unwrap();
     counted.check_weights(train).unwrap();
     let given = ClassWeight::Numbers(vec![1.0, 0.5, 2.0]);
     let train = TrainingRows {
         class_weight: Some(&given),
         ..train
     };
-    let equal = OneClass {
-        is_weighted: false,
-        ..one_class()
-    };
+    let equal = three_classes(false);
     assert_eq!(
         equal.check_weights(train).unwrap_err().to_string(),
         "data.class_weight: the run was begun with classes that weigh the same, and cannot go on with 1, 0.5, 2; give the same class_weight and rows"
@@ -113,10 +117,7 @@ fn where_a_row_has_several_classes_none_is_weighed() {
 #[test]
 fn training_rows_name_classes_weigh_them_and_miss_some() {
     let rows = rows();
-    let unnamed = OneClass {
-        classes: LabelSpace::new(2, None),
-        ..one_class()
-    };
+    let unnamed = one_class(LabelSpace::new(2, None), true);
     let informed = unnamed.informed_by(TrainingRows::new(&rows)).unwrap();
     let learned = informed.unwrap().learned();
     assert_eq!(learned.labels.unwrap(), ["a", "b"]);
@@ -125,7 +126,9 @@ fn training_rows_name_classes_weigh_them_and_miss_some() {
         learned.class_weights.unwrap(),
         [2.0 / 3.0, 2.0].map(|it| f64::from(it as f32))
     );
-    let informed = one_class().informed_by(TrainingRows::new(&rows)).unwrap();
+    let informed = three_classes(true)
+        .informed_by(TrainingRows::new(&rows))
+        .unwrap();
     assert_eq!(
         informed.unwrap().notes(),
         ["no training row is of the class c, which the model cannot learn"]

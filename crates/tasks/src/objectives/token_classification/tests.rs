@@ -15,13 +15,13 @@ fn weights_are_counted_over_the_letters_that_are_scored() {
         })
         .unwrap();
     let objective = TokenClasses {
-        classes: LabelSpace::new(3, None),
+        classes: WeighedClasses::new(LabelSpace::new(3, None), true, Vec::new()),
         unit: Some(TokenUnit::Letter),
-        weights: Vec::new(),
-        is_weighted: true,
-        notes: Vec::new(),
     };
-    let counted = objective.counted_on(TrainingRows::new(&rows)).unwrap();
+    let counted = objective
+        .counted_on(TrainingRows::new(&rows))
+        .unwrap()
+        .classes;
     assert_eq!(counted.weights, [4.0 / 9.0, 4.0 / 3.0, 0.0]);
     assert_eq!(
         counted.notes,
