@@ -8,9 +8,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::Device;
 use engraft::data::{Batching, Examples, Splits};
-use engraft::generate::{
-    Batch, Greedy, LanguageModel, Limits, RepetitionPenalty, Request, RowSeed,
-};
+use engraft::generate::{Batch, Greedy, LanguageModel, Limits, Prompt, Request, RowSeed};
 use engraft::hub::{Handle, Preset};
 use engraft::kernels::{ClassTargets, Key, cross_entropy};
 use engraft::models::{
@@ -218,6 +216,7 @@ fn fit(options: &Options) -> Result<Value, Anything> {
                 valid: None,
                 test: None,
                 notes: Vec::new(),
+                skipped: Vec::new(),
             },
             batching: &options.batching(),
             masking: None,
@@ -291,7 +290,7 @@ fn smollm2(options: &Options) -> Result<Value, Anything> {
         for row in 0..rows {
             let id = |token: usize| (key.bits((row * prompt + token) as u64) % 49152) as u32;
             batch.add(Request {
-                prompt: (0..prompt).map(id).collect(),
+                prompt: Prompt::of_ids((0..prompt).map(id).collect::<Vec<u32>>()),
                 limits: Limits {
                     max_new_tokens: Some(new),
                     ..Limits::default()
@@ -299,7 +298,7 @@ fn smollm2(options: &Options) -> Result<Value, Anything> {
                 .of_row(prompt, model.context())?,
                 stop_tokens: [].into(),
                 sampler: Greedy::default().into(),
-                penalty: RepetitionPenalty::default(),
+                processors: Arc::default(),
                 seed: RowSeed::new(1, row as u64, 0),
                 log_probabilities: false,
             })?;

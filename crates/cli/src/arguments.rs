@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, Command as Clap};
-use engraft_component::did_you_mean;
-use engraft_config::{Source, parse_overrides};
-use engraft_run::LoraExport;
+use engraft_component::{Component, did_you_mean};
+use engraft_config::{Experiment, Source, as_key, parse_overrides};
+use engraft_run::{LoraExport, Purpose};
 
 use crate::failure::{Failure, print};
 
@@ -27,10 +27,11 @@ pub(crate) enum Command {
     Components,
     Schema,
     Init,
+    Completions,
 }
 
 impl Command {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Init,
         Self::Fit,
         Self::Validate,
@@ -41,7 +42,19 @@ impl Command {
         Self::Presets,
         Self::Components,
         Self::Schema,
+        Self::Completions,
     ];
+
+    /// The command that uses an experiment for this.
+    pub(crate) fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Fit => Self::Fit,
+            Purpose::Validate => Self::Validate,
+            Purpose::Test => Self::Test,
+            Purpose::Predict => Self::Predict,
+            Purpose::Export => Self::Export,
+        }
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -55,6 +68,7 @@ impl Command {
             Self::Components => "components",
             Self::Schema => "schema",
             Self::Init => "init",
+            Self::Completions => "completions",
         }
     }
 
@@ -72,6 +86,7 @@ impl Command {
                 "Print the schema of experiment files, with which editors complete and check them"
             }
             Self::Init => "Look at a table and write an experiment for it",
+            Self::Completions => "Print what makes a shell complete commands and options",
         }
     }
 
@@ -80,6 +95,42 @@ impl Command {
         matches!(self, Self::Predict | Self::Export | Self::Test)
     }
 }
+
+/// Words that other programs have for a command of this one, with what it is here.
+const SYNONYMS: [(&[&str], &str); 8] = [
+    (
+        &["train", "finetune", "fine-tune", "fine_tune", "training"],
+        "training is `engraft fit`, with --config FILE or options",
+    ),
+    (
+        &["evaluate", "eval", "score", "evaluation"],
+        "a checkpoint is scored by `engraft test`, or on the validation rows by `engraft validate`, with --ckpt_path DIR",
+    ),
+    (
+        &["embed", "embeddings", "encode", "features"],
+        "embeddings are what `engraft predict --model Embed` writes, with --model.backbone NAME, --data.path FILE and --output FILE",
+    ),
+    (
+        &["convert", "save", "merge", "package"],
+        "a checkpoint becomes a preset by `engraft export`, with --ckpt_path DIR and --output DIR; presets of other libraries are read as they are",
+    ),
+    (
+        &["infer", "inference", "classify", "run", "prediction"],
+        "a model is applied to rows by `engraft predict`, with --ckpt_path DIR, --data.path FILE and --output FILE",
+    ),
+    (
+        &["complete", "chat", "sample", "write"],
+        "texts are written by `engraft generate PRESET`, with --prompt TEXT",
+    ),
+    (
+        &["new", "create", "setup", "start"],
+        "an experiment for a table is written by `engraft init FILE`",
+    ),
+    (
+        &["models", "list", "ls"],
+        "`engraft presets` lists the presets, and `engraft components` all that an experiment can name",
+    ),
+];
 
 /// The option that asks for a form of LoRA updates.
 pub(crate) fn lora_option(form: LoraExport) -> &'static str {
@@ -100,6 +151,8 @@ pub(crate) struct Tail {
     pub(crate) output: Option<PathBuf>,
     /// What export makes of LoRA updates.
     pub(crate) lora: Option<LoraExport>,
+    /// Texts to predict, in the place of a file's.
+    pub(crate) texts: Vec<String>,
     /// Print the resolved experiment instead of running it.
     pub(crate) print_config: bool,
     /// Print help instead: on the command, or on a key and perhaps one of its classes.
@@ -121,6 +174,9 @@ pub(crate) fn from_process() -> Result<(Command, Vec<String>), Failure> {
         std::env::args_os().map(OsString::into_string).collect();
     let words = words
         .map_err(|word| Failure::refused(format!("command line: {word:?} is not valid UTF-8")))?;
+    if let Some(words) = asks_for_help(&words) {
+        return words;
+    }
     let matches = match outer().try_get_matches_from(&words) {
         Ok(matches) => matches,
         Err(error) => return refuse_or_help(&error, &words),
@@ -133,6 +189,43 @@ pub(crate) fn from_process() -> Result<(Command, Vec<String>), Failure> {
     found.ok_or_else(|| unknown(&words))
 }
 
+/// `help` and `help fit`, as the options that mean the same; `help` with the name of a component or key explains that.
+fn asks_for_help(words: &[String]) -> Option<Result<(Command, Vec<String>), Failure>> {
+    let [_, help, rest @ ..] = words else {
+        return None;
+    };
+    if help != "help" {
+        return None;
+    }
+    let Some(topic) = rest.iter().find(|word| !word.starts_with('-')) else {
+        let page = print(&outer().render_help().to_string());
+        return Some(page.and(Err(Failure::Done)));
+    };
+    let command = Command::ALL.into_iter().find(|it| it.name() == topic);
+    if let Some(command) = command {
+        return Some(Ok((command, vec!["--help".to_owned()])));
+    }
+    if synonym(topic).is_some() {
+        return Some(Err(unknown(&[String::new(), topic.clone()])));
+    }
+    let key = topic.trim_start_matches('-');
+    let is_key = Experiment::arguments()
+        .iter()
+        .any(|group| key.split('.').next() == Some(group.name));
+    Some(Ok(if is_key {
+        (Command::Fit, vec!["--help".to_owned(), key.to_owned()])
+    } else {
+        (Command::Components, vec![topic.clone()])
+    }))
+}
+
+/// What a word of other programs is called here.
+fn synonym(word: &str) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    let mut synonyms = SYNONYMS.iter();
+    synonyms.find_map(|(words, here)| words.contains(&word.as_str()).then_some(*here))
+}
+
 /// What is left to clap: the commands, their lines of help, and the version.
 fn outer() -> Clap {
     let mut outer = Clap::new("engraft")
@@ -140,7 +233,7 @@ fn outer() -> Clap {
         .version(VERSION)
         .subcommand_required(true)
         .disable_help_subcommand(true)
-        .after_help("`engraft COMMAND --help` lists the options of a command.");
+        .after_help("`engraft help COMMAND` lists the options of a command.");
     for command in Command::ALL {
         let tail = Arg::new("tail")
             .num_args(0..)
@@ -175,6 +268,9 @@ fn unknown(words: &[String]) -> Failure {
             names().join(", ")
         ));
     }
+    if let Some(here) = synonym(word) {
+        return Failure::refused(format!("there is no command \"{word}\": {here}"));
+    }
     let help = did_you_mean(word, &names(), "There are").unwrap_or_default();
     Failure::refused(format!("unknown command \"{word}\". {help}"))
 }
@@ -206,7 +302,8 @@ impl Tail {
             match key.as_str() {
                 "threads" => tail.threads = Some(threads("--threads", value.unwrap_or_default())?),
                 "output" => tail.output = Some(output(command, value)?),
-                "merge-lora" | "merge_lora" => {
+                "text" => tail.texts.push(text(command, value)?),
+                "merge_lora" => {
                     tail.lora = Some(export_lora(command, LoraExport::Merged, value, tail.lora)?);
                 }
                 "peft" => {
@@ -252,7 +349,7 @@ impl Tail {
 impl Topic {
     fn on(key: Option<&str>) -> Self {
         key.map_or(Self::Command, |key| Self::Key {
-            key: key.to_owned(),
+            key: as_key(key),
             class: None,
         })
     }
@@ -309,6 +406,16 @@ fn output(command: Command, value: Option<&str>) -> Result<PathBuf, Failure> {
     }
 }
 
+fn text(command: Command, value: Option<&str>) -> Result<String, Failure> {
+    if command != Command::Predict {
+        return Err(Failure::refused("--text: only predict takes it"));
+    }
+    let text = value.filter(|text| !text.trim().is_empty());
+    text.map(str::to_owned).ok_or_else(|| {
+        Failure::refused("--text needs the text to predict, or - for standard input")
+    })
+}
+
 fn print_config(value: Option<&str>) -> Result<bool, Failure> {
     let is_flag = |flag: &str| matches!(flag, "comments" | "skip_null" | "skip_default" | "true");
     match value {
@@ -363,6 +470,50 @@ mod tests {
             tail.sources,
             [files("a.yaml"), set("model", "Embed"), files("b.yaml")]
         );
+    }
+
+    #[test]
+    fn words_of_an_option_are_joined_by_either_sign() {
+        let tail = read(
+            Command::Export,
+            "--print-config --merge-lora --ckpt-path a-b --trainer.max-epochs 3",
+        )
+        .unwrap();
+        assert!(tail.print_config);
+        assert_eq!(tail.lora, Some(LoraExport::Merged));
+        assert_eq!(
+            tail.sources,
+            [set("ckpt_path", "a-b"), set("trainer.max_epochs", "3")]
+        );
+        assert_eq!(
+            tail.lora,
+            read(Command::Export, "--merge_lora").unwrap().lora
+        );
+    }
+
+    #[test]
+    fn every_word_for_a_command_is_answered_once_and_is_no_command() {
+        let words: Vec<&str> = SYNONYMS
+            .iter()
+            .flat_map(|(words, _)| *words)
+            .copied()
+            .collect();
+        for word in &words {
+            assert_eq!(
+                words.iter().filter(|other| *other == word).count(),
+                1,
+                "{word}"
+            );
+            assert!(!names().contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn texts_are_for_predict() {
+        let tail = read(Command::Predict, "--text one --text=two").unwrap();
+        assert_eq!(tail.texts, ["one", "two"]);
+        assert!(read(Command::Fit, "--text one").is_err());
+        assert!(read(Command::Predict, "--text").is_err());
     }
 
     #[test]

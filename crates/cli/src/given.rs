@@ -49,9 +49,9 @@ impl Given {
                 given.words.push(word.to_owned());
                 continue;
             }
-            // Arguments of components have underscores between their words.
+            // Words are joined by either sign.
             let dashed = name.replace('_', "-");
-            let is_meant = |option: &&Known| option.name == name || option.name == dashed;
+            let is_meant = |option: &&Known| option.name.replace('_', "-") == dashed;
             let Some(option) = known.iter().find(is_meant) else {
                 let names: Vec<&str> = known.iter().map(|option| option.name).collect();
                 let help = did_you_mean(name, &names, "It takes").unwrap_or_default();

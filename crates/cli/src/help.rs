@@ -4,6 +4,7 @@ use engraft_component::{Argument, ChoiceInfo, Component, ComponentInfo, Kind, No
 use engraft_config::{
     Experiment, RustDefaults, Section, Slot, Source, compose, find_slot, registry,
 };
+use engraft_train::Trainer;
 
 use crate::arguments::{Command, Topic};
 use crate::commands;
@@ -45,7 +46,7 @@ pub(crate) fn command(command: Command) -> String {
         "\nUsage: engraft {name} [--config FILE]... [OPTIONS]\n\nOptions:\n"
     ));
     columns(&mut page, &options(command), 2);
-    page.push_str("\nKeys of the experiment, in a file or as options (--trainer.max_epochs 3); later ones win:\n");
+    page.push_str("\nKeys of the experiment, in a file or as options (--trainer.max_epochs 3), which win over files:\n");
     columns(&mut page, &keys(), 2);
     page.push_str("\nWhat there is to name:\n");
     columns(&mut page, &classes(), 2);
@@ -61,6 +62,41 @@ pub(crate) fn command(command: Command) -> String {
         paragraph(&mut page, &format!("engraft {name} {example}"), 2);
     }
     page
+}
+
+/// The options of a command, as they are typed, with what they do: those of its help page, and the keys of the trainer, which every
+/// experiment has.
+pub(crate) fn completed(command: Command) -> Vec<(String, String)> {
+    let mut lines: Vec<(String, String)> = match without_experiment(command) {
+        Some((_, known, _)) => {
+            let lines = known.iter();
+            lines
+                .map(|option| (option.name.to_owned(), option.about.to_owned()))
+                .collect()
+        }
+        None => {
+            let trainer = Trainer::arguments();
+            let trainer = trainer.iter().map(|argument| {
+                let name = format!("--trainer.{}", argument.name);
+                (name, argument.doc.to_owned())
+            });
+            let all = options(command).into_iter().chain(keys()).chain(classes());
+            all.chain(trainer).collect()
+        }
+    };
+    lines.push(("--help".to_owned(), "Print help, and stop".to_owned()));
+    let mut seen = Vec::new();
+    for (line, text) in lines {
+        let words = line.split([' ', ',']);
+        // `--trainer.KEY` stands for the keys themselves.
+        let names = words.filter(|word| word.starts_with("--") && !word.ends_with(".KEY"));
+        for name in names {
+            if !seen.iter().any(|(other, _)| other == name) {
+                seen.push((name.to_owned(), text.clone()));
+            }
+        }
+    }
+    seen
 }
 
 /// For a command that reads no experiment: the words after it, its options, and what else there is to say.
@@ -86,6 +122,11 @@ fn without_experiment(command: Command) -> Option<(&'static str, &'static [Known
             commands::generate::options(),
             "Prompts come from --prompt, --input, --input-ids or standard input. A text ends at a stop token, before a stop string, at its limit, or where the model's context ends. Texts of a file are written side by side, and a waiting one takes the place of each that ends; what is written for a prompt depends on the seed and the prompt's row alone. In --stop, \\n stands for a line's end; --logprobs goes with --output or --output-ids.",
         )),
+        Command::Completions => Some((
+            " SHELL",
+            &[],
+            "SHELL is bash, zsh, fish or powershell. What is printed goes where the shell looks for it: `engraft completions bash > ~/.local/share/bash-completion/completions/engraft`, `engraft completions fish > ~/.config/fish/completions/engraft.fish`, for zsh a file _engraft in a folder of $fpath, for PowerShell a line of $PROFILE that ends in `| Out-String | Invoke-Expression`.",
+        )),
         Command::Init => Some((
             " FILE_OR_FOLDER",
             commands::init::OPTIONS,
@@ -108,10 +149,13 @@ fn options(command: Command) -> Vec<(String, String)> {
         ("--ckpt_path DIR", checkpoint),
     ];
     match command {
-        Command::Predict => options.push((
+        Command::Predict => options.extend([(
+            "--text TEXT",
+            "A text to predict instead of a file's, printed where --output names no file; may be given several times, and - reads one from each line of standard input",
+        ), (
             "--output FILE",
-            "The file to write: .tsv, .csv or .jsonl for a table, .safetensors for raw values",
-        )),
+            "The file to write: .tsv, .csv, .jsonl or .parquet for a table, .safetensors or .npy for raw values",
+        )]),
         Command::Test => options.push((
             "--output DIR",
             "The folder of the report; by default test/CHECKPOINT in the folder of the run",

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use engraft_component::class_word;
 use engraft_config::{Experiment, Source, compose};
-use engraft_run::{LoraExport, Session};
-use engraft_tasks::Task;
+use engraft_run::{LoraExport, Purpose, Session, argument, compose_for};
 
 use crate::arguments::{Command, Tail};
 use crate::failure::{Failure, note, print};
@@ -19,20 +17,31 @@ pub(crate) struct Opened {
     pub(crate) output: Option<PathBuf>,
     /// What export makes of LoRA updates.
     pub(crate) lora: Option<LoraExport>,
+    /// Texts to predict, in the place of a file's.
+    pub(crate) texts: Vec<String>,
+    /// Whether rows are said to lie somewhere.
+    pub(crate) has_data: bool,
 }
 
 impl Opened {
     /// Reads the tail of a command line; help or a configuration that is asked for is printed instead of going on.
     pub(crate) fn read(
-        command: Command,
+        purpose: Purpose,
         words: &[String],
         teller: &mut Teller,
     ) -> Result<Self, Failure> {
+        let command = Command::of(purpose);
         let tail = Tail::read(command, words)?;
         if let Some(topic) = &tail.help {
             return Err(help::answer(command, topic, &tail.sources)?);
         }
-        let composed = compose(&with_data_module(tail.sources))?;
+        let has_data = has_data(&tail)?;
+        if has_data && !tail.texts.is_empty() {
+            return Err(Failure::refused(
+                "--text: data.path is given too; rows come from one of them",
+            ));
+        }
+        let composed = compose_for(purpose, &tail.sources)?;
         if tail.print_config {
             let (experiment, notes) = Experiment::read(&composed)?;
             notes.iter().for_each(|text| note(&text.to_string()));
@@ -46,34 +55,23 @@ impl Opened {
             session,
             output: tail.output,
             lora: tail.lora,
+            texts: tail.texts,
+            has_data,
         })
     }
 }
 
-/// The sources with a data module before them, where options speak of the data and of a model but no option names a module: the one that
-/// the model is mostly used with. A file that names another goes before it.
-fn with_data_module(mut sources: Vec<Source>) -> Vec<Source> {
-    let keys = || {
-        sources.iter().filter_map(|source| match source {
-            Source::Override { key, value } => Some((key.as_str(), value.as_deref())),
-            Source::File(_) => None,
-        })
-    };
-    let is_named = keys().any(|(key, _)| key == "data" || key == "data.class_path");
-    let is_used = keys().any(|(key, _)| key.starts_with("data."));
-    let model = keys().find(|(key, _)| *key == "model" || *key == "model.class_path");
-    let word = model.and_then(|(_, value)| class_word(value?));
-    let Some(module) = word.and_then(Task::data_module_of) else {
-        return sources;
-    };
-    if is_used && !is_named {
-        let default = Source::Override {
-            key: "data".to_owned(),
-            value: Some(module.to_owned()),
-        };
-        sources.insert(0, default);
-    }
-    sources
+/// Whether an option says where rows lie, or, where no texts are given, a file does.
+fn has_data(tail: &Tail) -> Result<bool, Failure> {
+    let sources = tail.sources.iter();
+    let sources = sources.filter(|source| match source {
+        Source::Override { key, .. } => key.starts_with("data"),
+        Source::File(_) => tail.texts.is_empty(),
+    });
+    let given = compose(&sources.cloned().collect::<Vec<_>>())?.root;
+    let data = given.as_map().and_then(|given| given.get("data"));
+    let path = data.and_then(|data| argument(data, "path"));
+    Ok(path.is_some_and(|path| !path.is_null()))
 }
 
 /// Sets how many threads compute; by default one for each core.

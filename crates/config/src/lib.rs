@@ -28,7 +28,7 @@ mod rust_defaults;
 mod schema;
 mod seed;
 
-pub use compose::{Composed, Source, compose, parse_overrides};
+pub use compose::{Composed, Source, as_key, compose, compose_over, parse_overrides};
 pub use experiment::Experiment;
 pub use json::yaml_to_json;
 pub use model::{Model, Trained};

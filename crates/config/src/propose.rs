@@ -99,7 +99,8 @@ pub fn propose(path: &Path, wishes: &Wishes) -> Result<Proposal, ProposeError> {
     let recipe = Recipe::of(&roles, &scion, survey.rows);
     let yaml = write::experiment(&survey, &roles, &scion, &recipe, wishes);
     let splits = load(&yaml)?;
-    let mut notes = scion.notes.clone();
+    let mut notes = survey.notes.clone();
+    notes.extend(scion.notes.clone());
     notes.extend(roles.notes());
     if scion.from_scratch && roles.goal != roles::Goal::Nothing && survey.rows < FEW_ROWS {
         notes.push(format!(

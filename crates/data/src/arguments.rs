@@ -8,6 +8,7 @@ use crate::batch::BatchBy;
 use crate::error::{Error, argument};
 use crate::folds::Folds;
 use crate::read::ReaderArguments;
+use crate::skipped::OnBadRow;
 
 /// What every data module has: which rows there are, and how they come.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -65,6 +66,9 @@ pub struct Source {
     /// The seed that decides which rows are held out.
     #[arg(default = 42)]
     pub random_seed: u64,
+    /// What is done with a row that cannot be read, or has no text or no label: `refuse` it and compute nothing, or `skip` it and list it beside the output.
+    #[arg(default = OnBadRow::Refuse)]
+    pub on_bad_row: OnBadRow,
     /// Columns that are carried into the table of predictions.
     pub extra_cols: Option<Vec<String>>,
     /// A file of labels or other columns for the rows, found by their ids: sequences in FASTA, classes in a table.
@@ -91,6 +95,7 @@ impl Source {
             test_split_size: SplitSize::Fraction(0.2),
             valid_split_size: SplitSize::Fraction(0.1),
             random_seed: 42,
+            on_bad_row: OnBadRow::Refuse,
             extra_cols: None,
             label_table: None,
             label_table_id: "id".to_owned(),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::cell::Cell;
 use crate::error::Error;
 use crate::origin::Origin;
+use crate::skipped::{OnBadRow, SkippedRow};
 use crate::stored::TextWriter;
 use crate::table::{Column, Table};
 
@@ -37,6 +38,9 @@ pub(crate) struct TableBuilder {
     /// Cells that rows had, in columns that are kept.
     given: usize,
     writer: Option<TextWriter>,
+    on_bad_row: OnBadRow,
+    /// Rows of the file that is being read that could not be read and were skipped.
+    bad: Vec<SkippedRow>,
 }
 
 impl TableBuilder {
@@ -53,6 +57,56 @@ impl TableBuilder {
             room: memory,
             given: 0,
             writer: None,
+            on_bad_row: OnBadRow::Refuse,
+            bad: vec![],
+        }
+    }
+
+    /// The same, which does this with rows that cannot be read.
+    pub(crate) fn on_bad_row(self, on_bad_row: OnBadRow) -> TableBuilder {
+        TableBuilder { on_bad_row, ..self }
+    }
+
+    /// The row that is being read cannot be: it is skipped if such rows are, and with it the cells that it was given.
+    ///
+    /// # Errors
+    /// That error, unless such rows are skipped.
+    pub(crate) fn reject(&mut self, error: Error) -> Result<(), Error> {
+        match (self.on_bad_row, SkippedRow::of(&error)) {
+            (OnBadRow::Skip, Some(row)) => {
+                self.forget_row();
+                self.bad.push(row);
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Leaves out the row that is being read, which has nothing to be used, and lists it.
+    pub(crate) fn leave_out(&mut self, row: SkippedRow) {
+        self.forget_row();
+        self.table.skipped.push(row);
+    }
+
+    /// Says something that the user should know of what was read.
+    pub(crate) fn note(&mut self, text: String) {
+        self.table.notes.push(text);
+    }
+
+    /// Rows of the file that is being read that could not be read and were skipped.
+    pub(crate) fn bad(&self) -> &[SkippedRow] {
+        &self.bad
+    }
+
+    /// Rows that were left out, without the bad ones of the file that is being read.
+    pub(crate) fn skipped(&self) -> &[SkippedRow] {
+        &self.table.skipped
+    }
+
+    fn forget_row(&mut self) {
+        let rows = self.rows();
+        for column in &mut self.table.columns {
+            column.cells.truncate(rows);
         }
     }
 
@@ -64,6 +118,7 @@ impl TableBuilder {
     /// Begins another file, whose rows follow.
     pub(crate) fn begin_file(&mut self) {
         self.seen.clear();
+        self.table.skipped.append(&mut self.bad);
     }
 
     /// The number of the column of this name, which is added if it is not there.
@@ -165,6 +220,7 @@ impl TableBuilder {
         if let Some(writer) = &mut self.writer {
             writer.flush()?;
         }
+        self.table.skipped.append(&mut self.bad);
         let rows = self.rows();
         for column in &mut self.table.columns {
             column.cells.resize(rows, Cell::Missing);

@@ -1,12 +1,16 @@
 //! What is read of a split's rows without knowing the other splits: everything but labels.
 
+use std::collections::HashSet;
+
 use crate::cell::Cell;
 use crate::error::Error;
 use crate::examples::Examples;
+use crate::list;
 use crate::origin::Origin;
 use crate::roles::{DEFAULT_ID, Roles};
 use crate::shares::Share;
-use crate::table::{Column, Table};
+use crate::skipped::SkippedRow;
+use crate::table::{Column, Table, pick};
 use crate::texts::{Text, Texts};
 
 /// A split whose labels are still cells: what they mean is known only when those of all splits
@@ -14,46 +18,73 @@ use crate::texts::{Text, Texts};
 pub(crate) struct Draft<'a> {
     /// `train`, `valid` or `test`.
     pub(crate) split: &'static str,
-    share: &'a Share,
+    table: &'a Table,
+    rows: Vec<usize>,
     /// The rows without labels.
     pub(crate) examples: Examples,
 }
 
 impl<'a> Draft<'a> {
+    /// The rows of a share; with `skipped`, those without a text or an id are left out and added there.
     pub(crate) fn new(
         split: &'static str,
         share: &'a Share,
         roles: &Roles,
+        skipped: Option<&mut Vec<SkippedRow>>,
     ) -> Result<Draft<'a>, Error> {
-        let Share { table, rows } = share;
+        let (table, mut rows) = (&*share.table, share.rows.clone());
+        if let Some(skipped) = skipped {
+            let bad = problems(table, &rows, roles)?;
+            let kept = kept(rows.len(), bad, skipped)?;
+            rows = pick(&rows, &kept);
+        }
         let texts = roles.texts.iter().map(|name| {
             let column = text_column(table, name, roles)?;
             let text = |place: Place| place.text(roles.of_tokens());
-            Place::each(table, column, rows).map(text).collect()
+            Place::each(table, column, &rows).map(text).collect()
         });
         let examples = Examples {
             texts: texts.collect::<Result<_, _>>()?,
-            ids: Some(ids(table, rows, roles)?),
+            ids: Some(ids(table, &rows, roles)?),
             labels: None,
-            extra: extra(table, rows, roles)?,
+            extra: extra(table, &rows, roles)?,
             origins: rows.iter().map(|row| table.origin(*row)).collect(),
         };
         Ok(Draft {
             split,
-            share,
+            table,
+            rows,
             examples,
         })
     }
 
+    /// Leaves out rows that something is wrong with, each by its number here, and adds them to `skipped`.
+    ///
+    /// # Errors
+    /// They are more than half of all.
+    pub(crate) fn skip(
+        &mut self,
+        bad: Vec<(usize, Error)>,
+        skipped: &mut Vec<SkippedRow>,
+    ) -> Result<(), Error> {
+        if bad.is_empty() {
+            return Ok(());
+        }
+        let kept = kept(self.rows.len(), bad, skipped)?;
+        self.rows = pick(&self.rows, &kept);
+        self.examples = self.examples.select(&kept);
+        Ok(())
+    }
+
     /// Whether the file has this column.
     pub(crate) fn has_column(&self, name: &str) -> bool {
-        self.share.table.column(name).is_some()
+        self.table.column(name).is_some()
     }
 
     /// The cells of a column of labels, one for each row.
     pub(crate) fn labels(&self, name: &str) -> Result<impl Iterator<Item = Place<'a>>, Error> {
-        let column = self.share.table.required(name, "y_col")?;
-        Ok(Place::each(&self.share.table, column, &self.share.rows))
+        let column = self.table.required(name, "y_col")?;
+        Ok(Place::each(self.table, column, &self.rows))
     }
 
     /// The texts of the first, or only, segment.
@@ -72,11 +103,11 @@ pub(crate) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(crate) fn each(
+    pub(crate) fn each<'r>(
         table: &'a Table,
         column: &'a Column,
-        rows: &'a [usize],
-    ) -> impl Iterator<Item = Place<'a>> {
+        rows: &'r [usize],
+    ) -> impl Iterator<Item = Place<'a>> + use<'a, 'r> {
         rows.iter().map(move |row| Place {
             table,
             column,
@@ -96,22 +127,30 @@ impl<'a> Place<'a> {
         self.column.name.clone()
     }
 
-    /// The text of the cell, possibly empty, and without white space around it if it is `trimmed`. What is stored stays there.
-    fn text(self, trimmed: bool) -> Result<Text, Error> {
-        if let Cell::Stored(text) = self.cell() {
-            if !trimmed {
-                return Ok(Text::Stored(text.clone()));
-            }
-            let whole = text.read()?;
-            let start = whole.len() - whole.trim_start().len();
-            return Ok(Text::Stored(text.part(start, whole.trim().len())));
+    /// The text of the cell, possibly empty. Where letters or words have labels, `of_tokens`, white space around it is left out, and it
+    /// may be a list of words. What is stored stays there.
+    fn text(self, of_tokens: bool) -> Result<Text, Error> {
+        let cell = self.cell();
+        if !of_tokens {
+            return match cell {
+                Cell::Stored(text) => Ok(Text::Stored(text.clone())),
+                _ => Ok(Text::Held(cell.text().ok_or_else(|| self.no_text())?)),
+            };
         }
-        let text = self.cell().text().ok_or_else(|| self.neither_text())?;
-        Ok(Text::Held(if trimmed {
-            text.trim().to_owned()
-        } else {
-            text
-        }))
+        if let Some(words) = list::texts(&*cell.loaded()?) {
+            return Ok(Text::Words(words.into_iter().collect()));
+        }
+        match cell {
+            Cell::Stored(text) => {
+                let whole = text.read()?;
+                let start = whole.len() - whole.trim_start().len();
+                Ok(Text::Stored(text.part(start, whole.trim().len())))
+            }
+            _ => {
+                let text = cell.text().ok_or_else(|| self.no_text())?;
+                Ok(Text::Held(text.trim().to_owned()))
+            }
+        }
     }
 
     /// The cell, which must have a value.
@@ -132,10 +171,27 @@ impl<'a> Place<'a> {
 
     /// The error that the cell is missing, or no text and no number.
     pub(crate) fn neither_text(self) -> Error {
+        self.wrong_kind(Cell::kind)
+    }
+
+    /// The error that the cell is none of the texts that a model reads.
+    fn no_text(self) -> Error {
+        self.wrong_kind(|cell| match cell {
+            Cell::List(items) if items.iter().any(|item| item.text().is_none()) => {
+                "a list with entries that are no texts"
+            }
+            Cell::List(_) => {
+                "a list, which TokenClassificationDataModule reads as words and extra_cols carries along"
+            }
+            other => other.kind(),
+        })
+    }
+
+    fn wrong_kind(self, kind: impl Fn(&Cell) -> &'static str) -> Error {
         let wrong = |cell: &Cell| Error::WrongCell {
             origin: self.origin(),
             column: self.column(),
-            found: cell.kind(),
+            found: kind(cell),
         };
         self.filled().map_or_else(|missing| missing, wrong)
     }
@@ -149,6 +205,43 @@ impl<'a> Place<'a> {
             found: found.shown(),
         }
     }
+}
+
+/// The rows whose texts or ids cannot be read, by their places in `rows`, with the first thing that is wrong with each.
+fn problems(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<(usize, Error)>, Error> {
+    let texts = roles.texts.iter();
+    let texts = texts.map(|name| Ok((text_column(table, name, roles)?, roles.of_tokens())));
+    let mut columns = texts.collect::<Result<Vec<_>, Error>>()?;
+    columns.extend(id_column(table, roles)?.map(|column| (column, false)));
+    let mut problems = vec![];
+    for (at, row) in rows.iter().enumerate() {
+        let mut texts = columns.iter().map(|(column, trimmed)| {
+            let row = *row;
+            Place { table, column, row }.text(*trimmed)
+        });
+        match texts.find_map(Result::err) {
+            // A temporary file that cannot be read is no fault of a row.
+            Some(error) if error.origin().is_none() => return Err(error),
+            Some(error) => problems.push((at, error)),
+            None => {}
+        }
+    }
+    Ok(problems)
+}
+
+/// The places of all rows but the bad ones, which are added to `skipped`.
+fn kept(
+    rows: usize,
+    bad: Vec<(usize, Error)>,
+    skipped: &mut Vec<SkippedRow>,
+) -> Result<Vec<usize>, Error> {
+    let (places, errors): (HashSet<usize>, Vec<Error>) = bad.into_iter().unzip();
+    let found: Vec<SkippedRow> = errors.iter().filter_map(SkippedRow::of).collect();
+    if let Some(error) = SkippedRow::too_many(&found, rows) {
+        return Err(error);
+    }
+    skipped.extend(found);
+    Ok((0..rows).filter(|row| !places.contains(row)).collect())
 }
 
 /// A text column by the name it has in the file, or by the name it is given.
@@ -170,11 +263,18 @@ fn text_column<'a>(table: &'a Table, name: &str, roles: &Roles) -> Result<&'a Co
     }
 }
 
+/// The column of ids; none where there need not be one.
+fn id_column<'a>(table: &'a Table, roles: &Roles) -> Result<Option<&'a Column>, Error> {
+    match table.column(roles.id) {
+        None if roles.id == DEFAULT_ID => Ok(None),
+        None => table.required(roles.id, "id_col").map(Some),
+        column => Ok(column),
+    }
+}
+
 fn ids(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<String>, Error> {
-    let column = match table.column(roles.id) {
-        None if roles.id == DEFAULT_ID => return Ok(rows.iter().map(usize::to_string).collect()),
-        None => table.required(roles.id, "id_col")?,
-        Some(column) => column,
+    let Some(column) = id_column(table, roles)? else {
+        return Ok(rows.iter().map(usize::to_string).collect());
     };
     let id = |place: Place| Ok(place.text(false)?.read()?.into_owned());
     Place::each(table, column, rows).map(id).collect()

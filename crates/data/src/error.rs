@@ -29,10 +29,12 @@ pub enum Error {
         source: io::Error,
     },
     /// The file's extension is none that can be read.
-    #[error("{}: unknown kind of table; the extensions read are {known}", path.display())]
+    #[error("{}: unknown kind of table{}; the extensions read are {known}", path.display(), looks_like(*looks))]
     UnknownExtension {
         /// The file.
         path: PathBuf,
+        /// What it looks like, and an extension for that.
+        looks: Option<[&'static str; 2]>,
         /// The extensions that can be read.
         known: String,
     },
@@ -261,6 +263,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// The row that is wrong, where a single one is.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Record { origin, .. }
+            | Self::Width { origin, .. }
+            | Self::Json { origin, .. }
+            | Self::NotAnObject { origin, .. }
+            | Self::MissingCell { origin, .. }
+            | Self::WrongCell { origin, .. }
+            | Self::WrongLabel { origin, .. }
+            | Self::ListLength { origin, .. }
+            | Self::TokenCount { origin, .. } => Some(origin),
+            _ => None,
+        }
+    }
+
     /// What is refused, where an argument of the data module is to blame rather than a file.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
@@ -269,6 +287,15 @@ impl Error {
             }
             _ => None,
         }
+    }
+}
+
+fn looks_like(looks: Option<[&'static str; 2]>) -> String {
+    match looks {
+        Some([format, extension]) => {
+            format!(". It looks like {format}: give it a name that ends in {extension}")
+        }
+        None => String::new(),
     }
 }
 

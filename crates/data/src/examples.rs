@@ -8,7 +8,7 @@ use crate::error::{Error, argument};
 use crate::labels::{Label, Labels};
 use crate::origin::Origin;
 use crate::table::pick;
-use crate::texts::Texts;
+use crate::texts::{Text, Texts};
 use crate::unit::TokenUnit;
 
 /// The rows of one split. Every list has one entry for each row.
@@ -29,7 +29,19 @@ pub struct Examples {
 impl Examples {
     /// Examples of one text each, numbered from 0.
     pub fn from_texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Examples {
-        let texts: Texts = texts.into_iter().map(Into::into).collect();
+        Self::of(texts.into_iter().map(Into::into).collect())
+    }
+
+    /// Examples of a list of words each, which have a class each, numbered from 0. A word may hold white space, or nothing.
+    pub fn from_words<W: AsRef<str>>(
+        rows: impl IntoIterator<Item: IntoIterator<Item = W>>,
+    ) -> Examples {
+        let rows = rows.into_iter();
+        let words = rows.map(|words| Text::Words(words.into_iter().collect()));
+        Self::of(words.collect())
+    }
+
+    fn of(texts: Texts) -> Examples {
         let file: Arc<Path> = Arc::from(Path::new("(in memory)"));
         let origins = (1..).take(texts.len()).map(|line| Origin {
             file: Arc::clone(&file),

@@ -9,9 +9,10 @@ use crate::error::{Error, argument};
 use crate::folds::Folds;
 use crate::layout::{self, Layout};
 use crate::module::DataModule;
-use crate::reading::Reading;
+use crate::reading::{Found, Reading};
 use crate::shares::{Share, Shares, training_rows};
 use crate::shuffle::{Stream, permutation};
+use crate::skipped::SkippedRow;
 use crate::splits::Splits;
 use crate::stage::Stage;
 use crate::table::Table;
@@ -25,6 +26,8 @@ pub struct FoldedRows {
     folds: Vec<u64>,
     /// What the user should know, such as what is left aside.
     pub notes: Vec<String>,
+    /// Rows of the files that were left out.
+    skipped: Vec<SkippedRow>,
 }
 
 impl FoldedRows {
@@ -41,6 +44,8 @@ impl FoldedRows {
         notes.extend(left_aside(&layout));
         let table = training_rows(layout, &|files| reading.read(files))?;
         notes.extend(reading.left_over());
+        let found = reading.found();
+        notes.splice(..0, found.notes);
         let table = Arc::new(table);
         let count = folds.cv_num_folds;
         let assigned = assign(folds, &table, source.random_seed)?;
@@ -55,6 +60,7 @@ impl FoldedRows {
             folds: assigned,
             table,
             notes,
+            skipped: found.skipped,
         })
     }
 
@@ -76,7 +82,11 @@ impl FoldedRows {
     /// # Errors
     /// A column or a cell is wrong, or a split has no rows.
     pub fn splits(&self, test: u64) -> Result<Splits, Error> {
-        Splits::of(&self.module, self.shares(test), Stage::Fit, vec![])
+        let found = Found {
+            notes: vec![],
+            skipped: self.skipped.clone(),
+        };
+        Splits::of(&self.module, self.shares(test), Stage::Fit, found)
     }
 
     /// The rows of each split where fold `test` tests.
@@ -129,7 +139,11 @@ impl FoldedRows {
             note.push_str("; ");
             note.push_str(&said);
         }
-        Splits::of(&self.module, shares, stage, self.notes)
+        let found = Found {
+            notes: self.notes,
+            skipped: self.skipped,
+        };
+        Splits::of(&self.module, shares, stage, found)
     }
 }
 

@@ -8,7 +8,6 @@ use crate::arguments::Source;
 use crate::cell::Cell;
 use crate::error::{Error, argument, list, record};
 use crate::read::{ReaderOptions, read_table};
-use crate::stage::Stage;
 use crate::table::{Column, Table};
 
 /// Columns that records have of themselves, and that a table of labels may repeat.
@@ -40,6 +39,7 @@ impl LabelTable {
         let options = ReaderOptions {
             // Labels are looked at as a whole.
             text_memory: usize::MAX,
+            on_bad_row: source.on_bad_row,
             ..ReaderOptions::default()
         };
         let table = read_table(path, &options)?;
@@ -68,11 +68,16 @@ impl LabelTable {
         }))
     }
 
+    /// The table itself.
+    pub(crate) fn table_mut(&mut self) -> &mut Table {
+        &mut self.table
+    }
+
     /// Adds the columns to the rows of `records` that have the same ids.
     ///
     /// # Errors
-    /// Both have a column, or a record has no row of labels; the latter is no error where predicting does without.
-    pub(crate) fn join(&self, records: &mut Table, id: &str, stage: Stage) -> Result<(), Error> {
+    /// Both have a column, or a record has no row of labels, unless records `may_lack` one.
+    pub(crate) fn join(&self, records: &mut Table, id: &str, may_lack: bool) -> Result<(), Error> {
         let ids = records.required(id, "id_col")?;
         let found: Vec<Option<usize>> = ids
             .cells
@@ -81,7 +86,7 @@ impl LabelTable {
             .collect();
         let missing = found.iter().enumerate().filter(|(_, row)| row.is_none());
         let missing: Vec<usize> = missing.map(|(record, _)| record).collect();
-        if let (Some(first), true) = (missing.first(), stage != Stage::Predict) {
+        if let (Some(first), true) = (missing.first(), !may_lack) {
             let others = match missing.len() - 1 {
                 0 => String::new(),
                 1 => ", nor for 1 other".to_owned(),

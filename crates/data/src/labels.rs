@@ -147,8 +147,8 @@ impl Labels {
             Labels::MultiLabel { rows, .. } => wrong_width(rows, names),
             Labels::Numbers { rows, .. } => wrong_width(rows, names),
             Labels::Tokens { unit, rows } => {
-                for (number, (row, text)) in rows.iter().zip(texts.iter()).enumerate() {
-                    let count = unit.count(&text?);
+                for (number, (row, count)) in rows.iter().zip(texts.counts(*unit)).enumerate() {
+                    let count = count?;
                     if row.len() != count {
                         let units = unit.counted(count);
                         return wrong(number, format!("has {} for {units}", row.len()));

@@ -31,6 +31,7 @@ mod roles;
 mod shares;
 mod shield;
 mod shuffle;
+mod skipped;
 mod splits;
 mod stage;
 mod stored;
@@ -41,6 +42,7 @@ mod texts;
 mod tokens;
 mod unit;
 mod write;
+mod write_parquet;
 
 pub use arguments::{Batching, NoSampler, Rows, Source, SplitSize};
 pub use batch::{BatchBy, Order, plan_rows, plan_tokens, plan_window};
@@ -65,6 +67,7 @@ pub use read::{
 };
 pub use shield::panics_are_caught;
 pub use shuffle::{Draws, Stream, permutation};
+pub use skipped::{OnBadRow, SkippedRow};
 pub use splits::Splits;
 pub use stage::Stage;
 pub use stored::StoredText;

@@ -17,11 +17,73 @@ pub(crate) fn items(cell: &Cell) -> Option<Vec<Cell>> {
             match serde_json::from_str::<Vec<Value>>(text) {
                 Ok(values) => Some(values.into_iter().map(Cell::from_json).collect()),
                 Err(_) if inside.trim().is_empty() => Some(vec![]),
-                Err(_) => Some(separated(inside).map(printed).collect()),
+                Err(_) => match quoted(inside) {
+                    Some(texts) => Some(texts.into_iter().map(Cell::from).collect()),
+                    None => Some(separated(inside).map(printed).collect()),
+                },
             }
         }
         _ => None,
     }
+}
+
+/// The texts of a list: a list of single values, or a text that is a list of texts in quotes. `None` for anything else.
+pub(crate) fn texts(cell: &Cell) -> Option<Vec<String>> {
+    match cell {
+        Cell::List(items) => items.iter().map(Cell::text).collect(),
+        Cell::Text(text) => {
+            let text = text.trim();
+            let inside = text.strip_prefix('[')?.strip_suffix(']')?;
+            match serde_json::from_str(text) {
+                Ok(texts) => Some(texts),
+                Err(_) => quoted(inside),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The texts in quotes that commas or white space part, as Python and NumPy print them; `None` if there is anything else.
+fn quoted(inside: &str) -> Option<Vec<String>> {
+    let mut texts = vec![];
+    let mut rest = inside.trim_start();
+    while let Some(quote) = rest.chars().next() {
+        if !matches!(quote, '\'' | '"') {
+            return None;
+        }
+        let mut text = String::new();
+        let mut letters = rest.char_indices().skip(1);
+        let end = loop {
+            match letters.next()? {
+                (at, letter) if letter == quote => break at,
+                (_, '\\') => text.push(match letters.next()?.1 {
+                    'n' => '\n',
+                    't' => '\t',
+                    'r' => '\r',
+                    code @ ('x' | 'u' | 'U') => {
+                        let digits = match code {
+                            'x' => 2,
+                            'u' => 4,
+                            _ => 8,
+                        };
+                        let digits: String = letters.by_ref().take(digits).map(|it| it.1).collect();
+                        char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?
+                    }
+                    other => other,
+                }),
+                (_, letter) => text.push(letter),
+            }
+        };
+        texts.push(text);
+        let after = rest.get(end + 1..)?;
+        rest = after.trim_start();
+        if let Some(after) = rest.strip_prefix(',') {
+            rest = after.trim_start();
+        } else if !rest.is_empty() && rest.len() == after.len() {
+            return None;
+        }
+    }
+    Some(texts)
 }
 
 /// The entries between commas or, in a text without any, between white space.
@@ -81,6 +143,36 @@ mod tests {
             assert_eq!(items(&text.into()), None, "{text}");
         }
         assert_eq!(items(&one), None);
+    }
+
+    #[test]
+    fn texts_in_quotes_are_read_however_they_are_printed() {
+        for (text, expected) in [
+            (
+                "['EU', 'rejects', \"it's\", ',']",
+                vec!["EU", "rejects", "it's", ","],
+            ),
+            (
+                r"['it\'s' 'a\\b' '\u200b' '\x0b\n']",
+                vec!["it's", "a\\b", "\u{200b}", "\u{b}\n"],
+            ),
+            ("[\"a b\", \"\"]", vec!["a b", ""]),
+            ("['a'\n 'b']", vec!["a", "b"]),
+        ] {
+            let expected: Vec<String> = expected.into_iter().map(String::from).collect();
+            assert_eq!(texts(&text.into()), Some(expected), "{text}");
+        }
+        for text in [
+            "[CLS] a [SEP]",
+            "['a', b]",
+            "['a",
+            "['a''b']",
+            "a",
+            "[1, 2]",
+            "['a', None]",
+        ] {
+            assert_eq!(texts(&text.into()), None, "{text}");
+        }
     }
 
     proptest! {

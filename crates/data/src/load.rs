@@ -57,7 +57,9 @@ impl DataModule {
         if reads_all {
             notes.extend(reading.left_over());
         }
-        Splits::of(self, shares, stage, notes)
+        let mut found = reading.found();
+        found.notes.append(&mut notes);
+        Splits::of(self, shares, stage, found)
     }
 
     /// Reads all rows of a cross-validation once, to train on one fold after the other.

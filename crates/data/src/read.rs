@@ -10,6 +10,7 @@ mod json;
 mod open;
 mod parquet;
 mod plain;
+mod remarks;
 mod text;
 
 use std::io;
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::builder::{TEXT_MEMORY, TableBuilder};
-use crate::error::{Error, missing_column};
+use crate::error::{self, Error, missing_column};
+use crate::skipped::{OnBadRow, SkippedRow};
 use crate::table::Table;
 
 pub use arguments::{Header, Quote, ReaderArguments, SampleBy};
@@ -35,6 +37,8 @@ pub struct ReaderOptions {
     pub arguments: ReaderArguments,
     /// Columns whose cells all stay in memory.
     pub held: Vec<String>,
+    /// What is done with a row that cannot be read.
+    pub on_bad_row: OnBadRow,
     /// Bytes of text that stay in memory; the texts of a table that has more lie in a temporary file.
     pub text_memory: usize,
 }
@@ -45,6 +49,7 @@ impl Default for ReaderOptions {
             format: None,
             arguments: ReaderArguments::default(),
             held: vec![],
+            on_bad_row: OnBadRow::Refuse,
             text_memory: TEXT_MEMORY,
         }
     }
@@ -88,7 +93,8 @@ pub fn table_of_bytes(name: &Path, bytes: &[u8], options: &ReaderOptions) -> Res
 fn builder(options: &ReaderOptions) -> Result<TableBuilder, Error> {
     options.arguments.check()?;
     let only = options.arguments.columns.as_deref();
-    Ok(TableBuilder::new(options.text_memory, &options.held, only))
+    let builder = TableBuilder::new(options.text_memory, &options.held, only);
+    Ok(builder.on_bad_row(options.on_bad_row))
 }
 
 fn read_into(
@@ -98,15 +104,18 @@ fn read_into(
     builder: &mut TableBuilder,
 ) -> Result<(), Error> {
     let format = options.format.or_else(|| Format::of(path));
-    let format = format.ok_or_else(|| Error::UnknownExtension {
-        path: path.to_path_buf(),
-        known: Format::known(),
-    })?;
+    let Some(format) = format else {
+        return Err(Error::UnknownExtension {
+            path: path.to_path_buf(),
+            looks: looks_like(contents, path),
+            known: Format::known(),
+        });
+    };
     let arguments = &options.arguments;
     arguments.check_for(format)?;
     let file: Arc<Path> = Arc::from(path);
-    let before = builder.rows();
     builder.begin_file();
+    let (before, skipped) = (builder.rows(), builder.skipped().len());
     let has_content = if format == Format::Parquet {
         if contents.compression(path)?.is_some() {
             contents = unpacked(contents, path)?;
@@ -117,7 +126,12 @@ fn read_into(
         }
         has_content
     } else {
-        let mut reader = TextReader::new(contents.decompressed(path)?, file);
+        let contents = contents.decompressed(path)?;
+        let mut reader = match format {
+            Format::Fasta => TextReader::of_records(contents, file, b">"),
+            Format::Fastq => TextReader::of_records(contents, file, b"@+"),
+            _ => TextReader::new(contents, file),
+        };
         let text = &mut reader;
         let dialect = |delimiter| delimited::Dialect::new(delimiter, arguments);
         let result = match format {
@@ -139,12 +153,35 @@ fn read_into(
         let key = "extra_reader_kwargs.columns";
         return Err(missing_column(path, key, missing, &builder.seen()));
     }
-    if builder.rows() == before {
-        return Err(Error::NoRows {
-            path: path.to_path_buf(),
-        });
+    let rows = builder.rows() - before;
+    let bad = builder.bad();
+    if let Some(error) = SkippedRow::too_many(bad, rows + bad.len()) {
+        return Err(error);
     }
-    Ok(())
+    if rows > 0 {
+        return Ok(());
+    }
+    // Of a file of nothing but empty records, the first says what is wrong.
+    Err(match builder.skipped().get(skipped) {
+        Some(SkippedRow { origin, problem }) => error::record(origin, problem.as_str()),
+        None => Error::NoRows {
+            path: path.to_path_buf(),
+        },
+    })
+}
+
+/// What contents look like by how they begin, and an extension for that.
+fn looks_like(contents: Contents<'_>, path: &Path) -> Option<[&'static str; 2]> {
+    let mut start = [0; 4];
+    let mut bytes = contents.decompressed(path).ok()?;
+    io::Read::read_exact(&mut bytes, &mut start).ok()?;
+    match &start {
+        b"PAR1" => Some(["Parquet", ".parquet"]),
+        [b'>', ..] => Some(["FASTA", ".fasta"]),
+        [b'@', ..] => Some(["FASTQ", ".fastq"]),
+        [b'{', ..] => Some(["JSON lines", ".jsonl"]),
+        _ => None,
+    }
 }
 
 /// The contents of a compressed file, in a temporary one: the parts of a Parquet file are not read in their order.

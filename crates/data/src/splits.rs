@@ -7,8 +7,10 @@ use crate::examples::Examples;
 use crate::labels::{Label, Labels};
 use crate::module::DataModule;
 use crate::mutants::{mutate, read_alphabet};
+use crate::reading::Found;
 use crate::roles::{Cut, LabelKind, LabelRole};
 use crate::shares::Shares;
+use crate::skipped::{OnBadRow, SkippedRow};
 use crate::stage::Stage;
 use crate::targets;
 use crate::unit::TokenUnit;
@@ -26,6 +28,8 @@ pub struct Splits {
     pub test: Option<Examples>,
     /// What the user should know, such as how many rows were held out.
     pub notes: Vec<String>,
+    /// Rows that were left out because they cannot be used, by file and line.
+    pub skipped: Vec<SkippedRow>,
 }
 
 impl Splits {
@@ -34,9 +38,14 @@ impl Splits {
         module: &DataModule,
         shares: Shares,
         stage: Stage,
-        mut notes: Vec<String>,
+        found: Found,
     ) -> Result<Splits, Error> {
+        let Found {
+            mut notes,
+            mut skipped,
+        } = found;
         let roles = module.roles();
+        let skips = module.source().on_bad_row == OnBadRow::Skip;
         let shares = [
             ("train", shares.train),
             ("valid", shares.valid),
@@ -45,9 +54,18 @@ impl Splits {
         let present = shares
             .iter()
             .filter_map(|(split, share)| Some((*split, share.as_ref()?)));
-        let drafts: Vec<Draft> = present
-            .map(|(split, share)| Draft::new(split, share, &roles))
-            .collect::<Result<_, _>>()?;
+        let mut drafts = vec![];
+        for (split, share) in present {
+            let skipped = skips.then_some(&mut skipped);
+            drafts.push(Draft::new(split, share, &roles, skipped)?);
+        }
+        // Predicting needs no labels, so none of them is a reason to leave a row out.
+        if let Some(role) = roles.labels.filter(|_| skips && stage != Stage::Predict) {
+            let problems = targets::problems(&role, &drafts)?;
+            for (draft, problems) in drafts.iter_mut().zip(problems) {
+                draft.skip(problems, &mut skipped)?;
+            }
+        }
         let labels = match &roles.labels {
             Some(role) => read_labels(role, &drafts, stage, &mut notes)?,
             None => None,
@@ -80,7 +98,10 @@ impl Splits {
                 _ => splits.test = Some(examples),
             }
         }
-        splits.notes = notes;
+        if skips {
+            notes.extend(SkippedRow::note(&skipped));
+        }
+        (splits.notes, splits.skipped) = (notes, skipped);
         if let Some(LabelKind::Classes { filter: Some(kept) }) = roles.labels.map(|it| it.kind) {
             splits.keep_classes(kept, module)?;
         }
@@ -159,7 +180,7 @@ fn shorten(
     let rows = examples.len();
     let mut longer = 0;
     for texts in &mut examples.texts {
-        longer += texts.cut(|text| unit.first(text, cut.length))?;
+        longer += texts.cut(unit, cut.length)?;
     }
     if let Some(Labels::Tokens { rows, .. }) = &mut examples.labels {
         rows.iter_mut().for_each(|row| row.truncate(cut.length));

@@ -30,6 +30,8 @@ pub struct Survey {
     pub rows: usize,
     /// The columns of these rows, in the order of the file.
     pub columns: Vec<ColumnSurvey>,
+    /// What the user should know of how the files were read.
+    pub notes: Vec<String>,
     tables: Vec<Table>,
 }
 
@@ -117,6 +119,7 @@ impl Survey {
             splits,
             rows: tables.iter().map(Table::len).sum(),
             columns,
+            notes: tables.iter().flat_map(|it| it.notes.clone()).collect(),
             tables,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cell::Cell;
 use crate::error::{Error, missing_column};
 use crate::origin::Origin;
+use crate::skipped::SkippedRow;
 
 /// A named column of a [`Table`].
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,10 @@ pub struct Table {
     pub origins: Vec<Origin>,
     /// The column of texts, for formats that have just one: `sequence` or `text`.
     pub text_column: Option<&'static str>,
+    /// Rows that were not read, by file and line.
+    pub skipped: Vec<SkippedRow>,
+    /// What the user should know of how the files were read.
+    pub notes: Vec<String>,
 }
 
 impl Table {

@@ -32,6 +32,107 @@ pub(crate) fn read(role: &LabelRole, drafts: &[Draft]) -> Result<Vec<Labels>, Er
     }
 }
 
+/// The rows of each split whose labels cannot be read, by their numbers there, with what is wrong with each.
+///
+/// # Errors
+/// A column is missing.
+pub(crate) fn problems(
+    role: &LabelRole,
+    drafts: &[Draft],
+) -> Result<Vec<Vec<(usize, Error)>>, Error> {
+    match (role.kind, role.columns) {
+        (LabelKind::Tokens, columns) => {
+            let column = columns.first().map_or("", String::as_str);
+            tokens::problems(column, drafts)
+        }
+        (LabelKind::Numbers, columns) => {
+            wide_problems(columns, drafts, Cell::number, "a finite number")
+        }
+        (LabelKind::Classes { .. }, [column]) if !begins_with_list(column, drafts)? => {
+            let single = |place: Place| match place.filled()?.text() {
+                Some(_) => Ok(()),
+                None => Err(place.neither_text()),
+            };
+            let of = |draft: &Draft| {
+                let places = draft.labels(column)?.enumerate();
+                Ok(places
+                    .filter_map(|(row, place)| Some((row, single(place).err()?)))
+                    .collect())
+            };
+            drafts.iter().map(of).collect()
+        }
+        (LabelKind::Classes { .. }, columns) => {
+            wide_problems(columns, drafts, Cell::flag, "0 or 1")
+        }
+    }
+}
+
+/// [`problems`] of several values a row.
+fn wide_problems<T>(
+    columns: &[String],
+    drafts: &[Draft],
+    value: impl Fn(&Cell) -> Option<T>,
+    wanted: &'static str,
+) -> Result<Vec<Vec<(usize, Error)>>, Error> {
+    let mut width = match columns {
+        [column] if begins_with_list(column, drafts)? => Some(None),
+        _ => None,
+    };
+    let mut all = vec![];
+    for draft in drafts {
+        let mut found: Vec<(usize, Error)> = vec![];
+        for column in columns {
+            for (row, place) in draft.labels(column)?.enumerate() {
+                let read = match &mut width {
+                    Some(width) => list_of_values(place, width, &value, wanted).map(drop),
+                    None => value_of(place, &value, wanted).map(drop),
+                };
+                if let Err(error) = read {
+                    found.push((row, error));
+                }
+            }
+        }
+        // Of a row with several wrong cells, the first counts.
+        found.sort_by_key(|(row, _)| *row);
+        found.dedup_by_key(|(row, _)| *row);
+        all.push(found);
+    }
+    Ok(all)
+}
+
+/// The value of a cell.
+fn value_of<T>(
+    place: Place,
+    value: &impl Fn(&Cell) -> Option<T>,
+    wanted: &'static str,
+) -> Result<T, Error> {
+    let cell = place.filled()?;
+    value(cell).ok_or_else(|| place.wrong_label(wanted, cell))
+}
+
+/// The values of a list, which has as many as the first of its column, whose number `width` holds.
+fn list_of_values<T>(
+    place: Place,
+    width: &mut Option<usize>,
+    value: &impl Fn(&Cell) -> Option<T>,
+    wanted: &'static str,
+) -> Result<Vec<T>, Error> {
+    let cell = place.filled()?;
+    let no_list = || place.wrong_label("a list, as the first row does", cell);
+    let items = list::items(cell).ok_or_else(no_list)?;
+    let expected = *width.get_or_insert(items.len());
+    if items.len() != expected || expected == 0 {
+        return Err(Error::ListLength {
+            origin: place.origin(),
+            column: place.column(),
+            found: items.len(),
+            expected,
+        });
+    }
+    let item = |item: &Cell| value(item).ok_or_else(|| place.wrong_label(wanted, item));
+    items.iter().map(item).collect()
+}
+
 /// One class a row.
 fn classes(column: &str, drafts: &[Draft]) -> Result<Vec<Labels>, Error> {
     let single = |place: Place| Label::of(place.filled()?).ok_or_else(|| place.neither_text());
@@ -68,8 +169,7 @@ impl<T> Wide<T> {
             rows.resize_with(draft.examples.len(), Vec::new);
             for column in columns {
                 for (row, place) in rows.iter_mut().zip(draft.labels(column)?) {
-                    let cell = place.filled()?;
-                    row.push(value(cell).ok_or_else(|| place.wrong_label(wanted, cell))?);
+                    row.push(value_of(place, &value, wanted)?);
                 }
             }
             splits.push(rows);
@@ -88,22 +188,7 @@ impl<T> Wide<T> {
         wanted: &'static str,
     ) -> Result<Wide<T>, Error> {
         let mut width = None;
-        let mut row = |place: Place| {
-            let cell = place.filled()?;
-            let no_list = || place.wrong_label("a list, as the first row does", cell);
-            let items = list::items(cell).ok_or_else(no_list)?;
-            let expected = *width.get_or_insert(items.len());
-            if items.len() != expected || expected == 0 {
-                return Err(Error::ListLength {
-                    origin: place.origin(),
-                    column: place.column(),
-                    found: items.len(),
-                    expected,
-                });
-            }
-            let item = |item: &Cell| value(item).ok_or_else(|| place.wrong_label(wanted, item));
-            items.iter().map(item).collect()
-        };
+        let mut row = |place: Place| list_of_values(place, &mut width, &value, wanted);
         let splits = drafts
             .iter()
             .map(|draft| draft.labels(column)?.map(&mut row).collect())

@@ -6,6 +6,7 @@ use crate::cell::Cell;
 use crate::error::Error;
 use crate::stored::{StoredText, TextWriter};
 use crate::table::pick;
+use crate::unit::TokenUnit;
 
 /// A text for each row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,13 +18,58 @@ pub struct Texts {
 pub(crate) enum Text {
     Held(String),
     Stored(StoredText),
+    Words(Words),
+}
+
+/// Words that a row lists, whatever they are: one may hold white space, or nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Words {
+    /// All of them, with a space between two.
+    text: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Words {
+    /// Each word.
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let word = self.text.get(start..*end).unwrap_or_default();
+            start = end + 1;
+            word
+        })
+    }
+}
+
+impl<W: AsRef<str>> FromIterator<W> for Words {
+    fn from_iter<I: IntoIterator<Item = W>>(words: I) -> Words {
+        let (mut text, mut ends) = (String::new(), vec![]);
+        for word in words {
+            if !ends.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(word.as_ref());
+            ends.push(text.len());
+        }
+        Words { text, ends }
+    }
 }
 
 impl Text {
+    /// How many letters or words it has.
+    fn count(&self, unit: TokenUnit) -> Result<usize, Error> {
+        match self {
+            Text::Words(words) => Ok(words.ends.len()),
+            text => Ok(unit.count(&text.read()?)),
+        }
+    }
+
     pub(crate) fn read(&self) -> Result<Cow<'_, str>, Error> {
         match self {
             Text::Held(text) => Ok(Cow::Borrowed(text)),
             Text::Stored(text) => text.read().map(Cow::Owned),
+            Text::Words(words) => Ok(Cow::Borrowed(&words.text)),
         }
     }
 
@@ -31,16 +77,32 @@ impl Text {
         match self {
             Text::Held(text) => text.len(),
             Text::Stored(text) => text.len(),
+            Text::Words(words) => words.text.len(),
         }
     }
 
-    /// Its first `bytes` bytes, which end between characters.
-    fn cut(&mut self, bytes: usize) {
+    /// Keeps its first `count` letters or words; whether it had more.
+    fn cut(&mut self, unit: TokenUnit, count: usize) -> Result<bool, Error> {
+        if let Text::Words(words) = self {
+            let is_longer = words.ends.len() > count;
+            words.ends.truncate(count);
+            words.text.truncate(words.ends.last().copied().unwrap_or(0));
+            return Ok(is_longer);
+        }
+        let (whole, kept) = {
+            let text = self.read()?;
+            (text.len(), unit.first(&text, count).len())
+        };
+        if kept == whole {
+            return Ok(false);
+        }
         match self {
             // A copy gives back the room of what is cut off.
-            Text::Held(text) => *text = text.get(..bytes).unwrap_or(text).to_owned(),
-            Text::Stored(text) => *text = text.part(0, bytes),
+            Text::Held(text) => *text = unit.first(text, count).to_owned(),
+            Text::Stored(text) => *text = text.part(0, kept),
+            Text::Words(_) => {}
         }
+        Ok(true)
     }
 }
 
@@ -50,6 +112,8 @@ impl PartialEq for Text {
         match (self, other) {
             (Text::Held(text), Text::Held(other)) => text == other,
             (Text::Stored(text), Text::Stored(other)) => text == other,
+            (Text::Words(words), Text::Words(other)) => words == other,
+            (Text::Words(_), _) | (_, Text::Words(_)) => false,
             _ => {
                 self.len() == other.len()
                     && matches!((self.read(), other.read()), (Ok(a), Ok(b)) if a == b)
@@ -81,11 +145,30 @@ impl Texts {
         self.rows.get(row).map_or(Ok(Cow::Borrowed("")), Text::read)
     }
 
+    /// The words of a row, where it lists them; its text is these with spaces between them.
+    pub fn words(&self, row: usize) -> Option<Vec<&str>> {
+        match self.rows.get(row)? {
+            Text::Words(words) => Some(words.iter().collect()),
+            Text::Held(_) | Text::Stored(_) => None,
+        }
+    }
+
+    /// Whether any row lists its words.
+    pub fn lists_words(&self) -> bool {
+        self.rows.iter().any(|text| matches!(text, Text::Words(_)))
+    }
+
+    /// How many letters or words each row has; of words that are listed, as many as there are.
+    pub(crate) fn counts(&self, unit: TokenUnit) -> impl Iterator<Item = Result<usize, Error>> {
+        self.rows.iter().map(move |text| text.count(unit))
+    }
+
     /// The text of a row as a cell, which is not read before it is written; missing for a row that is not there.
     pub fn cell(&self, row: usize) -> Cell {
         match self.rows.get(row) {
             Some(Text::Held(text)) => Cell::from(text.as_str()),
             Some(Text::Stored(text)) => Cell::Stored(text.clone()),
+            Some(Text::Words(words)) => Cell::from(words.iter().collect::<Vec<_>>()),
             None => Cell::Missing,
         }
     }
@@ -113,6 +196,7 @@ impl Texts {
     /// The file cannot be written.
     pub fn stored(self) -> Result<Texts, Error> {
         let mut writer = TextWriter::create()?;
+        // Listed words stay where they are.
         let store = |text| match text {
             Text::Held(text) => writer.write(&text).map(Text::Stored),
             stored => Ok(stored),
@@ -122,18 +206,11 @@ impl Texts {
         Ok(Texts { rows })
     }
 
-    /// Cuts every text to what `keep` keeps of it, its start, and says how many became shorter.
-    pub(crate) fn cut(&mut self, keep: impl Fn(&str) -> &str) -> Result<usize, Error> {
+    /// Cuts every text to its first `count` letters or words, and says how many became shorter.
+    pub(crate) fn cut(&mut self, unit: TokenUnit, count: usize) -> Result<usize, Error> {
         let mut shorter = 0;
         for text in &mut self.rows {
-            let (whole, kept) = {
-                let text = text.read()?;
-                (text.len(), keep(&text).len())
-            };
-            if kept < whole {
-                shorter += 1;
-                text.cut(kept);
-            }
+            shorter += usize::from(text.cut(unit, count)?);
         }
         Ok(shorter)
     }
@@ -190,9 +267,27 @@ mod tests {
     fn texts_are_cut_wherever_they_lie() {
         let held: Texts = ["néon", "a"].map(String::from).into_iter().collect();
         for mut texts in [held.clone(), held.stored().unwrap()] {
-            let first = |text: &str| text.char_indices().nth(2).map_or(text.len(), |(at, _)| at);
-            assert_eq!(texts.cut(|text| &text[..first(text)]).unwrap(), 1);
+            assert_eq!(texts.cut(TokenUnit::Letter, 2).unwrap(), 1);
             assert_eq!(texts, ["né", "a"]);
         }
+    }
+
+    #[test]
+    fn listed_words_are_what_they_are() {
+        let words = ["New York", "", "\u{200b}", "x"];
+        let text = Text::Words(words.iter().collect());
+        let mut texts: Texts = [text, Text::Held("a b".to_owned())].into_iter().collect();
+        assert_eq!(texts.words(0).unwrap(), words);
+        assert_eq!(texts.words(1), None);
+        assert_eq!(texts.get(0).unwrap(), "New York  \u{200b} x");
+        let counts = texts.counts(TokenUnit::Word);
+        assert_eq!(counts.map(Result::unwrap).collect::<Vec<_>>(), [4, 2]);
+        assert_eq!(texts.cell(0), Cell::from(words.to_vec()));
+        assert_eq!(texts.cut(TokenUnit::Word, 2).unwrap(), 1);
+        assert_eq!(texts.words(0).unwrap(), ["New York", ""]);
+        assert_eq!(texts.clone().stored().unwrap(), texts);
+        let none = Text::Words(std::iter::empty::<&str>().collect());
+        let none: Texts = std::iter::once(none).collect();
+        assert_eq!(none.words(0).unwrap(), Vec::<&str>::new());
     }
 }

@@ -16,28 +16,10 @@ use crate::unit::TokenUnit;
 /// The column is missing, a cell is not a list of labels or a text of letters, or it has more or
 /// fewer labels than its row has letters (or words).
 pub(crate) fn read(column: &str, drafts: &[Draft]) -> Result<Vec<Labels>, Error> {
-    let unit = TokenUnit::of_texts(drafts.iter().map(Draft::first_texts))?;
-    let mut form = Form::Letters;
+    let (unit, form) = (unit_of(drafts)?, Form::of(column, drafts)?);
     for draft in drafts {
-        if draft
-            .labels(column)?
-            .any(|place| list::is_list(place.cell()))
-        {
-            form = Form::List;
-        }
-    }
-    for draft in drafts {
-        for (place, text) in draft.labels(column)?.zip(draft.first_texts().iter()) {
-            let entries = form.entries(place)?;
-            let expected = unit.count(&text?);
-            if entries.len() != expected {
-                return Err(Error::TokenCount {
-                    origin: place.origin(),
-                    column: place.column(),
-                    found: entries.len(),
-                    expected: unit.counted(expected),
-                });
-            }
+        for (place, count) in draft.labels(column)?.zip(draft.first_texts().counts(unit)) {
+            form.entries_of(place, unit, count?)?;
         }
     }
     let label = |entry: Option<Cell>| entry.and_then(|entry| Label::of(&entry));
@@ -53,6 +35,31 @@ pub(crate) fn read(column: &str, drafts: &[Draft]) -> Result<Vec<Labels>, Error>
         .collect()
 }
 
+/// The rows of each split whose labels cannot be read, by their numbers there, with what is wrong with each.
+///
+/// # Errors
+/// The column is missing, or a text cannot be read.
+pub(crate) fn problems(column: &str, drafts: &[Draft]) -> Result<Vec<Vec<(usize, Error)>>, Error> {
+    let (unit, form) = (unit_of(drafts)?, Form::of(column, drafts)?);
+    let mut all = vec![];
+    for draft in drafts {
+        let mut found = vec![];
+        let rows = draft.labels(column)?.zip(draft.first_texts().counts(unit));
+        for (row, (place, count)) in rows.enumerate() {
+            if let Err(error) = form.entries_of(place, unit, count?) {
+                found.push((row, error));
+            }
+        }
+        all.push(found);
+    }
+    Ok(all)
+}
+
+/// What labels stand beside, in all splits.
+fn unit_of(drafts: &[Draft]) -> Result<TokenUnit, Error> {
+    TokenUnit::of_texts(drafts.iter().map(Draft::first_texts))
+}
+
 /// How a column writes labels.
 #[derive(Clone, Copy, Debug)]
 enum Form {
@@ -63,6 +70,36 @@ enum Form {
 }
 
 impl Form {
+    /// That of a column in all splits.
+    fn of(column: &str, drafts: &[Draft]) -> Result<Form, Error> {
+        for draft in drafts {
+            let mut places = draft.labels(column)?;
+            if places.any(|place| list::is_list(place.cell())) {
+                return Ok(Form::List);
+            }
+        }
+        Ok(Form::Letters)
+    }
+
+    /// The labels of a cell, as many as the `expected` units of its text.
+    fn entries_of(
+        self,
+        place: Place,
+        unit: TokenUnit,
+        expected: usize,
+    ) -> Result<Vec<Option<Cell>>, Error> {
+        let entries = self.entries(place)?;
+        if entries.len() == expected {
+            return Ok(entries);
+        }
+        Err(Error::TokenCount {
+            origin: place.origin(),
+            column: place.column(),
+            found: entries.len(),
+            expected: unit.counted(expected),
+        })
+    }
+
     /// The labels of a cell; nothing for those that are not scored.
     fn entries(self, place: Place) -> Result<Vec<Option<Cell>>, Error> {
         const WANTED: &str = "a text with a letter for each label, or a list of labels";

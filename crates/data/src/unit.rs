@@ -25,14 +25,19 @@ impl TokenUnit {
         }
     }
 
-    /// [`TokenUnit::of`] all of these texts, of which stored ones are read one by one.
+    /// [`TokenUnit::of`] all of these texts, of which stored ones are read one by one. Listed words are words.
     ///
     /// # Errors
     /// A text cannot be read.
     pub fn of_texts<'a>(all: impl IntoIterator<Item = &'a Texts>) -> Result<TokenUnit, Error> {
-        for text in all.into_iter().flat_map(Texts::iter) {
-            if TokenUnit::of([text?]) == TokenUnit::Word {
+        for texts in all {
+            if texts.lists_words() {
                 return Ok(TokenUnit::Word);
+            }
+            for text in texts.iter() {
+                if TokenUnit::of([text?]) == TokenUnit::Word {
+                    return Ok(TokenUnit::Word);
+                }
             }
         }
         Ok(TokenUnit::Letter)

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::cell::Cell;
 use crate::error::Error;
+use crate::write_parquet::Spool;
 
 /// A format that tables are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +22,15 @@ pub enum OutputFormat {
     Tsv,
     /// One JSON object a line.
     JsonLines,
+    /// Columns of one type each, compressed.
+    Parquet,
 }
 
-const EXTENSIONS: [(&str, OutputFormat); 3] = [
+const EXTENSIONS: [(&str, OutputFormat); 4] = [
     ("tsv", OutputFormat::Tsv),
     ("csv", OutputFormat::Csv),
     ("jsonl", OutputFormat::JsonLines),
+    ("parquet", OutputFormat::Parquet),
 ];
 
 impl OutputFormat {
@@ -64,6 +68,7 @@ pub struct RowWriter {
 enum Sink {
     Delimited(Box<csv::Writer<BufWriter<File>>>),
     JsonLines(BufWriter<File>),
+    Parquet(Box<Spool>),
 }
 
 impl Sink {
@@ -103,6 +108,10 @@ impl RowWriter {
             OutputFormat::Csv => Sink::delimited(file, b','),
             OutputFormat::Tsv => Sink::delimited(file, b'\t'),
             OutputFormat::JsonLines => Sink::JsonLines(file),
+            OutputFormat::Parquet => {
+                let spool = Spool::new(file, columns.len());
+                Sink::Parquet(Box::new(spool.map_err(|error| failed(path, error))?))
+            }
         };
         let mut writer = RowWriter {
             path: path.to_path_buf(),
@@ -145,6 +154,7 @@ impl RowWriter {
                     .collect();
                 writeln!(sink, "{}", Value::Object(object))
             }
+            Sink::Parquet(spool) => spool.add(&row),
         };
         result.map_err(|error| failed(&self.path, error))
     }
@@ -156,6 +166,7 @@ impl RowWriter {
     pub fn finish(self) -> Result<(), Error> {
         let RowWriter {
             path,
+            columns,
             sink,
             partial,
             ..
@@ -163,6 +174,7 @@ impl RowWriter {
         let file = match sink {
             Sink::Delimited(sink) => sink.into_inner().map_err(|error| error.into_error()),
             Sink::JsonLines(sink) => Ok(sink),
+            Sink::Parquet(spool) => spool.finish(&columns),
         };
         let file = file.and_then(|file| file.into_inner().map_err(|error| error.into_error()));
         file.and_then(|file| file.sync_all())
@@ -315,7 +327,7 @@ mod tests {
         assert!(message(&folder.path().join("b.tsv")).contains("directory"));
         assert_eq!(
             message(Path::new("out.xlsx")),
-            "out.xlsx: unknown output format; tables are written as .tsv, .csv, .jsonl"
+            "out.xlsx: unknown output format; tables are written as .tsv, .csv, .jsonl, .parquet"
         );
     }
 

@@ -3,14 +3,12 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
 
 use engraft_component::Refusal;
 use engraft_data::Examples;
 use engraft_generate::{
-    Defaults, GENERATION_CONFIG, Generate, GenerationConfig, LanguageModel, Limits, Piece,
-    RepetitionPenalty, Request, RowLimits, RowSeed, Sampler, StopStrings, TextOptions, Texts,
-    Written, fresh_seed,
+    Defaults, GENERATION_CONFIG, Generate, GenerationConfig, LanguageModel, Lost, Piece, Prompt,
+    Request, RowLimits, RowSeed, Sampler, Settings, TextOptions, Texts, Written, fresh_seed,
 };
 use engraft_hub::Preset;
 use engraft_models::{CausalLmHead, Checkpoint, Compute};
@@ -84,10 +82,27 @@ impl CausalLm {
     /// # Errors
     /// Those of [`Self::from_preset`].
     pub fn from_backbone(backbone: &Backbone) -> Result<Self> {
+        Self::open(backbone, None)
+    }
+
+    /// As [`Self::from_backbone`], to write as `generate` asks for: what is to be refused of that with this preset is, before the weights are read.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_backbone`] and of [`Self::texts`].
+    pub fn to_write(backbone: &Backbone, generate: &Generate) -> Result<Self> {
+        Self::open(backbone, Some(generate))
+    }
+
+    fn open(backbone: &Backbone, generate: Option<&Generate>) -> Result<Self> {
         let checkpoint = backbone.open()?;
         checkpoint.causal_lm_config()?;
         let tokenizer = preset_tokenizer(&checkpoint, backbone.letters)?;
-        let defaults = defaults(&checkpoint, &tokenizer)?;
+        let ignores = generate.is_some_and(|generate| generate.ignore_generation_config);
+        let defaults = defaults(&checkpoint, &tokenizer, ignores)?;
+        if let Some(generate) = generate {
+            let vocabulary = checkpoint.config().transformer.vocabulary;
+            Settings::new(generate, &defaults, None, vocabulary)?;
+        }
         Ok(Self {
             name: checkpoint.preset().name().to_owned(),
             backbone: backbone.clone(),
@@ -156,8 +171,35 @@ impl CausalLm {
     }
 
     /// How tokens are chosen.
-    pub fn sampler(&self) -> &Sampler {
-        self.sampler.as_ref().unwrap_or(&self.defaults.sampler)
+    ///
+    /// # Errors
+    /// The preset asks for what no sampler can do.
+    pub fn sampler(&self) -> Result<Sampler> {
+        match &self.sampler {
+            Some(sampler) => Ok(sampler.clone()),
+            None => Ok(self.defaults.sampler(None)?),
+        }
+    }
+
+    /// What is to be said before these prompts are gone on from: the sampler, where that is left to the preset, what of the preset's
+    /// `generation_config.json` is not honoured, and what of the prompts the vocabulary lacks.
+    ///
+    /// # Errors
+    /// Those of [`Self::encode`]; the preset asks for what no sampler can do.
+    pub fn notes<P: AsRef<str>>(
+        &self,
+        prompts: impl IntoIterator<Item = P>,
+        generate: &Generate,
+    ) -> Result<Vec<String>> {
+        let mut notes = self.defaults.notes(generate, self.sampler.is_some())?;
+        let mut lost = Lost::default();
+        for prompt in prompts {
+            lost.add(&self.encode(prompt.as_ref())?.lost);
+        }
+        if !lost.is_none() {
+            notes.push(lost.to_string());
+        }
+        Ok(notes)
     }
 
     /// What the preset itself asks for.
@@ -232,7 +274,7 @@ impl CausalLm {
     /// An empty text, one with more tokens than the model has positions for.
     pub fn score<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Vec<Score>> {
         let score = |text: T| {
-            let scores = self.model.score(&self.encode(text.as_ref())?)?;
+            let scores = self.model.score(&self.encode(text.as_ref())?.ids)?;
             Ok(Score {
                 nll: 0.0 - scores.iter().sum::<f64>(),
                 tokens: scores.len(),
@@ -241,55 +283,34 @@ impl CausalLm {
         texts.into_iter().map(score).collect()
     }
 
-    /// A prompt's ids: the text's, with what the tokenizer puts before it and without what it puts after.
+    /// A prompt: the text with its ids, what the tokenizer puts before it among them and what it puts after left out, and what of it the
+    /// vocabulary lacks.
     ///
     /// # Errors
     /// An empty text, or one that the tokenizer refuses.
-    pub fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
-        if prompt.is_empty() {
-            let problem = "the prompt is empty: give at least one character to go on from";
-            return Err(Refusal::plain(problem).into());
-        }
-        let mut encoding = self.tokenizer.encode(prompt, None)?;
-        // A template that closes a text would end it before it went on.
-        while encoding.special.len() > 1 && encoding.special.last() == Some(&true) {
-            encoding.special.pop();
-            encoding.ids.pop();
-        }
-        Ok(encoding.ids)
+    pub fn encode(&self, prompt: &str) -> Result<Prompt> {
+        Ok(Prompt::of_text(&self.tokenizer, prompt)?)
     }
 
     /// Texts to be written: `prompts` of them, so that no more room is taken than they need.
     ///
     /// # Errors
-    /// Settings that contradict each other.
+    /// Settings that contradict each other; a default of the preset that cannot be and that no option replaces, by its file and key.
     pub fn texts(&self, generate: &Generate, prompts: usize) -> Result<Writing<'_>> {
-        generate.check()?;
-        let limits = generate.limits().or(self.defaults.limits);
-        limits.check()?;
         let vocabulary = self.model.config().vocabulary;
-        let stop_tokens = generate
-            .stop_token_ids
-            .resolve(&self.defaults.stop_token_ids, vocabulary)?;
-        let penalty = match generate.repetition_penalty {
-            Some(penalty) => RepetitionPenalty::new(penalty)?,
-            None => self.defaults.repetition_penalty.unwrap_or_default(),
-        };
+        let settings = Settings::new(generate, &self.defaults, self.sampler.as_ref(), vocabulary)?;
+        settings.limits.check()?;
         let options = TextOptions {
-            stop: StopStrings::new(&generate.stop)?,
+            stop: settings.stop.clone(),
             strip_prompt: generate.strip_prompt,
         };
         let count = prompts.saturating_mul(generate.num_return_sequences);
         let width = count.clamp(1, generate.batch_size);
-        let sampler = generate.sampler_or(self.sampler())?;
         Ok(Writing {
             texts: Texts::new(&self.model, &self.tokenizer, width, options),
-            limits,
             context: self.context(generate.context_length)?,
-            stop_tokens: stop_tokens.into(),
-            seed: sampler.seed().unwrap_or_else(fresh_seed),
-            sampler,
-            penalty,
+            seed: settings.sampler.seed().unwrap_or_else(fresh_seed),
+            settings,
             sequences: generate.num_return_sequences,
             log_probabilities: generate.logprobs,
             prompts: 0,
@@ -316,12 +337,9 @@ impl CausalLm {
 #[derive(Debug)]
 pub struct Writing<'m> {
     texts: Texts<'m>,
-    limits: Limits,
+    settings: Settings,
     context: Option<usize>,
-    stop_tokens: Arc<[u32]>,
-    sampler: Sampler,
     seed: u64,
-    penalty: RepetitionPenalty,
     sequences: usize,
     log_probabilities: bool,
     prompts: u64,
@@ -337,15 +355,16 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// An empty prompt, ids outside the vocabulary, no room to write.
-    pub fn add(&mut self, prompt: &[u32]) -> Result<RowLimits> {
-        let limits = self.limits.of_row(prompt.len(), self.context)?;
+    pub fn add(&mut self, prompt: &Prompt) -> Result<RowLimits> {
+        let settings = &self.settings;
+        let limits = settings.limits.of_row(prompt.ids.len(), self.context)?;
         for sequence in 0..self.sequences {
             self.texts.add(Request {
-                prompt: prompt.to_vec(),
+                prompt: prompt.clone(),
                 limits,
-                stop_tokens: self.stop_tokens.clone(),
-                sampler: self.sampler.clone(),
-                penalty: self.penalty,
+                stop_tokens: settings.stop_tokens.clone(),
+                sampler: settings.sampler.clone(),
+                processors: settings.processors.clone(),
                 seed: RowSeed::new(self.seed, self.prompts, sequence as u64),
                 log_probabilities: self.log_probabilities,
             })?;
@@ -355,7 +374,7 @@ impl Writing<'_> {
     }
 
     /// Adds several; returns the number of texts.
-    fn add_all(&mut self, prompts: &[Vec<u32>]) -> Result<usize> {
+    fn add_all(&mut self, prompts: &[Prompt]) -> Result<usize> {
         for (number, prompt) in prompts.iter().enumerate() {
             let added = self.add(prompt);
             added.map_err(|error| match prompts.len() {
@@ -417,17 +436,21 @@ impl Iterator for Stream<'_> {
     }
 }
 
-/// What a preset asks for of generation.
-fn defaults(checkpoint: &Checkpoint, tokenizer: &Tokenizer) -> Result<Defaults> {
-    let preset = checkpoint.preset();
-    let file = preset.locate(GENERATION_CONFIG);
-    let bytes = preset.read(GENERATION_CONFIG)?;
-    let config = bytes.map(|bytes| GenerationConfig::read(&bytes, &file));
-    let family = checkpoint.config().family.name;
+/// What a preset asks for of generation, but for its `generation_config.json` where that is to be ignored.
+fn defaults(checkpoint: &Checkpoint, tokenizer: &Tokenizer, ignores: bool) -> Result<Defaults> {
+    let (preset, config) = (checkpoint.preset(), checkpoint.config());
+    let generation_config = match preset.read(GENERATION_CONFIG)? {
+        Some(bytes) if !ignores => {
+            let file = preset.locate(GENERATION_CONFIG);
+            Some(GenerationConfig::read(&bytes, &file)?)
+        }
+        _ => None,
+    };
     Ok(Defaults::new(
-        family,
+        config.family.name,
         tokenizer,
-        config.transpose()?.as_ref(),
-        &file,
-    )?)
+        config.transformer.vocabulary,
+        generation_config,
+        GenerationConfig::of_config(&config.json, &preset.locate("config.json")),
+    ))
 }

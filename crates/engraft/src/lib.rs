@@ -45,7 +45,7 @@ pub use tasks::ClassPrediction as Prediction;
 /// What most programs need.
 pub mod prelude {
     pub use crate::data::{Examples, Label};
-    pub use crate::generate::{Greedy, MinP, Random, Sampler, StopTokens, TopK, TopP};
+    pub use crate::generate::{Greedy, MinP, Random, Sampler, StopTokens, TokenIds, TopK, TopP};
     pub use crate::{
         CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, Prediction, Regressor,
         TextClassifier, TokenClassifier, read_examples, read_numbers, read_texts,

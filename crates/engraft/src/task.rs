@@ -317,7 +317,7 @@ impl<A: TaskArguments> Task<A> {
             train: Some(train.clone()),
             valid: fit.validation.cloned(),
             test: None,
-            notes: Vec::new(),
+            ..Splits::default()
         };
         // A copy goes through the loop, so that an error leaves this model as it was.
         let spec = self.model.spec.informed_by(TrainingRows::new(train))?;

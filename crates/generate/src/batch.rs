@@ -10,7 +10,9 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::limits::RowLimits;
 use crate::model::LanguageModel;
-use crate::penalty::{RepetitionPenalty, SeenTokens};
+use crate::penalty::SeenTokens;
+use crate::processors::{Processors, SoFar};
+use crate::prompt::Prompt;
 use crate::sampler::{Sampler, log_probability};
 use crate::seed::RowSeed;
 
@@ -23,16 +25,16 @@ const FIRST_CAPACITY: usize = 64;
 /// A text to be continued.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The ids that it begins with; at least one.
-    pub prompt: Vec<u32>,
+    /// What it begins with; at least one id.
+    pub prompt: Prompt,
     /// How long it may grow.
     pub limits: RowLimits,
     /// Tokens that end it; they are part of it.
     pub stop_tokens: Arc<[u32]>,
     /// How its tokens are chosen.
     pub sampler: Sampler,
-    /// What makes tokens that it has already less likely.
-    pub penalty: RepetitionPenalty,
+    /// What is done with logits before.
+    pub processors: Arc<Processors>,
     /// What its draws depend on.
     pub seed: RowSeed,
     /// Whether the log-probability of each token is wanted.
@@ -112,12 +114,16 @@ impl<'m> Batch<'m> {
     /// # Errors
     /// An empty prompt, ids outside the vocabulary, no room for a new token.
     pub fn add(&mut self, request: Request) -> Result<usize> {
-        if request.prompt.is_empty() {
+        if request.prompt.ids.is_empty() {
             let problem = "the prompt is empty: give at least one token to go on from";
             return Err(Refusal::plain(problem).into());
         }
-        self.model.check_ids(&request.prompt)?;
-        let total = request.prompt.len().saturating_add(request.limits.max_new);
+        self.model.check_ids(&request.prompt.ids)?;
+        let total = request
+            .prompt
+            .ids
+            .len()
+            .saturating_add(request.limits.max_new);
         if let Some(positions) = self.model.config().longest()
             && total > positions
         {
@@ -130,11 +136,11 @@ impl<'m> Batch<'m> {
         self.added += 1;
         self.waiting.push_back(Row {
             number,
-            tokens: request.prompt.clone(),
-            seen: SeenTokens::new(if request.penalty.is_none() {
-                &[]
+            tokens: request.prompt.ids.clone(),
+            seen: SeenTokens::new(if request.processors.needs_seen() {
+                &request.prompt.ids
             } else {
-                &request.prompt
+                &[]
             }),
             request,
         });
@@ -253,10 +259,17 @@ impl Row {
     fn choose(&mut self, logits: &mut [f32]) -> Result<Token> {
         let request = &self.request;
         let plain = request.log_probabilities.then(|| logits.to_vec());
-        request.penalty.apply(logits, &self.seen);
-        let new = self.tokens.len() - request.prompt.len();
+        let prompt = request.prompt.ids.len();
+        let new = self.tokens.len() - prompt;
         let limits = request.limits;
-        limits.forbid_early_stops(new, &request.stop_tokens, logits);
+        let so_far = SoFar {
+            tokens: &self.tokens,
+            prompt,
+            seen: &self.seen,
+            limits,
+            stop_tokens: &request.stop_tokens,
+        };
+        request.processors.apply(so_far, logits);
         let draw = if request.sampler.draws() {
             request.seed.draw(self.tokens.len() as u64)
         } else {
@@ -267,7 +280,7 @@ impl Row {
             .map(|logits| log_probability(&logits, id))
             .transpose()?;
         self.tokens.push(id);
-        if !request.penalty.is_none() {
+        if request.processors.needs_seen() {
             self.seen.insert(id);
         }
         let end = if request.stop_tokens.contains(&id) {

@@ -1,101 +1,143 @@
 //! What a preset generates with where the user says nothing, and why.
 
-use std::fmt;
-
 use engraft_text::Tokenizer;
 
 use crate::error::Result;
 use crate::generation_config::{GENERATION_CONFIG, GenerationConfig};
-use crate::limits::Limits;
-use crate::penalty::RepetitionPenalty;
+use crate::options::Generate;
 use crate::sampler::{Greedy, Sampler, TopK};
 
-/// Sampler, end tokens and limits of a preset.
+/// What a preset says of generation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Defaults {
-    /// How tokens are chosen.
-    pub sampler: Sampler,
-    /// The tokens that end a text: what [`StopTokens::Auto`](crate::StopTokens::Auto) means.
-    pub stop_token_ids: Vec<u32>,
-    /// What tokens lose that are already there, if anything.
-    pub repetition_penalty: Option<RepetitionPenalty>,
-    /// How long texts grow.
-    pub limits: Limits,
-    reason: Reason,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reason {
-    File { samples: bool },
-    Family,
+    /// KerasHub's sampler for the family.
+    keras_hub: Sampler,
+    /// The tokens that end a text where no `generation_config.json` says it.
+    end_tokens: Vec<u32>,
+    /// Those of the tokenizer.
+    own_end_tokens: Vec<u32>,
+    file: Option<GenerationConfig>,
+    /// Whether what files say is left out.
+    ignores: bool,
 }
 
 impl Defaults {
-    /// Those of a preset of `family` (`llama`, `gemma2`, ..): its `generation_config.json` if it has one, which messages call `file`; else
-    /// KerasHub's sampler for the family and the tokenizer's end tokens.
-    ///
-    /// # Errors
-    /// A file that says what no sampler can do.
+    /// Those of a preset of `family` (`llama`, `gemma2`, ..) with a vocabulary of `vocabulary` tokens: what its `generation_config.json` says if it
+    /// has one, else its `config.json`; else KerasHub's sampler for the family and the tokenizer's end tokens.
     pub fn new(
         family: &str,
         tokenizer: &Tokenizer,
-        config: Option<&GenerationConfig>,
-        file: &str,
-    ) -> Result<Self> {
-        let end_tokens = || end_tokens(family, tokenizer);
-        let Some(config) = config else {
-            return Ok(Self {
-                sampler: keras_hub(family),
-                stop_token_ids: end_tokens(),
-                repetition_penalty: None,
-                limits: Limits::default(),
-                reason: Reason::Family,
-            });
+        vocabulary: usize,
+        generation_config: Option<GenerationConfig>,
+        config: GenerationConfig,
+    ) -> Self {
+        let turns = turn_tokens(family, tokenizer);
+        let together = |ids: &[u32]| {
+            let mut ids = [ids, &turns].concat();
+            ids.sort_unstable();
+            ids.dedup();
+            ids
         };
-        let penalty = config.repetition_penalty.map(|penalty| {
-            RepetitionPenalty::new(penalty).map_err(|_| crate::Error::Preset {
-                file: file.to_owned(),
-                key: "repetition_penalty".to_owned(),
-                reason: format!("expected a number above 0, found {penalty}"),
-            })
-        });
-        Ok(Self {
-            sampler: config.sampler(file)?,
-            stop_token_ids: if config.eos_token_id.is_empty() {
-                end_tokens()
+        let special = tokenizer.special_ids();
+        // Tokenizers whose files name no end token may call the same token a separator.
+        let own: Vec<u32> = special.eos.or(special.sep).into_iter().collect();
+        let own_end_tokens = together(&own);
+        let is_token = |id: &u32| usize::try_from(*id).is_ok_and(|id| id < vocabulary);
+        let stated = config.eos_token_id().ok().flatten().unwrap_or_default();
+        let stated: Vec<u32> = stated.into_iter().filter(is_token).collect();
+        Self {
+            keras_hub: keras_hub(family),
+            end_tokens: if stated.is_empty() {
+                own_end_tokens.clone()
             } else {
-                config.eos_token_id.clone()
+                together(&stated)
             },
-            repetition_penalty: penalty.transpose()?.filter(|penalty| !penalty.is_none()),
-            limits: config.limits(),
-            reason: Reason::File {
-                samples: config.do_sample,
-            },
-        })
-    }
-}
-
-/// The sampler and why it was chosen, in one line.
-impl fmt::Display for Defaults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sampler: {} (", self.sampler)?;
-        match self.reason {
-            Reason::File { samples: true } => {
-                write!(f, "as the preset's {GENERATION_CONFIG} says)")
-            }
-            Reason::File { samples: false } => {
-                write!(
-                    f,
-                    "the preset's {GENERATION_CONFIG} does not ask for sampling)"
-                )
-            }
-            Reason::Family => {
-                write!(
-                    f,
-                    "KerasHub's default; the preset has no {GENERATION_CONFIG})"
-                )
-            }
+            own_end_tokens,
+            file: generation_config.or_else(|| Some(config).filter(|it| !it.is_empty())),
+            ignores: false,
         }
+    }
+
+    /// The same without what a file says.
+    #[must_use]
+    pub fn ignoring_file(&self) -> Self {
+        Self {
+            end_tokens: self.own_end_tokens.clone(),
+            file: None,
+            ignores: true,
+            ..self.clone()
+        }
+    }
+
+    /// What a file of the preset says.
+    pub fn file(&self) -> Option<&GenerationConfig> {
+        self.file.as_ref()
+    }
+
+    /// The file if it says how tokens are chosen. An older `config.json` does so by asking for draws; by saying nothing, it leaves it to others.
+    pub(crate) fn file_of_sampler(&self) -> Option<&GenerationConfig> {
+        self.file
+            .as_ref()
+            .filter(|file| file.name() == GENERATION_CONFIG || file.samples().unwrap_or(true))
+    }
+
+    /// How tokens are chosen where nothing is asked for, at `temperature` if that is given.
+    ///
+    /// # Errors
+    /// A file that says what no sampler can do.
+    pub fn sampler(&self, temperature: Option<f64>) -> Result<Sampler> {
+        match self.file_of_sampler() {
+            Some(file) => file.sampler(temperature),
+            None => Ok(self.keras_hub.clone()),
+        }
+    }
+
+    /// The tokens that end a text: what [`StopTokens::Auto`](crate::StopTokens::Auto) means.
+    ///
+    /// # Errors
+    /// A file that says what is no token.
+    pub fn stop_token_ids(&self) -> Result<Vec<u32>> {
+        let file = self
+            .file
+            .as_ref()
+            .filter(|it| it.name() == GENERATION_CONFIG);
+        let said = match file {
+            Some(file) => file.eos_token_id()?,
+            None => None,
+        };
+        Ok(said.unwrap_or_else(|| self.end_tokens.clone()))
+    }
+
+    /// What is to be said before texts are written as `generate` asks for: the sampler, if that is left to the preset, and what of its file is not
+    /// honoured.
+    ///
+    /// # Errors
+    /// Those of [`Self::sampler`].
+    pub fn notes(&self, generate: &Generate, compiled: bool) -> Result<Vec<String>> {
+        if generate.ignore_generation_config && !self.ignores {
+            return self.ignoring_file().notes(generate, compiled);
+        }
+        let mut notes = Vec::new();
+        if generate.leaves_sampler() && !compiled {
+            let sampler = self.sampler(None)?;
+            notes.push(format!("sampler: {sampler} ({})", self.reason()?));
+        }
+        if let Some(file) = &self.file {
+            notes.extend(file.notes(generate));
+        }
+        Ok(notes)
+    }
+
+    /// Why the sampler is what it is.
+    fn reason(&self) -> Result<String> {
+        Ok(match self.file_of_sampler() {
+            Some(file) if file.samples()? => format!("as the preset's {} says", file.name()),
+            Some(file) => format!("the preset's {} does not ask for sampling", file.name()),
+            None if self.ignores => {
+                "KerasHub's default; what the preset says is ignored".to_owned()
+            }
+            None => format!("KerasHub's default; the preset has no {GENERATION_CONFIG}"),
+        })
     }
 }
 
@@ -108,22 +150,16 @@ fn keras_hub(family: &str) -> Sampler {
     }
 }
 
-/// The tokens that `generate` stops at in KerasHub: the tokenizer's end token, and those that end a turn of a conversation in the families
-/// trained on them.
-fn end_tokens(family: &str, tokenizer: &Tokenizer) -> Vec<u32> {
+/// The tokens that end a turn of a conversation in the families trained on them, at which `generate` stops in KerasHub.
+fn turn_tokens(family: &str, tokenizer: &Tokenizer) -> Vec<u32> {
     let turn: &[&str] = match family {
         "llama" => &["<|eot_id|>"],
         "phi3" => &["<|end|>"],
         family if family.starts_with("gemma3") => &["<end_of_turn>"],
         _ => &[],
     };
-    let special = tokenizer.special_ids();
-    // Tokenizers whose files name no end token may call the same token a separator.
-    let mut ids: Vec<u32> = special.eos.or(special.sep).into_iter().collect();
-    ids.extend(turn.iter().filter_map(|token| tokenizer.token_to_id(token)));
-    ids.sort_unstable();
-    ids.dedup();
-    ids
+    let ids = turn.iter().filter_map(|token| tokenizer.token_to_id(token));
+    ids.collect()
 }
 
 #[cfg(test)]
@@ -138,62 +174,119 @@ mod tests {
         Tokenizer::from_preset_files(&read, &Map::new()).unwrap()
     }
 
-    fn defaults(family: &str, config: Option<Value>) -> Defaults {
-        let config = config.map(|config| {
-            GenerationConfig::read(config.to_string().as_bytes(), GENERATION_CONFIG).unwrap()
+    fn of(family: &str, file: Option<Value>, config: Value) -> Defaults {
+        let file = file.map(|file| {
+            GenerationConfig::read(file.to_string().as_bytes(), GENERATION_CONFIG).unwrap()
         });
-        Defaults::new(family, &tokenizer(), config.as_ref(), GENERATION_CONFIG).unwrap()
+        let config = GenerationConfig::of_config(config.as_object().unwrap(), "config.json");
+        Defaults::new(family, &tokenizer(), 9, file, config)
+    }
+
+    fn defaults(family: &str, file: Option<Value>) -> Defaults {
+        of(family, file, json!({}))
+    }
+
+    fn told(defaults: &Defaults) -> String {
+        defaults
+            .notes(&Generate::default(), false)
+            .unwrap()
+            .join("\n")
     }
 
     #[test]
     fn without_a_file_the_sampler_is_keras_hubs_for_the_family() {
         assert_eq!(
-            defaults("llama", None).to_string(),
+            told(&defaults("llama", None)),
             "sampler: top_k k=5 (KerasHub's default; the preset has no generation_config.json)"
         );
         for family in ["gemma", "gemma2", "gemma3_text"] {
             assert_eq!(
-                defaults(family, None).to_string(),
+                told(&defaults(family, None)),
                 "sampler: greedy (KerasHub's default; the preset has no generation_config.json)"
             );
         }
-        assert_eq!(defaults("gpt2", None).stop_token_ids, [2]);
-        assert_eq!(defaults("gemma3_text", None).stop_token_ids, [2, 8]);
+        assert_eq!(defaults("gpt2", None).stop_token_ids().unwrap(), [2]);
+        let gemma = defaults("gemma3_text", None);
+        assert_eq!(gemma.stop_token_ids().unwrap(), [2, 8]);
     }
 
     #[test]
     fn a_file_decides_all_that_it_speaks_of() {
-        let file = json!({"do_sample": true, "top_k": 20, "eos_token_id": [4, 5], "repetition_penalty": 1.2, "max_new_tokens": 99});
+        let file = json!({"do_sample": true, "top_k": 20, "eos_token_id": [4, 5]});
         let with_file = defaults("gemma", Some(file));
         assert_eq!(
-            with_file.to_string(),
+            told(&with_file),
             "sampler: top_k k=20 (as the preset's generation_config.json says)"
         );
-        assert_eq!(with_file.stop_token_ids, [4, 5]);
-        assert_eq!(
-            with_file.repetition_penalty,
-            Some(RepetitionPenalty::new(1.2).unwrap())
-        );
-        assert_eq!(with_file.limits.max_new_tokens, Some(99));
+        assert_eq!(with_file.stop_token_ids().unwrap(), [4, 5]);
         let silent = defaults("llama", Some(json!({"repetition_penalty": 1.0})));
         assert_eq!(
-            silent.to_string(),
+            told(&silent),
             "sampler: greedy (the preset's generation_config.json does not ask for sampling)"
         );
-        assert_eq!(silent.stop_token_ids, [2]);
-        assert_eq!(silent.repetition_penalty, None);
+        assert_eq!(silent.stop_token_ids().unwrap(), [2]);
+        let ignored = Generate {
+            ignore_generation_config: true,
+            ..Generate::default()
+        };
+        assert_eq!(
+            with_file.notes(&ignored, false).unwrap(),
+            ["sampler: greedy (KerasHub's default; what the preset says is ignored)"]
+        );
+        assert_eq!(with_file.ignoring_file().stop_token_ids().unwrap(), [2]);
     }
 
     #[test]
-    fn a_penalty_that_cannot_be_is_refused_by_file_and_key() {
-        let config = GenerationConfig {
-            repetition_penalty: Some(-1.0),
-            ..GenerationConfig::default()
-        };
-        let error = Defaults::new("llama", &tokenizer(), Some(&config), "f.json").unwrap_err();
+    fn end_tokens_that_only_config_json_names_end_texts() {
+        for (config, expected) in [
+            (json!({"eos_token_id": 5}), vec![5]),
+            (json!({"eos_token_id": [6, 5]}), vec![5, 6]),
+            (json!({"text_config": {"eos_token_id": 7}}), vec![7]),
+            // The class's own default in a model of letters.
+            (json!({"eos_token_id": 50256}), vec![2]),
+            (json!({"eos_token_id": -1}), vec![2]),
+            (json!({"eos_token_id": null}), vec![2]),
+        ] {
+            let found = of("gpt2", None, config.clone());
+            assert_eq!(found.stop_token_ids().unwrap(), expected, "{config}");
+        }
+        let turns = of("gemma3_text", None, json!({"eos_token_id": 5}));
+        assert_eq!(turns.stop_token_ids().unwrap(), [5, 8]);
+        let both = of(
+            "gpt2",
+            Some(json!({"eos_token_id": 4})),
+            json!({"eos_token_id": 5}),
+        );
+        assert_eq!(both.stop_token_ids().unwrap(), [4]);
+    }
+
+    #[test]
+    fn an_older_config_json_decides_only_by_what_is_no_default() {
+        // As version 2 of the reference wrote every config.json.
+        let dumped = json!({
+            "do_sample": false, "max_length": 20, "top_k": 50, "temperature": 1.0, "num_beams": 1, "repetition_penalty": 1.0,
+            "length_penalty": 1.0, "bad_words_ids": null,
+        });
+        let silent = of("llama", None, dumped);
+        assert_eq!(silent, {
+            let nothing = of("llama", None, json!({}));
+            Defaults {
+                file: silent.file.clone(),
+                ..nothing
+            }
+        });
         assert_eq!(
-            error.to_string(),
-            "f.json: repetition_penalty: expected a number above 0, found -1"
+            told(&silent),
+            "sampler: top_k k=5 (KerasHub's default; the preset has no generation_config.json)"
+        );
+        let asks = of(
+            "llama",
+            None,
+            json!({"do_sample": true, "top_k": 7, "num_beams": 4}),
+        );
+        assert_eq!(
+            told(&asks),
+            "sampler: top_k k=7 (as the preset's config.json says)\nconfig.json: not honoured: num_beams 4"
         );
     }
 }

@@ -14,8 +14,14 @@ pub struct Limits {
     pub max_length: Option<usize>,
     /// The most tokens that are generated.
     pub max_new_tokens: Option<usize>,
-    /// Before this many tokens were generated, none that ends the row is chosen.
+    /// Before a row has this many tokens, its prompt included, none that ends it is chosen.
+    pub min_length: usize,
+    /// Before this many tokens were generated, none that ends the row is chosen; in the place of a length in all, unless it is 0.
     pub min_new_tokens: usize,
+    /// The file of the preset that the largest number is from, if it is from one.
+    pub most_of: Option<&'static str>,
+    /// Whether a least number that is too large for a row becomes smaller, as a preset's does, rather than being refused.
+    pub least_gives_way: bool,
 }
 
 /// The limits of one row.
@@ -46,23 +52,45 @@ impl Limits {
             })),
             (Some(0), _) => Err(Error::expected("max_length", "at least 1", 0)),
             (_, Some(0)) => Err(Error::expected("max_new_tokens", "at least 1", 0)),
+            _ if self.least_gives_way => Ok(()),
             (_, Some(most)) if most < self.min_new_tokens => {
-                Err(self.too_few(move |name| format!("{} {most}", name("max_new_tokens"))))
+                let limits = *self;
+                Err(self.too_few("min_new_tokens", move |name| {
+                    limits.most("max_new_tokens", most, name)
+                }))
+            }
+            (Some(most), _) if self.min_new_tokens == 0 && most < self.min_length => {
+                let limits = *self;
+                Err(self.too_few("min_length", move |name| {
+                    limits.most("max_length", most, name)
+                }))
             }
             _ => Ok(()),
         }
     }
 
-    /// That `min_new_tokens` is more than something.
-    fn too_few(&self, most: impl Fn(Names<'_>) -> String + Send + Sync + 'static) -> Error {
-        let least = self.min_new_tokens;
-        Error::conflict("min_new_tokens", move |name| {
-            format!(
-                "{} {least} is more than {}",
-                name("min_new_tokens"),
-                most(name)
-            )
+    /// That a least number is more than something.
+    fn too_few(
+        &self,
+        key: &'static str,
+        most: impl Fn(Names<'_>) -> String + Send + Sync + 'static,
+    ) -> Error {
+        let least = if key == "min_length" {
+            self.min_length
+        } else {
+            self.min_new_tokens
+        };
+        Error::conflict(key, move |name| {
+            format!("{} {least} is more than {}", name(key), most(name))
         })
+    }
+
+    /// A largest number, by its option or by the file that it is from.
+    fn most(&self, key: &str, most: usize, name: Names<'_>) -> String {
+        match self.most_of {
+            Some(file) => format!("{key} {most} of the preset's {file}"),
+            None => format!("{} {most}", name(key)),
+        }
     }
 
     /// The same where what is not given is taken from a preset's `defaults`. A limit of either kind that is given replaces both.
@@ -78,7 +106,12 @@ impl Limits {
             max_new_tokens: self
                 .max_new_tokens
                 .or(defaults.max_new_tokens.filter(|_| !given)),
-            min_new_tokens: self.min_new_tokens,
+            most_of: if given {
+                self.most_of
+            } else {
+                defaults.most_of
+            },
+            ..self
         }
     }
 
@@ -111,11 +144,16 @@ impl Limits {
         let wanted = match (self.max_new_tokens, self.max_length) {
             (Some(new), _) => new,
             (None, Some(total)) if prompt >= total => {
+                let limits = *self;
                 return Err(Error::conflict("max_length", move |name| {
                     let (length, new_tokens) = (name("max_length"), name("max_new_tokens"));
-                    format!(
-                        "the prompt has {prompt} tokens, and {length} {total} counts them; give more, or use {new_tokens}"
-                    )
+                    let most = limits.most("max_length", total, name);
+                    let help = if limits.most_of.is_some() {
+                        format!("give {length} or {new_tokens}")
+                    } else {
+                        format!("give more, or use {new_tokens}")
+                    };
+                    format!("the prompt has {prompt} tokens, and {most} counts them; {help}")
                 }));
             }
             (None, Some(total)) => total - prompt,
@@ -131,14 +169,22 @@ impl Limits {
             (None, None) => DEFAULT_MAX_LENGTH - prompt,
         };
         let max_new = wanted.min(room);
-        if max_new < self.min_new_tokens {
-            let (total, by_context) = (self.max_length, wanted > room);
-            return Err(self.too_few(move |name| {
+        let (key, least) = if self.min_new_tokens > 0 {
+            ("min_new_tokens", self.min_new_tokens)
+        } else {
+            ("min_length", self.min_length.saturating_sub(prompt))
+        };
+        if max_new < least && !self.least_gives_way {
+            let (limits, by_context) = (*self, wanted > room);
+            return Err(self.too_few(key, move |name| {
                 let left = format!("the {max_new} that the prompt of {prompt} tokens leaves");
-                match (total, by_context) {
-                    (_, true) => format!("{left} in the model's context"),
-                    (Some(total), false) => format!("{left} below {} {total}", name("max_length")),
-                    (None, false) => format!(
+                match (limits.max_length, limits.max_new_tokens, by_context) {
+                    (_, _, true) => format!("{left} in the model's context"),
+                    (Some(total), _, false) => {
+                        format!("{left} below {}", limits.most("max_length", total, name))
+                    }
+                    (_, Some(new), false) => limits.most("max_new_tokens", new, name),
+                    (None, None, false) => format!(
                         "{left} of the default length {DEFAULT_MAX_LENGTH}; give {}",
                         name("max_new_tokens")
                     ),
@@ -149,7 +195,7 @@ impl Limits {
         Ok(RowLimits {
             prompt,
             max_new,
-            min_new: self.min_new_tokens,
+            min_new: least.min(max_new),
             cut_by_context: explicit && wanted > room,
         })
     }
@@ -181,7 +227,10 @@ mod tests {
     const NONE: Limits = Limits {
         max_length: None,
         max_new_tokens: None,
+        min_length: 0,
         min_new_tokens: 0,
+        most_of: None,
+        least_gives_way: false,
     };
 
     fn refusal(limits: Limits, prompt: usize, context: usize) -> String {
@@ -289,6 +338,68 @@ mod tests {
                 .ends_with("the 40 that the prompt of 60 tokens leaves in the model's context")
         );
         assert!(refusal(at_least(NONE), 1000, 4000).contains("of the default length 1024"));
+    }
+
+    #[test]
+    fn a_presets_largest_number_is_called_by_its_file_and_its_least_gives_way() {
+        let preset = Limits {
+            max_length: Some(20),
+            most_of: Some("generation_config.json"),
+            ..NONE
+        };
+        let limits = NONE.or(preset);
+        assert_eq!(
+            refusal(limits, 30, 100),
+            "the prompt has 30 tokens, and max_length 20 of the preset's generation_config.json counts them; give max_length or max_new_tokens"
+        );
+        let given = Limits {
+            min_new_tokens: 9,
+            ..NONE
+        };
+        assert_eq!(
+            refusal(given.or(preset), 15, 100),
+            "min_new_tokens 9 is more than the 5 that the prompt of 15 tokens leaves below max_length 20 of the preset's generation_config.json"
+        );
+        let new = Limits {
+            max_length: None,
+            max_new_tokens: Some(8),
+            ..preset
+        };
+        assert_eq!(
+            refusal(given.or(new), 15, 100),
+            "min_new_tokens 9 is more than max_new_tokens 8 of the preset's generation_config.json"
+        );
+        let least = Limits {
+            max_new_tokens: Some(4),
+            min_new_tokens: 9,
+            min_length: 50,
+            least_gives_way: true,
+            ..NONE
+        };
+        assert_eq!(least.of_row(3, None).unwrap().min_new, 4);
+    }
+
+    #[test]
+    fn a_least_length_counts_the_prompt_unless_new_tokens_are_counted() {
+        let length = Limits {
+            min_length: 10,
+            ..NONE
+        };
+        let least = |limits: Limits, prompt| limits.of_row(prompt, None).unwrap().min_new;
+        assert_eq!((least(length, 4), least(length, 12)), (6, 0));
+        let both = Limits {
+            min_new_tokens: 3,
+            ..length
+        };
+        assert_eq!(least(both, 4), 3);
+        let short = Limits {
+            max_length: Some(8),
+            ..length
+        };
+        assert_eq!(
+            refusal(short, 4, 100),
+            "min_length 10 is more than max_length 8"
+        );
     }
 
     #[test]

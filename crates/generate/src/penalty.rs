@@ -34,7 +34,12 @@ impl RepetitionPenalty {
         }
     }
 
-    /// Whether it changes anything.
+    /// The one that takes back what this one does.
+    pub(crate) fn inverse(self) -> Self {
+        Self(1.0 / self.0)
+    }
+
+    /// Whether it changes nothing.
     pub fn is_none(self) -> bool {
         self.0 == 1.0
     }

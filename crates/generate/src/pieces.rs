@@ -3,21 +3,22 @@
 use engraft_text::{Pieces, Tokenizer};
 
 use crate::error::Result;
+use crate::prompt::Prompt;
 use crate::stop::{StopMatcher, StopStrings};
 
 /// The text of a row that grows token by token.
 ///
 /// What [`push`](Self::push) and [`finish`](Self::finish) give, put together, is [`Tokenizer::decode`] of all ids, special tokens left out, up
-/// to the first stop string in the generated part. A piece is never part of a character, and what was given is never taken back.
+/// to the first stop string in the generated part; a prompt that was given as a text stands as it was given in the place of what its ids give. A piece is never part of a character, and what was given is never taken back.
 ///
 /// ```
-/// use engraft_generate::{RowText, StopStrings};
+/// use engraft_generate::{Prompt, RowText, StopStrings};
 ///
 /// # let vocabulary = "<cls>\n<pad>\n<eos>\n<unk>\nA\nC\nG\nT\n";
 /// # let read = |file: &str| Ok((file == "vocab.txt").then(|| vocabulary.as_bytes().to_vec()));
 /// # let tokenizer = engraft_text::Tokenizer::from_preset_files(&read, &serde_json::Map::new())?;
 /// let stop = StopStrings::new(["TA"])?;
-/// let (mut row, prompt) = RowText::new(&tokenizer, &[0, 6, 4], &stop, false)?;
+/// let (mut row, prompt) = RowText::new(&tokenizer, &Prompt::of_ids([0, 6, 4]), &stop, false)?;
 /// assert_eq!(prompt, "GA");
 /// assert_eq!(row.push(7)?, "");
 /// assert_eq!(row.push(7)?, "T");
@@ -33,7 +34,8 @@ pub struct RowText<'a> {
     /// What may be the prompt's end, or the start of something else.
     waiting: String,
     stop: StopMatcher,
-    strip_prompt: bool,
+    /// Whether the prompt's end, once it is seen, is left out: it was given with the first piece, or is not wanted.
+    skips_end: bool,
 }
 
 impl<'a> RowText<'a> {
@@ -47,24 +49,36 @@ impl<'a> RowText<'a> {
     /// The tokenizer's own rules for joining tokens fail.
     pub fn new(
         tokenizer: &'a Tokenizer,
-        prompt: &[u32],
+        prompt: &Prompt,
         stop: &StopStrings,
         strip_prompt: bool,
     ) -> Result<(Self, String)> {
         let mut pieces = tokenizer.pieces(true);
         let mut text = String::new();
-        for &id in prompt {
+        for &id in &prompt.ids {
             text += &pieces.push(id)?;
         }
-        let prompt_end = pieces.clone().finish()?;
+        let mut prompt_end = pieces.clone().finish()?;
+        if let Some(given) = &prompt.text
+            && prompt_end.is_empty()
+            && given.ends_with(' ')
+            && !text.ends_with(' ')
+        {
+            // The space before the next token is the one that was given.
+            " ".clone_into(&mut prompt_end);
+        }
         let row = Self {
             pieces,
             prompt_end,
             waiting: String::new(),
             stop: stop.matcher(),
-            strip_prompt,
+            skips_end: strip_prompt || prompt.text.is_some(),
         };
-        let first = if strip_prompt { String::new() } else { text };
+        let first = match &prompt.text {
+            _ if strip_prompt => String::new(),
+            Some(given) => given.clone(),
+            None => text,
+        };
         Ok((row, first))
     }
 
@@ -117,7 +131,7 @@ impl<'a> RowText<'a> {
         match waiting.strip_prefix(&end).filter(|_| is_end) {
             Some(generated) => {
                 let generated = self.stop.push(generated);
-                if self.strip_prompt {
+                if self.skips_end {
                     generated
                 } else {
                     end + &generated

@@ -47,7 +47,8 @@ fn row(
     stop: &StopStrings,
     strip_prompt: bool,
 ) -> (String, bool) {
-    let (mut row, mut text) = RowText::new(tokenizer, prompt, stop, strip_prompt).unwrap();
+    let (mut row, mut text) =
+        RowText::new(tokenizer, &Prompt::of_ids(prompt), stop, strip_prompt).unwrap();
     for &id in generated {
         text += &row.push(id).unwrap();
     }
@@ -119,4 +120,42 @@ fn a_character_that_the_prompt_begins_is_generated() {
     assert_eq!(row(&tokenizer, prompt, generated, &none, false).0, "a😀b");
     assert_eq!(row(&tokenizer, prompt, &[], &none, true).0, "");
     assert_eq!(row(&tokenizer, prompt, &[], &none, false).0, "a\u{fffd}");
+}
+
+#[test]
+fn a_prompt_that_was_given_as_a_text_stands_as_it_was_given() {
+    let [pairs, sentence_piece, t5, words] = tokenizers();
+    let none = StopStrings::default();
+    for (tokenizer, prompt, next) in [
+        (&pairs, "a b ", " c"),
+        (&sentence_piece, "  Hello   world ", " wide"),
+        (&t5, "Hello \t\u{1f600} world", " wide"),
+        (&words, "UPPER \u{e9}\u{1f600}  and, lower", "word"),
+    ] {
+        let given = Prompt::of_text(tokenizer, prompt).unwrap();
+        let generated = tokenizer.encode(next, None).unwrap();
+        let generated: Vec<u32> = generated
+            .ids
+            .iter()
+            .zip(&generated.special)
+            .filter(|(_, special)| !**special)
+            .map(|(id, _)| *id)
+            .collect();
+        let text = |prompt: &Prompt, strip| {
+            let (mut row, mut text) = RowText::new(tokenizer, prompt, &none, strip).unwrap();
+            for &id in &generated {
+                text += &row.push(id).unwrap();
+            }
+            text + &row.finish().unwrap().0
+        };
+        let whole = text(&given, false);
+        assert_eq!(whole, format!("{prompt}{}", text(&given, true)));
+        assert!(whole.len() > prompt.len(), "{whole:?}");
+    }
+    // The space that separates words is not there twice.
+    let given = Prompt::of_text(&words, "the ").unwrap();
+    let (mut row, first) = RowText::new(&words, &given, &none, false).unwrap();
+    let next = words.token_to_id("the").unwrap();
+    let more = row.push(next).unwrap() + &row.finish().unwrap().0;
+    assert_eq!(first + &more, "the the");
 }

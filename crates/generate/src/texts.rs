@@ -6,6 +6,7 @@ use crate::batch::{Batch, End, Request, Token};
 use crate::error::Result;
 use crate::model::LanguageModel;
 use crate::pieces::RowText;
+use crate::prompt::Lost;
 use crate::stop::StopStrings;
 
 /// How the text of every row is made.
@@ -37,8 +38,10 @@ pub struct Written {
     pub ids: Vec<u32>,
     /// How many of them are the prompt's.
     pub prompt_tokens: usize,
-    /// The text, special tokens left out.
+    /// The text, special tokens left out. It begins with the prompt as it was given.
     pub text: String,
+    /// What of the prompt the model did not read.
+    pub lost: Lost,
     /// The log-probability of each new token under the model, where that was asked for.
     pub log_probabilities: Vec<f64>,
     /// Why it ended; none for one that has not.
@@ -100,8 +103,9 @@ impl<'m> Texts<'m> {
         self.rows.push(Row {
             text: Some(text),
             written: Written {
-                prompt_tokens: prompt.len(),
-                ids: prompt,
+                prompt_tokens: prompt.ids.len(),
+                ids: prompt.ids,
+                lost: prompt.lost,
                 text: first.clone(),
                 ..Written::default()
             },

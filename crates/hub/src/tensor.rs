@@ -69,6 +69,22 @@ impl<'a> TensorRef<'a> {
         }
     }
 
+    /// Whether another tensor has the same shape and, as 32-bit floats, the same numbers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::to_f32`], where the two are of different types.
+    pub fn equals(&self, other: &TensorRef<'_>) -> Result<bool> {
+        if self.shape != other.shape {
+            return Ok(false);
+        }
+        if self.dtype == other.dtype {
+            let is_itself = std::ptr::eq(self.bytes, other.bytes) && self.strides == other.strides;
+            return Ok(is_itself || self.bytes() == other.bytes());
+        }
+        Ok(self.to_f32()? == other.to_f32()?)
+    }
+
     /// How many of its numbers are infinite or not numbers as 32-bit floats; zero for types that have none.
     pub fn non_finite(&self) -> usize {
         let bytes = self.bytes();

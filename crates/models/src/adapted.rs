@@ -101,15 +101,65 @@ impl Checkpoint {
         if !encoder.is_adapted() {
             return Err(folder.misfit("it has no update of any layer".to_owned()));
         }
-        let other = folder.parameters().find(|name| !self.is_in_a_head(name));
-        if let Some(name) = other {
-            let problem = format!(
-                "the adapter {} holds {name}, which is neither an update of a linear layer nor part of a head: not supported",
-                folder.name()
-            );
-            return Err(Refusal::plain(problem).into());
+        for name in folder.parameters() {
+            if name.contains(".lora_embedding_") {
+                let problem = format!(
+                    "the adapter {} holds {name}, an update of the embeddings, which is not supported",
+                    folder.name()
+                );
+                return Err(Refusal::plain(problem)
+                    .help("Add it to the weights with PEFT's merge_and_unload, and open what that saves")
+                    .into());
+            }
+            if !self.is_in_a_head(&name) && !self.is_in_the_encoder(&name) {
+                let problem = format!(
+                    "the adapter {} holds {name}, which is neither an update of a linear layer nor part of the model: not supported",
+                    folder.name()
+                );
+                return Err(Refusal::plain(problem).into());
+            }
         }
         Ok(encoder)
+    }
+
+    /// Refuses to train on an adapter beside whose updates other weights were trained: they would stay as they are, and not be saved again.
+    ///
+    /// # Errors
+    /// It has such weights.
+    pub(crate) fn check_trains_whole(&self, folder: &PeftFolder) -> Result<()> {
+        let names = Names::head(self.config.family, HeadKind::CausalLm);
+        let of_a_resting_head = |name: &str| {
+            let modules = names.modules();
+            modules
+                .into_iter()
+                .any(|module| name == format!("{module}.weight") || name == module)
+        };
+        let beside = folder
+            .parameters()
+            .find(|name| self.is_in_the_encoder(name) || of_a_resting_head(name));
+        let updated = folder
+            .modules()
+            .into_iter()
+            .find(|module| of_a_resting_head(module));
+        let Some(name) = beside.or(updated.map(str::to_owned)) else {
+            return Ok(());
+        };
+        let problem = format!(
+            "the adapter {} holds {name} beside its updates (modules_to_save), which is not trained on here",
+            folder.name()
+        );
+        Err(refuse("use_peft", problem)
+            .help("Leave use_peft out: the adapter is then added to the weights")
+            .into())
+    }
+
+    /// Whether the encoder has a parameter of this name.
+    fn is_in_the_encoder(&self, name: &str) -> bool {
+        let bare = name.strip_prefix(self.config.family.prefix).unwrap_or(name);
+        let module = bare.strip_suffix(".weight").or(bare.strip_suffix(".bias"));
+        let module = with_gaps(module.unwrap_or(bare));
+        let mut tables = self.config.family.encoder.iter().copied().flatten();
+        tables.any(|(_, theirs)| *theirs == module)
     }
 
     /// Whether one of the family's heads has a module, or a parameter, of this name.

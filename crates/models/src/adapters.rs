@@ -3,9 +3,9 @@
 //! They start as PyTorch starts its layers. Means and maxima include the special tokens, as the reference's masks do.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor, TensorData};
 use engraft_component::{Choice, Component, Refusal, Words};
-use engraft_kernels::{segment_max, segment_mean};
+use engraft_kernels::{Segments, gather_rows, segment_max, segment_mean};
 
 use crate::batch::TokenBatch;
 use crate::config::Activation;
@@ -52,7 +52,7 @@ pub struct LinearMaxPoolAdapter {}
 /// A multi-layer perceptron on pooled hidden states.
 #[derive(Clone, Debug, PartialEq, Component)]
 pub struct MLPPoolAdapter {
-    /// What is pooled: `mean_pooling`, `cls_pooling`, `max_pooling` or `last_pooling`.
+    /// What is pooled: `mean_pooling`, `cls_pooling`, `max_pooling`, `last_pooling`, `mean_sqrt_len_pooling` or `weighted_mean_pooling`.
     #[arg(default = Pooling::Mean)]
     pub pooling: Pooling,
     /// Its layers.
@@ -117,16 +117,66 @@ pub enum Pooling {
     /// The last token's, which in a decoder has seen all others.
     #[word(name = "last_pooling", alias = "last")]
     Last,
+    /// The sum, divided by the square root of the number of tokens.
+    #[word(name = "mean_sqrt_len_pooling", alias = "mean_sqrt_len_tokens")]
+    MeanSqrtLen,
+    /// The mean, each token weighing as much as its number, the first 1.
+    #[word(name = "weighted_mean_pooling", alias = "weightedmean")]
+    WeightedMean,
 }
 
 impl Pooling {
     /// `[tokens, hidden]` to `[sequences, hidden]`; zeros for a sequence without tokens.
     pub fn apply(self, hidden: Tensor<2>, batch: &TokenBatch) -> Tensor<2> {
+        self.apply_after(0, hidden, batch)
+    }
+
+    /// As [`Self::apply`], without the first `skipped` tokens of each sequence. Of a sequence that has no others, the first or last is
+    /// taken all the same, and the rest is zeros.
+    pub fn apply_after(self, skipped: usize, hidden: Tensor<2>, batch: &TokenBatch) -> Tensor<2> {
+        if self == Self::Last {
+            return batch.last(hidden);
+        }
+        if self == Self::Cls {
+            return batch.nth_or_first(skipped, hidden);
+        }
+        let ranges = || {
+            let all = batch.segments.iter();
+            all.map(move |range| (range.start + skipped).min(range.end)..range.end)
+        };
+        let segments = Segments::from_lengths(ranges().map(|range| range.len()));
+        if segments.total() == 0 {
+            return Tensor::zeros([segments.len(), hidden.dims()[1]], &hidden.device());
+        }
+        let device = hidden.device();
+        let kept = if skipped == 0 {
+            hidden
+        } else {
+            let rows: Vec<i32> = ranges().flatten().map(|row| row as i32).collect();
+            let rows = TensorData::new(rows, [segments.total()]);
+            gather_rows(hidden, Tensor::<1, Int>::from_data(rows, &device))
+        };
+        // What a token weighs, where its mean over the sequence is the result.
+        let weigh = |weights: Vec<f32>| {
+            let weights = TensorData::new(weights, [segments.total(), 1]);
+            let weights = Tensor::<2>::from_data(weights, &device).cast(kept.dtype());
+            segment_mean(kept.clone() * weights, segments.clone())
+        };
         match self {
-            Self::Cls => batch.first(hidden),
-            Self::Mean => segment_mean(hidden, batch.segments.clone()),
-            Self::Max => segment_max(hidden, batch.segments.clone()),
-            Self::Last => batch.last(hidden),
+            Self::Cls | Self::Last | Self::Mean => segment_mean(kept, segments),
+            Self::Max => segment_max(kept, segments),
+            Self::MeanSqrtLen => {
+                let of_row = |length: usize| std::iter::repeat_n((length as f32).sqrt(), length);
+                weigh(segments.lengths().flat_map(of_row).collect())
+            }
+            Self::WeightedMean => {
+                let of_row = |length: usize| {
+                    let numbers = move || (1 + skipped..=skipped + length).map(|it| it as f32);
+                    let mean = numbers().sum::<f32>() / length.max(1) as f32;
+                    numbers().map(move |number| number / mean)
+                };
+                weigh(segments.lengths().flat_map(of_row).collect())
+            }
         }
     }
 }

@@ -135,6 +135,17 @@ impl TokenBatch {
         self.one_of_each(hidden, |range| range.start)
     }
 
+    /// As [`Self::first`], of the token after the first `skipped` ones, where the sequence has one.
+    pub fn nth_or_first(&self, skipped: usize, hidden: Tensor<2>) -> Tensor<2> {
+        self.one_of_each(hidden, |range| {
+            if skipped < range.len() {
+                range.start + skipped
+            } else {
+                range.start
+            }
+        })
+    }
+
     /// As [`Self::first`], of each sequence's last token.
     pub fn last(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.one_of_each(hidden, |range| range.end.saturating_sub(1))

@@ -11,13 +11,15 @@ use serde_json::{Map, Value};
 use crate::adapted::LoraOrigin;
 use crate::adapters::{Adapter, AdapterHead, TokenAdapter};
 use crate::config::{CausalLmConfig, ClassifierConfig, ModelConfig};
-use crate::error::{Error, Result, refuse};
+use crate::error::{Error, Result};
 use crate::families::Family;
 use crate::heads::{CausalLmHead, ClassifierHead, MaskedLmHead, Pooler};
 use crate::initial::Initial;
 use crate::load::{Loader, Source};
 use crate::names::{HeadKind, Names};
+use crate::overwrites::overwrite;
 use crate::peft::{self, BEGINS, PeftFolder};
+use crate::tied::PROJECTION;
 use crate::transformer::Transformer;
 
 /// A preset whose configuration is understood and whose weights are open.
@@ -31,6 +33,8 @@ pub struct Checkpoint {
     fingerprint: Arc<OnceLock<String>>,
     /// Weights of heads that lie elsewhere, before the preset's own.
     heads: Vec<Source>,
+    /// Heads that the configuration ties to the embeddings, and whose projection is another all the same.
+    pub(crate) untied: Vec<HeadKind>,
     pub(crate) lora: Option<LoraOrigin>,
     /// What became of each tensor so far, and which names were read.
     progress: Progress,
@@ -64,33 +68,30 @@ impl Checkpoint {
     ) -> Result<Self> {
         let place = preset.locate("config.json");
         let mut json = preset.config()?;
-        for (key, value) in overwrites {
-            json.insert(key.clone(), value.clone());
-        }
-        let (config, known) = Family::read(&place, json)?;
-        if let Some(key) = overwrites.keys().find(|key| !known.contains(&key.as_str())) {
-            let problem = format!("the family {} has no such key", config.family.name);
-            let refusal = Refusal {
-                help: engraft_component::did_you_mean(key, &known, "keys"),
-                ..refuse(&format!("config_overwrites.{key}"), problem)
-            };
-            return Err(refusal.into());
-        }
+        overwrite(&mut json, overwrites, &place)?;
+        let (config, keys) = Family::read(&place, json)?;
+        keys.check_overwrites(overwrites, config.family)?;
         let weights = if from_scratch {
             None
         } else {
             let weights = Arc::new(Weights::open(&preset)?);
             Some(Source::new(weights, "", config.family.prefix))
         };
-        Ok(Self {
+        let mut checkpoint = Self {
             preset,
             config,
             weights,
             fingerprint: Arc::default(),
             heads: Vec::new(),
+            untied: Vec::new(),
             lora: None,
             progress: Progress::default(),
-        })
+        };
+        // Whoever asks for a tied head gets one.
+        if !overwrites.contains_key("tie_word_embeddings") {
+            checkpoint.untie()?;
+        }
+        Ok(checkpoint)
     }
 
     /// The same with LoRA on its encoder; the heads that a saved adapter holds come before the preset's own.
@@ -104,7 +105,11 @@ impl Checkpoint {
             self.heads
                 .push(Source::new(heads, BEGINS, self.config.family.prefix));
         }
+        if let LoraOrigin::Saved(folder) = &lora {
+            self.check_trains_whole(folder)?;
+        }
         self.lora = Some(lora);
+        self.untie()?;
         Ok(self)
     }
 
@@ -116,6 +121,7 @@ impl Checkpoint {
         peft::check_base(name, &weights, self.preset.name(), || self.fingerprint())?;
         self.heads
             .insert(0, Source::new(weights, "", self.config.family.prefix));
+        self.untie()?;
         Ok(self)
     }
 
@@ -177,11 +183,7 @@ impl Checkpoint {
     /// A tensor is missing, has another shape, or is not finite; the adapter does not fit.
     pub fn encoder(&self, initial: &Initial) -> Result<Transformer> {
         let fresh = Transformer::new(&self.config.transformer, initial);
-        let sources: Vec<Source> = self.weights.iter().cloned().collect();
-        let mut encoder = {
-            let names = Names::encoder(&self.config);
-            self.load(fresh, names, &sources, None, initial, true)?
-        };
+        let mut encoder = self.load(fresh, HeadKind::None, initial, true)?;
         encoder.set_frequencies(self.frequencies()?);
         if self.config.transformer.embedding.one_hot {
             encoder = encoder.no_grad();
@@ -233,7 +235,7 @@ impl Checkpoint {
     /// The family has none, or the checkpoint lacks it.
     pub fn pooler(&self, initial: &Initial) -> Result<Pooler> {
         let fresh = Pooler::new(&self.config.transformer, initial);
-        self.load_head(fresh, HeadKind::Pooler, true, initial)
+        self.load(fresh, HeadKind::Pooler, initial, true)
     }
 
     /// The masked-LM head: the checkpoint's, or a fresh one if it has none and `required` is false.
@@ -255,7 +257,7 @@ impl Checkpoint {
             return Err(self.lacks(kind));
         };
         let fresh = MaskedLmHead::new(&self.config.transformer, head, initial);
-        self.load_head(fresh, kind, required, initial)
+        self.load(fresh, kind, initial, required)
     }
 
     /// The shape of its causal-LM head.
@@ -276,8 +278,9 @@ impl Checkpoint {
         let head = self.causal_lm_config()?;
         if required
             && !head.tied
+            && !self.untied.contains(&kind)
             && self.weights.is_some()
-            && self.stored(kind, "decoder").is_none()
+            && self.stored(kind, PROJECTION).is_none()
         {
             let problem = format!(
                 "{} has no language-model head: this task needs a checkpoint that was saved with one",
@@ -289,7 +292,7 @@ impl Checkpoint {
         if head.tied {
             Ok(fresh)
         } else {
-            self.load_head(fresh, kind, required, initial)
+            self.load(fresh, kind, initial, required)
         }
     }
 
@@ -317,7 +320,7 @@ impl Checkpoint {
             _ => &self.config.classifier,
         };
         let fresh = ClassifierHead::new(&self.config.transformer, config, classes, initial);
-        let mut head = self.load_head(fresh.clone(), kind, required, initial)?;
+        let mut head = self.load(fresh.clone(), kind, initial, required)?;
         if self
             .stored_classes(kind)
             .is_some_and(|stored| stored != classes)
@@ -364,7 +367,7 @@ impl Checkpoint {
     /// A stored part of it is missing or has another shape.
     pub fn own_head<M: Module>(&self, fresh: M, required: bool, initial: &Initial) -> Result<M> {
         if required {
-            self.load_head(fresh, HeadKind::Adapter, required, initial)
+            self.load(fresh, HeadKind::Adapter, initial, required)
         } else {
             Ok(fresh)
         }
@@ -380,12 +383,13 @@ impl Checkpoint {
         let unread = source.weights.names().filter(|name| !used.contains(*name));
         for name in unread {
             let bare = name.strip_prefix(prefix).unwrap_or(name);
-            let derived = self
-                .config
-                .family
-                .derived
-                .contains(&with_gaps(bare).as_str());
-            if derived || self.is_tied_decoder(name) {
+            let derived = self.config.family.derived;
+            let repeats = || {
+                let tensor = source.weights.get(name);
+                // One that cannot be read is of no use to the model either.
+                tensor.is_some_and(|tensor| self.repeats_embeddings(&tensor).unwrap_or(false))
+            };
+            if derived.contains(&with_gaps(bare).as_str()) || repeats() {
                 report.derived.push(name.to_owned());
             } else {
                 report.unexpected.push(name.to_owned());
@@ -419,65 +423,76 @@ impl Checkpoint {
         Refusal::plain(problem).into()
     }
 
-    /// Whether `name` is the projection that a tied head does not have.
-    fn is_tied_decoder(&self, name: &str) -> bool {
-        let family = self.config.family;
-        let heads = [
-            (HeadKind::MaskedLm, family.masked_lm),
-            (HeadKind::CausalLm, family.causal_lm),
-        ];
-        heads.into_iter().any(|(kind, names)| {
-            let mut decoders = names.iter().filter(|(ours, _)| *ours == "decoder");
-            self.config.is_tied(kind) && decoders.any(|(_, theirs)| *theirs == name)
-        })
-    }
-
     /// Where heads are looked for, in this order.
-    fn head_sources(&self) -> Vec<Source> {
+    pub(crate) fn head_sources(&self) -> Vec<Source> {
         self.heads.iter().chain(&self.weights).cloned().collect()
     }
 
-    fn stored(&self, kind: HeadKind, path: &str) -> Option<Vec<usize>> {
-        let names = Names::head(self.config.family, kind);
-        self.head_sources()
-            .iter()
-            .find_map(|source| source.shape(&names, path))
-    }
-
-    fn load_head<M: Module>(
-        &self,
-        fresh: M,
-        kind: HeadKind,
-        required: bool,
-        initial: &Initial,
-    ) -> Result<M> {
-        let names = Names::head(self.config.family, kind);
-        let adapter = match &self.lora {
-            Some(LoraOrigin::Saved(folder) | LoraOrigin::Merged(folder)) => Some(folder.as_ref()),
-            _ => None,
+    /// Where the encoder is looked for, in this order.
+    pub(crate) fn encoder_sources(&self) -> Vec<Source> {
+        let Some(own) = &self.weights else {
+            return Vec::new();
         };
-        let sources = self.head_sources();
-        self.load(fresh, names, &sources, adapter, initial, required)
+        let adapter = self.adapter_folder().map(|folder| {
+            let weights = Arc::clone(&folder.weights);
+            Source::new(weights, BEGINS, self.config.family.prefix)
+        });
+        adapter.into_iter().chain([own.clone()]).collect()
     }
 
-    /// Puts the stored tensors in the place of fresh ones.
+    /// The preset's own weights.
+    pub(crate) fn own_source(&self) -> Option<&Source> {
+        self.weights.as_ref()
+    }
+
+    /// The saved adapter, if there is one.
+    pub(crate) fn adapter_folder(&self) -> Option<&PeftFolder> {
+        match &self.lora {
+            Some(LoraOrigin::Saved(folder) | LoraOrigin::Merged(folder)) => Some(folder),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn head_names(&self, kind: HeadKind) -> Names {
+        Names::head(self.config.family, kind)
+    }
+
+    fn stored(&self, kind: HeadKind, path: &str) -> Option<Vec<usize>> {
+        let names = self.head_names(kind);
+        let sources = self.head_sources();
+        let tensor = sources.iter().find_map(|source| source.get(&names, path))?;
+        Some(tensor.shape().to_vec())
+    }
+
+    /// Puts the stored tensors of the encoder, which is of the kind `None`, or of a head in the place of fresh ones.
     fn load<M: Module>(
         &self,
         module: M,
-        names: Names,
-        sources: &[Source],
-        adapter: Option<&PeftFolder>,
+        kind: HeadKind,
         initial: &Initial,
         required: bool,
     ) -> Result<M> {
+        let (names, sources) = match kind {
+            HeadKind::None => (Names::encoder(&self.config), self.encoder_sources()),
+            kind => (self.head_names(kind), self.head_sources()),
+        };
         if sources.is_empty() {
             return Ok(module);
         }
-        let mut loader = Loader::new(sources, names, initial.device.clone(), adapter);
+        // The updates of an encoder stand beside its weights.
+        let adapter = self.adapter_folder().filter(|_| kind != HeadKind::None);
+        let mut loader = Loader::new(
+            &sources,
+            names,
+            initial.device.clone(),
+            adapter,
+            self.twin(kind),
+        );
         let module = module.map(&mut loader);
         let Loader {
             mut report,
             used,
+            borrowed,
             error,
             ..
         } = loader;
@@ -509,6 +524,7 @@ impl Checkpoint {
                 report: report.to_string().replace("\n  ", "; "),
             });
         }
+        report.loaded += borrowed;
         let mut progress = self.progress.get();
         progress.0.merge(report);
         progress.1.extend(used);

@@ -1,12 +1,14 @@
 //! Reading `config.json`: typed, with the file and key in every message, remembering which keys a family knows.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use engraft_component::Refusal;
 use serde_json::{Map, Value};
 
 use crate::config::Activation;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, refuse};
+use crate::families::Family;
 
 /// Sizes beyond this are hostile or damaged, and would overflow or exhaust memory.
 const LARGEST_SIZE: u64 = 1 << 26;
@@ -18,7 +20,47 @@ pub(crate) const MOST_LAYERS: usize = 1024;
 pub(crate) struct ConfigReader<'a> {
     place: &'a str,
     object: &'a Map<String, Value>,
-    asked: RefCell<BTreeSet<&'static str>>,
+    spellings: &'static [Spellings],
+    keys: RefCell<Keys>,
+}
+
+/// Keys that all say the same, the one that counts first; a file has one of them.
+pub(crate) type Spellings = &'static [&'static str];
+
+/// What became of the keys that a family knows.
+#[derive(Clone, Default)]
+pub(crate) struct Keys {
+    /// Those that were asked for.
+    asked: BTreeSet<&'static str>,
+    /// Those that count for nothing, and why.
+    ignored: BTreeMap<&'static str, &'static str>,
+}
+
+impl Keys {
+    /// Refuses values that would change nothing: of keys that the family does not know, or that do not count here.
+    pub(crate) fn check_overwrites(
+        &self,
+        overwrites: &Map<String, Value>,
+        family: &Family,
+    ) -> Result<()> {
+        for key in overwrites.keys() {
+            let refuse = |problem| refuse(&format!("config_overwrites.{key}"), problem);
+            if let Some(because) = self.ignored.get(key.as_str()) {
+                let refusal = refuse("changes nothing here".to_owned());
+                return Err(refusal.help(format!("It counts only {because}")).into());
+            }
+            if !self.asked.contains(key.as_str()) {
+                let known: Vec<&str> = self.asked.iter().copied().collect();
+                let refusal = refuse(format!("the family {} has no such key", family.name));
+                return Err(Refusal {
+                    help: engraft_component::did_you_mean(key, &known, "keys"),
+                    ..refusal
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<'a> ConfigReader<'a> {
@@ -26,13 +68,25 @@ impl<'a> ConfigReader<'a> {
         Self {
             place,
             object,
-            asked: RefCell::default(),
+            spellings: &[],
+            keys: RefCell::default(),
         }
     }
 
-    /// The keys asked for so far.
-    pub(crate) fn asked(&self) -> Vec<&'static str> {
-        self.asked.borrow().iter().copied().collect()
+    /// The same for a family that has several names for some keys.
+    pub(crate) fn with_spellings(self, spellings: &'static [Spellings]) -> Self {
+        Self { spellings, ..self }
+    }
+
+    /// What became of the family's keys so far.
+    pub(crate) fn keys(&self) -> Keys {
+        self.keys.borrow().clone()
+    }
+
+    /// Notes that keys count for nothing in this configuration: they count only `because` of something that is not so.
+    pub(crate) fn ignores(&self, keys: &[&'static str], because: &'static str) {
+        let mut known = self.keys.borrow_mut();
+        known.ignored.extend(keys.iter().map(|key| (*key, because)));
     }
 
     pub(crate) fn error(&self, key: &str, problem: impl Into<String>) -> Error {
@@ -44,14 +98,28 @@ impl<'a> ConfigReader<'a> {
 
     /// The value of `key`, unless absent or null.
     pub(crate) fn value(&self, key: &'static str) -> Option<&'a Value> {
-        self.asked.borrow_mut().insert(key);
-        self.object.get(key).filter(|value| !value.is_null())
+        let mut found = self.ask(key).filter_map(|key| self.object.get(key));
+        found.find(|value| !value.is_null())
+    }
+
+    /// Whether `key` has a value, be it one that the family reads or not.
+    pub(crate) fn states(&self, key: &str) -> bool {
+        self.object.get(key).is_some_and(|value| !value.is_null())
     }
 
     /// Whether `key` is there with no value.
     pub(crate) fn is_null(&self, key: &'static str) -> bool {
-        self.asked.borrow_mut().insert(key);
-        self.object.get(key).is_some_and(Value::is_null)
+        self.ask(key)
+            .filter_map(|key| self.object.get(key))
+            .any(Value::is_null)
+    }
+
+    /// The spellings of `key`, all of which count as asked for.
+    fn ask(&self, key: &'static str) -> impl Iterator<Item = &'static str> {
+        let same = self.spellings.iter().find(|same| same.contains(&key));
+        let same = same.map_or_else(|| vec![key], |same| same.to_vec());
+        self.keys.borrow_mut().asked.extend(&same);
+        same.into_iter()
     }
 
     /// A size: a positive whole number.
@@ -84,15 +152,6 @@ impl<'a> ConfigReader<'a> {
         self.value(key)
             .map(|value| self.check_size(key, value))
             .transpose()
-    }
-
-    /// A size under its key, or under the one that other files have.
-    pub(crate) fn size_of(&self, key: &'static str, other: &'static str) -> Result<usize> {
-        if self.value(key).is_none() && self.value(other).is_some() {
-            self.size(other)
-        } else {
-            self.size(key)
-        }
     }
 
     /// The file and `key`, for a reader of the object inside.
@@ -219,6 +278,9 @@ impl<'a> ConfigReader<'a> {
             .iter()
             .enumerate()
             .all(|(id, name)| *name == format!("LABEL_{id}"));
+        if self.value("num_labels").and_then(Value::as_u64) != Some(names.len() as u64) {
+            self.ignores(&["num_labels"], "without id2label");
+        }
         Ok((Some(names.len()), (!placeholders).then_some(names)))
     }
 }

@@ -28,10 +28,12 @@ mod load;
 mod lora;
 mod mode;
 mod names;
+mod overwrites;
 mod peft;
 mod relative;
 mod rotary;
 mod save;
+mod tied;
 mod towers;
 mod transformer;
 

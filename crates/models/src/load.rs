@@ -9,7 +9,8 @@ use engraft_hub::{LoadReport, Mismatch, TensorRef, Weights};
 
 use crate::error::{Error, Result};
 use crate::names::{EXPERT, Names, ParameterPath, of_expert};
-use crate::peft::PeftFolder;
+use crate::peft::{BASE_LAYER, PeftFolder};
+use crate::tied::Twin;
 
 /// A file of tensors, and how their names differ from a family's.
 #[derive(Clone)]
@@ -37,15 +38,23 @@ impl Source {
 
     /// The names that the parameter at `path` may have in this file, best first.
     fn candidates(&self, names: &Names, path: &str) -> Vec<String> {
-        let names = names.of(path, self.prefixed).into_iter();
-        names.map(|name| format!("{}{name}", self.begins)).collect()
+        let names = names.to_read(path, self.prefixed).into_iter();
+        let names = names.map(|name| format!("{}{name}", self.begins));
+        if self.begins.is_empty() {
+            return names.collect();
+        }
+        // An adapter may hold the weight that it has an update of.
+        let with_its_base = |name: String| match name.strip_suffix(".weight") {
+            Some(module) => vec![format!("{module}{BASE_LAYER}.weight"), name.clone()],
+            None => vec![name],
+        };
+        names.flat_map(with_its_base).collect()
     }
 
-    /// The shape of the parameter at `path`, if it is stored.
-    pub(crate) fn shape(&self, names: &Names, path: &str) -> Option<Vec<usize>> {
+    /// The parameter at `path`, if it is stored.
+    pub(crate) fn get(&self, names: &Names, path: &str) -> Option<TensorRef<'_>> {
         let candidates = self.candidates(names, path);
-        let tensor = candidates.iter().find_map(|name| self.weights.get(name))?;
-        Some(tensor.shape().to_vec())
+        candidates.iter().find_map(|name| self.weights.get(name))
     }
 }
 
@@ -56,8 +65,12 @@ pub(crate) struct Loader<'a> {
     device: Device,
     /// An adapter whose updates of heads are added to their weights.
     adapter: Option<&'a PeftFolder>,
+    /// Where the parameter that is tied to another lies if it is not stored itself.
+    twin: Option<Twin>,
     path: ParameterPath,
     pub(crate) report: LoadReport,
+    /// How many parameters are the values of another's.
+    pub(crate) borrowed: usize,
     pub(crate) used: BTreeSet<String>,
     pub(crate) error: Option<Error>,
 }
@@ -68,14 +81,17 @@ impl<'a> Loader<'a> {
         names: Names,
         device: Device,
         adapter: Option<&'a PeftFolder>,
+        twin: Option<Twin>,
     ) -> Self {
         Self {
             sources,
             names,
             device,
             adapter,
+            twin,
             path: ParameterPath::default(),
             report: LoadReport::default(),
+            borrowed: 0,
             used: BTreeSet::new(),
             error: None,
         }
@@ -84,41 +100,71 @@ impl<'a> Loader<'a> {
     /// The values for a parameter of `shape`, if a source has them.
     fn read(&mut self, shape: &[usize]) -> Result<Option<Vec<f32>>> {
         let path = self.path.joined();
-        let mut first = None;
-        for source in self.sources {
+        let sources = self.sources;
+        let mut wanted = None;
+        for source in sources {
             let candidates = source.candidates(&self.names, &path);
             if let Some(values) = self.read_experts(source, &candidates, shape)? {
                 return Ok(values);
             }
             let Some(tensor) = candidates.iter().find_map(|name| source.weights.get(name)) else {
-                first = first.or(candidates.into_iter().next());
+                wanted = candidates.into_iter().next().or(wanted);
                 continue;
             };
-            // Second names of the same tensor count as read.
-            self.used.extend(candidates.iter().cloned());
-            let transposed = self.names.is_transposed(&path, shape);
-            let mut stored_shape = shape.to_vec();
-            if transposed {
-                stored_shape.reverse();
-            }
-            let Some(mut values) = self.values(&tensor, &stored_shape)? else {
-                return Ok(None);
-            };
-            if let (true, [rows, columns]) = (transposed, stored_shape.as_slice()) {
-                values = exchanged(&values, [*rows, *columns]);
-            }
-            if let (Some(adapter), [output, input]) = (self.adapter, shape) {
-                let names = [true, false].map(|prefixed| self.names.of(&path, prefixed));
-                for module in names.into_iter().flatten().collect::<BTreeSet<_>>() {
-                    let module = module.strip_suffix(".weight").unwrap_or(&module);
-                    adapter.add_update(module, [*output, *input], &mut values)?;
+            for name in &candidates {
+                // A second name of the same tensor counts as read; other values under it do not.
+                if let Some(other) = source.weights.get(name)
+                    && other.equals(&tensor)?
+                {
+                    self.used.insert(name.clone());
                 }
             }
-            self.report.loaded += 1;
-            return Ok(Some(values));
+            let values = self.converted(&tensor, &path, shape)?;
+            self.report.loaded += usize::from(values.is_some());
+            return Ok(values);
         }
-        self.report.missing_optional.push(first.unwrap_or(path));
+        if let Some(tensor) = self.twin_of(&path) {
+            self.used.insert(tensor.name().to_owned());
+            let values = self.converted(&tensor, &path, shape)?;
+            self.borrowed += usize::from(values.is_some());
+            return Ok(values);
+        }
+        self.report.missing_optional.push(wanted.unwrap_or(path));
         Ok(None)
+    }
+
+    /// The tensor that the parameter at `path` is tied to, in the last source, which is the model's own.
+    fn twin_of(&self, path: &str) -> Option<TensorRef<'a>> {
+        let twin = self.twin.as_ref().filter(|twin| twin.of == path)?;
+        self.sources.last()?.get(&twin.names, twin.path)
+    }
+
+    /// A tensor's values in the layout of the parameter at `path`, an adapter's update of it included, if it has its shape.
+    fn converted(
+        &mut self,
+        tensor: &TensorRef<'_>,
+        path: &str,
+        shape: &[usize],
+    ) -> Result<Option<Vec<f32>>> {
+        let transposed = self.names.is_transposed(path, shape);
+        let mut stored_shape = shape.to_vec();
+        if transposed {
+            stored_shape.reverse();
+        }
+        let Some(mut values) = self.values(tensor, &stored_shape)? else {
+            return Ok(None);
+        };
+        if let (true, [rows, columns]) = (transposed, stored_shape.as_slice()) {
+            values = exchanged(&values, [*rows, *columns]);
+        }
+        if let (Some(adapter), [output, input]) = (self.adapter, shape) {
+            let names = [true, false].map(|prefixed| self.names.of(path, prefixed));
+            for module in names.into_iter().flatten().collect::<BTreeSet<_>>() {
+                let module = module.strip_suffix(".weight").unwrap_or(&module);
+                adapter.add_update(module, [*output, *input], &mut values)?;
+            }
+        }
+        Ok(Some(values))
     }
 
     /// A tensor's values, if it has this shape.

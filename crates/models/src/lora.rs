@@ -58,19 +58,26 @@ impl LoraRule {
     /// A rank of 0 or beyond all use, a dropout outside `[0, 1)`, a scale of 0 or that is not finite.
     pub fn check(&self) -> Result<()> {
         let refuse = |argument: &str, problem: String| Err(refuse(argument, problem).into());
+        if self.alpha == 0.0 {
+            let problem = "expected a finite number other than 0, found 0";
+            return refuse("lora_alpha", problem.to_owned());
+        }
+        self.check_stored()
+    }
+
+    /// As [`Self::check`] for an update that was trained: one of the scale 0 counts for nothing, and that is its meaning.
+    pub(crate) fn check_stored(&self) -> Result<()> {
+        let refuse = |argument: &str, problem: String| Err(refuse(argument, problem).into());
         if !(1..=WIDEST).contains(&self.r) {
             return refuse(
                 "lora_r",
                 format!("expected a rank from 1 to {WIDEST}, found {}", self.r),
             );
         }
-        if !(self.alpha.is_finite() && self.alpha != 0.0) {
+        if !self.alpha.is_finite() {
             return refuse(
                 "lora_alpha",
-                format!(
-                    "expected a finite number other than 0, found {}",
-                    self.alpha
-                ),
+                format!("expected a finite number, found {}", self.alpha),
             );
         }
         if !(0.0..1.0).contains(&self.dropout) {

@@ -164,7 +164,11 @@ impl Names {
     pub(crate) fn modules(&self) -> Vec<&'static str> {
         let names = self.tables.iter().copied().flatten();
         names
-            .map(|(_, theirs)| theirs.trim_start_matches('^').trim_end_matches(".weight"))
+            .map(|(_, theirs)| {
+                theirs
+                    .trim_start_matches(['^', '!'])
+                    .trim_end_matches(".weight")
+            })
             .collect()
     }
 
@@ -187,23 +191,40 @@ impl Names {
         })
     }
 
-    /// The names that the parameter at `path` may have in a checkpoint, best first.
+    /// The names that the parameter at `path` may have in a checkpoint; the first is the one that it is saved under.
     pub(crate) fn of(&self, path: &str, prefixed: bool) -> Vec<String> {
+        let names = self.marked(path, prefixed).into_iter();
+        names.map(|(name, _)| name).collect()
+    }
+
+    /// The same in the order in which they count where several are stored.
+    pub(crate) fn to_read(&self, path: &str, prefixed: bool) -> Vec<String> {
+        let mut names = self.marked(path, prefixed);
+        names.sort_by_key(|(_, counts_first)| !counts_first);
+        names.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The names of a parameter, and whether one counts before the others.
+    fn marked(&self, path: &str, prefixed: bool) -> Vec<(String, bool)> {
         if self.own {
-            return vec![format!("{OWN}.{path}")];
+            return vec![(format!("{OWN}.{path}"), false)];
         }
         let mut names = Vec::new();
         for (ours, theirs) in self.tables.iter().copied().flatten() {
             let Some((number, suffix)) = matches(ours, path) else {
                 continue;
             };
+            let (theirs, counts_first) = match theirs.strip_prefix('!') {
+                Some(theirs) => (theirs, true),
+                None => (*theirs, false),
+            };
             let (theirs, inside) = match theirs.strip_prefix('^') {
                 Some(theirs) => (theirs, true),
-                None => (*theirs, self.inside),
+                None => (theirs, self.inside),
             };
             let prefix = if inside && prefixed { self.prefix } else { "" };
             let module = self.numbered(theirs, number);
-            names.push(format!("{prefix}{module}{suffix}"));
+            names.push((format!("{prefix}{module}{suffix}"), counts_first));
             // The first checkpoints of the field call a norm's weight and bias gamma and beta.
             let old = match suffix {
                 ".weight" => Some(".gamma"),
@@ -212,7 +233,7 @@ impl Names {
             };
             names.extend(
                 old.filter(|_| theirs.ends_with("LayerNorm"))
-                    .map(|old| format!("{prefix}{module}{old}")),
+                    .map(|old| (format!("{prefix}{module}{old}"), counts_first)),
             );
         }
         names

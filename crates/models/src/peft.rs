@@ -21,6 +21,9 @@ pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
 /// What the names of all its tensors begin with.
 pub(crate) const BEGINS: &str = "base_model.model.";
 
+/// What stands in the name of a layer's own weight where an update stands beside it.
+pub(crate) const BASE_LAYER: &str = ".base_layer";
+
 /// The two factors of an update, as the names of their tensors end.
 pub(crate) const FACTORS: [&str; 2] = [".lora_A.weight", ".lora_B.weight"];
 
@@ -158,11 +161,22 @@ impl PeftFolder {
             .collect()
     }
 
-    /// The names of all other tensors, without what PEFT puts before them.
-    pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
+    /// The names of all other tensors, without what PEFT puts before and inside them.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = String> {
         let names = self.weights.names();
         let others = names.filter(|name| !FACTORS.iter().any(|factor| name.ends_with(factor)));
-        others.map(|name| name.strip_prefix(BEGINS).unwrap_or(name))
+        others.map(|name| {
+            name.strip_prefix(BEGINS)
+                .unwrap_or(name)
+                .replacen(BASE_LAYER, "", 1)
+        })
+    }
+
+    /// Whether there is an update of the layer whose weight has this name.
+    pub(crate) fn updates(&self, weight: &str) -> bool {
+        let module = weight.strip_suffix(".weight").unwrap_or(weight);
+        let factor = format!("{BEGINS}{module}{}", FACTORS[0]);
+        self.weights.get(&factor).is_some()
     }
 
     /// The weight of `module`, `[output, input]` row by row, with the adapter's update added, if it has one.
@@ -214,7 +228,7 @@ impl PeftFolder {
             });
         }
         let rule = self.rule(module, rank);
-        rule.check()
+        rule.check_stored()
             .map_err(|error| Refusal::plain(format!("the adapter {}: {error}", self.name())))?;
         let mut factors = [a.to_f32()?, b.to_f32()?];
         for (values, stored) in factors.iter_mut().zip([a, b]) {
@@ -309,7 +323,6 @@ impl PeftRules {
         let unsupported = [
             "use_dora",
             "use_qalora",
-            "fan_in_fan_out",
             "megatron_config",
             "trainable_token_indices",
             "target_parameters",
@@ -318,7 +331,6 @@ impl PeftRules {
             "arrow_config",
             "alora_invocation_tokens",
             "use_bdlora",
-            "ensure_weight_tying",
             "eva_config",
             "corda_config",
             "loftq_config",
@@ -411,8 +423,8 @@ impl LoraSettings {
         })
     }
 
-    /// Its description as PEFT has it.
-    pub(crate) fn to_config(&self) -> Map<String, Value> {
+    /// Its description as PEFT has it; `transposed` says whether the layers' weights are stored `[in, out]`.
+    pub(crate) fn to_config(&self, transposed: bool) -> Map<String, Value> {
         let targets = match self.targets.as_slice() {
             [only] if only == ALL => json!(ALL),
             targets => json!(targets),
@@ -425,7 +437,7 @@ impl LoraSettings {
             "use_rslora": self.rule.rank_stabilised,
             "target_modules": targets,
             "bias": "none",
-            "fan_in_fan_out": false,
+            "fan_in_fan_out": transposed,
             "inference_mode": true,
         });
         match config {

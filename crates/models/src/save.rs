@@ -186,14 +186,15 @@ impl Checkpoint {
         let roots: Vec<_> = head.iter().map(|tensor| root(&tensor.name)).collect();
         let mut whole = head;
         for (ours, theirs) in self.config.family.masked_lm {
-            if whole.iter().any(|tensor| tensor.name == *theirs) || !roots.contains(&root(theirs)) {
+            let theirs = theirs.trim_start_matches('!');
+            if whole.iter().any(|tensor| tensor.name == theirs) || !roots.contains(&root(theirs)) {
                 continue;
             }
             let twin = match *ours {
                 "decoder" if self.config.is_tied(HeadKind::MaskedLm) => {
                     let table = encoder.embeddings.tokens.weight.val();
                     Some(NamedTensor {
-                        name: (*theirs).to_owned(),
+                        name: theirs.to_owned(),
                         shape: table.dims().to_vec(),
                         values: table.into_data().iter::<f32>().collect(),
                     })
@@ -204,10 +205,10 @@ impl Checkpoint {
                         let names = self.config.family.masked_lm.iter();
                         names
                             .filter(|(ours, _)| *ours == "bias")
-                            .any(|(_, other)| tensor.name == *other)
+                            .any(|(_, other)| tensor.name == other.trim_start_matches('!'))
                     })
                     .map(|tensor| NamedTensor {
-                        name: (*theirs).to_owned(),
+                        name: theirs.to_owned(),
                         ..tensor.clone()
                     }),
                 _ => None,
@@ -226,7 +227,7 @@ impl Checkpoint {
         heads: &[NamedTensor],
     ) -> Option<Map<String, Value>> {
         let mut config = match self.lora.as_ref()? {
-            LoraOrigin::Fresh(settings) => settings.to_config(),
+            LoraOrigin::Fresh(settings) => settings.to_config(self.config.family.transposed),
             LoraOrigin::Saved(folder) | LoraOrigin::Merged(folder) => folder.config().clone(),
         };
         let mut modules: Vec<&str> = heads

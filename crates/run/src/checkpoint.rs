@@ -7,12 +7,24 @@ use engraft_config::Model as ModelSettings;
 use engraft_data::Splits;
 use engraft_hub::{Handle, Preset};
 use engraft_tasks::{CacheSettings, Model, Task};
+use engraft_train::Plan;
 
 use crate::error::{Error, Result};
 use crate::work::{Purpose, Work};
 
 /// The key that names a checkpoint.
 pub(crate) const KEY: &str = "ckpt_path";
+
+/// What stands for the newest checkpoint there is.
+pub(crate) const LAST: &str = "last";
+
+/// Where runs of a plan lie.
+pub(crate) fn runs(plan: &Plan) -> PathBuf {
+    match &plan.version {
+        Some(version) => plan.root.join(version),
+        None => plan.root.clone(),
+    }
+}
 
 /// A model from a checkpoint.
 pub(crate) struct Opened {
@@ -30,13 +42,8 @@ impl Work<'_> {
         };
         let data = experiment.data.as_ref();
         let fold = data.and_then(|data| data.folds().cv_test_fold_id);
-        if named == "last" {
-            let plan = &self.session.plan;
-            let root = match &plan.version {
-                Some(version) => plan.root.join(version),
-                None => plan.root.clone(),
-            };
-            let newest = engraft_train::newest_checkpoint(&root, fold);
+        if named == LAST {
+            let newest = engraft_train::newest_checkpoint(&runs(&self.session.plan), fold);
             let newest = newest.map_err(|error| Error::within(KEY, error))?;
             self.is_last(&newest);
             return Ok(Some(newest));
@@ -116,17 +123,7 @@ impl Work<'_> {
                 if let (Some(saved), Some(wanted)) = (&saved, wanted) {
                     self.agree(saved, &wanted.task(), folder)?;
                 }
-                // A backbone that has moved since is where the experiment says.
-                let moved = wanted.map(|wanted| {
-                    let task = wanted.task();
-                    task.backbone().backbone().preset_name().to_owned()
-                });
-                let opened = Model::open_with(preset, compute, |task| {
-                    let backbone = task.backbone_mut().backbone_mut();
-                    if let (Some(moved), true) = (moved, Model::lies_elsewhere(saved.as_ref())) {
-                        backbone.preset = moved;
-                    }
-                });
+                let opened = Model::open_with(preset, compute, |task| self.move_backbone(task));
                 opened.map_err(in_checkpoint)?
             }
         };
@@ -135,6 +132,30 @@ impl Work<'_> {
             model: self.with_cache(model)?,
             goes_on: adopting.is_none(),
         })
+    }
+
+    /// Names the backbone of a saved task that lies elsewhere as the experiment does: it may have moved since.
+    fn move_backbone(&self, saved: &mut Task) {
+        let wanted = self.session.experiment.model.as_ref();
+        let wanted = wanted.map(ModelSettings::task);
+        if let (Some(wanted), true) = (wanted, Model::lies_elsewhere(Some(saved))) {
+            let moved = wanted.backbone().backbone().preset_name().to_owned();
+            saved.backbone_mut().backbone_mut().preset = moved;
+        }
+    }
+
+    /// Refuses a backbone that the checkpoint, or the adapter that the experiment names, was not trained on, before rows and weights are
+    /// read.
+    pub(crate) fn check_backbone(&self, checkpoint: Option<&Path>) -> Result<()> {
+        let Some(folder) = checkpoint else {
+            let model = self.session.experiment.model.as_ref();
+            let task = model.map(ModelSettings::task);
+            let task = task.filter(|task| task.backbone().backbone().peft_path.is_some());
+            let opened = task.map(|task| task.backbone().backbone().open());
+            return opened.transpose().map(drop).map_err(Error::before);
+        };
+        let checked = Model::check_base(&preset_in(folder)?, |task| self.move_backbone(task));
+        checked.map_err(in_checkpoint)
     }
 
     /// Refuses a checkpoint of another task, and to train on one whose arguments differ; elsewhere says that they do.

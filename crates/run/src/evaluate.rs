@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::fold;
 use crate::output::{Writers, WritingStage};
 use crate::session::Session;
+use crate::skipped;
 use crate::work::{Purpose, Work};
 
 impl Session {
@@ -70,6 +71,7 @@ impl Work<'_> {
         if checkpoint.is_none() {
             self.model()?;
         }
+        self.check_backbone(checkpoint.as_deref())?;
         let splits = self.rows(stage, checkpoint.as_deref())?;
         if let Some(folder) = checkpoint.as_deref().filter(|it| fold::has_seen(data, it)) {
             self.note(
@@ -156,10 +158,17 @@ impl Work<'_> {
             }
             None => {}
         }
+        if let Some(folder) = folder.as_deref().filter(|folder| folder.is_dir()) {
+            self.list_skipped(&splits.skipped, &skipped::within(folder))?;
+        }
         if let Some(mut writers) = writers {
             // A pass of its own: scoring sees only what is labelled or masked, and the file has every row whole.
             self.predict_into(&model, examples, limit, stop, |output| writers.add(output))?;
+            let files = writers.files();
             writers.finish(self.observer)?;
+            for file in files {
+                self.list_skipped(&splits.skipped, &skipped::beside(&file))?;
+            }
         }
         Ok(tested.scores)
     }

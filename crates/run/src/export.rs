@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use engraft_component::{Mistake, Refusal};
-use engraft_files::atomic::Folder;
+use engraft_files::atomic::{self, Folder};
 use engraft_tasks::{Model, Network, PresetForm, may_replace};
 use engraft_train::{Event, Observer, Saved};
 
 use crate::checkpoint::KEY;
 use crate::error::{Error, Result};
 use crate::session::Session;
+use crate::sources::{EXPERIMENT, data_of};
 use crate::work::{Purpose, Work};
 
 /// What export makes of LoRA updates.
@@ -61,6 +62,10 @@ impl Work<'_> {
         let (network, form) = form(network, lora)?;
         spec.write_preset(&network, form, folder.path())
             .map_err(Error::during)?;
+        if let Some(data) = data_of(&checkpoint)? {
+            let file = folder.path().join(EXPERIMENT);
+            atomic::write(&file, data.as_bytes()).map_err(Error::during)?;
+        }
         folder.commit().map_err(Error::during)?;
         self.observer.event(Event::Saved {
             what: Saved::Preset,

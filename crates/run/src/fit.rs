@@ -14,6 +14,7 @@ use engraft_train::{CrossValidation, Event, Fit, FitOutcome, Observer, Resume};
 use crate::error::{Error, Result};
 use crate::folds::Folded;
 use crate::session::Session;
+use crate::skipped;
 use crate::work::{Purpose, Work};
 
 /// What was trained.
@@ -56,6 +57,7 @@ impl Work<'_> {
         let resume = self.checkpoint()?;
         let resume = resume.map(|folder| self.claimed(&folder)).transpose()?;
         let checkpoint = resume.as_ref().map(Resume::checkpoint);
+        self.check_backbone(checkpoint)?;
         let splits = self.rows(Stage::Fit, checkpoint)?;
         let (model, goes_on) = match checkpoint {
             Some(folder) => self.resumed(folder, &splits)?,
@@ -91,6 +93,7 @@ impl Work<'_> {
     pub(crate) fn train(&mut self, model: Model, training: OneTraining<'_>) -> Result<FitOutcome> {
         let data = self.data()?;
         let experiment = &self.session.experiment;
+        let skipped = training.splits.skipped.clone();
         let mut has_started = false;
         let result = engraft_train::fit(
             model,
@@ -124,6 +127,9 @@ impl Work<'_> {
             self.observer.event(Event::Stopped { steps, reason });
         }
         self.close_cache(&outcome.model);
+        if let Some(folder) = &outcome.folder {
+            self.list_skipped(&skipped, &skipped::within(folder))?;
+        }
         Ok(outcome)
     }
 }

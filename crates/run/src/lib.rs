@@ -16,12 +16,16 @@ mod output;
 mod predict;
 mod progress;
 mod session;
+mod skipped;
+mod sources;
 mod work;
 
 pub use error::{Error, Result};
 pub use export::LoraExport;
 pub use fit::Fitted;
 pub use folds::{BrokenOff, Folded};
-pub use output::check_place;
+pub use output::{PredictedRows, check_place};
 pub use progress::{Display, ProgressLine};
 pub use session::Session;
+pub use sources::{argument, compose_for};
+pub use work::Purpose;

@@ -1,14 +1,16 @@
 //! Files of predictions: a table with a row for each, or tensors.
 
+mod array;
 mod columns;
 mod tensors;
 mod writer;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engraft_component::Refusal;
-use engraft_data::{Examples, OutputFormat, RowWriter};
+use engraft_data::{Cell, Examples, OutputFormat, RowWriter};
 use engraft_files::atomic::Writer;
 use engraft_tasks::{RowOutput, TaskSpec};
 
@@ -24,6 +26,8 @@ pub(crate) enum FileKind {
     Table,
     /// A safetensors file.
     Tensors,
+    /// A NumPy array of the raw values, without ids.
+    Array,
 }
 
 impl FileKind {
@@ -32,15 +36,15 @@ impl FileKind {
         let extension = path
             .extension()
             .map(|extension| extension.to_ascii_lowercase());
-        match OutputFormat::of(path) {
-            Some(_) => Ok(Self::Table),
-            None if extension.is_some_and(|extension| extension == "safetensors") => {
-                Ok(Self::Tensors)
-            }
-            None => Err(Error::of(
+        let extension = extension.as_deref().and_then(OsStr::to_str);
+        match (OutputFormat::of(path), extension) {
+            (Some(_), _) => Ok(Self::Table),
+            (None, Some("safetensors")) => Ok(Self::Tensors),
+            (None, Some("npy")) => Ok(Self::Array),
+            (None, _) => Err(Error::of(
                 "output",
                 format!(
-                    "{}: unknown output format; predictions are written as {}, .safetensors",
+                    "{}: unknown output format; predictions are written as {}, .safetensors, .npy",
                     path.display(),
                     OutputFormat::known()
                 ),
@@ -97,7 +101,20 @@ impl PredictionFile {
 
     /// Adds a row's prediction.
     pub(crate) fn add(&mut self, output: RowOutput) -> Result<()> {
-        if self.kind == FileKind::Tensors {
+        if self.kind == FileKind::Array
+            && let Some(first) = self.tensors.first()
+            && first.shape != output.shape
+        {
+            let (one, other) = (self.columns.id(first.row), self.columns.id(output.row));
+            let problem = format!(
+                "{}: what is predicted of the rows {one} and {other} has the shapes {:?} and {:?}, which are no one array. Name a .safetensors file",
+                self.path.display(),
+                first.shape,
+                output.shape
+            );
+            return Err(Error::of("output", problem).late());
+        }
+        if self.kind != FileKind::Table {
             self.tensors.push(output);
             return Ok(());
         }
@@ -115,6 +132,7 @@ impl PredictionFile {
                 finished.map(drop).map_err(Error::during)
             }
             FileKind::Tensors => tensors::write(&self.path, &self.columns, self.tensors),
+            FileKind::Array => array::write(&self.path, &self.columns, self.tensors),
         }
     }
 
@@ -126,6 +144,28 @@ impl PredictionFile {
             }
         };
         Ok(self.table.insert(table))
+    }
+}
+
+/// Predictions of a few rows, as a table of them would be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictedRows {
+    /// The columns' names: the row's number, what is predicted, the text.
+    pub columns: Vec<String>,
+    /// Each row's cells.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl PredictedRows {
+    /// Those of outputs in the order of their rows.
+    pub(crate) fn of(outputs: &[RowOutput], examples: Arc<Examples>, spec: &TaskSpec) -> Self {
+        let columns = Columns::all(examples, Arc::clone(spec.objective()));
+        let width = outputs.first().map_or(0, |output| output.values.len());
+        let rows = outputs.iter().map(|output| columns.cells(output));
+        Self {
+            rows: rows.collect(),
+            columns: columns.names(width),
+        }
     }
 }
 

@@ -4,17 +4,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engraft_component::{Choice, Mistake, Refusal};
-use engraft_data::{Examples, Stage};
+use engraft_component::{Choice, Mistake, NoteKind, Refusal};
+use engraft_data::{Batching, Cell, DataModule, Examples, Stage};
 use engraft_tasks::{Model, RowOutput, Task};
 use engraft_train::settings::Amount;
 use engraft_train::{Event, Observer, Prediction, Saved};
 
 use crate::checkpoint::{KEY, in_checkpoint, preset_in};
 use crate::error::{Error, Result};
-use crate::output::{AtWork, FileKind, PredictionFile, Writers, WritingStage, check_place};
+use crate::fold;
+use crate::output::{
+    AtWork, FileKind, PredictedRows, PredictionFile, Writers, WritingStage, check_place,
+};
 use crate::session::Session;
+use crate::skipped;
 use crate::work::{Purpose, Work};
+
+/// The column of texts that lie in no file.
+const TEXT: &str = "text";
 
 impl Session {
     /// Predicts every row, into the file `output` or where the PredictionWriters among the callbacks say.
@@ -33,7 +40,104 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Predicts texts that lie in no file, into the file `output`, or else as what is returned.
+    ///
+    /// # Errors
+    /// What the user gave does not fit together, or something went wrong on the way.
+    pub fn predict_texts(
+        &self,
+        texts: Vec<String>,
+        output: Option<&Path>,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<PredictedRows>> {
+        self.work(Purpose::Predict, observer, |work| {
+            work.predict_texts(texts, output, stop)
+        })
+    }
+}
+
 impl Work<'_> {
+    fn predict_texts(
+        &mut self,
+        texts: Vec<String>,
+        output: Option<&Path>,
+        stop: &AtomicBool,
+    ) -> Result<Option<PredictedRows>> {
+        if let Some(data) = &self.session.experiment.data
+            && data.text_names().len() > 1
+        {
+            let problem = format!(
+                "the model reads several columns of each row ({}), and a text is one. Give a table as data.path",
+                data.text_names().join(", ")
+            );
+            return Err(Error::of("text", problem));
+        }
+        let checkpoint = self.checkpoint()?;
+        let task = self.task(checkpoint.as_deref())?;
+        let is_saved = checkpoint.is_some();
+        let place = match output {
+            Some(path) => {
+                let kind = FileKind::of(path)?;
+                check_kind(path, kind, &task, is_saved)?;
+                Some((path, kind))
+            }
+            None if task.predicts_tokens(is_saved) => {
+                let problem = "missing: predictions for every token are not printed. Name a .safetensors file";
+                return Err(Error::of("output", problem));
+            }
+            None => None,
+        };
+        self.check_backbone(checkpoint.as_deref())?;
+        let cells = texts.iter().map(|text| Cell::Text(text.clone()));
+        let extra = vec![(TEXT.to_owned(), cells.collect())];
+        let examples = Examples {
+            extra,
+            ..Examples::from_texts(texts)
+        };
+        let examples = Arc::new(examples);
+        let model = match &checkpoint {
+            Some(folder) => self.open_checkpoint(folder, None)?.model,
+            None => self.build(None)?,
+        };
+        let mut file = match place {
+            Some((path, kind)) => {
+                let examples = Arc::clone(&examples);
+                Some((
+                    path,
+                    PredictionFile::new(path, kind, examples, &model.spec)?,
+                ))
+            }
+            None => None,
+        };
+        self.observer.event(Event::Started);
+        let mut outputs = Vec::new();
+        let limit = self.session.plan.limits.predict;
+        self.predict_into(
+            &model,
+            Arc::clone(&examples),
+            limit,
+            stop,
+            |output| match &mut file {
+                Some((_, file)) => file.add(output),
+                None => {
+                    outputs.push(output);
+                    Ok(())
+                }
+            },
+        )?;
+        let Some((path, file)) = file else {
+            return Ok(Some(PredictedRows::of(&outputs, examples, &model.spec)));
+        };
+        file.finish()?;
+        self.observer.event(Event::Saved {
+            what: Saved::Predictions(examples.len()),
+            path,
+        });
+        Ok(None)
+    }
+
     fn predict(&mut self, output: Option<&Path>, stop: &AtomicBool) -> Result<()> {
         let data = self.data()?;
         let checkpoint = self.checkpoint()?;
@@ -42,8 +146,24 @@ impl Work<'_> {
         if let Place::File(path, kind) = &place {
             check_kind(path, *kind, &task, checkpoint.is_some())?;
         }
-        let examples = self.rows(Stage::Predict, checkpoint.as_deref())?.test;
+        self.check_backbone(checkpoint.as_deref())?;
+        let rows = self.rows(Stage::Predict, checkpoint.as_deref())?;
+        let skipped = rows.skipped;
+        let examples = rows.test;
+        if let Some(folder) = checkpoint.as_deref().filter(|it| fold::has_seen(data, it)) {
+            self.note(
+                NoteKind::Data,
+                format!(
+                    "data.path: every row of {} is predicted, those that {} was trained on among them",
+                    data.source().path.display(),
+                    folder.display()
+                ),
+            );
+        }
         let examples = examples.ok_or_else(|| Error::of("data", "there are no rows to predict"))?;
+        if let Place::File(path, _) = &place {
+            check_other(path, &examples)?;
+        }
         let examples = Arc::new(examples);
         let model = match &checkpoint {
             Some(folder) => self.open_checkpoint(folder, None)?.model,
@@ -68,7 +188,10 @@ impl Work<'_> {
         self.predict_into(&model, examples, limit, stop, |output| {
             destination.add(output)
         })?;
-        destination.finish(self.observer)
+        let files = destination.files();
+        destination.finish(self.observer)?;
+        let mut lists = files.iter().map(|file| skipped::beside(file));
+        lists.try_for_each(|list| self.list_skipped(&skipped, &list))
     }
 
     /// Runs `model` over rows, each of which is given to `sink` in its order, and says what was done to them.
@@ -80,9 +203,11 @@ impl Work<'_> {
         stop: &AtomicBool,
         mut sink: impl FnMut(RowOutput) -> Result<()>,
     ) -> Result<()> {
+        let batching = Batching::default();
+        let data = self.session.experiment.data.as_ref();
         let prediction = Prediction {
             examples,
-            batching: self.data()?.batching(),
+            batching: data.map_or(&batching, DataModule::batching),
             limit,
             observer: self.observer,
         };
@@ -130,6 +255,20 @@ impl Work<'_> {
     }
 }
 
+/// Refuses to write over a file that rows are read from.
+fn check_other(output: &Path, examples: &Examples) -> Result<()> {
+    let Ok(there) = output.canonicalize() else {
+        return Ok(());
+    };
+    let mut files: Vec<&Path> = examples.origins.iter().map(|it| &*it.file).collect();
+    files.dedup();
+    if files.iter().any(|file| file.canonicalize().is_ok_and(|file| file == there)) {
+        let problem = format!("{}: rows are read from this file. Name another", output.display());
+        return Err(Error::of("output", problem));
+    }
+    Ok(())
+}
+
 /// Where predictions go.
 enum Place {
     /// One file.
@@ -156,6 +295,14 @@ impl Destination {
         }
     }
 
+    /// The files that appear when it is finished, of all rows each.
+    fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::File(path, ..) => vec![path.clone()],
+            Self::Writers(writers) => writers.files(),
+        }
+    }
+
     fn finish(self, observer: &mut dyn Observer) -> Result<()> {
         match self {
             Self::File(path, file, rows) => {
@@ -173,7 +320,11 @@ impl Destination {
 
 /// Refuses a file that cannot hold what the task predicts, or cannot be written.
 fn check_kind(path: &Path, kind: FileKind, task: &Task, is_saved: bool) -> Result<()> {
-    if kind == FileKind::Table && task.predicts_tokens(is_saved) {
+    if kind != FileKind::Tensors && task.predicts_tokens(is_saved) {
+        let whole = match kind {
+            FileKind::Array => "one array",
+            _ => "a table",
+        };
         let classes = Task::info().variants();
         let own = classes.iter().find(|info| info.name == task.name());
         let pools = own.is_some_and(|info| info.arguments().iter().any(|it| it.name == "pooling"));
@@ -185,7 +336,7 @@ fn check_kind(path: &Path, kind: FileKind, task: &Task, is_saved: bool) -> Resul
         return Err(Error::of(
             "output",
             format!(
-                "{}: predictions for every token do not fit a table. Name a .safetensors file{or_pooled}",
+                "{}: predictions for every token do not fit {whole}. Name a .safetensors file{or_pooled}",
                 path.display()
             ),
         ));

@@ -1,9 +1,11 @@
 //! An experiment that was read and is to be run.
 
-use engraft_component::{Note, NoteKind, Refusal};
+use engraft_component::{Choice, Mistake, Note, NoteKind, Refusal};
 use engraft_config::{Composed, Experiment, Seed};
+use engraft_tasks::Task;
 use engraft_train::{Observer, Plan};
 
+use crate::checkpoint::KEY;
 use crate::error::{Error, Result};
 use crate::work::{Purpose, Work};
 
@@ -19,7 +21,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads an experiment that was [composed](engraft_config::compose()). A seed that is left to chance is drawn here, once for all that the
+    /// Reads an experiment that was [composed](crate::compose_for), for its purpose or any other. A seed that is left to chance is drawn here, once for all that the
     /// session runs.
     ///
     /// # Errors
@@ -85,11 +87,43 @@ impl Session {
 
     /// Refuses what no run of this purpose can have.
     fn check(&self, purpose: Purpose) -> Result<()> {
-        match &self.experiment.model {
-            Some(model) if purpose == Purpose::Fit => {
-                model.task().check_training().map_err(Error::before)
+        let Some(model) = &self.experiment.model else {
+            return Ok(());
+        };
+        let task = model.task();
+        if purpose == Purpose::Fit {
+            return task.check_training().map_err(Error::before);
+        }
+        match self.untrained(&task) {
+            Some(problem) if purpose.uses_head() && !self.plan.rehearsal => {
+                let owner = purpose.name();
+                let problem = format!("missing, {owner} requires it: {problem}");
+                let refusal = Refusal::of(KEY, problem).of_kind(Mistake::Missing { owner });
+                Err(Error::Refused(refusal.help(
+                    "Give a trained checkpoint, such as last for the newest of all runs",
+                )))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Why the predictions of a task mean nothing, where that is so without a checkpoint.
+    fn untrained(&self, task: &Task) -> Option<String> {
+        if !task.learns() || self.experiment.ckpt_path.is_some() {
+            return None;
+        }
+        let backbone = task.backbone().backbone();
+        let (name, preset) = (task.name(), backbone.preset_name());
+        if backbone.from_scratch {
+            Some(format!(
+                "the weights of {name} on {preset} start from scratch, and say nothing before they are trained"
+            ))
+        } else if task.uses_checkpoint_head() {
+            None
+        } else {
+            Some(format!(
+                "{name} puts a head with fresh weights on {preset}, which says nothing before it is trained"
+            ))
         }
     }
 
@@ -100,17 +134,11 @@ impl Session {
                 work.note(NoteKind::Training, text);
             }
         }
-        let is_fresh = self.experiment.ckpt_path.is_none();
-        if let (true, Some(model)) = (work.purpose.uses_head() && is_fresh, &self.experiment.model)
+        if work.purpose.uses_head()
+            && let Some(model) = &self.experiment.model
+            && let Some(problem) = self.untrained(&model.task())
         {
-            let task = model.task();
-            if task.learns() && !task.uses_checkpoint_head() {
-                // Scores by a new head are those of chance.
-                work.note(
-                    NoteKind::Model,
-                    "no ckpt_path is given, so the head has fresh weights and its predictions mean nothing",
-                );
-            }
+            work.note(NoteKind::Model, format!("no {KEY} is given: {problem}"));
         }
     }
 }

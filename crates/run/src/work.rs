@@ -13,18 +13,23 @@ use crate::error::{Error, Result};
 use crate::fold;
 use crate::session::Session;
 
-/// What a session is used for.
+/// What an experiment is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub enum Purpose {
+    /// To train.
     Fit,
+    /// To score the validation rows.
     Validate,
+    /// To score the test rows.
     Test,
+    /// To predict.
     Predict,
+    /// To make a preset of a checkpoint.
     Export,
 }
 
 impl Purpose {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Fit => "fit",
             Self::Validate => "validate",
@@ -147,6 +152,9 @@ impl<'a> Work<'a> {
     /// Says what was loaded.
     pub(crate) fn loaded(&mut self, model: &Model, name: &str) {
         let lora = model.spec.lora(&model.network);
+        for text in model.spec.notes() {
+            self.note(NoteKind::Model, text);
+        }
         self.observer.event(Event::Loaded {
             name,
             report: &model.spec.report(),

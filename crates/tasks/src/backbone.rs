@@ -32,7 +32,8 @@ pub struct Backbone {
     /// Sequences are cut to this many tokens, special tokens included; without it a longer sequence than the model has positions for is an error.
     pub max_length: Option<usize>,
     /// Letters that a vocabulary of letters lacks: `unknown` makes each an unknown token, `map` first tries its upper case, T for U or U for
-    /// T, and N or X, `error` refuses the row; without it as the preset was trained, else `unknown`.
+    /// T, and N or X, `error` refuses the row; without it as the preset was trained, else `unknown`. Any of them reads a vocabulary of letters
+    /// or k-mers that was saved as BERT's without the spaces that it expects.
     pub letters: Option<LetterPolicy>,
     /// Start from fresh weights in the shape that the preset's config.json gives; built-in shapes without weights always do.
     #[arg(default = false)]

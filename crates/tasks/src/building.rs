@@ -154,6 +154,8 @@ impl Model {
         let tokenizer = preset_tokenizer(&checkpoint, task.backbone().backbone().letters)?;
         task.check_length(&tokenizer, &checkpoint)?;
         task.settle(&checkpoint)?;
+        let tokenizer = task.tokenizer(tokenizer, &checkpoint)?;
+        let notes = task.notes(&checkpoint)?;
         let objective = task.objective(&Basis {
             checkpoint: &checkpoint,
             tokenizer: &tokenizer,
@@ -162,6 +164,15 @@ impl Model {
         })?;
         if let Some(train) = train {
             train.check(&*objective)?;
+            // Before any weight is read.
+            let spec = TaskSpec {
+                task: task.clone(),
+                checkpoint: checkpoint.clone(),
+                tokenizer: tokenizer.clone(),
+                objective: Arc::clone(&objective),
+                notes: Vec::new(),
+            };
+            spec.check_known(train.examples)?;
         }
         let initial = Initial {
             device: compute.device.clone(),
@@ -172,6 +183,7 @@ impl Model {
         let encoder = checkpoint.encoder(&initial.at(ENCODER))?;
         let head = task.head(&HeadLoading {
             checkpoint: &checkpoint,
+            tokenizer: &tokenizer,
             outputs: objective.outputs(),
             required: require_head,
             is_trained: train.is_some(),
@@ -189,6 +201,7 @@ impl Model {
             checkpoint,
             tokenizer,
             objective,
+            notes,
         };
         Ok(Self {
             spec: Arc::new(spec),
@@ -210,15 +223,18 @@ pub fn preset_tokenizer(
     let tokenizer = Tokenizer::from_preset_files(&read, &checkpoint.config().json)
         .map_err(|error| error.located(|file| preset.locate(file)))?;
     tokenizer.check_vocab_size(checkpoint.config().transformer.vocabulary)?;
-    match letters {
-        None => Ok(tokenizer),
-        Some(_) if tokenizer.letter_policy().is_none() => Err(Error::refused(
+    let Some(policy) = letters else {
+        return Ok(tokenizer);
+    };
+    let tokenizer = tokenizer.with_letters(policy);
+    if tokenizer.letter_policy().is_none() {
+        return Err(Error::refused(
             "model.backbone.letters",
             format!(
                 "{} has no vocabulary of letters, so no letter is outside it; remove letters",
                 preset.name()
             ),
-        )),
-        Some(policy) => Ok(tokenizer.with_letters(policy)),
+        ));
     }
+    Ok(tokenizer)
 }

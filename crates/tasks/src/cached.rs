@@ -292,6 +292,8 @@ fn space(encoder: &Transformer, pooling: Option<Pooling>) -> Space {
         Some(Pooling::Mean) => 2,
         Some(Pooling::Max) => 3,
         Some(Pooling::Last) => 4,
+        Some(Pooling::MeanSqrtLen) => 5,
+        Some(Pooling::WeightedMean) => 6,
     };
     hash.update(&[pooling]);
     Space(*hash.finalize().as_bytes())

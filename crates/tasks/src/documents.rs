@@ -74,10 +74,14 @@ impl Documents {
             Some(text) => (Some(row.text), text),
             None => (None, row.text),
         };
-        let (mut encoding, given) = tokenizer.encode_document(prompt, text, &self.frame)?;
+        let (mut encoding, mut given) = tokenizer.encode_document(prompt, text, &self.frame)?;
         let most = self.length.unwrap_or(usize::MAX).saturating_add(1);
         let cut = self.long == LongDocuments::Cut && encoding.len() > most;
-        if cut {
+        if cut && tokenizer.keeps_ends() {
+            let before = self.frame.before.len();
+            given = given.saturating_sub(encoding.len() - most).max(before);
+            drop_between(&mut encoding, before.min(most), most);
+        } else if cut {
             keep(&mut encoding, 0, most);
         }
         Ok(EncodedRow {
@@ -105,6 +109,9 @@ impl Documents {
         if number > 0 {
             // Counted with the first.
             window.encoding.outside = 0;
+            window.encoding.unknown = 0;
+            window.encoding.dropped = 0;
+            window.encoding.missing.clear();
         }
         window
     }
@@ -118,6 +125,15 @@ fn keep(encoding: &mut Encoding, start: usize, most: usize) {
         *ids = ids[start..end].to_vec();
     }
     encoding.special = encoding.special[start..end].to_vec();
+}
+
+/// Keeps `most` tokens: the first `before`, and the last others.
+fn drop_between(encoding: &mut Encoding, before: usize, most: usize) {
+    let resumes = encoding.len().saturating_sub(most.saturating_sub(before));
+    for ids in [&mut encoding.ids, &mut encoding.type_ids] {
+        ids.drain(before..resumes);
+    }
+    encoding.special.drain(before..resumes);
 }
 
 /// The tokens of a row that are predicted, and the place of the token that each is predicted at, which is the one before it.

@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use engraft_models::{Adapter, BoxedHead, Checkpoint, Head, HeadKind, Initial, TokenAdapter};
+use engraft_text::Tokenizer;
 
 use crate::error::Result;
 
@@ -9,6 +10,8 @@ use crate::error::Result;
 pub struct HeadLoading<'a> {
     /// The backbone's checkpoint.
     pub checkpoint: &'a Checkpoint,
+    /// What makes its inputs.
+    pub tokenizer: &'a Tokenizer,
     /// Values that the head is to give for each row or token, where it is not the vocabulary's size.
     pub outputs: usize,
     /// Whether the checkpoint must have it.

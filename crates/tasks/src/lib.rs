@@ -34,6 +34,7 @@ mod split;
 mod stated_head;
 mod task;
 mod units;
+mod unknown;
 
 pub use backbone::{Backbone, BackboneSlot};
 pub use building::{TrainingRows, preset_tokenizer};
@@ -54,6 +55,7 @@ pub use preset::{PresetForm, may_replace};
 pub use rows::{Draws, EncodedRow, RowEncoder};
 pub use scaling::Scaling;
 pub use spec::{Model, TaskSpec};
-pub use split::{Handled, Learning, Pass, Predictions, Scores, Source, Split, learning};
+pub use split::{Handled, Learning, Pass, Predictions, Scores, Source, Split, Unsaid, learning};
 pub use task::{AnyTask, Task};
 pub use units::Unit;
+pub use unknown::Unknown;

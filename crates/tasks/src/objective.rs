@@ -150,6 +150,33 @@ pub trait TaskArguments:
         let _ = checkpoint;
         Ok(())
     }
+
+    /// The tokenizer as the preset would have it for this task.
+    ///
+    /// # Errors
+    /// A file of the preset is damaged, or asks for what this tokenizer cannot do.
+    fn tokenizer(&self, tokenizer: Tokenizer, checkpoint: &Checkpoint) -> Result<Tokenizer> {
+        let _ = checkpoint;
+        Ok(tokenizer)
+    }
+
+    /// What a user should know of the preset, once the task is settled.
+    ///
+    /// # Errors
+    /// A file of the preset is damaged.
+    fn notes(&self, checkpoint: &Checkpoint) -> Result<Vec<String>> {
+        let _ = checkpoint;
+        Ok(Vec::new())
+    }
+
+    /// The files of the preset that belong to the task, to be saved with a model that needs its preset no more.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
+        let _ = checkpoint;
+        Ok(Vec::new())
+    }
 }
 
 /// What an objective is made from.
@@ -177,6 +204,8 @@ pub enum Reading {
     /// A row is a sequence, cut to the maximal length.
     #[default]
     Sequences,
+    /// The same, each with this text in front.
+    Prompted(String),
     /// The same, with its letters or words told apart: of which kind, if that is known.
     Units(Option<TokenUnit>),
     /// A row is a text that may be read in several windows.

@@ -1,5 +1,7 @@
 //! From rows of text to their tokens.
 
+use std::borrow::Cow;
+
 use engraft_data::{Examples, TokenUnit};
 use engraft_kernels::Key;
 use engraft_models::PackedTokens;
@@ -9,7 +11,7 @@ use rayon::prelude::*;
 use crate::documents::Documents;
 use crate::error::{Error, Result, place};
 use crate::objective::Reading;
-use crate::units::{Unit, locate};
+use crate::units::{Unit, locate, of_words, without_token};
 
 /// The tokens of one row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct EncodedRow {
     pub encoding: Encoding,
     /// Its letters or words that have a token, where these are told apart.
     pub units: Option<Vec<Unit>>,
+    /// Its words that have no token, each with its number, so that nothing can be said of them. Behind where a row was cut, none is named.
+    pub unsaid: Vec<(usize, String)>,
     /// The tokens at its start that a causal language model is given and does not predict; the first of all is never predicted.
     pub given: usize,
     /// Whether it was cut to the maximal length.
@@ -69,6 +73,15 @@ fn groups<'r>(examples: &Examples, mut rows: &'r [usize]) -> impl Iterator<Item 
         rows = rest;
         Some(group)
     })
+}
+
+/// Where the tokens of an encoding are that are no special ones.
+fn ordinary(encoding: &Encoding) -> Vec<usize> {
+    let marks = encoding.special.iter().enumerate();
+    marks
+        .filter(|(_, special)| !**special)
+        .map(|it| it.0)
+        .collect()
 }
 
 /// Turns rows into tokens; cheap to clone and send to another thread.
@@ -142,12 +155,21 @@ impl RowEncoder {
         unit: Option<TokenUnit>,
     ) -> Result<Vec<EncodedRow>> {
         let place = |row: usize| place(examples, row);
+        let prompt = match &self.reading {
+            Reading::Prompted(prompt) => Some(prompt),
+            _ => None,
+        };
         let texts = |segment: usize| -> Option<Result<Vec<_>>> {
             let texts = examples.texts.get(segment)?;
+            let prompt = prompt.filter(|_| segment == 0);
             let text = |&row: &usize| {
-                texts.get(row).map_err(|error| Error::Row {
+                let text = texts.get(row).map_err(|error| Error::Row {
                     row: place(row),
                     problem: error.to_string(),
+                })?;
+                Ok(match prompt {
+                    Some(prompt) => Cow::Owned(format!("{prompt}{text}")),
+                    None => text,
                 })
             };
             Some(rows.iter().map(text).collect())
@@ -170,6 +192,30 @@ impl RowEncoder {
                     encoded.map_err(|error| Error::Row {
                         row: place(row),
                         problem: error.to_string(),
+                    })
+                })
+                .collect();
+        }
+        let listed = examples.texts.first().filter(|_| self.locates());
+        let words: Vec<Option<Vec<&str>>> = match listed {
+            Some(listed) => rows.iter().map(|&row| listed.words(row)).collect(),
+            None => Vec::new(),
+        };
+        if words.iter().any(Option::is_some) {
+            let encoded: Vec<_> = words
+                .par_iter()
+                .zip(&texts)
+                .map(|(words, text)| match words {
+                    Some(words) => self.of_words(words),
+                    None => self.of_text(text.text, unit),
+                })
+                .collect();
+            let encoded = encoded.into_iter().zip(rows);
+            return encoded
+                .map(|(encoded, &row)| {
+                    encoded.map_err(|problem| Error::Row {
+                        row: place(row),
+                        problem,
                     })
                 })
                 .collect();
@@ -198,14 +244,39 @@ impl RowEncoder {
             .collect()
     }
 
-    /// A row's tokens with their letters or words, if a model can take them.
-    fn checked(
+    /// The tokens of a row that is a list of words.
+    fn of_words(&self, words: &[&str]) -> std::result::Result<EncodedRow, String> {
+        let encoded = self.tokenizer.encode_words(words, self.max_length);
+        let encoded = encoded.map_err(|error| error.to_string())?;
+        self.check(&encoded.encoding)?;
+        let units = of_words(&encoded.word_of, &ordinary(&encoded.encoding));
+        let unsaid = without_token(&units, words.len(), encoded.cut).into_iter();
+        let unsaid = unsaid.map(|number| (number, words[number].to_owned()));
+        Ok(EncodedRow {
+            unsaid: unsaid.collect(),
+            encoding: encoded.encoding,
+            units: Some(units),
+            given: 0,
+            cut: encoded.cut,
+        })
+    }
+
+    /// The tokens of a row that is a text, among others that list words.
+    fn of_text(
         &self,
-        encoding: Encoding,
-        cut: bool,
         text: &str,
         unit: Option<TokenUnit>,
     ) -> std::result::Result<EncodedRow, String> {
+        let encoded = match self.max_length {
+            Some(most) => self.tokenizer.encode_truncated(text, None, most),
+            None => self.tokenizer.encode(text, None).map(|it| (it, false)),
+        };
+        let (encoding, cut) = encoded.map_err(|error| error.to_string())?;
+        self.checked(encoding, cut, text, unit)
+    }
+
+    /// Refuses tokens that no model can take.
+    fn check(&self, encoding: &Encoding) -> std::result::Result<(), String> {
         if encoding.is_empty() {
             return Err("no tokens: the tokenizer adds no special tokens, so an empty text leaves nothing to compute on".into());
         }
@@ -215,28 +286,50 @@ impl RowEncoder {
                 encoding.len()
             ));
         }
+        Ok(())
+    }
+
+    /// A row's tokens with their letters or words, if a model can take them.
+    fn checked(
+        &self,
+        encoding: Encoding,
+        cut: bool,
+        text: &str,
+        unit: Option<TokenUnit>,
+    ) -> std::result::Result<EncodedRow, String> {
+        self.check(&encoding)?;
+        let mut unsaid = Vec::new();
         let units = match unit.filter(|_| self.locates()) {
             Some(unit) => {
                 let spans = self
                     .tokenizer
                     .spans(text)
                     .map_err(|error| error.to_string())?;
-                let ordinary = encoding.special.iter().enumerate();
-                let tokens: Vec<usize> = ordinary
-                    .filter(|(_, special)| !**special)
-                    .map(|(at, _)| at)
-                    .collect();
-                let units = locate(text, unit, &spans, &tokens)?;
+                let tokens = ordinary(&encoding);
+                // Of a row that lost its beginning, the last tokens are left.
+                let lost = if self.tokenizer.keeps_ends() {
+                    spans.len().saturating_sub(tokens.len())
+                } else {
+                    0
+                };
+                let kept = spans.get(lost..).unwrap_or_default();
+                let units = locate(text, unit, kept, &tokens)?;
                 let all = unit.count(text);
-                if !cut && units.len() < all {
-                    let what = match unit {
-                        TokenUnit::Letter => "letters",
-                        TokenUnit::Word => "words",
-                    };
-                    return Err(format!(
-                        "the tokenizer leaves out {} of the {all} {what}, which then have no class: take out what it does not know, or replace it",
-                        all - units.len()
-                    ));
+                match unit {
+                    TokenUnit::Letter if !cut && units.len() < all => {
+                        return Err(format!(
+                            "the tokenizer leaves out {} of the {all} letters, which then have no class: take out what it does not know, or replace it",
+                            all - units.len()
+                        ));
+                    }
+                    TokenUnit::Letter => {}
+                    TokenUnit::Word => {
+                        let words = || text.split_whitespace();
+                        unsaid = without_token(&units, all, cut)
+                            .into_iter()
+                            .filter_map(|number| Some((number, words().nth(number)?.to_owned())))
+                            .collect();
+                    }
                 }
                 Some(units)
             }
@@ -245,6 +338,7 @@ impl RowEncoder {
         Ok(EncodedRow {
             encoding,
             units,
+            unsaid,
             given: 0,
             cut,
         })
@@ -280,3 +374,6 @@ impl RowEncoder {
         &self.tokenizer
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ pub struct TaskSpec {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) objective: Arc<dyn Objective>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// What is computed, and with which weights.
@@ -53,6 +54,12 @@ impl TaskSpec {
     /// The backbone's tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    /// What a user should know of the preset's files: what they say without effect, or leave open.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        let notes = self.tokenizer.notes().iter().chain(&self.notes);
+        notes.map(String::as_str)
     }
 
     /// The backbone's checkpoint.
@@ -143,13 +150,14 @@ impl TaskSpec {
         Predictions::new(Arc::clone(self), network, source, plan)
     }
 
-    /// Refuses training rows that the task cannot learn from, or other ones than its weights of classes were counted on.
+    /// Refuses training rows that the task cannot learn from, or whose texts the vocabulary mostly lacks, or other ones than its weights of classes were counted on.
     ///
     /// # Errors
     /// They are such.
     pub fn check_training_rows(&self, train: TrainingRows<'_>) -> Result<()> {
         train.check(&*self.objective)?;
-        self.objective.check_weights(train)
+        self.objective.check_weights(train)?;
+        self.check_known(train.examples)
     }
 
     /// The same with what only training rows say, where it was built without any: names of classes that have none yet, and what each weighs.

@@ -16,7 +16,7 @@ use engraft_models::Mode;
 
 pub use source::Source;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, place};
 use crate::inputs::Inputs;
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -25,6 +25,7 @@ use crate::observer::{Observer, Shown};
 use crate::output::RowOutput;
 use crate::rows::{Draws, EncodedRow, RowEncoder};
 use crate::spec::TaskSpec;
+use crate::unknown::Unknown;
 
 /// Batches that wait to be computed.
 const AHEAD: usize = 4;
@@ -113,15 +114,53 @@ pub struct Handled {
     pub cut: usize,
     /// How many letters the model's alphabet lacks, and in how many rows.
     pub outside: [usize; 2],
+    /// Its words that have no token, where some have none.
+    pub unsaid: Option<Unsaid>,
+    /// What the vocabulary lacks.
+    pub unknown: Unknown,
+}
+
+/// Words that have no token, so that nothing can be said of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsaid {
+    /// How many there are.
+    pub words: usize,
+    /// In how many rows.
+    pub rows: usize,
+    /// The first of them, with its number, counted from 1, and its row.
+    pub first: String,
+}
+
+impl Unsaid {
+    fn of(numbers: &[usize], rows: &[EncodedRow], examples: &Examples) -> Option<Self> {
+        let rows = rows.iter().zip(numbers);
+        let rows: Vec<_> = rows.filter(|(row, _)| !row.unsaid.is_empty()).collect();
+        let (row, number) = rows.first()?;
+        let (unit, word) = row.unsaid.first()?;
+        Some(Self {
+            words: rows.iter().map(|(row, _)| row.unsaid.len()).sum(),
+            rows: rows.len(),
+            first: format!(
+                "word {}, \"{}\", of {}",
+                unit + 1,
+                word.escape_default(),
+                place(examples, **number)
+            ),
+        })
+    }
 }
 
 impl Handled {
-    fn of(numbers: &[usize], rows: &[EncodedRow]) -> Self {
+    fn of(numbers: &[usize], rows: &[EncodedRow], examples: &Examples) -> Self {
         let outside = || rows.iter().map(|row| row.encoding.outside);
+        let mut unknown = Unknown::default();
+        rows.iter().for_each(|row| unknown.add(row));
         Self {
             rows: numbers.to_vec(),
             cut: rows.iter().filter(|row| row.cut).count(),
             outside: [outside().sum(), outside().filter(|&it| it > 0).count()],
+            unsaid: Unsaid::of(numbers, rows, examples),
+            unknown,
         }
     }
 }
@@ -194,7 +233,7 @@ impl<O: Learns> Split for Bound<O> {
         std::thread::spawn(move || {
             for numbers in plan {
                 let batch = source.encode(numbers).map(|(numbers, rows)| {
-                    let handled = Handled::of(&numbers, &rows);
+                    let handled = Handled::of(&numbers, &rows, source.examples());
                     let (inputs, targets) = objective.collate(&numbers, rows, &targets, draws);
                     (inputs, targets, handled)
                 });
@@ -292,6 +331,7 @@ fn received<T>(receiver: &Receiver<Result<T>>, left: &mut usize) -> Option<Resul
 /// A pass over rows that are predicted, in their order.
 pub struct Predictions<'n> {
     spec: Arc<TaskSpec>,
+    source: Arc<Source>,
     network: &'n Network,
     receiver: Receiver<Result<(Vec<usize>, Vec<EncodedRow>)>>,
     left: usize,
@@ -311,15 +351,17 @@ impl<'n> Predictions<'n> {
         let left = plan.len();
         let is_divided = source.is_divided();
         let (sender, receiver) = sync_channel(AHEAD);
+        let rows = Arc::clone(&source);
         std::thread::spawn(move || {
             for numbers in plan {
-                if sender.send(source.encode(numbers)).is_err() {
+                if sender.send(rows.encode(numbers)).is_err() {
                     return;
                 }
             }
         });
         Self {
             spec,
+            source,
             network,
             receiver,
             left,
@@ -354,7 +396,7 @@ impl Iterator for Predictions<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let next = received(&self.receiver, &mut self.left)?;
         Some(next.map(|(numbers, rows)| {
-            let handled = Handled::of(&numbers, &rows);
+            let handled = Handled::of(&numbers, &rows, self.source.examples());
             let mut outputs = self.spec.objective().predict(self.network, rows);
             for output in &mut outputs {
                 output.row = numbers[output.row];

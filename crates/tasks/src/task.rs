@@ -161,6 +161,24 @@ pub trait AnyTask: Debug + Send + Sync {
     /// Those of [`TaskArguments::settle`].
     fn settle(&mut self, checkpoint: &Checkpoint) -> Result<()>;
 
+    /// The tokenizer as the preset would have it for this task.
+    ///
+    /// # Errors
+    /// Those of [`TaskArguments::tokenizer`].
+    fn tokenizer(&self, tokenizer: Tokenizer, checkpoint: &Checkpoint) -> Result<Tokenizer>;
+
+    /// What a user should know of the preset.
+    ///
+    /// # Errors
+    /// Those of [`TaskArguments::notes`].
+    fn notes(&self, checkpoint: &Checkpoint) -> Result<Vec<String>>;
+
+    /// The files of the preset that belong to the task.
+    ///
+    /// # Errors
+    /// Those of [`TaskArguments::files`].
+    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>>;
+
     /// What is computed.
     ///
     /// # Errors
@@ -219,6 +237,18 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn settle(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         TaskArguments::settle(self, checkpoint)
+    }
+
+    fn tokenizer(&self, tokenizer: Tokenizer, checkpoint: &Checkpoint) -> Result<Tokenizer> {
+        TaskArguments::tokenizer(self, tokenizer, checkpoint)
+    }
+
+    fn notes(&self, checkpoint: &Checkpoint) -> Result<Vec<String>> {
+        TaskArguments::notes(self, checkpoint)
+    }
+
+    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
+        TaskArguments::files(self, checkpoint)
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {

@@ -13,6 +13,31 @@ pub struct Unit {
     pub token: usize,
 }
 
+/// The words of a list that have a token, given the word of each token and where the tokens are in the encoding.
+pub(crate) fn of_words(word_of: &[usize], tokens: &[usize]) -> Vec<Unit> {
+    let mut found: Vec<Unit> = Vec::new();
+    for (&unit, &token) in word_of.iter().zip(tokens) {
+        if found.last().is_none_or(|last| last.unit != unit) {
+            found.push(Unit { unit, token });
+        }
+    }
+    found
+}
+
+/// The numbers of the letters or words without a token: of `all` of a row those that are not `found`, and where a row `is_cut`, only
+/// those before the last that is.
+pub(crate) fn without_token(found: &[Unit], all: usize, is_cut: bool) -> Vec<usize> {
+    let all = match (is_cut, found.last()) {
+        (true, last) => last.map_or(0, |last| last.unit),
+        (false, _) => all,
+    };
+    if found.len() == all {
+        return Vec::new();
+    }
+    let has_token = |number: &usize| found.binary_search_by_key(number, |it| it.unit).is_ok();
+    (0..all).filter(|number| !has_token(number)).collect()
+}
+
 /// The letters or words of `text` that have a token, given what characters its tokens stand for and where they are in the encoding.
 ///
 /// # Errors
@@ -89,6 +114,16 @@ mod tests {
         let spans = [0..2, 2..4, 4..7, 8..9];
         let units = locate("unde  is x", TokenUnit::Word, &spans, &[1, 2, 3, 4]).unwrap();
         assert_eq!(pairs(&units), [(0, 1), (1, 3)]);
+    }
+
+    #[test]
+    fn listed_words_are_told_by_their_first_tokens_and_some_have_none() {
+        let units = of_words(&[0, 0, 2, 4], &[1, 2, 3, 4]);
+        assert_eq!(pairs(&units), [(0, 1), (2, 3), (4, 4)]);
+        assert_eq!(without_token(&units, 6, false), [1, 3, 5]);
+        assert_eq!(without_token(&units, 6, true), [1, 3]);
+        assert_eq!(without_token(&[], 2, false), [0, 1]);
+        assert_eq!(without_token(&[], 2, true), [0; 0]);
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::{Error, LetterPolicy, Result};
 /// The key of `tokenizer_config.json` for letters that are read as another token.
 const SYNONYMS: &str = "synonyms";
 
+/// What begins a piece that goes on with a word.
+const CONTINUES: &str = "##";
+
 /// How many letters a message lists at most.
 const MOST_LISTED: usize = 60;
 
@@ -34,6 +37,8 @@ pub(crate) struct Alphabet {
     fuses: bool,
     /// Whether white space is no letter.
     drops_space: bool,
+    /// Of k-mers that overlap, their length.
+    overlapping: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +64,8 @@ pub(crate) struct Spelled {
     pub(crate) outside: Vec<usize>,
     /// For each token, the characters of the text that it stands for.
     pub(crate) spans: Vec<Range<usize>>,
+    /// The letters that the vocabulary lacks, each with the number of the token that it went into.
+    pub(crate) missing: Vec<(usize, char)>,
 }
 
 /// A letter that the policy refuses.
@@ -114,6 +121,25 @@ impl Alphabet {
         None
     }
 
+    /// The alphabet of a vocabulary of letters, or of k-mers of one length that overlap, under a tokenizer that divides words, as those
+    /// of BERT that proteins and DNA are written for with spaces; none if it has other words.
+    pub(crate) fn of_words(inner: &Pipeline) -> Option<Alphabet> {
+        let vocabulary = Words::of(inner)?;
+        let mut alphabet = Alphabet::empty(vocabulary.unknown);
+        let added = inner.get_added_tokens_decoder();
+        let mut tokens: Vec<(String, u32)> = inner.get_vocab(true).into_iter().collect();
+        tokens.sort_by(|(a, a_id), (b, b_id)| (a_id, a).cmp(&(b_id, b)));
+        for (token, id) in &tokens {
+            let ordinary = !added.contains_key(id) && !is_bracketed(token);
+            if !(ordinary && token.starts_with(CONTINUES)) {
+                alphabet.insert(token, *id, ordinary);
+            }
+        }
+        alphabet.kind = Kind::of(&alphabet.letters);
+        alphabet.overlapping = (vocabulary.length > 1).then_some(vocabulary.length);
+        Some(alphabet)
+    }
+
     /// Adds the letters that the settings say are read as another token.
     ///
     /// # Errors
@@ -144,6 +170,20 @@ impl Alphabet {
         Ok(())
     }
 
+    /// What sequences are to be, as advice for a user.
+    pub(crate) fn expects(&self, policy: LetterPolicy) -> String {
+        let what = match self.overlapping {
+            Some(length) => format!("{length}-mers of the letters"),
+            None => "the letters".to_owned(),
+        };
+        let advice = if policy == LetterPolicy::Map {
+            "give sequences of these, or a backbone that knows yours"
+        } else {
+            "give sequences of these, take model.backbone.letters: map for the nearest letter, or a backbone that knows yours"
+        };
+        format!("its vocabulary has {what} {}: {advice}", self.listed)
+    }
+
     /// The letters, for messages.
     pub(crate) fn listed(&self) -> &str {
         &self.listed
@@ -162,15 +202,81 @@ impl Alphabet {
     /// The first letter that the vocabulary lacks, if the policy refuses such letters.
     pub(crate) fn spell(&self, text: &str, policy: LetterPolicy) -> Result<Spelled, Refused> {
         match policy {
-            LetterPolicy::Unknown => Ok(self.divide(text, &[], self.drops_space)),
+            LetterPolicy::Unknown => Ok(self.read(text, &[], self.drops_space)),
             LetterPolicy::Error => match self.first_outside(text) {
                 Some(refused) => Err(refused),
-                None => Ok(self.divide(text, &[], true)),
+                None => Ok(self.read(text, &[], true)),
             },
             LetterPolicy::Map => {
-                let (mapped, places) = self.map(text);
-                Ok(self.divide(&mapped, &places, true))
+                let (mapped, replaced) = self.map(text);
+                Ok(self.read(&mapped, &replaced, true))
             }
+        }
+    }
+
+    /// Divides a text into tokens side by side, or into those that overlap.
+    fn read(&self, text: &str, replaced: &[(usize, char)], drops_space: bool) -> Spelled {
+        match self.overlapping {
+            Some(length) => self.overlap(text, replaced, length),
+            None => self.divide(text, replaced, drops_space),
+        }
+    }
+
+    /// The k-mers of a sequence, one that begins at each letter but the last ones; white space and tokens found as a whole end a
+    /// sequence. What is shorter than a k-mer, or has a letter that none has, is an unknown token.
+    fn overlap(&self, text: &str, replaced: &[(usize, char)], length: usize) -> Spelled {
+        let mut spelled = Spelled::default();
+        // Letters that follow each other.
+        let mut run: Vec<Placed> = Vec::new();
+        let mut at = 0;
+        let mut place = 0;
+        while let Some((rest, letter)) = rest_of(text, at) {
+            let whole = self.whole_at(rest, letter);
+            let bytes = whole.map_or(letter.len_utf8(), |(bytes, _)| bytes);
+            let letters = rest.get(..bytes).map_or(1, |token| token.chars().count());
+            if whole.is_none() && !letter.is_whitespace() {
+                let original = replaced.binary_search_by_key(&at, |(place, _)| *place);
+                let original = original.ok().and_then(|found| replaced.get(found));
+                let lacking = match original {
+                    Some((_, original)) => Some(*original),
+                    None => (!self.letters.contains(&letter)).then_some(letter),
+                };
+                run.push(Placed {
+                    bytes: at..at + bytes,
+                    place,
+                    lacking,
+                });
+            } else {
+                self.overlap_run(text, &std::mem::take(&mut run), length, &mut spelled);
+                if let Some((_, entry)) = whole {
+                    spelled.push(entry.id, place..place + letters, []);
+                }
+            }
+            at += bytes;
+            place += letters;
+        }
+        self.overlap_run(text, &run, length, &mut spelled);
+        spelled
+    }
+
+    /// The k-mers of letters that follow each other.
+    fn overlap_run(&self, text: &str, run: &[Placed], length: usize, spelled: &mut Spelled) {
+        // A letter counts once, with the first k-mer that has it.
+        let mut counted = 0;
+        for (start, letters) in run.windows(length.min(run.len()).max(1)).enumerate() {
+            let end = start + letters.len();
+            let (Some(first), Some(last)) = (letters.first(), letters.last()) else {
+                continue;
+            };
+            let kmer = text.get(first.bytes.start..last.bytes.end);
+            let entry = kmer.and_then(|kmer| self.tokens.get(kmer));
+            let new = run.get(counted..end).unwrap_or_default();
+            counted = end;
+            spelled.push(
+                entry.map_or(self.unknown, |entry| entry.id),
+                first.place..last.place + 1,
+                new.iter().filter_map(|letter| letter.lacking),
+            );
         }
     }
 
@@ -184,6 +290,7 @@ impl Alphabet {
             kind: Kind::Other,
             fuses: false,
             drops_space: true,
+            overlapping: None,
         }
     }
 
@@ -206,10 +313,10 @@ impl Alphabet {
         }
     }
 
-    /// Divides a text whose bytes at `mapped` begin letters that the policy replaced.
-    fn divide(&self, text: &str, mapped: &[usize], drops_space: bool) -> Spelled {
+    /// Divides a text in which the policy replaced letters: those that were before the bytes at which others begin now.
+    fn divide(&self, text: &str, replaced: &[(usize, char)], drops_space: bool) -> Spelled {
         let mut spelled = Spelled::default();
-        let mut mapped = mapped.iter().copied().peekable();
+        let mut replaced = replaced.iter().copied().peekable();
         let mut at = 0;
         let mut place = 0;
         let mut in_unknown_run = false;
@@ -220,30 +327,22 @@ impl Alphabet {
             let letters = rest.get(..length).map_or(1, |token| token.chars().count());
             let span = place..place + letters;
             place = span.end;
-            let mut replaced = 0;
-            while mapped.next_if(|place| *place < at).is_some() {
-                replaced += 1;
+            let mut lacking = Vec::new();
+            while let Some((_, original)) = replaced.next_if(|(place, _)| *place < at) {
+                lacking.push(original);
             }
             if let Some((_, entry)) = token {
-                spelled.ids.push(entry.id);
-                spelled.outside.push(replaced);
-                spelled.spans.push(span);
+                spelled.push(entry.id, span, lacking);
                 in_unknown_run = false;
             } else if drops_space && letter.is_whitespace() {
                 in_unknown_run = false;
-            } else if let Some(outside) = spelled
-                .outside
-                .last_mut()
-                .filter(|_| self.fuses && in_unknown_run)
-            {
-                *outside += 1;
-                if let Some(run) = spelled.spans.last_mut() {
-                    run.end = span.end;
-                }
             } else {
-                spelled.ids.push(self.unknown);
-                spelled.outside.push(1);
-                spelled.spans.push(span);
+                let lacking = lacking.first().copied().unwrap_or(letter);
+                if self.fuses && in_unknown_run {
+                    spelled.extend(span.end, lacking);
+                } else {
+                    spelled.push(self.unknown, span, [lacking]);
+                }
                 in_unknown_run = true;
             }
         }
@@ -269,8 +368,8 @@ impl Alphabet {
         None
     }
 
-    /// The text with every letter that the vocabulary lacks replaced by its nearest, and where such letters begin in it.
-    fn map(&self, text: &str) -> (String, Vec<usize>) {
+    /// The text with every letter that the vocabulary lacks replaced by its nearest; where such letters begin in it, and what they were.
+    fn map(&self, text: &str) -> (String, Vec<(usize, char)>) {
         let mut mapped = String::with_capacity(text.len());
         let mut places = Vec::new();
         let mut at = 0;
@@ -284,7 +383,7 @@ impl Alphabet {
             let known = letter.is_whitespace() || self.letters.contains(&letter);
             let nearest = if known { None } else { self.nearest(letter) };
             if nearest.is_some() {
-                places.push(mapped.len());
+                places.push((mapped.len(), letter));
             }
             mapped.push(nearest.unwrap_or(letter));
         }
@@ -358,6 +457,76 @@ impl Alphabet {
             Some((text, ids))
         };
         texts.into_iter().map(with_ids).collect()
+    }
+}
+
+impl Spelled {
+    /// Adds a token with the letters that the vocabulary lacks and that went into it.
+    fn push(&mut self, id: u32, span: Range<usize>, lacking: impl IntoIterator<Item = char>) {
+        let number = self.ids.len();
+        let before = self.missing.len();
+        self.missing
+            .extend(lacking.into_iter().map(|letter| (number, letter)));
+        self.ids.push(id);
+        self.outside.push(self.missing.len() - before);
+        self.spans.push(span);
+    }
+
+    /// Takes one more letter that the vocabulary lacks into the last token, which then ends at `end`.
+    fn extend(&mut self, end: usize, lacking: char) {
+        if let (Some(outside), Some(span)) = (self.outside.last_mut(), self.spans.last_mut()) {
+            *outside += 1;
+            span.end = end;
+            self.missing.push((self.ids.len() - 1, lacking));
+        }
+    }
+}
+
+/// A letter of a sequence.
+struct Placed {
+    /// Its bytes.
+    bytes: Range<usize>,
+    /// Its place among the characters.
+    place: usize,
+    /// What the vocabulary lacks, be it this letter or the one that it replaces.
+    lacking: Option<char>,
+}
+
+/// A vocabulary of words that are all of one length.
+pub(crate) struct Words {
+    /// How many letters each has.
+    pub(crate) length: usize,
+    unknown: u32,
+}
+
+impl Words {
+    /// The longest k-mers that are looked for.
+    const LONGEST: usize = 12;
+
+    /// The words of a vocabulary under BERT's tokenizer or one like it, if all are of one length; special tokens are none of them.
+    pub(crate) fn of(inner: &Pipeline) -> Option<Words> {
+        let unknown = match inner.get_model() {
+            Part::Library(ModelWrapper::WordPiece(model)) => &model.unk_token,
+            Part::Library(ModelWrapper::WordLevel(model)) if inner.get_normalizer().is_none() => {
+                &model.unk_token
+            }
+            _ => return None,
+        };
+        let unknown = inner.token_to_id(unknown)?;
+        let added = inner.get_added_tokens_decoder();
+        let mut counts: HashMap<usize, usize> = HashMap::new();
+        let mut all = 0;
+        for (token, id) in inner.get_vocab(false) {
+            if added.contains_key(&id) || is_bracketed(&token) || token.starts_with(CONTINUES) {
+                continue;
+            }
+            all += 1;
+            *counts.entry(token.chars().count()).or_default() += 1;
+        }
+        let (length, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+        let is_one_length = count == all && (1..=Self::LONGEST).contains(&length);
+        // Fewer are no alphabet.
+        (is_one_length && all >= 4).then_some(Words { length, unknown })
     }
 }
 

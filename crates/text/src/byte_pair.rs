@@ -3,20 +3,42 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::files::MERGES_TXT;
-use crate::special::{Declared, Role};
+use crate::files::{MERGES_TXT, VOCAB_JSON};
+use crate::letters::present_steps;
+use crate::settings::{Kind, class};
+use crate::special::{Declared, Role, Step, template};
 use crate::vocabulary::{Vocabulary, lines, text};
 use crate::wordpiece::flag;
 use crate::{Error, Result};
 
-/// The `tokenizer.json` of a byte pair vocabulary. With a token that begins a text and one that ends it, RoBERTa's template:
-/// `<s> a </s>`, and `<s> a </s></s> b </s>` for two texts.
+/// Classes with a vocabulary of the same form whose texts are divided otherwise.
+const DIVIDED_OTHERWISE: [&str; 5] = [
+    "CLIPTokenizer",
+    "CTRLTokenizer",
+    "CohereTokenizer",
+    "GPTNeoXTokenizer",
+    "Qwen2Tokenizer",
+];
+
+/// The `tokenizer.json` of a byte pair vocabulary. GPT-2's class puts around a text what is asked for; else, with a token that begins
+/// a text and one that ends it, the template is RoBERTa's: `<s> a </s>`, and `<s> a </s></s> b </s>` for two texts.
 pub(crate) fn build(
     vocabulary: &Vocabulary,
     merges: &[u8],
     declared: &Declared,
     settings: &Map<String, Value>,
+    config: &Map<String, Value>,
 ) -> Result<Value> {
+    let class = class(settings, config).unwrap_or_default();
+    if DIVIDED_OTHERWISE.contains(&class.as_str()) {
+        return Err(Error::malformed(
+            VOCAB_JSON,
+            format!(
+                "{class} divides texts otherwise than GPT-2 before it looks for pairs, which these files do not say; save the \
+                 preset with a tokenizer.json"
+            ),
+        ));
+    }
     let merges = read_merges(merges, vocabulary)?;
     let add_prefix_space = flag(settings, "add_prefix_space")?.unwrap_or(false);
     let token = |role| {
@@ -24,6 +46,7 @@ pub(crate) fn build(
         Some(json!([token, vocabulary.id(token)?]))
     };
     let post_processor = match (token(Role::Cls), token(Role::Sep)) {
+        _ if Kind::of(settings, config) == Kind::Gpt2 => as_asked(vocabulary, declared, settings)?,
         (Some(cls), Some(sep)) => json!({
             "type": "RobertaProcessing", "cls": cls, "sep": sep, "trim_offsets": false, "add_prefix_space": add_prefix_space,
         }),
@@ -43,6 +66,27 @@ pub(crate) fn build(
             "vocab": vocabulary.to_json(), "merges": merges,
         },
     }))
+}
+
+/// The token that begins a text before each of them, and the one that ends it after, where the settings ask for them.
+fn as_asked(
+    vocabulary: &Vocabulary,
+    declared: &Declared,
+    settings: &Map<String, Value>,
+) -> Result<Value> {
+    let step = |key, role| -> Result<Option<Step<'_>>> {
+        let asked = flag(settings, key)?.unwrap_or(false);
+        let token = declared.token(role).filter(|_| asked);
+        Ok(token.and_then(|token| Some(Step::Token(token, vocabulary.id(token)?))))
+    };
+    let begin = step("add_bos_token", Role::Bos)?;
+    let end = step("add_eos_token", Role::Eos)?;
+    let single = [(begin, 0), (Some(Step::First), 0), (end, 0)];
+    let second = [(begin, 1), (Some(Step::Second), 1), (end, 1)];
+    Ok(template(
+        &present_steps(&single),
+        &present_steps(&[single, second].concat()),
+    ))
 }
 
 /// Reads the pairs to merge, first before last; each pair and what it makes must be in the vocabulary.

@@ -84,14 +84,14 @@ impl Files {
         }
     }
 
-    /// The policy for letters that was kept with the files; the default if none was.
-    pub(crate) fn letter_policy(&self) -> Result<LetterPolicy> {
+    /// The policy for letters that was kept with the files.
+    pub(crate) fn letter_policy(&self) -> Result<Option<LetterPolicy>> {
         let settings = self.object(TOKENIZER_CONFIG)?;
         let Some(value) = settings.get(LETTER_POLICY) else {
-            return Ok(LetterPolicy::default());
+            return Ok(None);
         };
         let policy = value.as_str().and_then(LetterPolicy::from_name);
-        policy.ok_or_else(|| {
+        policy.map(Some).ok_or_else(|| {
             let names = LetterPolicy::ALL.map(LetterPolicy::name).join(", ");
             Error::malformed(
                 TOKENIZER_CONFIG,

@@ -16,6 +16,7 @@
 mod alphabet;
 mod built_in;
 mod byte_pair;
+mod clean_up;
 mod error;
 mod files;
 mod letter_policy;
@@ -24,10 +25,12 @@ mod load;
 mod pieces;
 mod pipeline;
 mod sentence_piece;
+mod settings;
 mod special;
 #[cfg(test)]
 mod tests;
 mod tokenizer;
+mod unknown;
 mod vocabulary;
 mod wordpiece;
 
@@ -36,4 +39,4 @@ pub use files::ReadFile;
 pub use letter_policy::LetterPolicy;
 pub use pieces::Pieces;
 pub use special::SpecialIds;
-pub use tokenizer::{Encoding, Frame, Row, Tokenizer};
+pub use tokenizer::{EncodedWords, Encoding, Frame, Row, Tokenizer};

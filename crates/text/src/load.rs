@@ -14,7 +14,7 @@ use crate::pipeline::Pipeline;
 use crate::special::Declared;
 use crate::tokenizer::{Tokenizer, shielded};
 use crate::vocabulary::Vocabulary;
-use crate::{Error, Result, built_in, byte_pair, letters, sentence_piece, wordpiece};
+use crate::{Error, Result, built_in, byte_pair, letters, sentence_piece, settings, wordpiece};
 
 impl Tokenizer {
     /// Makes the tokenizer of a preset. `read` reads one of its files, `config` is its `config.json`.
@@ -38,6 +38,7 @@ impl Tokenizer {
             return Err(files::not_found(&files));
         };
         let malformed = |reason: String| Error::malformed(file, reason);
+        let manner = settings::apply(&mut inner, file, &files, &declared, config)?;
         inner.with_padding(None);
         inner
             .with_truncation(None)
@@ -52,11 +53,15 @@ impl Tokenizer {
         let special = declared.ids(|token| inner.token_to_id(token));
         // Entries longer than a letter are k-mers where vocab.txt was read as letters, and words elsewhere.
         let mut alphabet = Alphabet::of(&inner, file == VOCAB_TXT);
+        let policy = files.letter_policy()?;
+        if alphabet.is_none() && policy.is_some() {
+            alphabet = Alphabet::of_words(&inner);
+        }
+        let policy = policy.unwrap_or_default();
         if let Some(alphabet) = &mut alphabet {
             alphabet.add_synonyms(&files.object(TOKENIZER_CONFIG)?)?;
         }
-        let policy = files.letter_policy()?;
-        Ok(Tokenizer::new(inner, special, alphabet, policy, files))
+        Ok(Tokenizer::new(inner, special, alphabet, policy, files).with_manner(manner))
     }
 }
 
@@ -83,7 +88,7 @@ fn make(
         declared.fill_by_convention(|token| vocabulary.id(token));
         (
             VOCAB_JSON,
-            byte_pair::build(&vocabulary, merges, declared, &settings)?,
+            byte_pair::build(&vocabulary, merges, declared, &settings, config)?,
         )
     } else {
         let mut names = SENTENCE_PIECE.into_iter();
@@ -108,12 +113,7 @@ impl Reading {
         settings: &Map<String, Value>,
         config: &Map<String, Value>,
     ) -> Reading {
-        let class =
-            |map: &Map<String, Value>| map.get("tokenizer_class")?.as_str().map(str::to_owned);
-        let class = class(settings)
-            .or_else(|| class(config))
-            .unwrap_or_default();
-        let class = class.strip_suffix("Fast").unwrap_or(&class);
+        let class = settings::class(settings, config).unwrap_or_default();
         // Their own class ends in BertTokenizer but knows no word pieces.
         if class == "EsmTokenizer" || built_in::files(config).is_some() {
             Reading::Letters

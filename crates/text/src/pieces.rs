@@ -7,12 +7,13 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use crate::clean_up::{clean_up, settled};
 use crate::pipeline::Part;
 use crate::sentence_piece::Joining;
 use crate::tokenizer::using;
 use crate::{Result, Tokenizer};
 use steps::Steps;
-pub(crate) use steps::byte_of;
+pub(crate) use steps::{byte_letters, byte_of};
 
 /// Text that grows with its ids. Made by [`Tokenizer::pieces`].
 ///
@@ -34,6 +35,8 @@ pub struct Pieces<'a> {
     tokenizer: &'a Tokenizer,
     skip_special: bool,
     way: Way,
+    /// Text of which spaces may still be taken out.
+    unclean: String,
 }
 
 /// How tokens become text.
@@ -58,6 +61,7 @@ impl<'a> Pieces<'a> {
             tokenizer,
             skip_special,
             way,
+            unclean: String::new(),
         }
     }
 
@@ -68,6 +72,17 @@ impl<'a> Pieces<'a> {
     ///
     /// When the tokenizer's own rules for joining tokens fail.
     pub fn push(&mut self, id: u32) -> Result<String> {
+        let text = self.joined(id)?;
+        if !self.tokenizer.cleans_up() {
+            return Ok(text);
+        }
+        self.unclean.push_str(&text);
+        let rest = self.unclean.split_off(settled(&self.unclean));
+        Ok(clean_up(&std::mem::replace(&mut self.unclean, rest)))
+    }
+
+    /// The text that `id` adds before anything is taken out of it.
+    fn joined(&mut self, id: u32) -> Result<String> {
         let mut text = String::new();
         if let Way::AtTheEnd(ids) = &mut self.way {
             ids.push(id);
@@ -95,11 +110,14 @@ impl<'a> Pieces<'a> {
     ///
     /// When the tokenizer's own rules for joining tokens fail.
     pub fn finish(self) -> Result<String> {
-        let mut text = String::new();
+        let mut text = self.unclean;
         match self.way {
             Way::SentencePiece(mut joining) => joining.finish(&mut text),
             Way::Steps(mut steps) => using("decode ids", || steps.finish(&mut text))?,
             Way::AtTheEnd(ids) => return self.tokenizer.decode(&ids, self.skip_special),
+        }
+        if self.tokenizer.cleans_up() {
+            text = clean_up(&text);
         }
         Ok(text)
     }

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::files::{ADDED_TOKENS, Files, SPECIAL_TOKENS_MAP, TOKENIZER_CONFIG};
+use crate::settings::extra_tokens;
 use crate::{Error, Result};
+
+/// The key of `tokenizer_config.json` for added tokens by their ids.
+const DECODER: &str = "added_tokens_decoder";
 
 /// The ids of the tokens that play a role rather than stand for text; one token may play several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -117,6 +121,11 @@ impl Added {
             .normalized(false)
     }
 
+    /// The token for a pipeline that looks for some tokens in the text as it is, and for others in the normalised one.
+    pub(crate) fn to_entry(&self) -> tokenizers::AddedToken {
+        self.to_library().normalized(self.normalized)
+    }
+
     /// A token as the files write one: its text, or an object that says also how it is found.
     pub(crate) fn from_value(value: &Value, special: bool) -> Option<Added> {
         let content = value.as_str().or_else(|| value.get("content")?.as_str())?;
@@ -126,7 +135,8 @@ impl Added {
             lstrip: flag("lstrip", false),
             rstrip: flag("rstrip", false),
             single_word: flag("single_word", false),
-            normalized: flag("normalized", false),
+            // Unless it is said, only special tokens are looked for in the text as it is.
+            normalized: flag("normalized", !flag("special", special)),
             special: flag("special", special),
             text_alone: value.is_string(),
             ..Added::new(content, special)
@@ -147,29 +157,49 @@ impl Added {
 pub(crate) struct Declared {
     /// A role given to nothing (`null`) is here with none: no convention fills it.
     roles: BTreeMap<Role, Option<Added>>,
+    /// The roles that the files speak of.
+    stated: Vec<Role>,
     /// Further tokens, by the id that the files give them.
     added: BTreeMap<u32, Added>,
+    /// Further special tokens, which have no id of their own in the files.
+    extra: Option<Vec<Added>>,
 }
 
 impl Declared {
     pub(crate) fn read(files: &Files) -> Result<Declared> {
         let mut declared = Declared::default();
+        let config = files.object(TOKENIZER_CONFIG)?;
+        // A full list of added tokens makes the older file one that only fills gaps; else it comes first.
+        let has_decoder = config.get(DECODER).is_some_and(Value::is_object);
+        let sources = if has_decoder {
+            [TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP]
+        } else {
+            [SPECIAL_TOKENS_MAP, TOKENIZER_CONFIG]
+        };
         // The first file to speak of a role decides it.
-        for file in [TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP] {
+        for file in sources {
             let object = files.object(file)?;
             for (role, key, _) in ROLES {
                 if let Some(value) = object.get(key)
                     && !declared.roles.contains_key(&role)
                 {
                     declared.roles.insert(role, token_of(file, key, value)?);
+                    declared.stated.push(role);
                 }
             }
         }
-        declared.read_added(files)?;
+        declared.extra = extra_tokens(files, has_decoder, SPECIAL_TOKENS_MAP)?;
+        match config.get(DECODER) {
+            Some(Value::Object(decoder)) => declared.read_decoder(decoder)?,
+            _ => declared.read_added(files)?,
+        }
         Ok(declared)
     }
 
+    /// `added_tokens.json`: tokens and their ids. Those that are not special are looked for in the normalised text.
     fn read_added(&mut self, files: &Files) -> Result<()> {
+        // Those that the older file alone names do not count.
+        let named = extra_tokens(files, true, SPECIAL_TOKENS_MAP)?.unwrap_or_default();
         for (content, id) in files.object(ADDED_TOKENS)? {
             let id = id
                 .as_u64()
@@ -180,17 +210,24 @@ impl Declared {
                         format!("\"{content}\" should have an id, not {id}"),
                     )
                 })?;
-            self.added.insert(id, Added::new(&content, false));
+            let is_named = |token: &Added| token.content == content;
+            let special = named.iter().any(is_named) || self.stated_roles().any(is_named);
+            let token = Added {
+                normalized: !special,
+                ..Added::new(&content, special)
+            };
+            self.added.insert(id, token);
         }
-        let config = files.object(TOKENIZER_CONFIG)?;
-        let Some(Value::Object(decoder)) = config.get("added_tokens_decoder") else {
-            return Ok(());
-        };
+        Ok(())
+    }
+
+    /// `added_tokens_decoder`: ids, and how each token is found.
+    fn read_decoder(&mut self, decoder: &Map<String, Value>) -> Result<()> {
         for (id, value) in decoder {
             let malformed = || {
                 Error::malformed(
                     TOKENIZER_CONFIG,
-                    format!("added_tokens_decoder.{id} is not an id and a token"),
+                    format!("{DECODER}.{id} is not an id and a token"),
                 )
             };
             let token = Added::from_value(value, false).ok_or_else(malformed)?;
@@ -198,6 +235,26 @@ impl Declared {
                 .insert(id.parse().map_err(|_| malformed())?, token);
         }
         Ok(())
+    }
+
+    /// Whether a key of the files names a token with a role.
+    pub(crate) fn is_role(key: &str) -> bool {
+        ROLES.iter().any(|(_, name, _)| *name == key)
+    }
+
+    /// The tokens that the files give a role.
+    pub(crate) fn stated_roles(&self) -> impl Iterator<Item = &Added> {
+        self.stated.iter().filter_map(|role| self.role(*role))
+    }
+
+    /// The further special tokens of the files.
+    pub(crate) fn extra(&self) -> &[Added] {
+        self.extra.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the files speak of further special tokens, be it that there are none.
+    pub(crate) fn states_extra(&self) -> bool {
+        self.extra.is_some()
     }
 
     /// Whether the files give no token any role.

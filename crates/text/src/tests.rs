@@ -165,11 +165,17 @@ fn the_files_of_the_preset_decide_the_special_tokens() {
         (special.cls, special.sep, special.mask, special.pad),
         (Some(1), None, None, Some(4))
     );
+    // The older file comes first, as in the reference library, unless the newer one lists all added tokens.
     let config: &[u8] = br#"{"cls_token": "<cls>"}"#;
     let special = open(&[files[0], files[1], ("tokenizer_config.json", config)])
         .unwrap()
         .special_ids();
-    assert_eq!(special.cls, Some(0));
+    assert_eq!(special.cls, Some(1));
+    let config: &[u8] = br#"{"cls_token": "<cls>", "added_tokens_decoder": {}}"#;
+    let special = open(&[files[0], files[1], ("tokenizer_config.json", config)])
+        .unwrap()
+        .special_ids();
+    assert_eq!((special.cls, special.sep), (Some(0), None));
     let wrong: &[u8] = br#"{"cls_token": 7}"#;
     let message = refusal(&[files[0], ("tokenizer_config.json", wrong)]);
     assert_eq!(

@@ -1,19 +1,25 @@
 //! The tokenizer as the other crates use it.
 
 mod document;
+mod words;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rayon::prelude::*;
-use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
+use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, truncate_encodings};
 
 use crate::alphabet::{Alphabet, Spelled};
+use crate::clean_up::clean_up;
 use crate::files::Files;
 use crate::pipeline::{Pipeline, Places};
+use crate::settings::{Manner, lower_case};
+use crate::unknown::{Unknown, expected};
 use crate::{Error, LetterPolicy, Pieces, Result, SpecialIds};
 
 pub use document::Frame;
+pub use words::EncodedWords;
 
 /// One row's tokens: the text or texts, with the special tokens around them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +33,13 @@ pub struct Encoding {
     /// How many letters of the row the model's alphabet lacks, whatever the [`LetterPolicy`] made of them; those cut off are
     /// not counted. Always 0 where a tokenizer is not one of letters or k-mers.
     pub outside: usize,
+    /// How many tokens of the texts are the unknown token.
+    pub unknown: usize,
+    /// How many letters of the texts no token stands for, of a row that was cut also of what was cut off; white space is none.
+    pub dropped: usize,
+    /// What of the texts the vocabulary lacks, letters or the beginnings of words, and how often each is met. Of a row that was cut,
+    /// what was cut off may be among it.
+    pub missing: BTreeMap<String, usize>,
 }
 
 impl Encoding {
@@ -73,6 +86,8 @@ pub struct Tokenizer {
     /// How sequences of letters are encoded; none for other texts.
     alphabet: Option<Alphabet>,
     policy: LetterPolicy,
+    manner: Manner,
+    unknown: Unknown,
     files: Files,
 }
 
@@ -81,6 +96,8 @@ struct Part {
     tokens: tokenizers::Encoding,
     /// For each token, how many of its letters the alphabet lacks; empty where there is no alphabet.
     outside: Vec<usize>,
+    /// The letters that the alphabet lacks, each with the number of its token.
+    missing: Vec<(usize, char)>,
 }
 
 impl Tokenizer {
@@ -92,23 +109,62 @@ impl Tokenizer {
         files: Files,
     ) -> Tokenizer {
         Tokenizer {
+            unknown: Unknown::of(&inner, special),
             inner,
             special,
             alphabet,
             policy,
+            manner: Manner::default(),
             files,
         }
     }
 
+    pub(crate) fn with_manner(mut self, manner: Manner) -> Tokenizer {
+        self.manner = manner;
+        self
+    }
+
+    /// What the files of the preset say without effect, and what they leave open that may surprise: sentences for the user.
+    pub fn notes(&self) -> &[String] {
+        &self.manner.notes
+    }
+
     /// The same tokenizer with another policy for letters that its alphabet lacks. It is kept in [`files`](Tokenizer::files),
-    /// so that a model opened again reads sequences as it was trained to. Without effect where
-    /// [`letter_policy`](Tokenizer::letter_policy) is none.
+    /// so that a model opened again reads sequences as it was trained to.
+    ///
+    /// A tokenizer of words that are all letters, or all k-mers of one length, becomes one of letters: as the vocabularies of proteins and
+    /// DNA that were saved as BERT's, which would have each sequence written with spaces. K-mers then overlap. Without effect where
+    /// [`letter_policy`](Tokenizer::letter_policy) stays none.
     pub fn with_letters(mut self, policy: LetterPolicy) -> Tokenizer {
-        if self.alphabet.is_some() && self.policy != policy {
+        let is_new = self.alphabet.is_none();
+        self.alphabet = self.alphabet.or_else(|| Alphabet::of_words(&self.inner));
+        if self.alphabet.is_some() && (is_new || self.policy != policy) {
             self.policy = policy;
             self.files.set_letter_policy(policy);
         }
         self
+    }
+
+    /// The same tokenizer with all texts lower-cased before anything else is made of them, special tokens in them left alone; as it is if
+    /// it does so already. This is not kept in [`files`](Tokenizer::files).
+    ///
+    /// # Errors
+    ///
+    /// It is made of a SentencePiece file.
+    pub fn with_lower_case(mut self) -> Result<Tokenizer> {
+        if lower_case(&mut self.inner)? {
+            // It would read letters as they are.
+            self.alphabet = None;
+        }
+        Ok(self)
+    }
+
+    /// What texts are to be so that the vocabulary has tokens for them, as advice for a user.
+    pub fn expects(&self) -> String {
+        match &self.alphabet {
+            Some(alphabet) => alphabet.expects(self.policy),
+            None => expected(&self.inner),
+        }
     }
 
     /// What is done with letters that the alphabet lacks; none where the tokenizer is not one of letters or k-mers.
@@ -130,11 +186,12 @@ impl Tokenizer {
             Some(pair) => self.inner.encode_fast((text, pair), true),
             None => self.inner.encode_fast(text, true),
         })?;
-        Ok(convert(&encoding, 0))
+        Ok(self.noting_unknown(self.convert(&encoding, 0), text, pair))
     }
 
     /// Encodes as [`encode`](Tokenizer::encode), then cuts to at most `max_length` tokens, special ones included, and says
-    /// whether anything was cut. Texts lose their ends; of two texts, the longer one first.
+    /// whether anything was cut. Texts lose their ends, or their beginnings ([`keeps_ends`](Tokenizer::keeps_ends)); of two texts,
+    /// the longer one first.
     ///
     /// # Errors
     ///
@@ -156,7 +213,7 @@ impl Tokenizer {
         if pair.is_none()
             && let Some(start) = self.long_enough_start(text, max_length - specials)
         {
-            let (kept, _) = cut(self.part(start, 0)?, None, max_length - specials)?;
+            let (kept, _) = self.cut(self.part(start, 0)?, None, max_length - specials)?;
             return Ok((self.join(kept, None)?, true));
         }
         let whole = self.encode(text, pair)?;
@@ -164,8 +221,14 @@ impl Tokenizer {
             return Ok((whole, false));
         }
         let (first, second) = self.parts(text, pair)?;
-        let (first, second) = cut(first, second, max_length - specials)?;
-        Ok((self.join(first, second)?, true))
+        let (first, second) = self.cut(first, second, max_length - specials)?;
+        let joined = self.join(first, second)?;
+        Ok((self.noting_unknown(joined, text, pair), true))
+    }
+
+    /// Whether texts that are cut lose their beginnings, as `truncation_side: left` has it.
+    pub fn keeps_ends(&self) -> bool {
+        self.manner.cuts == TruncationDirection::Left
     }
 
     /// Encodes many rows on all threads, in their order, each with whether it was cut to `max_length`.
@@ -261,7 +324,12 @@ impl Tokenizer {
     ///
     /// When the tokenizer's own rules for joining tokens fail.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
-        using("decode ids", || self.inner.decode(ids, skip_special))
+        let text = using("decode ids", || self.inner.decode(ids, skip_special))?;
+        Ok(if self.manner.cleans_up {
+            clean_up(&text)
+        } else {
+            text
+        })
     }
 
     /// The text of ids that come one by one, with or without the special tokens among them: what [`decode`](Tokenizer::decode) makes of
@@ -326,6 +394,10 @@ impl Tokenizer {
         self.files.clone().into_inner()
     }
 
+    pub(crate) fn cleans_up(&self) -> bool {
+        self.manner.cleans_up
+    }
+
     pub(crate) fn inner(&self) -> &Pipeline {
         &self.inner
     }
@@ -338,7 +410,7 @@ impl Tokenizer {
             return (whole, false);
         }
         let room = max_length - self.specials_added(false);
-        let (kept, _) = cut(self.part(text, 0).unwrap(), None, room).unwrap();
+        let (kept, _) = self.cut(self.part(text, 0).unwrap(), None, room).unwrap();
         (self.join(kept, None).unwrap(), true)
     }
 
@@ -353,8 +425,8 @@ impl Tokenizer {
     /// encoded. It spares what is cut off, a chromosome perhaps, from becoming tokens first.
     fn long_enough_start<'t>(&self, text: &'t str, room: usize) -> Option<&'t str> {
         let alphabet = self.alphabet.as_ref()?;
-        // Refusing a letter means looking at all of them.
-        if self.policy == LetterPolicy::Error {
+        // Refusing a letter means looking at all of them, and the end of a text is not found from its start.
+        if self.policy == LetterPolicy::Error || self.keeps_ends() {
             return None;
         }
         let mut bytes = (room + 1).saturating_mul(alphabet.longest());
@@ -388,8 +460,11 @@ impl Tokenizer {
         if self.alphabet.is_none() {
             let mut tokens = using("encode a text", || self.inner.encode_fast(text, false))?;
             tokens.set_type_ids(vec![index; tokens.len()]);
-            let outside = Vec::new();
-            return Ok(Part { tokens, outside });
+            return Ok(Part {
+                tokens,
+                outside: Vec::new(),
+                missing: Vec::new(),
+            });
         }
         let spelled = self.spelled(text, index)?;
         let token = |id| tokenizers::Token::new(id, String::new(), (0, 0));
@@ -397,6 +472,7 @@ impl Tokenizer {
         Ok(Part {
             tokens: tokenizers::Encoding::from_tokens(tokens, index),
             outside: spelled.outside,
+            missing: spelled.missing,
         })
     }
 
@@ -419,35 +495,78 @@ impl Tokenizer {
     fn join(&self, first: Part, second: Option<Part>) -> Result<Encoding> {
         let count = |part: &Part| part.outside.iter().sum::<usize>();
         let outside = count(&first) + second.as_ref().map_or(0, count);
+        let mut missing = BTreeMap::new();
+        let all = first.missing.iter();
+        for (_, letter) in all.chain(second.iter().flat_map(|part| &part.missing)) {
+            *missing.entry(letter.to_string()).or_default() += 1;
+        }
         let (first, second) = (first.tokens, second.map(|part| part.tokens));
         let joined = using("encode a text", || {
             self.inner.post_process(first, second, true)
         })?;
-        Ok(convert(&joined, outside))
+        let mut encoding = self.convert(&joined, outside);
+        encoding.unknown = self.unknown.among(&encoding);
+        encoding.missing = missing;
+        Ok(encoding)
     }
-}
 
-/// Cuts the texts of a row to `room` tokens together.
-fn cut(first: Part, second: Option<Part>, room: usize) -> Result<(Part, Option<Part>)> {
-    let limit = TruncationParams {
-        max_length: room,
-        ..TruncationParams::default()
-    };
-    let (second, second_outside) = second.map(|part| (part.tokens, part.outside)).unzip();
-    let (tokens, second) = using("cut a text", || {
-        truncate_encodings(first.tokens, second, &limit)
-    })?;
-    let kept = |mut tokens: tokenizers::Encoding, mut outside: Vec<usize>| {
-        // The parts cut off would be given special tokens too.
-        tokens.take_overflowing();
-        outside.truncate(tokens.len());
-        Part { tokens, outside }
-    };
-    let second = second.zip(second_outside);
-    Ok((
-        kept(tokens, first.outside),
-        second.map(|(tokens, outside)| kept(tokens, outside)),
-    ))
+    /// Cuts the texts of a row to `room` tokens together.
+    fn cut(&self, first: Part, second: Option<Part>, room: usize) -> Result<(Part, Option<Part>)> {
+        let limit = TruncationParams {
+            max_length: room,
+            direction: self.manner.cuts,
+            ..TruncationParams::default()
+        };
+        let (second, second_told) = second
+            .map(|part| (part.tokens, (part.outside, part.missing)))
+            .unzip();
+        let (tokens, second) = using("cut a text", || {
+            truncate_encodings(first.tokens, second, &limit)
+        })?;
+        type Told = (Vec<usize>, Vec<(usize, char)>);
+        let kept = |mut tokens: tokenizers::Encoding, (mut outside, mut missing): Told| {
+            // The parts cut off would be given special tokens too.
+            tokens.take_overflowing();
+            let lost = outside.len().saturating_sub(tokens.len());
+            let first = if self.keeps_ends() { lost } else { 0 };
+            outside.drain(..first);
+            outside.truncate(tokens.len());
+            missing.retain(|(token, _)| (first..first + tokens.len()).contains(token));
+            Part {
+                tokens,
+                outside,
+                missing,
+            }
+        };
+        let second = second.zip(second_told);
+        Ok((
+            kept(tokens, (first.outside, first.missing)),
+            second.map(|(tokens, told)| kept(tokens, told)),
+        ))
+    }
+
+    /// An encoding with what of its texts is unknown, where no alphabet has told it.
+    fn noting_unknown(&self, mut encoding: Encoding, text: &str, pair: Option<&str>) -> Encoding {
+        if self.alphabet.is_some() {
+            return encoding;
+        }
+        encoding.unknown = self.unknown.among(&encoding);
+        if encoding.unknown > 0 || self.unknown.drops() {
+            for text in [Some(text), pair].into_iter().flatten() {
+                encoding.dropped += self.unknown.find(&self.inner, text, &mut encoding.missing);
+            }
+        }
+        encoding
+    }
+
+    /// An encoding as the other crates see it.
+    fn convert(&self, encoding: &tokenizers::Encoding, outside: usize) -> Encoding {
+        let mut converted = convert(encoding, outside);
+        if !self.manner.has_types {
+            converted.type_ids.fill(0);
+        }
+        converted
+    }
 }
 
 /// Does something with the crate `tokenizers`.
@@ -473,6 +592,7 @@ fn convert(encoding: &tokenizers::Encoding, outside: usize) -> Encoding {
             .map(|mark| *mark != 0)
             .collect(),
         outside,
+        ..Encoding::default()
     }
 }
 

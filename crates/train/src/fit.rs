@@ -75,11 +75,11 @@ pub fn fit(model: Model, fit: Fit<'_>) -> Result<FitOutcome> {
     let Prepared {
         mut trainer,
         network,
-        owed,
+        resumed,
     } = Loop::prepare(model, fit)?;
     trainer.observer.event(Event::Started);
-    if let Some(moment) = owed {
-        trainer.catch_up(&network, moment)?;
+    if let Some(state) = &resumed {
+        trainer.catch_up(&network, state)?;
     }
     let network = trainer.train(network)?;
     trainer.conclude(network)
@@ -244,6 +244,7 @@ impl Loop<'_> {
         let Position { epoch, step, .. } = self.standing.position;
         self.record.validated(step, &scoring, sight);
         self.standing.metrics.extend(scoring.scores.iter().cloned());
+        self.standing.validated = Some(epoch);
         self.run.log(epoch, step, &scoring.scores)
     }
 
@@ -297,6 +298,7 @@ impl Loop<'_> {
             metrics: metrics.collect(),
             elapsed: self.clock.seconds(),
             owes_validation: standing.owes_validation,
+            validated: standing.validated,
             keepers: Vec::new(),
             stoppers: Vec::new(),
             plateau: self.rates.state(),
@@ -383,21 +385,8 @@ impl Loop<'_> {
         self.record.trained();
         let network = network.valid();
         let step = self.standing.position.step;
-        if self.plan.checkpoints && !self.run.has_resumable(step) {
-            let state = self.state();
-            let weights = Weights {
-                spec: &self.spec,
-                network: &network,
-                optimizer: &self.optimizer,
-            };
-            let path = self.run.keep_last(weights, state)?;
-            self.observer.event(Event::Saved {
-                what: Saved::Checkpoint,
-                path: &path,
-            });
-        }
-        if !self.interrupted {
-            self.run.drop_stale_last();
+        if self.plan.checkpoints {
+            self.keep_the_end(&network)?;
         }
         let testing = match self.score_test_rows(&network) {
             Err(Error::Interrupted) => {
@@ -428,6 +417,40 @@ impl Loop<'_> {
             stopped,
             interrupted,
         })
+    }
+
+    /// Saves what is not saved yet of where training ended, and lets `last` be the last.
+    fn keep_the_end(&mut self, network: &Network) -> Result<()> {
+        let state = self.state();
+        let weights = Weights {
+            spec: &self.spec,
+            network,
+            optimizer: &self.optimizer,
+        };
+        let Position {
+            epoch, batch, step, ..
+        } = self.standing.position;
+        if !self.run.has_resumable(step) && !self.interrupted {
+            let metrics = self.standing.metrics();
+            // After the last batch of an epoch the position points at the next one.
+            let epoch = if batch == 0 {
+                epoch.saturating_sub(1)
+            } else {
+                epoch
+            };
+            let state = state.clone();
+            self.run.keep_end(epoch, &metrics, weights, state)?;
+        }
+        self.run.bring_last_up(weights, &state)?;
+        if !self.run.has_resumable(step) {
+            let path = self.run.keep_last(weights, state)?;
+            self.observer.event(Event::Saved {
+                what: Saved::Checkpoint,
+                path: &path,
+            });
+        }
+        self.run.drop_stale_last();
+        Ok(())
     }
 
     /// Scores the test rows by the best checkpoint, or by the present weights without one.

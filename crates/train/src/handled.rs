@@ -1,16 +1,20 @@
 //! What was done to rows to feed them to a model.
 
 use engraft_component::{Note, NoteKind};
-use engraft_tasks::TaskSpec;
+use engraft_tasks::{TaskSpec, Unknown, Unsaid};
 use engraft_text::LetterPolicy;
 
 /// What was done to rows to feed them to a model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Handled {
     /// Rows that were cut to the maximal length.
     pub cut: usize,
     /// Letters that the model's alphabet lacks, and the rows that have some.
     pub outside: [usize; 2],
+    /// Words that have no token, where some have none.
+    pub unsaid: Option<Unsaid>,
+    /// What the vocabulary lacks.
+    pub unknown: Unknown,
 }
 
 impl Handled {
@@ -19,6 +23,15 @@ impl Handled {
         self.cut += batch.cut;
         self.outside[0] += batch.outside[0];
         self.outside[1] += batch.outside[1];
+        match (&mut self.unsaid, &batch.unsaid) {
+            (Some(all), Some(more)) => {
+                all.words += more.words;
+                all.rows += more.rows;
+            }
+            (None, more) => self.unsaid.clone_from(more),
+            (Some(_), None) => {}
+        }
+        self.unknown.merge(&batch.unknown);
     }
 
     /// What a user should know of it, where a model was fed `rows` rows; `stage` says which they are, if anything.
@@ -33,11 +46,34 @@ impl Handled {
         };
         if self.cut > 0 {
             let length = spec.max_length().unwrap_or_default();
+            let lost = if spec.tokenizer().keeps_ends() {
+                " and lost their beginnings"
+            } else {
+                ""
+            };
             note(format!(
-                "{} of {rows} rows were cut to {length} tokens",
+                "{} of {rows} rows were cut to {length} tokens{lost}",
                 self.cut
             ));
         }
+        if let Some(Unsaid {
+            words,
+            rows: of,
+            first,
+        }) = &self.unsaid
+        {
+            let words = match words {
+                1 => "1 word has".to_owned(),
+                _ => format!("{words} words in {of} of {rows} rows have"),
+            };
+            note(format!(
+                "{words} no token, so nothing is learned, scored or predicted there: {first}"
+            ));
+        }
+        let often = match self.unknown.most_often().as_str() {
+            "" => String::new(),
+            often => format!(", most often {often}"),
+        };
         let [letters, of] = self.outside;
         if letters > 0 {
             let letters = match letters {
@@ -53,7 +89,24 @@ impl Handled {
                 }
             };
             note(format!(
-                "{letters} in {of} of {rows} rows are not in the model's alphabet: {fate}"
+                "{letters} in {of} of {rows} rows are not in the model's alphabet{often}: {fate}"
+            ));
+        } else if self.unknown.tokens > 0 {
+            let Unknown {
+                tokens,
+                of,
+                rows: with,
+                ..
+            } = &self.unknown;
+            let are = if *tokens == 1 { "is" } else { "are" };
+            // A few are no sign of texts that the model was not made for.
+            let advice = if tokens * 10 > *of {
+                format!("; {}", spec.tokenizer().expects())
+            } else {
+                String::new()
+            };
+            note(format!(
+                "{tokens} of {of} tokens, in {with} of {rows} rows, {are} unknown to the model's vocabulary{often}{advice}"
             ));
         }
         notes

@@ -114,10 +114,12 @@ fn in_run(checkpoints: &Path) -> Option<PathBuf> {
     states.max().map(|(_, _, path)| path)
 }
 
-/// Whether a folder holds a checkpoint that was saved after `state`.
+/// Whether a folder holds a checkpoint that was saved after `state` and from which a run can go on. Weights alone that a run saved before it
+/// died are saved again.
 pub(crate) fn holds_later(checkpoints: &Path, state: &State) -> bool {
     let states = folders(checkpoints)
         .into_iter()
+        .filter(|path| is_resumable(path))
         .filter_map(|path| read_state(&path).ok());
     states.map(|other| other.age()).any(|age| age > state.age())
 }

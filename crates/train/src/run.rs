@@ -193,7 +193,9 @@ impl Run {
         self.deciders.restore_keepers(state);
         self.saved = Some((state.position.step, checkpoint));
         self.resumable = Some(state.position.step);
-        self.settle(folder)
+        self.settle(folder)?;
+        self.drop_stale_last();
+        Ok(())
     }
 
     fn open_logs(&mut self, plan: &Plan, folder: &Path, resumed: Option<&State>) -> Result<()> {
@@ -257,30 +259,112 @@ impl Run {
         let validation = self.deciders.validation;
         let mut kept = Vec::new();
         for index in 0..self.deciders.keepers.len() {
-            let keeper = &self.deciders.keepers[index];
-            if !keeper.due(moment, epoch, step, validation) {
-                continue;
-            }
-            let folder = self.place(keeper.settings().dirpath.as_deref());
-            let weights_only = keeper.settings().save_weights_only;
-            let taken = |name: &str| folder.join(name).exists();
-            let decision = self.deciders.keepers[index].decide(metrics, epoch, step, taken);
-            let last = decision.last.then(|| LAST.to_owned());
-            for name in decision.save_as.into_iter().chain(last) {
+            if self.deciders.keepers[index].due(moment, epoch, step, validation) {
                 let state = State {
                     moment: Some(moment),
-                    leaving: decision.remove.clone(),
                     ..state.clone()
                 };
-                let path = folder.join(&name);
-                self.save(&path, weights, state, weights_only)?;
-                kept.push(path);
-            }
-            for name in &decision.remove {
-                remove(&folder.join(name));
+                kept.extend(self.keep_by(index, epoch, metrics, weights, state)?);
             }
         }
+        if !kept.is_empty() {
+            self.drop_stale_last();
+        }
         Ok(kept)
+    }
+
+    /// Saves the end of training under the name that it would have if a checkpoint were due there, so that the name does not depend on where
+    /// in an epoch training ends. A checkpoint that is chosen by a metric is only chosen where the metric is measured.
+    pub(crate) fn keep_end(
+        &mut self,
+        epoch: u64,
+        metrics: &[(String, f64)],
+        weights: Weights<'_>,
+        state: State,
+    ) -> Result<()> {
+        let keeps_any = |keeper: &CheckpointKeeper| {
+            keeper.settings().monitor.is_none() && keeper.settings().save_top_k != 0
+        };
+        match self.deciders.keepers.iter().position(keeps_any) {
+            Some(index) => self
+                .keep_by(index, epoch, metrics, weights, state)
+                .map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets one keeper decide, saves what it wants, and then removes what is to go.
+    fn keep_by(
+        &mut self,
+        index: usize,
+        epoch: u64,
+        metrics: &[(String, f64)],
+        weights: Weights<'_>,
+        state: State,
+    ) -> Result<Vec<PathBuf>> {
+        let keeper = &self.deciders.keepers[index];
+        let folder = self.place(keeper.settings().dirpath.as_deref());
+        let weights_only = keeper.settings().save_weights_only;
+        let (step, saves) = (state.position.step, self.saves);
+        // What lies there may be what the process saved before it died, and is saved again.
+        let is_this = |saved: State| {
+            (saved.position, saved.saves) == (state.position, saves)
+                && saved.signature == state.signature
+        };
+        let taken = |name: &str| {
+            let path = folder.join(name);
+            path.exists() && !snapshot::read_state(&path).is_ok_and(is_this)
+        };
+        let decision = self.deciders.keepers[index].decide(metrics, epoch, step, taken);
+        let last = decision.last.then(|| LAST.to_owned());
+        let mut kept = Vec::new();
+        for name in decision.save_as.into_iter().chain(last) {
+            let state = State {
+                leaving: decision.remove.clone(),
+                ..state.clone()
+            };
+            let path = folder.join(&name);
+            self.save(&path, weights, state, weights_only)?;
+            kept.push(path);
+        }
+        for name in &decision.remove {
+            remove(&folder.join(name));
+        }
+        Ok(kept)
+    }
+
+    /// Saves the `last` of keepers that have decided about this step and whose process died before it was there.
+    pub(crate) fn catch_up_on_last(&mut self, weights: Weights<'_>, state: &State) -> Result<()> {
+        let step = state.position.step;
+        self.keep_last_of(weights, state, |keeper| {
+            keeper.state().decided == Some(step)
+        })
+    }
+
+    /// Saves `last` wherever one is kept and is not of the present step.
+    pub(crate) fn bring_last_up(&mut self, weights: Weights<'_>, state: &State) -> Result<()> {
+        self.keep_last_of(weights, state, |_| true)
+    }
+
+    fn keep_last_of(
+        &mut self,
+        weights: Weights<'_>,
+        state: &State,
+        is_meant: impl Fn(&CheckpointKeeper) -> bool,
+    ) -> Result<()> {
+        let meant = self.deciders.keepers.iter();
+        let meant = meant.filter(|keeper| keeper.settings().save_last.0 && is_meant(keeper));
+        let places = meant.map(|keeper| {
+            let folder = self.place(keeper.settings().dirpath.as_deref());
+            (folder.join(LAST), keeper.settings().save_weights_only)
+        });
+        for (path, weights_only) in places.collect::<Vec<_>>() {
+            let step = snapshot::read_state(&path).map(|last| last.position.step);
+            if !step.is_ok_and(|step| step == state.position.step) {
+                self.save(&path, weights, state.clone(), weights_only)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether this step has a checkpoint that can be resumed.
@@ -303,7 +387,10 @@ impl Run {
             .keepers
             .iter()
             .any(|keeper| keeper.settings().save_last.0);
-        let is_newest = self.saved.as_ref().is_none_or(|(_, saved)| *saved == last);
+        let is_newest = self
+            .saved
+            .as_ref()
+            .is_none_or(|(_, saved)| is_same_place(saved, &last));
         if self.folder.is_some() && !wanted && !is_newest {
             remove(&last);
         }
@@ -376,6 +463,14 @@ impl Run {
             let folder = self.place(keeper.settings().dirpath.as_deref());
             Some((folder.join(&keeper.best()?.name), monitor))
         })
+    }
+}
+
+/// Whether two paths lead to one folder, whichever way.
+fn is_same_place(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
     }
 }
 

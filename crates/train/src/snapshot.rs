@@ -40,6 +40,9 @@ pub(crate) struct State {
     /// Whether the validation after its latest step was broken off and is to be done.
     #[serde(default)]
     pub(crate) owes_validation: bool,
+    /// The epoch of the latest validation.
+    #[serde(default)]
+    pub(crate) validated: Option<u64>,
     /// What each ModelCheckpoint remembers, by its settings.
     pub(crate) keepers: Vec<(String, KeeperState)>,
     /// What each EarlyStopping remembers, by its settings.

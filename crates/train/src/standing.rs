@@ -19,6 +19,8 @@ pub(crate) struct Standing {
     pub(crate) stopped: Option<String>,
     /// Whether the validation that follows the latest step is yet to be done.
     pub(crate) owes_validation: bool,
+    /// The epoch of the latest validation.
+    pub(crate) validated: Option<u64>,
 }
 
 /// What an epoch ends with.
@@ -40,6 +42,7 @@ impl Standing {
             metrics: metrics.map(|it| (it.name.clone(), it.value)).collect(),
             stopped: state.stopped.clone(),
             owes_validation: state.owes_validation,
+            validated: state.validated,
         }
     }
 
@@ -48,13 +51,18 @@ impl Standing {
         self.metrics.clone().into_iter().collect()
     }
 
-    /// What the progress shows: the epoch so far, and the latest validation.
+    /// What the progress shows: the epoch so far, and its latest validation. That of an earlier epoch says nothing of this one.
     pub(crate) fn shown(&self) -> Vec<(String, f64)> {
         let mut shown = vec![("loss".to_owned(), self.loss.value())];
         if self.accuracy.weight > 0.0 {
             shown.push(("accuracy".to_owned(), self.accuracy.value()));
         }
-        let latest = ["val_loss", "val_accuracy", "val_spearman"]
+        let names: &[&str] = if self.validated == Some(self.position.epoch) {
+            &["val_loss", "val_accuracy", "val_spearman"]
+        } else {
+            &[]
+        };
+        let latest = names
             .iter()
             .filter_map(|&name| Some((name.to_owned(), *self.metrics.get(name)?)));
         shown.extend(latest);
@@ -76,5 +84,30 @@ impl Standing {
         };
         (self.loss, self.accuracy) = (Mean::default(), Mean::default());
         EpochEnd { metrics, shown }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_without_validation_shows_none() {
+        let mut standing = Standing::default();
+        let names = |standing: &Standing| {
+            let shown = standing.shown().into_iter();
+            shown.map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&standing), ["loss"]);
+        standing.metrics.insert("val_loss".to_owned(), 0.5);
+        standing.validated = Some(0);
+        assert_eq!(names(&standing), ["loss", "val_loss"]);
+        let ended = standing.end_epoch().shown;
+        assert_eq!(ended.last(), Some(&("val_loss".to_owned(), 0.5)));
+        assert_eq!(names(&standing), ["loss"]);
+        let ended = standing.end_epoch().shown;
+        assert!(ended.iter().all(|(name, _)| name != "val_loss"));
+        // Callbacks still look at it.
+        assert!(standing.metrics().contains(&("val_loss".to_owned(), 0.5)));
     }
 }

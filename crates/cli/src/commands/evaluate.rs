@@ -1,6 +1,7 @@
 //! `engraft validate` and `engraft test`: scores on the rows of one split.
 
-use crate::arguments::Command;
+use engraft_run::Purpose;
+
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::opening::Opened;
@@ -8,7 +9,7 @@ use crate::teller::Teller;
 
 pub(crate) fn validate(words: &[String]) -> Result<(), Failure> {
     let mut teller = Teller::new(interrupt::STOPS).printing_scores();
-    let opened = Opened::read(Command::Validate, words, &mut teller)?;
+    let opened = Opened::read(Purpose::Validate, words, &mut teller)?;
     let stop = teller.stop.clone();
     opened.session.validate(&stop, &mut teller)?;
     teller.printed()
@@ -16,7 +17,7 @@ pub(crate) fn validate(words: &[String]) -> Result<(), Failure> {
 
 pub(crate) fn test(words: &[String]) -> Result<(), Failure> {
     let mut teller = Teller::new(interrupt::STOPS).printing_scores();
-    let opened = Opened::read(Command::Test, words, &mut teller)?;
+    let opened = Opened::read(Purpose::Test, words, &mut teller)?;
     let stop = teller.stop.clone();
     let output = opened.output.as_deref();
     opened.session.test(output, &stop, &mut teller)?;

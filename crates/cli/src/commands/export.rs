@@ -1,9 +1,9 @@
 //! `engraft export`: a checkpoint without what only resuming needs, as a preset of its own.
 
 use engraft_component::Refusal;
-use engraft_run::{Error, LoraExport};
+use engraft_run::{Error, LoraExport, Purpose};
 
-use crate::arguments::{Command, lora_option};
+use crate::arguments::lora_option;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::opening::Opened;
@@ -11,7 +11,7 @@ use crate::teller::Teller;
 
 pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     let mut teller = Teller::new(interrupt::STOPS);
-    let opened = Opened::read(Command::Export, words, &mut teller)?;
+    let opened = Opened::read(Purpose::Export, words, &mut teller)?;
     let output = opened.output.as_deref();
     let output = output
         .ok_or_else(|| Failure::refused("export requires --output DIR, the preset's folder"))?;

@@ -1,10 +1,9 @@
 //! `engraft fit`: trains, tests at the end, and says where everything is.
 
-use engraft_run::{BrokenOff, Fitted, Folded};
+use engraft_run::{BrokenOff, Fitted, Folded, Purpose};
 use engraft_train::FitOutcome;
 use engraft_train::log::{CsvLog, EventLog, LineLog};
 
-use crate::arguments::Command;
 use crate::failure::{Failure, print, say};
 use crate::interrupt;
 use crate::opening::Opened;
@@ -13,7 +12,7 @@ use crate::text::{scores, spreads};
 
 pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     let mut teller = Teller::new(interrupt::SAVES);
-    let opened = Opened::read(Command::Fit, words, &mut teller)?;
+    let opened = Opened::read(Purpose::Fit, words, &mut teller)?;
     let stop = teller.stop.clone();
     let fitted = opened.session.fit(&stop, &mut teller);
     teller.ends();

@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 use engraft::{CausalLm, Generate};
 use engraft_component::did_you_mean;
 use engraft_data::{Cell, OutputFormat, ReaderOptions, RowWriter, read_table};
-use engraft_generate::{Piece, Written};
+use engraft_generate::{Lost, Piece, Prompt, Written};
 use engraft_run::check_place;
 use engraft_tasks::Backbone;
+use engraft_train::newest_checkpoint;
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Command, threads};
@@ -20,8 +21,10 @@ use crate::interrupt;
 use crate::opening::use_threads;
 
 mod options;
+mod progress;
 
 pub(crate) use options::options;
+use progress::Progress;
 
 pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     let given = Given::read(Command::Generate, words, options())?;
@@ -41,9 +44,10 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         peft_path: given.value("--lora").map(str::to_owned),
         ..Backbone::new(wishes.preset.as_str())
     };
-    let lm = CausalLm::from_backbone(&backbone).map_err(Failure::refused)?;
-    if wishes.generate.leaves_sampler() {
-        note(&lm.defaults().to_string());
+    let lm = CausalLm::to_write(&backbone, &wishes.generate).map_err(options::refused)?;
+    let notes = lm.defaults().notes(&wishes.generate, false);
+    for line in notes.map_err(options::refused)? {
+        note(&line);
     }
     write(&lm, &wishes, &prompts, streams)
 }
@@ -59,11 +63,7 @@ struct Wishes {
 
 impl Wishes {
     fn read(given: &Given) -> Result<Self, Failure> {
-        let Some(preset) = given.word(Command::Generate)? else {
-            return Err(Failure::refused(
-                "generate: which model? Give a preset: engraft generate ./gpt2 --prompt \"Once upon a time\"",
-            ));
-        };
+        let preset = preset(given)?;
         if let Some(dtype) = given.value("--dtype")
             && !matches!(dtype, "float32" | "f32" | "auto")
         {
@@ -108,7 +108,7 @@ impl Wishes {
             ));
         }
         Ok(Self {
-            preset: preset.to_owned(),
+            preset,
             generate,
             output,
             ids,
@@ -133,10 +133,37 @@ impl Wishes {
     }
 }
 
-/// What is gone on from, with where it came from.
-struct Prompts(Vec<(String, Prompt)>);
+/// The preset, or the checkpoint that is given in its place.
+fn preset(given: &Given) -> Result<String, Failure> {
+    match (given.word(Command::Generate)?, given.value("--ckpt_path")) {
+        (Some(preset), None) => Ok(preset.to_owned()),
+        (None, Some("last")) => {
+            let newest = newest_checkpoint(Path::new(LOGS), None);
+            let newest =
+                newest.map_err(|error| Failure::refused(format!("--ckpt_path: {error}")))?;
+            note(&format!("ckpt_path: last is {}", newest.display()));
+            Ok(newest.display().to_string())
+        }
+        (None, Some(checkpoint)) if Path::new(checkpoint).is_dir() => Ok(checkpoint.to_owned()),
+        (None, Some(checkpoint)) => Err(Failure::refused(format!(
+            "--ckpt_path: cannot use the checkpoint \"{checkpoint}\": the folder does not exist"
+        ))),
+        (Some(preset), Some(checkpoint)) => Err(Failure::refused(format!(
+            "generate: {preset} and --ckpt_path {checkpoint} are two models; give one"
+        ))),
+        (None, None) => Err(Failure::refused(
+            "generate: which model? Give a preset: engraft generate ./gpt2 --prompt \"Once upon a time\"",
+        )),
+    }
+}
 
-enum Prompt {
+/// Where runs lie unless an experiment says otherwise.
+const LOGS: &str = "logs";
+
+/// What is gone on from, with where it came from.
+struct Prompts(Vec<(String, Source)>);
+
+enum Source {
     Text(String),
     Ids(Vec<u32>),
 }
@@ -171,14 +198,14 @@ impl Prompts {
         if !ids.is_empty() {
             let read = |(number, text)| {
                 let ids = options::ids(text)?;
-                Ok((name("--input-ids", number), Prompt::Ids(ids)))
+                Ok((name("--input-ids", number), Source::Ids(ids)))
             };
             let read = ids.into_iter().enumerate().map(read);
             return Ok(Self(read.collect::<Result<_, Failure>>()?));
         }
         if !texts.is_empty() {
             let read = |(number, text): (usize, &str)| {
-                (name("--prompt", number), Prompt::Text(text.to_owned()))
+                (name("--prompt", number), Source::Text(text.to_owned()))
             };
             return Ok(Self(texts.into_iter().enumerate().map(read).collect()));
         }
@@ -200,22 +227,24 @@ impl Prompts {
         let text = text.strip_suffix('\r').unwrap_or(text).to_owned();
         Ok(Self(vec![(
             "standard input".to_owned(),
-            Prompt::Text(text),
+            Source::Text(text),
         )]))
     }
 
     fn of_table(path: &Path, column: Option<&str>) -> Result<Self, Failure> {
         let table = read_table(path, &ReaderOptions::default()).map_err(Failure::refused)?;
-        let name = match (column, table.text_column) {
-            (Some(name), _) => name,
-            (None, Some(name)) => name,
-            (None, None) => {
-                return Err(Failure::refused(format!(
-                    "{}: which column holds the prompts? Name it with --x-col; there are {}",
-                    path.display(),
-                    table.names().join(", ")
-                )));
-            }
+        table.notes.iter().for_each(|text| note(text));
+        let names = table.names();
+        let only = match names[..] {
+            [name] => Some(name),
+            _ => table.text_column,
+        };
+        let Some(name) = column.or(only) else {
+            return Err(Failure::refused(format!(
+                "{}: which column holds the prompts? Name it with --x-col; there are {}",
+                path.display(),
+                names.join(", ")
+            )));
         };
         let Some(cells) = table.column(name).map(|column| &column.cells) else {
             let near = did_you_mean(name, &table.names(), "There are");
@@ -228,7 +257,7 @@ impl Prompts {
         let prompts = cells.iter().zip(&table.origins).map(|(cell, origin)| {
             let text = cell.loaded().map_err(Failure::refused)?.text();
             match text {
-                Some(text) => Ok((origin.to_string(), Prompt::Text(text))),
+                Some(text) => Ok((origin.to_string(), Source::Text(text))),
                 None => Err(Failure::refused(format!(
                     "{origin}: {name}: expected a text"
                 ))),
@@ -255,22 +284,29 @@ fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Re
         .texts(&wishes.generate, prompts.0.len())
         .map_err(options::refused)?;
     let mut given = Vec::with_capacity(prompts.0.len());
-    let mut cut = false;
+    let (mut cut, mut lost) = (false, Lost::default());
     for (place, prompt) in &prompts.0 {
         let told = |error| Failure::refused(format!("{place}: {}", options::sentence(&error)));
-        let (text, ids) = match prompt {
-            Prompt::Text(text) => (text.clone(), lm.encode(text).map_err(told)?),
-            Prompt::Ids(ids) => {
+        let (text, prompt) = match prompt {
+            Source::Text(text) => (text.clone(), lm.encode(text).map_err(told)?),
+            Source::Ids(ids) => {
                 lm.model()
                     .check_ids(ids)
                     .map_err(|error| told(error.into()))?;
                 let text = lm.tokenizer().decode(ids, true);
-                (text.map_err(Failure::refused)?, ids.clone())
+                (
+                    text.map_err(Failure::refused)?,
+                    Prompt::of_ids(ids.as_slice()),
+                )
             }
         };
-        let limits = texts.add(&ids).map_err(told)?;
+        let limits = texts.add(&prompt).map_err(told)?;
         cut |= limits.cut_by_context;
+        lost.add(&prompt.lost);
         given.push(text);
+    }
+    if !lost.is_none() {
+        note(&lost.to_string());
     }
     if cut && let Some(context) = texts.context() {
         note(&format!(
@@ -282,6 +318,7 @@ fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Re
     let sequences = wishes.generate.num_return_sequences;
     let count = given.len() * sequences;
     let (mut ended, mut next) = (vec![false; count], 0);
+    let mut progress = Progress::new(wishes.output.is_some(), count);
     while !texts.is_done() {
         if stop.load(Ordering::SeqCst) {
             return Err(Failure::Interrupted);
@@ -293,6 +330,7 @@ fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Re
             sink.piece(piece)?;
             ended[piece.row] |= piece.end.is_some();
         }
+        progress.advance(&pieces);
         while next < count && ended[next] {
             let row = Row {
                 prompt: next / sequences,
@@ -304,7 +342,11 @@ fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Re
             next += 1;
         }
     }
-    sink.finish()
+    sink.finish()?;
+    if let Some(path) = &wishes.output {
+        progress.finish(path);
+    }
+    Ok(())
 }
 
 /// A text that has ended, beside its prompt.

@@ -1,5 +1,6 @@
 //! What each command does.
 
+pub(crate) mod completions;
 pub(crate) mod components;
 mod evaluate;
 mod export;
@@ -26,5 +27,6 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
         Command::Schema => schema::run(words),
         Command::Init => init::run(words),
         Command::Generate => generate::run(words),
+        Command::Completions => completions::run(words),
     }
 }

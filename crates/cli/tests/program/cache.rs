@@ -402,7 +402,9 @@ fn a_folder_that_cannot_be_written_to_is_said_and_the_run_goes_on() {
 #[test]
 fn a_full_disk_is_said_once_and_the_run_goes_on() {
     let place = workplace(60);
-    let predict = "predict -c fit.yaml --model.backbone.cache_write_buffer_size 10";
+    place.succeed("fit -c fit.yaml --trainer.max_steps 1");
+    let predict =
+        "predict -c fit.yaml --ckpt_path last --model.backbone.cache_write_buffer_size 10";
     place.succeed(&format!("{predict} --output whole.tsv"));
     // No file may grow beyond 8 or 16 kB, as blocks are counted; the one of predictions is smaller.
     let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\"";
@@ -426,6 +428,7 @@ fn a_full_disk_is_said_once_and_the_run_goes_on() {
 #[test]
 fn what_cannot_be_cached_is_refused_before_anything_is_read() {
     let place = workplace(20);
+    place.succeed("fit -c fit.yaml --trainer.max_steps 1");
     for (words, what) in [
         (
             "fit -c fit.yaml --model.backbone.frozen false",
@@ -436,19 +439,19 @@ fn what_cannot_be_cached_is_refused_before_anything_is_read() {
             "LoRA's updates change the hidden states",
         ),
         (
-            "predict -c fit.yaml --output p.tsv --model.backbone.cache_max_size 0",
+            "predict -c fit.yaml --ckpt_path last --output p.tsv --model.backbone.cache_max_size 0",
             "cache_max_size",
         ),
         (
-            "predict -c fit.yaml --output p.tsv --model.backbone.cache_max_size big",
+            "predict -c fit.yaml --ckpt_path last --output p.tsv --model.backbone.cache_max_size big",
             "expected a size such as",
         ),
         (
-            "predict -c fit.yaml --output p.tsv --model.backbone.cache_write_buffer_size 0",
+            "predict -c fit.yaml --ckpt_path last --output p.tsv --model.backbone.cache_write_buffer_size 0",
             "cache_write_buffer_size",
         ),
         (
-            "predict -c fit.yaml --output p.tsv --model.backbone.file_cache_dir peptides.tsv",
+            "predict -c fit.yaml --ckpt_path last --output p.tsv --model.backbone.file_cache_dir peptides.tsv",
             "is a file; name a folder",
         ),
     ] {

@@ -107,3 +107,94 @@ fn what_is_wrong_with_a_file_is_one_sentence_and_exit_code_2() {
     }
     assert!(!place.path("p.tsv").exists());
 }
+
+#[test]
+fn rows_that_were_skipped_are_listed_beside_the_output() {
+    let place = Workplace::new();
+    place.write("rows.csv", "id,sequences\nr1,a w1\nr2\nr3,b w2\nr4,c w3\n");
+    let predict = format!("{PREDICT} --data.path rows.csv --output p.tsv");
+    let refused = place.run(&predict);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused
+            .err
+            .contains("rows.csv:3: expected 2 cells as in the header, found 1"),
+        "{refused:?}"
+    );
+    let said = place.run(&format!("{predict} --data.on_bad_row skip"));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for note in [
+        "1 row is skipped (data.on_bad_row: skip), the first rows.csv:3: expected 2 cells as in the header, found 1",
+        "1 row that is left out is listed in p.skipped.tsv",
+    ] {
+        assert!(said.err.contains(note), "{said:?}");
+    }
+    let ids = |table: String| -> Vec<String> {
+        let rows = table.lines().skip(1);
+        rows.map(|row| row.split('\t').next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(ids(place.read("p.tsv")), ["r1", "r3", "r4"]);
+    assert_eq!(
+        place.read("p.skipped.tsv"),
+        "file\tline\tproblem\nrows.csv\t3\texpected 2 cells as in the header, found 1\n"
+    );
+    // A list of an earlier run is not left beside a table of all rows.
+    place.write("rows.csv", "id,sequences\nr1,a w1\n");
+    place.succeed(&predict);
+    assert_eq!(place.read("p.skipped.tsv"), "file\tline\tproblem\n");
+    // Records without a sequence are listed whatever is asked for.
+    place.write("p.pep", ">p1\na\n>p2\n>p1\nb\n");
+    let said = place.run(&format!("{PREDICT} --data.path p.pep --output q.tsv"));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(ids(place.read("q.tsv")), ["p1", "p1"]);
+    assert_eq!(
+        place.read("q.skipped.tsv"),
+        "file\tline\tproblem\np.pep\t3\tthe record \"p2\" has no sequence\n"
+    );
+    // Training lists them in the folder of its run.
+    let rows = place.read("train.tsv") + "r24\ta\tlow\n";
+    place.write("train.tsv", &rows);
+    place.succeed("fit -c fit.yaml --data.on_bad_row skip");
+    assert_eq!(
+        place.read("logs/version_0/skipped.tsv"),
+        "file\tline\tproblem\ntrain.tsv\t26\texpected 4 cells as in the header, found 3\n"
+    );
+}
+
+#[test]
+fn listed_words_are_classified_and_those_without_a_token_are_named() {
+    let place = Workplace::new();
+    let row = |row: usize| {
+        let words = [
+            ["a", "w1", "b w2"],
+            ["b", "\u{200b}", "c"],
+            ["w3", "a", "w4"],
+        ][row % 3];
+        let words = serde_json::to_string(&words).unwrap();
+        format!("{{\"tokens\": {words}, \"ner_tags\": [0, 1, 2], \"scores\": [0.5, {row}]}}\n")
+    };
+    place.write("ner.jsonl", &(0..12).map(row).collect::<String>());
+    let data = "--data TokenClassificationDataModule --data.path ner.jsonl --data.x_col tokens --data.y_col ner_tags";
+    let said = place.run(&format!(
+        "fit --model TokenClassification --model.backbone ./tiny {data} --data.test_split_size 0 --data.valid_split_size 0 --trainer.max_epochs 1"
+    ));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let note = "4 words in 4 of 12 rows have no token, so nothing is learned, scored or predicted there: word 2, \"\\u{200b}\", of ner.jsonl:";
+    assert!(said.err.contains(note), "{said:?}");
+    place.succeed(&format!(
+        "predict --ckpt_path last {data} --data.extra_cols [scores] --output p.jsonl"
+    ));
+    let predicted = place.read("p.jsonl");
+    let rows: Vec<serde_json::Value> = predicted
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 12);
+    for (number, row) in rows.iter().enumerate() {
+        let classes = row["prediction"].as_array().unwrap();
+        let known: Vec<bool> = classes.iter().map(|class| !class.is_null()).collect();
+        assert_eq!(known, [true, number % 3 != 1, true], "{row}");
+        assert_eq!(row["scores"], serde_json::json!([0.5, number]));
+    }
+}

@@ -152,9 +152,122 @@ fn the_default_sampler_is_said_once() {
 }
 
 #[test]
+fn letters_that_the_vocabulary_lacks_stay_in_the_text_and_are_counted() {
+    let place = place();
+    let options = ["--max-new-tokens", "3", "--sampler", "greedy"];
+    let said = place.run_words(
+        &[
+            &["generate", "gpt2", "--prompt", "hello WORLD"],
+            &options[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.starts_with("hello WORLD"), "{}", said.out);
+    assert_eq!(
+        said.err,
+        "note: 5 of the 10 tokens of the prompt are unknown to the model's vocabulary (\"l\", \"e\", \"h\", \"o\"); in capitals all of it is known\n"
+    );
+    place.write("prompts.tsv", "prompt\nABC\nabc\nAbC\n");
+    let table = [
+        "--input",
+        "prompts.tsv",
+        "--output",
+        "texts.jsonl",
+        "--strip-prompt",
+    ];
+    let said = place.run_words(&[&["generate", "gpt2"], &table[..], &options].concat());
+    assert!(
+        said.err.starts_with("note: 4 of the 6 tokens of 2 prompts are unknown to the model's vocabulary (\"b\", \"a\", \"c\"); in capitals"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn a_run_into_a_file_ends_with_its_rows_tokens_and_pace() {
+    let place = place();
+    place.write("prompts.tsv", "prompt\nABC\nB\n");
+    let said = place.run_words(&[
+        "generate",
+        "gpt2",
+        "--input",
+        "prompts.tsv",
+        "--output",
+        "texts.tsv",
+        "--max-new-tokens",
+        "5",
+        "--sampler",
+        "greedy",
+        "--stop-token-ids",
+        "none",
+    ]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let rate = said
+        .err
+        .strip_prefix("texts  texts.tsv (2 rows, 10 tokens, ");
+    assert!(
+        rate.is_some_and(|it| it.ends_with(" tokens/s)\n")),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn what_the_presets_file_says_is_honoured_named_or_refused_by_the_file() {
+    let place = place();
+    let run = |file: &str, options: &str| {
+        place.write("gpt2/generation_config.json", file);
+        let words = format!("generate gpt2 --prompt ABC --max-new-tokens 4 {options}");
+        place.run_words(&words.split_whitespace().collect::<Vec<_>>())
+    };
+    let said = run(
+        r#"{"num_beams": 3, "presence_penalty": 1, "no_repeat_ngram_size": 1}"#,
+        "",
+    );
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(
+        said.err.replace(&place.path("").display().to_string(), ""),
+        "note: sampler: greedy (the preset's generation_config.json does not ask for sampling)\n\
+         note: gpt2/generation_config.json: not honoured: num_beams 3\n\
+         note: gpt2/generation_config.json: keys that are not known, and without effect: presence_penalty\n"
+    );
+    let wrong = r#"{"do_sample": true, "temperature": 0, "top_k": -1, "eos_token_id": -1, "max_length": 0}"#;
+    let said = run(wrong, "");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(
+        said.err.contains(
+            "gpt2/generation_config.json: temperature: expected a number above 0, found 0"
+        ),
+        "{}",
+        said.err
+    );
+    for options in [
+        "--sampler greedy",
+        "--temperature 1 --top-k 3",
+        "--ignore-generation-config",
+    ] {
+        let said = run(wrong, options);
+        assert_eq!(said.code, Some(0), "{options}: {said:?}");
+    }
+    let said = run(r#"{"max_length": 3}"#, "--sampler greedy");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    place.write("gpt2/generation_config.json", r#"{"max_length": 3}"#);
+    let said = place.run_words(&["generate", "gpt2", "--prompt", "ABCD"]);
+    assert!(
+        said.err.contains("max_length 3 of the preset's generation_config.json counts them; give --max-length or --max-new-tokens"),
+        "{}",
+        said.err
+    );
+    let broken = run("{", "");
+    assert_eq!(broken.code, Some(2), "{broken:?}");
+    assert_eq!(run("{", "--ignore-generation-config").code, Some(0));
+}
+
+#[test]
 fn what_cannot_be_written_is_refused_in_one_sentence() {
     let place = place();
-    place.write("prompts.tsv", "prompt\nA\n");
+    place.write("prompts.tsv", "id\tprompt\n1\tA\n");
     let mut hostile: Value =
         serde_json::from_slice(&std::fs::read(place.path("gpt2/config.json")).unwrap()).unwrap();
     std::fs::create_dir(place.path("odd")).unwrap();
@@ -234,6 +347,22 @@ fn what_cannot_be_written_is_refused_in_one_sentence() {
             "Did you mean \"--max-new-tokens\"?",
         ),
         ("gpt2 --prompt A --num-return-sequences 0", "at least 1"),
+        (
+            "gpt2 --prompt A --suppress-tokens 67",
+            "--suppress-tokens: expected ids below the vocabulary's size 67",
+        ),
+        (
+            "gpt2 --prompt A --bad-words-ids 1,x",
+            "expected none, or token ids such as 1,2",
+        ),
+        (
+            "gpt2 --prompt A --forced-bos-token-id 67",
+            "--forced-bos-token-id: expected ids below",
+        ),
+        (
+            "gpt2 --prompt A --sampler top_k --typical-p 0.5",
+            "--typical-p changes nothing",
+        ),
         (
             "gpt2 --prompt A --repetition-penalty 0",
             "--repetition-penalty",

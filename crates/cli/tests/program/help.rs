@@ -28,6 +28,7 @@ fn every_page_of_help_reads_as_it_did() {
         "presets --help",
         "components --help",
         "schema --help",
+        "completions --help",
         "fit --model.help",
         "fit --model.help SequenceClassification",
         "fit --model.backbone.help",

@@ -5,6 +5,7 @@
 mod cache;
 mod causal;
 mod claims;
+mod commands;
 mod configuration;
 mod documentation;
 mod explaining;
@@ -12,6 +13,7 @@ mod folds;
 mod formats;
 mod generate;
 mod help;
+mod knowing;
 mod logs;
 mod lora;
 mod refusals;

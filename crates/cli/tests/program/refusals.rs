@@ -92,14 +92,17 @@ const REFUSED: &[&str] = &[
     "fit --model SequenceClassification --model.backbone ./tiny --data SequencesDataModule --data.path unlabelled.csv",
     "test -c fit.yaml --data.path labels.tsv",
     "test -c fit.yaml --data.path numbers.tsv",
+    "test -c fit.yaml --model.use_legacy_adapter false",
+    "predict --ckpt_path kept/last",
     "test --model Embed --model.backbone ./tiny --data SequenceClassificationDataModule --data.path train.tsv",
     "test --data SequenceClassificationDataModule --data.path train.tsv",
     "predict -c fit.yaml",
     "predict -c fit.yaml --output",
-    "predict -c fit.yaml --output p.parquet",
+    "predict -c fit.yaml --output p.xlsx",
     "predict -c fit.yaml --output p",
     "predict -c fit.yaml --output nowhere/p.tsv",
     "predict -c fit.yaml --output full.tsv/p.tsv",
+    "predict -c fit.yaml --output train.tsv --data.path ./train.tsv",
     "predict -c fit.yaml --output p.tsv --data.path columns.tsv --data.extra_cols [prediction]",
     "predict -c fit.yaml --output p.tsv --model Inference",
     "predict --model Embed --model.backbone ./tiny --output p.tsv --data SequencesDataModule --data.path unlabelled.csv",
@@ -155,6 +158,7 @@ fn every_refusal_is_one_exact_sentence() {
     .unwrap();
     place.succeed("fit -c fit.yaml --trainer.max_steps 1 --trainer.default_root_dir done");
     std::fs::rename(place.path("done/version_0/checkpoints"), place.path("kept")).unwrap();
+    std::fs::rename(place.path("kept/epoch=0-step=1"), place.path("kept/last")).unwrap();
     let before = files(&place);
     let root = place
         .path("")

@@ -31,7 +31,7 @@ trainer:
   gradient_clip_val: 0.5
   log_every_n_steps: 1
   callbacks:
-  - {class_path: ModelCheckpoint, init_args: {every_n_train_steps: 3}}
+  - {class_path: ModelCheckpoint, init_args: {every_n_train_steps: 3, save_last: true}}
   - {class_path: ModelCheckpoint, init_args: {monitor: val_loss, filename: 'best-{epoch}', save_top_k: 2}}
   - {class_path: ModelCheckpoint, init_args: {monitor: train_loss_epoch, filename: 'lowest-{epoch}'}}
   - {class_path: EarlyStopping, init_args: {monitor: val_loss, patience: 50}}
@@ -177,6 +177,147 @@ fn a_run_killed_ten_times_ends_in_the_same_bits() {
             path.display()
         );
     }
+}
+
+/// Checkpoints at every third step, each followed by `last` and by the best, which every later one is.
+const THREE_EACH: &str = "
+  max_steps: 9
+  callbacks:
+  - {class_path: ModelCheckpoint, init_args: {every_n_train_steps: 3, save_last: true}}
+  - {class_path: ModelCheckpoint, init_args: {every_n_train_steps: 3, monitor: step, mode: max, filename: 'best-{step}'}}
+";
+
+/// The step of a checkpoint that is complete.
+fn step_of(checkpoint: &Path) -> Option<u64> {
+    let state = fs::read_to_string(checkpoint.join("training/state.json")).ok()?;
+    let state: serde_json::Value = serde_json::from_str(&state).ok()?;
+    state["position"]["step"].as_u64()
+}
+
+/// Whether a run stands between two of its saves, by the folder of its checkpoints.
+type Between = fn(&Path) -> bool;
+
+#[test]
+fn a_run_killed_between_its_last_checkpoints_ends_with_last_as_the_last_and_best_as_the_best() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    prepare(folder);
+    let (before, _) = EXPERIMENT.split_once("  callbacks:").unwrap();
+    let before = before.replace("  max_epochs: 24\n", "");
+    let experiment = before.trim_end().to_owned() + THREE_EACH;
+    fs::write(folder.join("fit.yaml"), experiment).unwrap();
+    assert!(fit(folder, "whole", false).status().unwrap().success());
+    let names = |root: &str| {
+        let names = results(folder, root).into_iter();
+        let names = names.filter_map(|(path, _)| {
+            let path = path.strip_prefix("checkpoints").ok()?.to_owned();
+            path.iter().next()?.to_str().map(str::to_owned)
+        });
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let three: Vec<String> = names("whole").into_iter().collect();
+    assert!(
+        matches!(&three[..], [best, numbered, last] if best == "best-step=9" && numbered.ends_with("-step=9") && last == "last"),
+        "{three:?}"
+    );
+
+    let cases: [(&str, Between); 2] = [
+        ("before_last", |folder| {
+            step_of(&folder.join("last")) == Some(6) && has_numbered(folder)
+        }),
+        ("before_best", |folder| {
+            step_of(&folder.join("last")) == Some(9)
+                && step_of(&folder.join("best-step=9")).is_none()
+        }),
+    ];
+    for (name, is_between) in cases {
+        // Between the saves are tens of milliseconds, which a busy machine may let pass.
+        let killed = (0..20)
+            .map(|attempt| format!("{name}_{attempt}"))
+            .find(|root| {
+                let checkpoints = folder.join(root).join("version_0/checkpoints");
+                let mut child = fit(folder, root, false).spawn().unwrap();
+                while !is_between(&checkpoints) && child.try_wait().unwrap().is_none() {
+                    sleep(Duration::from_micros(200));
+                }
+                child.kill().unwrap();
+                child.wait().unwrap();
+                is_between(&checkpoints)
+            });
+        let killed = killed.unwrap_or_else(|| panic!("{name}: never killed at the right moment"));
+        assert!(fit(folder, &killed, true).status().unwrap().success());
+        assert_eq!(names(&killed), names("whole"), "{name}");
+        for ((path, whole), (_, killed)) in results(folder, "whole")
+            .iter()
+            .zip(&results(folder, &killed))
+        {
+            assert!(whole == killed, "{name}: {} differs", path.display());
+        }
+    }
+}
+
+/// Whether the numbered checkpoint of the ninth step is complete.
+fn has_numbered(checkpoints: &Path) -> bool {
+    let entries = fs::read_dir(checkpoints).into_iter().flatten().flatten();
+    let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.any(|name| name.starts_with("epoch=") && name.ends_with("-step=9"))
+}
+
+#[test]
+fn the_last_of_an_interruption_goes_as_soon_as_a_later_checkpoint_is_there() {
+    let place = crate::Workplace::new();
+    let fit = "fit -c fit.yaml --trainer.callbacks ModelCheckpoint --trainer.callbacks.every_n_train_steps 2";
+    place.succeed(&format!("{fit} --trainer.max_steps 2"));
+    let checkpoints = place.path("logs/version_0/checkpoints");
+    // As an interruption would leave it, of an earlier step than the checkpoint beside it.
+    let copy = place.path("last");
+    fs::rename(checkpoints.join("epoch=0-step=2"), &copy).unwrap();
+    fs::rename(&copy, checkpoints.join("last")).unwrap();
+    place.succeed(&format!("{fit} --trainer.max_steps 4 --ckpt_path last"));
+    let names = fs::read_dir(&checkpoints).unwrap().flatten();
+    let names: Vec<String> = names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    assert_eq!(names, ["epoch=0-step=4"]);
+}
+
+#[test]
+fn a_checkpoint_has_the_same_name_wherever_in_an_epoch_training_ends() {
+    let place = crate::Workplace::new();
+    // An epoch has five steps.
+    for (steps, name) in [
+        (5, "epoch=0-step=5"),
+        (7, "epoch=1-step=7"),
+        (10, "epoch=1-step=10"),
+    ] {
+        let root = format!("root_{steps}");
+        let said = place.run(&format!(
+            "fit -c fit.yaml --trainer.max_steps {steps} --trainer.default_root_dir {root}"
+        ));
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let checkpoints = place.path(&format!("{root}/version_0/checkpoints"));
+        let names = fs::read_dir(checkpoints).unwrap().flatten();
+        let names: Vec<_> = names
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(names, [name]);
+        assert!(
+            said.err.contains(&format!("checkpoints/{name}\n")),
+            "{}",
+            said.err
+        );
+    }
+    // Where `last` is kept too, it is of the end.
+    place.succeed("fit -c fit.yaml --trainer.max_steps 7 --trainer.default_root_dir both --trainer.callbacks ModelCheckpoint --trainer.callbacks.save_last true");
+    let both = place.path("both/version_0/checkpoints");
+    for name in ["last", "epoch=1-step=7"] {
+        assert_eq!(step_of(&both.join(name)), Some(7), "{name}");
+    }
+    // A best that came earlier does not keep `last` from being of the end.
+    place.succeed("fit -c fit.yaml --trainer.max_steps 7 --trainer.default_root_dir best --trainer.callbacks ModelCheckpoint --trainer.callbacks.save_last true --trainer.callbacks.monitor val_loss");
+    let best = place.path("best/version_0/checkpoints");
+    assert_eq!(step_of(&best.join("last")), Some(7));
 }
 
 #[test]

@@ -260,7 +260,7 @@ fn tasks_and_data_that_do_not_fit_are_refused() {
 #[test]
 fn a_model_has_a_data_module_it_is_mostly_used_with() {
     let place = letters();
-    place.succeed("predict --model SequenceRegression --model.backbone aido_dna_debug --data.path rows.tsv --output p.tsv");
+    place.succeed("predict --model SequenceRegression --model.backbone aido_dna_debug --data.path rows.tsv --output p.tsv --trainer.fast_dev_run true");
     place.succeed(
         "fit --model TokenClassification --model.backbone aido_dna_debug --data.path rows.tsv --trainer.max_steps 1",
     );

@@ -4,6 +4,9 @@ use engraft_component::{Context, Entry, Mapping, Node, Note, Refusal, Value};
 
 use super::class::{Class, Shape, is_wrapper, joined};
 
+/// The key that says where a run goes on. A run that is saved holds it as null, which says nothing about another run.
+const CHECKPOINT: &str = "ckpt_path";
+
 /// Merges a file into the root.
 pub(super) fn root(
     root: &mut Mapping,
@@ -11,6 +14,10 @@ pub(super) fn root(
     notes: &mut Vec<Note>,
 ) -> Result<(), Refusal> {
     for entry in file {
+        let is_given = root.get(CHECKPOINT).is_some_and(|given| !given.is_null());
+        if entry.key == CHECKPOINT && entry.value.is_null() && is_given {
+            continue;
+        }
         if entry.key == "trainer" {
             trainer(root, entry, notes)?;
         } else {
@@ -162,6 +169,7 @@ pub(super) fn slot(
     };
     if !merges {
         note_replaced_classes(old, &new, path, notes);
+        note_taken_back(old, &new, path, notes);
         *old = settled(new, path, notes)?;
         return Ok(());
     }
@@ -178,6 +186,19 @@ pub(super) fn slot(
     }
     *old = class.write(Shape::Class);
     Ok(())
+}
+
+/// Says that a file takes back what one before it gives: files of saved runs hold a null for all that was not given.
+fn note_taken_back(old: &Node, new: &Node, path: &str, notes: &mut Vec<Note>) {
+    if new.is_null() && !old.is_null() && new.span.option_key().is_none() {
+        let mut cx = Context::at(path);
+        let place = &old.span;
+        cx.note_at(
+            &new.span,
+            &format!("null takes back what {place} gives; leave the key out to keep it"),
+        );
+        notes.extend(cx.into_notes());
+    }
 }
 
 /// Says that a list of classes is replaced, which surprises those who meant to add to it.

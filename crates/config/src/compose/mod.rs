@@ -1,5 +1,6 @@
-//! Experiment files and options, composed from left to right into one root mapping.
+//! Experiment files and options, composed into one root mapping.
 //!
+//! Files are applied from left to right, then options from left to right, so that an option wins over every file, wherever it stands.
 //! Later sources win key by key. What counts as a key that can be merged follows from the shape of the values alone, before
 //! anything is known about types:
 //!
@@ -18,13 +19,13 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engraft_component::{
     Mapping, Mistake, Node, Note, Refusal, Span, Value, read_yaml_file, to_yaml,
 };
 
-pub use options::parse_overrides;
+pub use options::{as_key, parse_overrides};
 
 /// One thing that sets values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,37 +57,58 @@ impl Composed {
     }
 }
 
-/// Applies the sources strictly from left to right.
+/// Applies the files from left to right, and then the options from left to right.
 ///
 /// # Errors
 /// A file that cannot be read or is no mapping, or an option that addresses what cannot be there.
 pub fn compose(sources: &[Source]) -> Result<Composed, Refusal> {
+    compose_over(Mapping::default(), sources)
+}
+
+/// [`compose`], over values that every source wins over.
+///
+/// # Errors
+/// As [`compose`].
+pub fn compose_over(base: Mapping, sources: &[Source]) -> Result<Composed, Refusal> {
     let mut root = Mapping::default();
     let mut notes = Vec::new();
     let mut span = Span::source("command line");
+    merge::root(&mut root, base, &mut notes)?;
     for source in sources {
-        match source {
-            Source::File(path) => {
-                let node = read_yaml_file(path).map_err(|error| match error.mistake {
-                    Mistake::EmptyFile => error.help("Give it keys such as model, data and trainer; `engraft init` writes an experiment for a table"),
-                    _ => error,
-                })?;
-                span = node.span.clone();
-                let found = node.describe();
-                let Value::Map(file) = node.value else {
-                    let message =
-                        format!("expected keys such as model, data and trainer, found {found}");
-                    return Err(Refusal::new(&span, "", message));
-                };
-                merge::root(&mut root, file, &mut notes)?;
-            }
-            Source::Override { key, value } => {
-                assign::assign(&mut root, key, value.as_deref(), &mut notes)?
-            }
+        if let Source::File(path) = source {
+            let file = read_file(path)?;
+            span = file.span;
+            merge::root(&mut root, file.keys, &mut notes)?;
+        }
+    }
+    for source in sources {
+        if let Source::Override { key, value } = source {
+            assign::assign(&mut root, key, value.as_deref(), &mut notes)?;
         }
     }
     Ok(Composed {
         root: Node::at(&span, Value::Map(root)),
         notes,
     })
+}
+
+/// What a file of an experiment holds.
+struct File {
+    span: Span,
+    keys: Mapping,
+}
+
+fn read_file(path: &Path) -> Result<File, Refusal> {
+    let node = read_yaml_file(path).map_err(|error| match error.mistake {
+        Mistake::EmptyFile => error.help("Give it keys such as model, data and trainer; `engraft init` writes an experiment for a table"),
+        _ => error,
+    })?;
+    let (span, found) = (node.span.clone(), node.describe());
+    match node.value {
+        Value::Map(keys) => Ok(File { span, keys }),
+        _ => {
+            let problem = format!("expected keys such as model, data and trainer, found {found}");
+            Err(Refusal::new(&span, "", problem))
+        }
+    }
 }

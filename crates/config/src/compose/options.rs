@@ -1,14 +1,17 @@
 //! The tail of the command line: files and options in the order given.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use engraft_component::{Refusal, Span};
+use engraft_component::{ComponentInfo, Kind, Refusal, Span};
 
 use super::Source;
+use crate::registry::{inner, registry};
 
 /// Reads `--config FILE`, `-c FILE`, `--key value`, `--key=value` and `--key`.
 ///
-/// A word after an option is its value unless it looks like an option itself; negative numbers do not. What the keys mean
+/// Words of a key may be joined by `-` as well as by `_`. A word after an option is its value unless it looks like an option itself; negative numbers do not. What the keys mean
 /// is for [`compose`](super::compose) to say.
 ///
 /// # Errors
@@ -27,7 +30,7 @@ pub fn parse_overrides(args: &[String]) -> Result<Vec<Source>, Refusal> {
         };
         if key != "config" {
             sources.push(Source::Override {
-                key: key.to_owned(),
+                key: as_key(key),
                 value: value.map(str::to_owned),
             });
             continue;
@@ -38,6 +41,34 @@ pub fn parse_overrides(args: &[String]) -> Result<Vec<Source>, Refusal> {
         }
     }
     Ok(sources)
+}
+
+/// The key that an option means: `trainer.max_epochs` for `trainer.max-epochs`. Names of the user's own choice, such as those of columns, stay
+/// as they are.
+pub fn as_key(option: &str) -> String {
+    let mut is_own = false;
+    let words = option.split('.').map(|word| {
+        let key = if is_own {
+            word.to_owned()
+        } else {
+            word.replace('-', "_")
+        };
+        is_own |= of_own_names().contains(key.as_str());
+        key
+    });
+    words.collect::<Vec<_>>().join(".")
+}
+
+/// The arguments that are mappings with keys of the user's choice.
+fn of_own_names() -> &'static BTreeSet<&'static str> {
+    static NAMES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+        let sections = registry();
+        let components = sections.iter().flat_map(|section| &section.components);
+        let arguments = components.flat_map(ComponentInfo::arguments);
+        let own = arguments.filter(|argument| matches!(inner(&argument.kind), Kind::Map(_)));
+        own.map(|argument| argument.name).collect()
+    });
+    &NAMES
 }
 
 /// What to do about a word that belongs to no option.

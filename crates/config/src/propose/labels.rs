@@ -141,7 +141,7 @@ fn of_column(column: &ColumnSurvey, rows: usize) -> Option<(Option<usize>, Goal)
     Some((by_name, goal))
 }
 
-/// The column as a class a row. Numbers of classes count from 0, so the highest says how many there are.
+/// The column as a class a row.
 fn class(column: &ColumnSurvey) -> Goal {
     let mut values: Vec<(String, usize)> = column
         .values
@@ -150,14 +150,10 @@ fn class(column: &ColumnSurvey) -> Goal {
         .map(|(value, count)| (value.clone(), *count))
         .collect();
     values.sort_by(|(_, one), (_, other)| other.cmp(one));
-    let count = highest(column).map_or(values.len(), |highest| {
-        usize::try_from(highest)
-            .unwrap_or(usize::MAX)
-            .saturating_add(1)
-    });
+    let counts_on = highest(column).is_none_or(|highest| highest + 1 == values.len() as u64);
     Goal::Class {
         column: column.name.clone(),
-        count: count.max(2),
+        counts_on,
         values,
     }
 }

@@ -101,8 +101,8 @@ pub(super) enum Goal {
     /// One class a row.
     Class {
         column: String,
-        /// Number of classes.
-        count: usize,
+        /// Whether they have names, or are numbers from 0 without a gap.
+        counts_on: bool,
         /// The values with their number of rows, most frequent first.
         values: Vec<(String, usize)>,
     },
@@ -261,7 +261,7 @@ impl Roles {
     /// The classes with the share of each, the frequent ones first.
     pub(super) fn classes(&self) -> String {
         const SHOWN: usize = 6;
-        let Goal::Class { values, count, .. } = &self.goal else {
+        let Goal::Class { values, .. } = &self.goal else {
             return String::new();
         };
         let rows: usize = values.iter().map(|(_, rows)| rows).sum();
@@ -273,7 +273,7 @@ impl Roles {
         if values.len() > SHOWN {
             shares.push(format!("{} more", values.len() - SHOWN));
         }
-        format!("{count} classes ({})", shares.join(", "))
+        format!("{} classes ({})", values.len(), shares.join(", "))
     }
 
     /// What a user may want to do otherwise.

@@ -33,7 +33,8 @@ fn decided(name: &str, table: &str) -> String {
             if it.task.multilabel {
                 format!("{} flags", it.task.n_classes.unwrap())
             } else {
-                format!("{} classes", it.task.n_classes.unwrap())
+                let count = it.task.n_classes.map(|count| count.to_string());
+                format!("{} classes", count.unwrap_or_else(|| "found".to_owned()))
             }
         }
         Model::SequenceRegression(it) => format!("{} numbers", it.task.num_outputs),
@@ -125,11 +126,11 @@ fn labels_decide_the_task() {
     type Case<'a> = (&'a str, &'a dyn Fn(usize) -> String, &'a str);
     let cases: [Case<'_>; 14] = [
         ("label", &|row| (row % 5).to_string(), "label: 5 classes"),
-        // Classes are numbered from 0.
+        // What numbers that do not count from 0 mean is for the task to find.
         (
             "label",
             &|row| (1 + row % 5).to_string(),
-            "label: 6 classes",
+            "label: found classes",
         ),
         (
             "kind",
@@ -208,6 +209,32 @@ fn a_usual_name_goes_before_what_other_columns_hold() {
     assert!(said("fold").starts_with("names splits or folds"));
     assert_eq!(said("source"), "row ids or names");
     assert!(said("label").ends_with("2 classes (0 50.0 %, 1 50.0 %): the class of each row"));
+}
+
+#[test]
+fn as_many_classes_are_counted_as_are_named() {
+    for (first, expected) in [
+        (
+            0,
+            "3 classes (0 33.3 %, 1 33.3 %, 2 33.3 %): the class of each row",
+        ),
+        (
+            1,
+            "3 classes (1 33.3 %, 2 33.3 %, 3 33.3 %): the class of each row",
+        ),
+    ] {
+        let table = table("sequence\tlabel", 60, |row| {
+            format!("{}\t{}", letters(DNA, row, 10), first + row % 3)
+        });
+        let (proposal, _) = proposed("a.tsv", &table);
+        let found = proposal
+            .findings
+            .iter()
+            .find(|(column, _)| column == "label");
+        assert_eq!(found.unwrap().1, expected);
+        assert_eq!(proposal.yaml.contains("n_classes: 3"), first == 0);
+        assert!(proposal.yaml.contains("has 3 classes"), "{}", proposal.yaml);
+    }
 }
 
 #[test]

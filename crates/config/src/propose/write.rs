@@ -52,12 +52,15 @@ fn model(page: &mut Page, roles: &Roles, scion: &Scion, recipe: &Recipe) {
     page.key(1, "class_path", roles.goal.task());
     page.line(1, "init_args:");
     match &roles.goal {
-        Goal::Class { count, values, .. } => {
-            if *count != values.len() {
-                page.why(2, "Numbers of classes count from 0 to the highest.");
-            }
-            page.key(2, "n_classes", &count.to_string());
-        }
+        Goal::Class {
+            counts_on: true,
+            values,
+            ..
+        } => page.key(2, "n_classes", &values.len().to_string()),
+        Goal::Class { .. } => page.why(
+            2,
+            "The classes are numbers that do not count from 0 without a gap; how many there are is found in the training rows.",
+        ),
         Goal::Classes { count, .. } => {
             page.key(2, "n_classes", &count.to_string());
             page.key(2, "multilabel", "true");

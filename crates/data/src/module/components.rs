@@ -65,7 +65,7 @@ pub struct TokenClassificationDataModule {
     /// Which rows there are, and how they come.
     #[arg(flatten)]
     pub rows: Rows,
-    /// The column of sequences. White space around a sequence is left out; white space inside any of them makes it words that are labelled, else letters are.
+    /// The column of sequences, or of lists of words. White space around a sequence is left out; white space inside any of them makes it words that are labelled, else letters are.
     #[arg(default = vec!["sequences".to_owned()])]
     pub x_col: Vec<String>,
     /// The column of classes: a letter each (`HHEEC`), a digit each (`0120`), a list (`[0, 1, 2, 0]`), or numbers or names between commas or white space. In a list, -100 and null stand for what is not scored.

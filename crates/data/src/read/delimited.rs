@@ -93,18 +93,24 @@ pub(super) fn read(
         };
         if known.len() != record.len() {
             let after = reader.position().byte();
-            let last = reader.get_ref().last_line(after);
-            return Err(Error::Width {
+            let lines = reader.get_ref().last_line(after) - origin.line + 1;
+            let error = Error::Width {
                 expected: known.len(),
                 found: record.len(),
-                lines: last - origin.line + 1,
+                lines,
                 like: match (dialect.names, dialect.header) {
                     (Some(_), _) => "in names",
                     (None, Header::Absent) => "in the first row",
                     (None, _) => "in the header",
                 },
                 origin,
-            });
+            };
+            // Over several lines goes a quote that was left open, and what it hides may be many rows.
+            if lines > 1 {
+                return Err(error);
+            }
+            builder.reject(error)?;
+            continue;
         }
         for (column, cell) in known.iter().zip(&record) {
             builder.push(*column, Cell::from(cell))?;

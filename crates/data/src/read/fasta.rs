@@ -5,11 +5,9 @@ use std::collections::hash_map::{DefaultHasher, Entry};
 use std::hash::{Hash, Hasher};
 use std::io::BufRead;
 
-use noodles_fasta::io::Reader;
-use noodles_fasta::record::Definition;
-
 use super::arguments::ReaderArguments;
 use super::header::Headers;
+use super::remarks::Remarks;
 use super::text::TextReader;
 use crate::builder::TableBuilder;
 use crate::cell::Cell;
@@ -25,48 +23,86 @@ pub(super) fn read(
     let column = builder.column("sequence");
     builder.set_text_column("sequence");
     let mut ids = Ids::default();
+    let mut remarks = Remarks::default();
     let (mut line, mut sequence) = (vec![], vec![]);
     while let Some(first) = first_of_record(text)? {
         let origin = text.origin();
-        if first != b'>' {
-            let message = "expected a header, which begins with \">\"";
-            return Err(record(&origin, message));
-        }
         text.next_line(&mut line)?;
-        let header = std::str::from_utf8(&line).unwrap_or_default();
-        let mut definition = Definition::default();
-        let parsed = Reader::new(line.as_slice()).read_definition(&mut definition);
-        parsed.map_err(|_| {
-            let message = "the header names no record: its id follows \">\" without a space";
-            record(&origin, message)
-        })?;
-        let name = std::str::from_utf8(definition.name()).unwrap_or_default();
-        let description = definition.description().map(|text| text.to_vec());
-        let description = String::from_utf8(description.unwrap_or_default()).unwrap_or_default();
-        let header = header.get(1..).unwrap_or_default().trim();
-        let id = headers.push(header, name, &description, &origin, builder)?;
-        if let Some(earlier) = ids.add(id, origin.line) {
-            let message = format!(
-                "the id \"{id}\" is also that of the record on line {earlier}; give each record its own"
-            );
-            return Err(record(&origin, message));
+        match first {
+            b'>' => {}
+            b';' => {
+                remarks.comment(origin.line);
+                continue;
+            }
+            _ if line.iter().all(u8::is_ascii_whitespace) => continue,
+            _ => {
+                let message = "expected a header, which begins with \">\"";
+                builder.reject(record(&origin, message))?;
+                continue;
+            }
         }
+        let header = std::str::from_utf8(line.get(1..).unwrap_or_default()).unwrap_or_default();
+        let (name, description) = remarks.name(header, origin.line, builder.rows());
         sequence.clear();
-        let read = Reader::new(&mut *text).read_sequence(&mut sequence);
-        read.map_err(|error| text.failed(error))?;
-        if sequence.contains(&b'>') || !text.at_line_start() && first_of_record(text)?.is_some() {
+        read_sequence(text, &mut sequence, &mut remarks)?;
+        let id = match headers.push(header.trim(), &name, description, &origin, builder) {
+            Ok(id) => id,
+            Err(error) => {
+                builder.reject(error)?;
+                continue;
+            }
+        };
+        if sequence.contains(&b'>') {
             let message = format!("the sequence of \"{id}\" has a \">\" within a line");
-            return Err(record(&origin, message));
+            builder.reject(record(&origin, message))?;
+            continue;
         }
-        sequence.retain(|byte| !byte.is_ascii_whitespace());
         if sequence.is_empty() {
-            let message = format!("the record \"{id}\" has no sequence");
-            return Err(record(&origin, message));
+            let is_last = text.piece()?.is_empty();
+            remarks.is_empty(id, is_last, origin, builder);
+            continue;
+        }
+        if let Some(earlier) = ids.add(id, origin.line) {
+            remarks.repeats(id, origin.line, earlier);
         }
         let letters = std::str::from_utf8(&sequence).unwrap_or_default();
         builder.push(column, Cell::from(letters))?;
         builder.end_row(origin);
     }
+    remarks.say(text, builder);
+    Ok(())
+}
+
+/// Reads the lines up to the next header, without white space.
+fn read_sequence(
+    text: &mut TextReader<'_>,
+    sequence: &mut Vec<u8>,
+    remarks: &mut Remarks,
+) -> Result<(), Error> {
+    let mut is_comment = false;
+    loop {
+        let (line, begins) = (text.line(), text.at_line_start());
+        let piece = text.piece()?;
+        match piece.first() {
+            None => break,
+            Some(b'>') if begins => break,
+            first if begins => {
+                is_comment = first == Some(&b';');
+                if is_comment {
+                    remarks.comment(line);
+                }
+            }
+            _ => {}
+        }
+        let piece = text.piece()?;
+        let end = piece.iter().position(|byte| *byte == b'\n');
+        let length = end.map_or(piece.len(), |end| end + 1);
+        if !is_comment {
+            sequence.extend_from_slice(&piece[..length]);
+        }
+        text.consume(length);
+    }
+    sequence.retain(|byte| !byte.is_ascii_whitespace());
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use noodles_fastq::io::Reader;
 use super::arguments::ReaderArguments;
 use super::fasta::first_of_record;
 use super::header::Headers;
+use super::remarks::Remarks;
 use super::text::TextReader;
 use crate::builder::TableBuilder;
 use crate::cell::Cell;
@@ -24,10 +25,12 @@ pub(super) fn read(
     let mut headers = Headers::new(arguments, builder)?;
     let [sequence, quality] = ["sequence", "quality"].map(|name| builder.column(name));
     builder.set_text_column("sequence");
+    let mut remarks = Remarks::default();
     let mut found = Record::default();
     while let Some(first) = first_of_record(text)? {
         let origin = text.origin();
         let wrong = |message: &str| record(&origin, message);
+        // Where one record ends is known only if it is whole, so what comes after one that is not cannot be read either.
         if first != b'@' {
             return Err(wrong("expected a header, which begins with \"@\""));
         }
@@ -42,27 +45,28 @@ pub(super) fn read(
             other => other,
         })?;
         let part = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (name, description) = (part(found.name()), part(found.description()));
+        let header = format!("{} {}", part(found.name()), part(found.description()));
+        let (name, description) = remarks.name(&header, origin.line, builder.rows());
         let (letters, scores) = (found.sequence(), found.quality_scores());
-        if name.is_empty() {
-            let message = "the header names no record: its id follows \"@\" without a space";
-            return Err(wrong(message));
-        }
         if letters.len() != scores.len() {
             let (letters, scores) = (letters.len(), scores.len());
-            return Err(wrong(&format!(
+            builder.reject(wrong(&format!(
                 "the record \"{name}\" has {letters} letters and {scores} qualities"
-            )));
+            )))?;
+            continue;
         }
         if letters.is_empty() {
-            return Err(wrong(&format!("the record \"{name}\" has no sequence")));
+            remarks.is_empty(&name, false, origin, builder);
+            continue;
         }
-        let header = format!("{name} {description}");
-        let description = description.trim();
-        headers.push(header.trim(), &name, description, &origin, builder)?;
+        if let Err(error) = headers.push(header.trim(), &name, description, &origin, builder) {
+            builder.reject(error)?;
+            continue;
+        }
         builder.push(sequence, Cell::from(part(letters)))?;
         builder.push(quality, Cell::from(part(scores)))?;
         builder.end_row(origin);
     }
+    remarks.say(text, builder);
     Ok(())
 }

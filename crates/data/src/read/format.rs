@@ -22,7 +22,7 @@ pub enum Format {
 }
 
 /// Extensions and the format each stands for.
-const EXTENSIONS: [(&str, Format); 17] = [
+const EXTENSIONS: [(&str, Format); 24] = [
     ("csv", Format::Csv),
     ("tsv", Format::Tsv),
     ("tab", Format::Tsv),
@@ -37,6 +37,13 @@ const EXTENSIONS: [(&str, Format); 17] = [
     ("fna", Format::Fasta),
     ("ffn", Format::Fasta),
     ("faa", Format::Fasta),
+    ("frn", Format::Fasta),
+    ("pep", Format::Fasta),
+    ("cds", Format::Fasta),
+    ("cdna", Format::Fasta),
+    ("fsa", Format::Fasta),
+    ("mfa", Format::Fasta),
+    ("mpfa", Format::Fasta),
     ("fastq", Format::Fastq),
     ("fq", Format::Fastq),
     ("txt", Format::Text),
@@ -119,6 +126,8 @@ mod tests {
         assert_eq!(of("reads.fq.zst"), Some(Format::Fastq));
         assert_eq!(of("genome.fa.bgz"), Some(Format::Fasta));
         assert_eq!(of("lines.txt"), Some(Format::Text));
+        assert_eq!(of("arabidopsis.pep.gz"), Some(Format::Fasta));
+        assert_eq!(of("arabidopsis.CDS"), Some(Format::Fasta));
         assert_eq!(of("train.gz"), None);
         assert_eq!(of("gz"), None);
     }

@@ -47,8 +47,10 @@ fn read_lines(text: &mut TextReader<'_>, rows: &mut Rows<'_>) -> Result<(), Erro
         number += 1;
         let line = std::str::from_utf8(&line).unwrap_or_default();
         if !line.trim().is_empty() {
-            let value = serde_json::from_str(line).map_err(|error| rows.syntax(number, &error))?;
-            rows.push(value, number)?;
+            match serde_json::from_str(line) {
+                Ok(value) => rows.push(value, number)?,
+                Err(error) => rows.builder.reject(rows.syntax(number, &error))?,
+            }
         }
     }
     Ok(())
@@ -177,7 +179,7 @@ impl Rows<'_> {
     fn push(&mut self, value: Value, line: u64) -> Result<(), Error> {
         let origin = self.origin(line);
         let Value::Object(object) = value else {
-            return Err(Error::NotAnObject {
+            return self.builder.reject(Error::NotAnObject {
                 origin,
                 found: Cell::from_json(value).kind(),
             });

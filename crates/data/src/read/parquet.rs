@@ -140,7 +140,7 @@ fn read_rows(source: Source, file: &Arc<Path>, builder: &mut TableBuilder) -> Re
     let batch = values_at_once(metadata);
     let rows = RowIter::from_file_into(Box::new(reader));
     let rows = rows.project(Some(projection))?.with_batch_size(batch);
-    for (row, number) in rows.zip(1..) {
+    'rows: for (row, number) in rows.zip(1..) {
         let row = row.map_err(|error| match error {
             ParquetError::General(reason) if reason.contains("BYTE_ARRAY as String") => {
                 let message = "a column of texts holds bytes that are not UTF-8";
@@ -149,13 +149,16 @@ fn read_rows(source: Source, file: &Arc<Path>, builder: &mut TableBuilder) -> Re
             other => Failed::Parquet(other),
         })?;
         for ((name, field), column) in row.into_columns().into_iter().zip(&columns) {
-            let cell = cell(field).map_err(|what| {
-                let message = format!(
-                    "the column \"{name}\" holds {what}, which is neither text nor a number"
-                );
-                record(&origin(number), message)
-            })?;
-            builder.push(*column, cell)?;
+            match cell(field) {
+                Ok(cell) => builder.push(*column, cell)?,
+                Err(what) => {
+                    let message = format!(
+                        "the column \"{name}\" holds {what}, which is neither text nor a number"
+                    );
+                    builder.reject(record(&origin(number), message))?;
+                    continue 'rows;
+                }
+            }
         }
         builder.end_row(origin(number));
     }

@@ -16,6 +16,13 @@ pub(super) fn read(
     let column = builder.column("text");
     builder.set_text_column("text");
     text.skip_lines(arguments.skiprows)?;
+    if text.piece()?.starts_with(b">") {
+        let file = text.file();
+        builder.note(format!(
+            "{}: it begins with \">\" as FASTA does, and is read as plain text; give it a name that ends in .fasta if it holds sequences",
+            file.display()
+        ));
+    }
     let mut begun: Option<(Origin, String)> = None;
     let mut end = |begun: &mut Option<(Origin, String)>| match begun.take() {
         Some((_, row)) if row.trim().is_empty() => Ok(()),

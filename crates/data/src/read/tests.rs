@@ -62,7 +62,7 @@ fn a_binary_file_is_refused_with_the_line() {
 fn an_unknown_extension_lists_the_known_ones() {
     assert_eq!(
         message("a.xlsx", b"x"),
-        "a.xlsx: unknown kind of table; the extensions read are .csv, .tsv, .tab, .jsonl, .ndjson, .json, .parquet, .pq, .fasta, .fa, .fas, .fna, .ffn, .faa, .fastq, .fq, .txt, each also with .gz or .zst"
+        "a.xlsx: unknown kind of table; the extensions read are .csv, .tsv, .tab, .jsonl, .ndjson, .json, .parquet, .pq, .fasta, .fa, .fas, .fna, .ffn, .faa, .frn, .pep, .cds, .cdna, .fsa, .mfa, .mpfa, .fastq, .fq, .txt, each also with .gz or .zst"
     );
 }
 
@@ -309,21 +309,6 @@ fn what_is_wrong_with_records_is_said_with_the_line() {
         ),
         (
             "a.fa",
-            "\n>p\nAC\n>q\n\n>r\nA\n",
-            "a.fa:4: the record \"q\" has no sequence",
-        ),
-        (
-            "a.fa",
-            ">p\nA\n>p x\nC\n",
-            "a.fa:3: the id \"p\" is also that of the record on line 1; give each record its own",
-        ),
-        (
-            "a.fa",
-            "> p\nA\n",
-            "a.fa:1: the header names no record: its id follows \">\" without a space",
-        ),
-        (
-            "a.fa",
             ">p\nA>C\n",
             "a.fa:1: the sequence of \"p\" has a \">\" within a line",
         ),
@@ -358,6 +343,250 @@ fn what_is_wrong_with_records_is_said_with_the_line() {
     ] {
         assert_eq!(message(name, text.as_bytes()), expected, "{text:?}");
     }
+}
+
+/// The ids and sequences of a file, with what is said of it, and its rows that are left out.
+fn records(name: &str, bytes: &[u8]) -> (Vec<(String, String)>, Vec<String>, Vec<(u64, String)>) {
+    let table = table_of_bytes(Path::new(name), bytes, &ReaderOptions::default()).unwrap();
+    let cells = |name: &str| {
+        let cells = &table.column(name).unwrap().cells;
+        cells.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let rows = cells("id").into_iter().zip(cells("sequence")).collect();
+    let skipped = table.skipped.into_iter();
+    let skipped = skipped.map(|row| (row.origin.line, row.problem)).collect();
+    (rows, table.notes, skipped)
+}
+
+fn pairs<const N: usize>(rows: [(&str, &str); N]) -> Vec<(String, String)> {
+    rows.map(|(id, sequence)| (id.to_owned(), sequence.to_owned()))
+        .to_vec()
+}
+
+#[test]
+fn records_that_are_not_quite_as_their_format_has_them_are_read_and_said() {
+    for (name, bytes, rows, notes) in [
+        (
+            "a.fa",
+            &b">p\nA\n>q\nC\n>p x\nG\n>p\nT\n"[..],
+            pairs([("p", "A"), ("q", "C"), ("p", "G"), ("p", "T")]),
+            "a.fa: 2 records have the id of an earlier one, the first: \"p\" on line 5 and on line 1; each is a row under the id that it has",
+        ),
+        (
+            "a.pep",
+            b"> p one\nMK\n>\tq\nV\n",
+            pairs([("p", "MK"), ("q", "V")]),
+            "a.pep: 2 headers have a space before the id (the first on line 1), which is left out",
+        ),
+        (
+            "a.fa",
+            b">q\nA\n>\nMK\n",
+            pairs([("q", "A"), ("1", "MK")]),
+            "a.fa: 1 header has no id (line 3): a record without one is called by the number of its row, from 0",
+        ),
+        (
+            "a.fa",
+            b">p caf\xe9 \xe9\nA\n>q \xc3\xa9\nC\n>r\xfc\nG\n",
+            pairs([("p", "A"), ("q", "C"), ("r\u{fc}", "G")]),
+            "a.fa: 2 headers hold bytes that are not UTF-8 (the first on line 1), read as Latin-1",
+        ),
+        (
+            "a.fasta",
+            b">p x\rAC\rGT\r>q\rA",
+            pairs([("p", "ACGT"), ("q", "A")]),
+            "a.fasta: 4 carriage returns alone are read as ends of lines",
+        ),
+        (
+            "a.fa",
+            b"\n>p\nAC\n>q\n\n>r\nA\n",
+            pairs([("p", "AC"), ("r", "A")]),
+            "a.fa: 1 record has no sequence and is left out: \"q\" on line 4",
+        ),
+        (
+            "a.fa",
+            b">p\nAC\n>q\n",
+            pairs([("p", "AC")]),
+            "a.fa: 1 record has no sequence and is left out: \"q\" on line 3; the file ends with such a record and may be cut short",
+        ),
+        (
+            "a.fa",
+            b";made by hand\n>p\n;two\nAC\n",
+            pairs([("p", "AC")]),
+            "a.fa: 2 lines begin with \";\" (the first on line 1), as comments do, and no letters are read there",
+        ),
+        (
+            "a.fq",
+            b"@p \xe9\nAC\n+\nII\n",
+            pairs([("p", "AC")]),
+            "a.fq: 1 header holds bytes that are not UTF-8 (line 1), read as Latin-1",
+        ),
+        (
+            "a.fq",
+            b"@ p\rAC\r+\rII\r",
+            pairs([("p", "AC")]),
+            "a.fq: 1 header has a space before the id (line 1), which is left out",
+        ),
+        (
+            "a.fq",
+            b"@p\nAC\n+\nII\n@q\n\n+\n\n",
+            pairs([("p", "AC")]),
+            "a.fq: 1 record has no sequence and is left out: \"q\" on line 5",
+        ),
+    ] {
+        let (found, said, _) = records(name, bytes);
+        assert_eq!(found, rows, "{}", bytes.escape_ascii());
+        assert_eq!(said.first().map(String::as_str), Some(notes));
+    }
+    // Nothing is said of what is as it should be.
+    assert_eq!(records("a.fa", b">p\r\nA\r\n>q x\r\nC\r\n").1, [""; 0]);
+    let (_, _, skipped) = records("a.fa", b">p\nAC\n>q\n>r\nA\n");
+    assert_eq!(
+        skipped,
+        [(3, "the record \"q\" has no sequence".to_owned())]
+    );
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_refused_outside_headers() {
+    assert_eq!(
+        message("a.fa", b">p \xe9\nAC\xe9GT\n"),
+        "a.fa:2: a byte that is not UTF-8; is this a text file in UTF-8?"
+    );
+    assert_eq!(
+        message("a.fq", b"@p\nA\xe9\n+\nII\n"),
+        "a.fq:2: a byte that is not UTF-8; is this a text file in UTF-8?"
+    );
+}
+
+/// A file in which every header has bytes of Latin-1, larger than what is read at once.
+#[test]
+fn headers_in_latin_1_and_carriage_returns_are_read_across_pieces() {
+    let letters = "ACGT".repeat(50);
+    let mut bytes = vec![];
+    for number in 0..3000 {
+        bytes.extend(format!(">r{number} ").bytes());
+        bytes.extend(b"\xe9t\xe9");
+        bytes.extend(format!("\r{letters}\r").bytes());
+    }
+    let table = table_of_bytes(Path::new("a.fa"), &bytes, &ReaderOptions::default()).unwrap();
+    assert_eq!(table.len(), 3000);
+    let every = |name: &str, expected: &str| {
+        let mut cells = table.column(name).unwrap().cells.iter();
+        cells.all(|cell| cell.text().as_deref() == Some(expected))
+    };
+    assert!(every("sequence", &letters) && every("description", "\u{e9}t\u{e9}"));
+    assert_eq!(table.origins[2999].line, 5999);
+    assert_eq!(
+        table.notes,
+        [
+            "a.fa: 3000 headers hold bytes that are not UTF-8 (the first on line 1), read as Latin-1",
+            "a.fa: 6000 carriage returns alone are read as ends of lines",
+        ]
+    );
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_skipped_if_they_are_to_be() {
+    let skip = |name: &str, text: &str| {
+        let options = ReaderOptions {
+            on_bad_row: OnBadRow::Skip,
+            ..ReaderOptions::default()
+        };
+        let table = table_of_bytes(Path::new(name), text.as_bytes(), &options);
+        table.map(|table| {
+            let skipped = table.skipped.iter();
+            let skipped = skipped.map(|row| (row.origin.line, row.problem.clone()));
+            (table.len(), skipped.collect::<Vec<_>>())
+        })
+    };
+    for (name, text, rows, line, problem) in [
+        (
+            "a.csv",
+            "a,b\n1,2\n3\n4,5\n",
+            2,
+            3,
+            "expected 2 cells as in the header, found 1",
+        ),
+        (
+            "a.tsv",
+            "a\tb\n1\t2\n3\t4\t5\n6\t7\n",
+            2,
+            3,
+            "expected 2 cells as in the header, found 3",
+        ),
+        (
+            "a.jsonl",
+            "{\"a\": 1}\n{\"a\": }\n{\"a\": 2}\n",
+            2,
+            2,
+            "not JSON: expected value (column 7)",
+        ),
+        (
+            "a.json",
+            "[{\"a\": 1},\n3,\n{\"a\": 2}]",
+            2,
+            2,
+            "a row must be an object of column names and values, this one is a number",
+        ),
+        (
+            "a.fa",
+            ">p\nA\n>q\nA>C\nG\n>r\nT\n",
+            2,
+            3,
+            "the sequence of \"q\" has a \">\" within a line",
+        ),
+        (
+            "a.fq",
+            "@p\nA\n+\nI\n@q\nAC\n+\nI\n@r\nA\n+\nI\n",
+            2,
+            5,
+            "the record \"q\" has 2 letters and 1 qualities",
+        ),
+    ] {
+        let refused = message(name, text.as_bytes());
+        assert_eq!(refused, format!("{name}:{line}: {problem}"));
+        let skipped = vec![(line, problem.to_owned())];
+        assert_eq!(skip(name, text).unwrap(), (rows, skipped), "{text}");
+    }
+    // What may hide rows, or is no fault of a row, is refused all the same.
+    for (name, text, problem) in [
+        (
+            "a.csv",
+            "a,b\n1,2\n\"3\n4,5\n6,7\n",
+            "a.csv:3: expected 2 cells as in the header, found 1 (the row spans 3 lines; is a quote left open?)",
+        ),
+        (
+            "a.csv",
+            "a,b\n1\n2\n3,4\n",
+            "a.csv:2: expected 2 cells as in the header, found 1 (2 of 3 rows cannot be read, which are too many to be skipped)",
+        ),
+        (
+            "a.csv",
+            "a,b\n1\n",
+            "a.csv:2: expected 2 cells as in the header, found 1",
+        ),
+        (
+            "a.fq",
+            "@p\nA\n+\nI\n@q\nAC\nGT\n+\nIIII\n",
+            "a.fq:5: the third line of this record does not begin with \"+\"; a sequence takes one line",
+        ),
+    ] {
+        assert_eq!(skip(name, text).unwrap_err().to_string(), problem);
+    }
+}
+
+#[test]
+fn what_another_format_would_read_is_said() {
+    assert!(message("a.seq", b">p\nACGT\n").starts_with(
+        "a.seq: unknown kind of table. It looks like FASTA: give it a name that ends in .fasta; the extensions read are"
+    ));
+    let table = table_of_bytes(Path::new("a.txt"), b">p\nACGT\n", &ReaderOptions::default());
+    assert_eq!(
+        table.unwrap().notes,
+        [
+            "a.txt: it begins with \">\" as FASTA does, and is read as plain text; give it a name that ends in .fasta if it holds sequences"
+        ]
+    );
 }
 
 #[test]

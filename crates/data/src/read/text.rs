@@ -29,9 +29,54 @@ pub(super) struct TextReader<'a> {
     lines: LineCount,
     has_content: bool,
     begun: bool,
+    records: Option<Records>,
+}
+
+/// What files of records may hold that other texts may not: bytes of Latin-1 in headers, and lines that end with a `\r` alone.
+#[derive(Debug)]
+struct Records {
+    /// The bytes that begin headers.
+    markers: &'static [u8],
+    /// What the line of the byte that is checked next begins with; nothing where it begins there.
+    line_begins: Option<u8>,
+    /// Lines with bytes that were read as Latin-1: the first and the last of them, and their number.
+    latin: Option<(u64, u64)>,
+    latin_lines: usize,
+    /// Lines that ended with a `\r` alone.
+    returns: usize,
 }
 
 impl<'a> TextReader<'a> {
+    /// Of records, whose headers begin with one of these bytes. In them, a byte that is not UTF-8 is the character that it is in Latin-1;
+    /// everywhere, a `\r` alone becomes a `\n`.
+    pub(super) fn of_records(
+        inner: Box<dyn Read + 'a>,
+        path: Arc<Path>,
+        markers: &'static [u8],
+    ) -> TextReader<'a> {
+        TextReader {
+            records: Some(Records {
+                markers,
+                line_begins: None,
+                latin: None,
+                latin_lines: 0,
+                returns: 0,
+            }),
+            ..TextReader::new(inner, path)
+        }
+    }
+
+    /// How many headers held bytes that were read as Latin-1, and the line of the first.
+    pub(super) fn latin_headers(&self) -> Option<(usize, u64)> {
+        let records = self.records.as_ref()?;
+        records.latin.map(|(first, _)| (records.latin_lines, first))
+    }
+
+    /// How many lines ended with a `\r` alone.
+    pub(super) fn lone_returns(&self) -> usize {
+        self.records.as_ref().map_or(0, |records| records.returns)
+    }
+
     pub(super) fn new(inner: Box<dyn Read + 'a>, path: Arc<Path>) -> TextReader<'a> {
         TextReader {
             inner,
@@ -43,6 +88,7 @@ impl<'a> TextReader<'a> {
             lines: LineCount::default(),
             has_content: false,
             begun: false,
+            records: None,
         }
     }
 
@@ -153,6 +199,8 @@ impl<'a> TextReader<'a> {
         self.buffer.copy_within(self.checked..self.filled, 0);
         self.filled -= self.checked;
         (self.start, self.checked) = (0, 0);
+        // What was read as Latin-1 takes more room than it did.
+        self.buffer.truncate(BUFFER.max(self.filled));
         loop {
             let count = self.read_more()?;
             let ended = count == 0;
@@ -187,40 +235,97 @@ impl<'a> TextReader<'a> {
 
     /// Checks what was read, up to a character that is there only in part.
     fn check(&mut self, ended: bool) -> io::Result<()> {
-        let bytes = &self.buffer[self.checked..self.filled];
-        // Whether there is one at all is known faster than where.
-        let has_zero = bytes.contains(&0);
-        let zero = has_zero.then(|| bytes.iter().position(|byte| *byte == 0));
-        let zero = zero.flatten();
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) if error.error_len().is_none() && !ended => {
-                std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default()
+        let length = loop {
+            let bytes = &self.buffer[self.checked..self.filled];
+            // Whether there is one at all is known faster than where.
+            let has_zero = bytes.contains(&0);
+            let zero = has_zero.then(|| bytes.iter().position(|byte| *byte == 0));
+            let zero = zero.flatten();
+            let (length, wrong) = match std::str::from_utf8(bytes) {
+                Ok(text) => (text.len(), false),
+                Err(error) if error.error_len().is_none() && !ended => (error.valid_up_to(), false),
+                Err(error) => (error.valid_up_to(), true),
+            };
+            if let Some(zero) = zero.filter(|zero| *zero < length) {
+                return Err(self.binary(zero, "a zero byte"));
             }
-            Err(error) => {
-                let zero = zero.filter(|zero| *zero < error.valid_up_to());
-                return Err(match zero {
-                    Some(zero) => self.binary(zero, "a zero byte"),
-                    None => self.binary(error.valid_up_to(), "a byte that is not UTF-8"),
-                });
+            if !wrong {
+                break length;
+            }
+            if !self.read_as_latin(length) {
+                return Err(self.binary(length, "a byte that is not UTF-8"));
             }
         };
-        if let Some(zero) = zero {
-            return Err(self.binary(zero, "a zero byte"));
-        }
+        let length = self.end_lines(length, ended);
+        let text = &self.buffer[self.checked..self.checked + length];
+        let text = std::str::from_utf8(text).unwrap_or_default();
         self.has_content = self.has_content || !text.trim().is_empty();
-        self.checked += text.len();
+        if let Some(records) = &mut self.records {
+            records.line_begins = line_begins(text.as_bytes(), records.line_begins);
+        }
+        self.checked += length;
         Ok(())
+    }
+
+    /// Makes the byte `offset` after what is checked the character that it is in Latin-1, if it is in a header; whether it was.
+    fn read_as_latin(&mut self, offset: usize) -> bool {
+        let at = self.checked + offset;
+        let line = self.line_at(at);
+        let Some(records) = &mut self.records else {
+            return false;
+        };
+        let begins = line_begins(&self.buffer[self.checked..at], records.line_begins);
+        if !begins.is_some_and(|first| records.markers.contains(&first)) {
+            return false;
+        }
+        let first = match records.latin {
+            Some((first, last)) if last == line => first,
+            latin => {
+                records.latin_lines += 1;
+                latin.map_or(line, |(first, _)| first)
+            }
+        };
+        records.latin = Some((first, line));
+        let letter = char::from(self.buffer[at]);
+        let mut bytes = [0; 2];
+        let bytes = letter.encode_utf8(&mut bytes).bytes();
+        self.buffer.splice(at..=at, bytes);
+        self.filled += 1;
+        true
+    }
+
+    /// Makes each `\r` alone among the next `length` bytes a `\n`, where there are records. A `\r` at the end waits for what follows it.
+    fn end_lines(&mut self, length: usize, ended: bool) -> usize {
+        let Some(records) = &mut self.records else {
+            return length;
+        };
+        let text = &mut self.buffer[self.checked..self.checked + length];
+        if !text.contains(&b'\r') {
+            return length;
+        }
+        let waits = usize::from(!ended && text.ends_with(b"\r"));
+        let length = length - waits;
+        for at in 0..length {
+            if text[at] == b'\r' && text.get(at + 1) != Some(&b'\n') {
+                text[at] = b'\n';
+                records.returns += 1;
+            }
+        }
+        length
+    }
+
+    /// The line of the byte at this place of what was read.
+    fn line_at(&self, at: usize) -> u64 {
+        let mut lines = self.lines;
+        lines.pass(&self.buffer[self.start.min(at)..at]);
+        lines.line_of(self.buffer.get(at).copied())
     }
 
     /// The error that the byte `offset` after what is checked is none of a text.
     fn binary(&self, offset: usize, reason: &'static str) -> io::Error {
-        let mut lines = self.lines;
-        let at = self.checked + offset;
-        lines.pass(&self.buffer[self.start.min(at)..at]);
         io::Error::other(Error::Binary {
             path: self.path.to_path_buf(),
-            line: lines.line_of(self.buffer.get(at).copied()),
+            line: self.line_at(self.checked + offset),
             reason,
         })
     }
@@ -260,6 +365,15 @@ impl BufRead for TextReader<'_> {
         let end = (self.start + count).min(self.checked);
         self.lines.pass(&self.buffer[self.start..end]);
         self.start = end;
+    }
+}
+
+/// What the line of the byte after `text` begins with, if that of its first byte begins with `before`.
+fn line_begins(text: &[u8], before: Option<u8>) -> Option<u8> {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    match text.iter().rposition(is_end) {
+        Some(end) => text.get(end + 1).copied(),
+        None => before.or(text.first().copied()),
     }
 }
 

@@ -107,7 +107,7 @@ fn json_numbers_are_text_and_lists_are_not() {
     let list = case(&[("a.jsonl", "{\"text\": \"a\"}\n{\"text\": [1]}\n")], yaml);
     assert_eq!(
         list.error(Stage::Predict),
-        "a.jsonl:2: the column \"text\" must hold text or a number, here it holds a list"
+        "a.jsonl:2: the column \"text\" must hold text or a number, here it holds a list, which TokenClassificationDataModule reads as words and extra_cols carries along"
     );
     let missing = case(&[("a.jsonl", "{\"text\": \"a\"}\n{\"txt\": 1}\n")], yaml);
     assert_eq!(

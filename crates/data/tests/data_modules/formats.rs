@@ -156,7 +156,7 @@ fn a_label_of_the_wrong_type_is_named_by_row() {
     };
     assert_eq!(
         read("x_col: list, y_col: truth"),
-        "kinds.parquet:1: the column \"list\" must hold text or a number, here it holds a list"
+        "kinds.parquet:1: the column \"list\" must hold text or a number, here it holds a list, which TokenClassificationDataModule reads as words and extra_cols carries along"
     );
     assert_eq!(
         read("x_col: truth, y_col: whole"),

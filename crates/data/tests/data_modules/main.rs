@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod arguments;
+mod bad_rows;
 mod columns;
 mod folds;
 mod formats;

@@ -223,3 +223,71 @@ fn predicting_tokens_needs_no_labels() {
         wrong.notes[0].ends_with("has 1 label for a text of 4 letters; all labels are left aside")
     );
 }
+
+#[test]
+fn words_may_be_listed_however_a_file_writes_lists() {
+    let words = ["New York", "", "rejects", ",", "\u{200b}"];
+    let expected = indices([5, 0, 1, 0, 2]);
+    for (name, text) in [
+        (
+            "a.jsonl",
+            "{\"tokens\": [\"New York\", \"\", \"rejects\", \",\", \"\u{200b}\"], \"ner_tags\": [5, 0, 1, 0, 2]}\n",
+        ),
+        (
+            "a.tsv",
+            "tokens\tner_tags\n['New York', '', 'rejects', ',', '\\u200b']\t[5 0 1 0 2]\n",
+        ),
+        (
+            "a.csv",
+            "ner_tags,tokens\n\"[5, 0, 1, 0, 2]\",\"['New York' '' 'rejects' ','\n '\u{200b}']\"\n",
+        ),
+    ] {
+        let case = tokens(name, text, ", x_col: tokens, y_col: ner_tags");
+        let examples = case.load(Stage::Test).test;
+        assert_eq!(
+            labels(&examples),
+            (TokenUnit::Word, vec![expected.clone()]),
+            "{name}"
+        );
+        let texts = &examples.unwrap().texts[0];
+        assert_eq!(texts.words(0).unwrap(), words);
+        assert_eq!(texts.cell(0), Cell::from(words.to_vec()));
+    }
+    // A text in brackets that is no list of texts is a text.
+    let case = tokens("a.csv", "sequences,labels\n[CLS] a [SEP],0 1 2\n", "");
+    assert_eq!(
+        case.load(Stage::Test).test.unwrap().texts,
+        [["[CLS] a [SEP]"]]
+    );
+}
+
+#[test]
+fn listed_words_are_counted_cut_and_refused_like_others() {
+    let error = |row: &str| {
+        let text = format!("{{\"tokens\": [\"a\"], \"ner_tags\": [0]}}\n{row}\n");
+        let more = ", x_col: tokens, y_col: ner_tags";
+        tokens("a.jsonl", &text, more).error(Stage::Test)
+    };
+    assert_eq!(
+        error("{\"tokens\": [\"New York\", \"x\"], \"ner_tags\": [1, 2, 3]}"),
+        "a.jsonl:2: the column \"ner_tags\" has 3 labels for a text of 2 words"
+    );
+    assert_eq!(
+        error("{\"tokens\": [\"a\", null], \"ner_tags\": [1, 2]}"),
+        "a.jsonl:2: the column \"tokens\" must hold text or a number, here it holds a list with entries that are no texts"
+    );
+    let cut = tokens(
+        "a.jsonl",
+        "{\"tokens\": [\"New York\", \"x\", \"y\"], \"ner_tags\": [1, 2, 3]}\n{\"tokens\": [], \"ner_tags\": []}\n",
+        ", x_col: tokens, y_col: ner_tags, max_length: 3",
+    );
+    let splits = cut.load(Stage::Test);
+    assert_eq!(labels(&splits.test).1, [indices([1, 2]), vec![]]);
+    let texts = &splits.test.unwrap().texts[0];
+    assert_eq!(texts.words(0).unwrap(), ["New York", "x"]);
+    let yaml = "class_path: SequencesDataModule\ninit_args: {path: DIR/a.jsonl, x_col: tokens}";
+    assert_eq!(
+        case(&[("a.jsonl", "{\"tokens\": [\"a\"]}\n")], yaml).error(Stage::Predict),
+        "a.jsonl:1: the column \"tokens\" must hold text or a number, here it holds a list, which TokenClassificationDataModule reads as words and extra_cols carries along"
+    );
+}

@@ -166,7 +166,7 @@ fn texts_end_at_stop_tokens_before_stop_strings_at_limits_and_where_the_context_
     assert_eq!(stopped.ids[..], whole.ids[..first + 3]);
     let later = one(Generate {
         stop_token_ids: StopTokens::Ids(vec![third]),
-        min_new_tokens: first + 2,
+        min_new_tokens: Some(first + 2),
         ..free(30)
     });
     assert!(later.ids.len() > first + 3 && !later.new_ids()[..=first].contains(&third));
@@ -211,7 +211,7 @@ fn log_probabilities_are_those_of_scoring_the_text() {
     assert_eq!(score.tokens, 4);
     let sum: f64 = lm
         .model()
-        .score(&lm.encode("ABCD").unwrap())
+        .score(&lm.encode("ABCD").unwrap().ids)
         .unwrap()
         .iter()
         .sum();
@@ -222,24 +222,27 @@ fn log_probabilities_are_those_of_scoring_the_text() {
 #[test]
 fn a_preset_says_how_it_is_to_write() {
     let place = Place::new("llama");
-    assert_eq!(place.open().sampler(), &Sampler::default());
+    assert_eq!(place.open().sampler().unwrap(), Sampler::default());
     place.write(
         "generation_config.json",
         r#"{"do_sample": true, "temperature": 0.6, "top_p": 0.9, "eos_token_id": [7, 9], "max_new_tokens": 5}"#,
     );
     let lm = place.open();
     assert_eq!(
-        lm.sampler().to_string(),
+        lm.sampler().unwrap().to_string(),
         "chain top_k=50 top_p=0.9 temperature=0.6"
     );
-    assert_eq!(lm.defaults().stop_token_ids, [7, 9]);
+    assert_eq!(lm.defaults().stop_token_ids().unwrap(), [7, 9]);
     let written = lm
         .generate_written(["AB"], Generate::default())
         .unwrap()
         .remove(0);
     assert!(written.new_ids().len() <= 5);
-    place.write("generation_config.json", r#"{"temperature": "warm"}"#);
-    let error = CausalLm::from_preset(place.folder.path().to_str().unwrap()).unwrap_err();
+    place.write(
+        "generation_config.json",
+        r#"{"do_sample": true, "temperature": "warm"}"#,
+    );
+    let error = place.open().generate(["AB"], free(1)).unwrap_err();
     assert!(
         error.to_string().contains("temperature: expected a number"),
         "{error}"

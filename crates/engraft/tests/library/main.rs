@@ -8,6 +8,7 @@ mod house;
 mod ragged;
 mod real;
 mod sessions;
+mod settings;
 mod stored;
 
 use std::sync::Arc;

@@ -35,9 +35,9 @@ fn letters(folder: &Path) -> BackboneSlot {
 fn tasks(backbone: &BackboneSlot) -> Vec<Task> {
     let embed = |pooling| {
         Task::Embed(Embed {
-            backbone: backbone.clone(),
             pooling: Some(pooling),
             normalize: Some(true),
+            ..Embed::on(backbone.clone())
         })
     };
     let classify = |adapter: Adapter| {

@@ -108,11 +108,7 @@ const SENTENCES: [&str; 3] = [
 #[test]
 fn a_sentence_encoder_tells_paraphrases_from_strangers() {
     let Some(path) = asset("minilm") else { return };
-    let embed = Embed {
-        backbone: backbone(&path),
-        pooling: None,
-        normalize: None,
-    };
+    let embed = Embed::on(backbone(&path));
     let model = Model::build(&Task::Embed(embed), None, &Compute::cpu(), 0).unwrap();
     let texts = SENTENCES.map(str::to_owned);
     let rows = outputs(&model, &texts);

@@ -138,6 +138,8 @@ fn an_experiment_is_fitted_scored_and_asked_through_the_library() {
 
     // The checkpoint scores the same rows alike, and predicts all of them.
     let session = open(folder.path(), &[("ckpt_path", "last")]).unwrap();
+    let wrong = refusal(session.predict(None, &stop, &mut ()));
+    assert_eq!((wrong.key.as_str(), wrong.is_missing()), ("output", true));
     let mut notes = Vec::new();
     let scores = session.test(None, &stop, &mut |event: Event<'_>| {
         if let Event::Note(note) = event {
@@ -274,7 +276,11 @@ fn what_is_wrong_is_a_value_with_its_place_and_key() {
     let session = open(folder.path(), &[("ckpt_path", "nowhere")]).unwrap();
     let wrong = refusal(session.predict(None, &AtomicBool::new(false), &mut ()));
     assert_eq!(wrong.key, "ckpt_path");
+    // A head that nothing has trained.
     let session = open(folder.path(), &[]).unwrap();
     let wrong = refusal(session.predict(None, &AtomicBool::new(false), &mut ()));
-    assert_eq!((wrong.key.as_str(), wrong.is_missing()), ("output", true));
+    assert_eq!(
+        (wrong.key.as_str(), wrong.is_missing()),
+        ("ckpt_path", true)
+    );
 }

@@ -39,6 +39,11 @@ fn rules_name_the_sampler_where_nothing_else_does() {
             "chain top_k=3 min_p=0.2 temperature=0.6",
         ),
         ("{temperature: 2}", "chain top_k=50 temperature=2"),
+        ("{typical_p: 0.9}", "chain typical_p=0.9 temperature=0.6"),
+        (
+            "{top_k: 4, epsilon_cutoff: 0.01, eta_cutoff: 0.1, top_h: 0.5, temperature: 1}",
+            "chain top_h=0.5 top_k=4 epsilon_cutoff=0.01 eta_cutoff=0.1",
+        ),
     ] {
         assert_eq!(told(yaml, &default), expected, "{yaml}");
     }
@@ -68,6 +73,8 @@ fn a_name_takes_its_own_arguments_and_refuses_others() {
         "{sampler: greedy, temperature: 0.5}",
         "{sampler: min_p, top_k: 1}",
         "{sampler: random, min_p: 0.1}",
+        "{sampler: top_k, typical_p: 0.1}",
+        "{sampler: greedy, eta_cutoff: 0.1}",
     ] {
         assert!(told(yaml, &default).contains(" changes nothing with the sampler "));
     }
@@ -107,7 +114,11 @@ fn options_that_no_text_can_be_written_by_are_refused_by_their_names() {
         ("{max_length: 0}", "max_length"),
         ("{max_length: 9, max_new_tokens: 3}", "max_length"),
         ("{max_new_tokens: 3, min_new_tokens: 4}", "min_new_tokens"),
+        ("{max_length: 9, min_length: 10}", "min_length"),
         ("{stop: ['']}", "stop"),
+        ("{suppress_tokens: x}", "suppress_tokens"),
+        ("{bad_words_ids: [[1], [x]]}", "bad_words_ids[1][0]"),
+        ("{forced_bos_token_id: -1}", "forced_bos_token_id"),
         ("{repetition_penalty: 0}", "repetition_penalty"),
         ("{sampler: greedy, top_p: 0.5}", "top_p"),
         ("{max_length: x}", "max_length"),
@@ -139,6 +150,9 @@ fn options_are_written_as_they_are_read() {
         seed: Some(4),
         stop_token_ids: StopTokens::Ids(vec![1, 2]),
         stop: vec!["\n".to_owned(), "null".to_owned()],
+        bad_words_ids: vec![TokenIds(vec![3]), TokenIds(vec![1, 2])],
+        suppress_tokens: Some(TokenIds::default()),
+        forced_eos_token_id: Some(TokenIds(vec![5])),
         logprobs: true,
         ..Generate::default()
     };

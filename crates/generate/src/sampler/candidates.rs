@@ -40,6 +40,11 @@ impl<'a> Logits<'a> {
         ((logit - self.largest) / self.temperature).exp()
     }
 
+    /// The logarithm of the weight, in double precision.
+    pub(super) fn exponent(&self, logit: f32) -> f64 {
+        (f64::from(logit) - f64::from(self.largest)) / f64::from(self.temperature)
+    }
+
     /// The sum of the weights of all tokens, at least 1.
     pub(super) fn total(&self) -> f64 {
         self.logits.chunks(BLOCK).map(|block| self.sum(block)).sum()

@@ -7,6 +7,9 @@
 mod candidates;
 #[cfg(test)]
 mod distribution_tests;
+mod entropy;
+#[cfg(test)]
+mod golden_tests;
 mod rule;
 #[cfg(test)]
 mod tests;
@@ -121,17 +124,26 @@ pub struct MinP {
     pub temperature: f64,
 }
 
-/// The rules of `top_k`, `top_p` and `min_p` in this order, each on the probabilities of the tokens that the one before left, which are made
-/// to sum to 1 again. This is how Hugging Face's `generate` reads a `generation_config.json`.
+/// The rules below in their order, each on the probabilities of the tokens that the one before left, which are made to sum to 1 again. This is how Hugging Face's `generate` reads a `generation_config.json`.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(name = "chain")]
 pub struct Chain {
+    /// The share of the entropy of the 100 most probable tokens that the most probable ones make up which stay, above 0 and at most 1
+    /// (arXiv 2509.02510); left out, all stay.
+    pub top_h: Option<f64>,
     /// How many tokens stay, at least 1; left out, all.
     pub top_k: Option<usize>,
-    /// The share of the probability, above 0 and at most 1; left out, all of it.
+    /// The share of the probability, from 0 to 1; left out, all of it.
     pub top_p: Option<f64>,
     /// The share of the largest probability, from 0 to 1; left out, 0.
     pub min_p: Option<f64>,
+    /// The share of the probability that tokens make up whose information is nearest to the entropy, above 0 and at most 1 (Meister et al.,
+    /// arXiv 2202.00666); left out, all of it.
+    pub typical_p: Option<f64>,
+    /// The probability that a token must have, from 0 to 1; left out, 0.
+    pub epsilon_cutoff: Option<f64>,
+    /// The same where the entropy is low, and less where it is high: `min(eta, sqrt(eta) e^-entropy)` (Hewitt et al., arXiv 2210.15191).
+    pub eta_cutoff: Option<f64>,
     /// What the draws depend on; left out, they are other each time.
     pub seed: Option<u64>,
     /// What logits are divided by, above 0.
@@ -170,17 +182,30 @@ impl Sampler {
         if rule.top_k == Some(0) {
             return refuse(k, "expected a whole number from 1, found 0".to_owned());
         }
-        match (rule.top_p, rule.min_p) {
-            (Some(share), _) if !(share > 0.0 && share <= 1.0) => refuse(
-                p,
-                format!("expected a number above 0 and at most 1, found {share}"),
-            ),
-            (_, Some(share)) if !(0.0..=1.0).contains(&share) => refuse(
-                "min_p",
-                format!("expected a number from 0 to 1, found {share}"),
-            ),
-            _ => Ok(()),
+        // As Hugging Face has it, a share of 0 leaves the most probable token.
+        let least = matches!(self, Self::Chain(_)) && rule.top_p == Some(0.0);
+        let above = [
+            (p, rule.top_p.filter(|_| !least)),
+            ("top_h", rule.top_h),
+            ("typical_p", rule.typical_p),
+        ];
+        let from = [
+            ("min_p", rule.min_p),
+            ("epsilon_cutoff", rule.epsilon_cutoff),
+            ("eta_cutoff", rule.eta_cutoff),
+        ];
+        for (key, share) in above {
+            if let Some(share) = share.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
+                let problem = format!("expected a number above 0 and at most 1, found {share}");
+                return refuse(key, problem);
+            }
         }
+        for (key, share) in from {
+            if let Some(share) = share.filter(|share| !(0.0..=1.0).contains(share)) {
+                return refuse(key, format!("expected a number from 0 to 1, found {share}"));
+            }
+        }
+        Ok(())
     }
 
     /// The token to follow, as its place in `logits` (`[vocabulary]`), by a `draw` uniform in `[0, 1)`.
@@ -274,9 +299,13 @@ impl Sampler {
                 ..all
             }),
             Self::Chain(it) => Some(Rule {
+                top_h: it.top_h,
                 top_k: it.top_k,
                 top_p: it.top_p,
                 min_p: it.min_p,
+                typical_p: it.typical_p,
+                epsilon_cutoff: it.epsilon_cutoff,
+                eta_cutoff: it.eta_cutoff,
                 renormalizes: true,
             }),
         }
@@ -307,9 +336,13 @@ impl fmt::Display for Sampler {
             Self::TopP(it) => vec![("p", Some(it.p)), ("k", k(it.k))],
             Self::MinP(it) => vec![("min_p", Some(it.min_p))],
             Self::Chain(it) => vec![
+                ("top_h", it.top_h),
                 ("top_k", k(it.top_k)),
                 ("top_p", it.top_p),
                 ("min_p", it.min_p),
+                ("typical_p", it.typical_p),
+                ("epsilon_cutoff", it.epsilon_cutoff),
+                ("eta_cutoff", it.eta_cutoff),
             ],
         };
         for (key, value) in arguments {

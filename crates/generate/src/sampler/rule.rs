@@ -1,17 +1,26 @@
 //! Which tokens stay, and the draw among them.
 
 use super::candidates::{Candidate, Logits, by_rank};
+use super::entropy;
 use crate::error::Result;
 
 /// The tokens that may be chosen: those that pass every rule given, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Rule {
+    /// The most probable ones up to this share of the entropy.
+    pub(super) top_h: Option<f64>,
     /// The most probable ones, this many.
     pub(super) top_k: Option<usize>,
     /// The most probable ones up to this share of the probability.
     pub(super) top_p: Option<f64>,
     /// Those with at least this share of the largest probability.
     pub(super) min_p: Option<f64>,
+    /// Those nearest to the entropy up to this share of the probability.
+    pub(super) typical_p: Option<f64>,
+    /// Those with at least this probability.
+    pub(super) epsilon_cutoff: Option<f64>,
+    /// Those with at least this probability, or less where the entropy is high.
+    pub(super) eta_cutoff: Option<f64>,
     /// Whether shares are of what `top_k` left, rather than of all tokens.
     pub(super) renormalizes: bool,
 }
@@ -45,7 +54,16 @@ impl Rule {
 
     /// The tokens that stay; none if that is all of them.
     pub(super) fn kept(self, row: &Logits<'_>) -> Option<Vec<Candidate>> {
-        let mut kept = self.top_k.map(|k| row.top(k));
+        let mut kept = self.top_h.map(|share| entropy::top_h(row, share));
+        if let Some(k) = self.top_k {
+            kept = Some(match kept {
+                Some(mut ranked) => {
+                    ranked.truncate(k);
+                    ranked
+                }
+                None => row.top(k),
+            });
+        }
         if let Some(share) = self.top_p.filter(|&share| share < 1.0) {
             kept = Some(match kept {
                 Some(ranked) if self.renormalizes => {
@@ -66,6 +84,20 @@ impl Rule {
                 }
                 None => row.above(share),
             });
+        }
+        let rules: [(
+            Option<f64>,
+            fn(&Logits<'_>, Vec<Candidate>, f64) -> Vec<Candidate>,
+        ); 3] = [
+            (self.typical_p.filter(|&it| it < 1.0), entropy::typical),
+            (self.epsilon_cutoff.filter(|&it| it > 0.0), entropy::epsilon),
+            (self.eta_cutoff.filter(|&it| it > 0.0), entropy::eta),
+        ];
+        for (share, rule) in rules {
+            if let Some(share) = share {
+                let candidates = kept.unwrap_or_else(|| row.above(0.0));
+                kept = Some(rule(row, candidates, share));
+            }
         }
         kept
     }

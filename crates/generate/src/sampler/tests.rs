@@ -96,6 +96,11 @@ fn impossible_arguments_are_refused_by_sampler_and_key() {
         ("min_p", "min_p: 1.5", "min_p: "),
         ("min_p", "min_p: .nan", "min_p: "),
         ("chain", "top_k: 0", "top_k: "),
+        ("chain", "top_p: 1.5", "top_p: "),
+        ("chain", "top_h: 0", "top_h: "),
+        ("chain", "typical_p: 1.1", "typical_p: "),
+        ("chain", "epsilon_cutoff: -0.1", "epsilon_cutoff: "),
+        ("chain", "eta_cutoff: .nan", "eta_cutoff: "),
     ] {
         let message = refusal(name, arguments);
         let start = format!("sampler {name}: {key}");
@@ -110,9 +115,9 @@ fn a_sampler_is_told_in_one_line() {
     let chain = Chain {
         top_k: Some(50),
         top_p: Some(0.9),
-        min_p: None,
         seed: Some(1),
         temperature: 0.6,
+        ..Chain::default()
     };
     assert_eq!(
         Sampler::from(chain).to_string(),

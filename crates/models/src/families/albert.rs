@@ -65,7 +65,7 @@ pub(crate) const FAMILY: Family = Family {
         ("dense.norm", "predictions.LayerNorm"),
         ("decoder", "predictions.decoder.weight"),
         ("bias", "predictions.bias"),
-        ("bias", "predictions.decoder.bias"),
+        ("bias", "!predictions.decoder.bias"),
     ],
     classification: &[("dense.linear", "^pooler"), ("projection", "classifier")],
     lora: LoraDefaults {

@@ -15,6 +15,7 @@ pub(crate) const FAMILY: Family = Family {
     hugging_face: &["bert"],
     prefix: "bert.",
     variant: |_| None,
+    spellings: &[],
     config,
     classifier,
     token_classifier,

@@ -13,6 +13,11 @@ pub(crate) const FAMILY: Family = Family {
     name: "bloom",
     hugging_face: &["bloom"],
     prefix: "transformer.",
+    spellings: &[
+        &["n_embed", "hidden_size"],
+        &["n_layer", "num_hidden_layers"],
+        &["n_head", "num_attention_heads"],
+    ],
     config,
     causal_lm_config: Some(llama::tied),
     encoder: &[
@@ -58,15 +63,12 @@ pub(super) const NORMS: NameTable = &[
 ];
 
 fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
-    let hidden = c.size_of("hidden_size", "n_embed")?;
+    let hidden = c.size("hidden_size")?;
     let mut config = TransformerConfig::llama(
         c.size("vocab_size")?,
         hidden,
-        match c.value("n_layer") {
-            Some(_) => c.layers("n_layer")?,
-            None => c.layers("num_hidden_layers")?,
-        },
-        c.size_of("n_head", "num_attention_heads")?,
+        c.layers("n_layer")?,
+        c.size("n_head")?,
     );
     config.context = c.optional_size("seq_length")?;
     config.embedding.norm = true;

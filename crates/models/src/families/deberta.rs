@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{Family, LoraDefaults, bert};
 use crate::adapters::Pooling;
 use crate::config::{
-    Activation, ClassifierConfig, Convolution, DenseConfig, EmbeddingProjection, PositionTable,
-    Relative, TransformerConfig,
+    Activation, ClassifierConfig, Convolution, DenseConfig, EmbeddingProjection, MaskedLmConfig,
+    PositionTable, Relative, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -20,7 +20,7 @@ pub(crate) const FAMILY: Family = Family {
     config,
     classifier,
     token_classifier,
-    masked_lm_config: Some(bert::narrow_masked_lm_config),
+    masked_lm_config: Some(masked_lm_config),
     encoder: &[&[
         ("embeddings.tokens", "embeddings.word_embeddings"),
         ("embeddings.positions", "embeddings.position_embeddings"),
@@ -80,7 +80,7 @@ pub(crate) const FAMILY: Family = Family {
         ("dense.norm", "lm_predictions.lm_head.LayerNorm"),
         ("decoder", "cls.predictions.decoder.weight"),
         ("bias", "cls.predictions.bias"),
-        ("bias", "cls.predictions.decoder.bias"),
+        ("bias", "!cls.predictions.decoder.bias"),
         ("bias", "lm_predictions.lm_head.bias"),
     ],
     classification: &[
@@ -133,6 +133,12 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     config.dropout = bert::dropout(c, 0.1)?;
     config.initializer_range = c.number_or("initializer_range", 0.02)?;
     let kinds = attention_kinds(c)?;
+    let spans_positions =
+        c.flag_or("relative_attention", false)? && count(c, "max_relative_positions")? == 0;
+    if !absolute && !spans_positions {
+        let because = "with position_biased_input: true, or for relative_attention without max_relative_positions";
+        c.ignores(&["max_position_embeddings"], because);
+    }
     config.relative = relative(c, rows, &kinds)?;
     // The reference counts them even where attention knows no distances.
     config.score_terms = 1 + kinds.len();
@@ -166,6 +172,9 @@ fn convolution(c: &ConfigReader<'_>) -> Result<Option<Convolution>> {
             "only an odd size and conv_groups 1 are supported",
         ));
     }
+    if kernel == 0 {
+        c.ignores(&["conv_act", "conv_groups"], "with a conv_kernel_size");
+    }
     Ok((kernel > 0).then_some(Convolution { kernel, activation }))
 }
 
@@ -179,6 +188,13 @@ fn relative(c: &ConfigReader<'_>, positions: usize, kinds: &[String]) -> Result<
     let normed = c.value("norm_rel_ebd").and_then(Value::as_str);
     let shared = c.flag_or("share_att_key", false)?;
     if !c.flag_or("relative_attention", false)? {
+        let keys = [
+            "max_relative_positions",
+            "position_buckets",
+            "norm_rel_ebd",
+            "share_att_key",
+        ];
+        c.ignores(&keys, "with relative_attention: true");
         return Ok(None);
     }
     if buckets == 1 || (buckets > 0 && longest <= buckets / 2 + 1) {
@@ -243,6 +259,16 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
         dropout: c.dropout_or("cls_dropout", hidden)?,
         bias: true,
     })
+}
+
+/// In the second layout of the head's names there is no projection but the embeddings.
+fn masked_lm_config(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<MaskedLmConfig> {
+    let mut head = bert::narrow_masked_lm_config(c, encoder)?;
+    if !c.flag_or("legacy", true)? {
+        head.tied = true;
+        c.ignores(&["tie_word_embeddings"], "with legacy: true");
+    }
+    Ok(head)
 }
 
 fn token_classifier(c: &ConfigReader<'_>, _: &TransformerConfig) -> Result<ClassifierConfig> {

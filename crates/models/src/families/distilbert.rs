@@ -13,6 +13,11 @@ pub(crate) const FAMILY: Family = Family {
     name: "distilbert",
     hugging_face: &["distilbert"],
     prefix: "distilbert.",
+    spellings: &[
+        &["dim", "hidden_size"],
+        &["n_layers", "num_hidden_layers"],
+        &["n_heads", "num_attention_heads"],
+    ],
     config,
     classifier,
     token_classifier,

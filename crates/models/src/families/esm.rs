@@ -122,6 +122,8 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
             return Err(c.error("mask_token_id", problem));
         }
         config.embedding.token_dropout = Some(mask as u32);
+    } else {
+        c.ignores(&["mask_token_id"], "with token_dropout: true");
     }
     let rows = c.size_or("max_position_embeddings", 1026)?;
     let padding = c.id_or("pad_token_id", 1)?;
@@ -131,8 +133,11 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
             let dim = config.hidden / config.heads;
             let theta = c.number_or("rope_theta", 10_000.0)?;
             config.rotary = Some(Rotary::plain(dim, theta));
+            let because = "with position_embedding_type: absolute";
+            c.ignores(&["max_position_embeddings", "pad_token_id"], because);
         }
         Some("absolute") => {
+            c.ignores(&["rope_theta"], "with position_embedding_type: rotary");
             config.embedding.positions = Some(PositionTable {
                 rows,
                 offset: padding + 1,

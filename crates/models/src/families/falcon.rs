@@ -13,6 +13,7 @@ pub(crate) const FAMILY: Family = Family {
     hugging_face: &["falcon"],
     prefix: "transformer.",
     variant,
+    spellings: &[&["n_embed", "hidden_size"]],
     config,
     causal_lm_config: Some(llama::tied),
     encoder: &[bloom::LAYERS, bloom::NORMS],
@@ -48,7 +49,7 @@ fn variant(config: &TransformerConfig) -> Option<&'static Family> {
 }
 
 fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
-    let hidden = c.size_of("hidden_size", "n_embed")?;
+    let hidden = c.size("hidden_size")?;
     let mut config = TransformerConfig::llama(
         c.size("vocab_size")?,
         hidden,
@@ -62,10 +63,25 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let norms = c.size_or("num_ln_in_parallel_attn", if grouped { 2 } else { 1 })?;
     let key_value_heads = c.size_or("num_kv_heads", config.heads)?;
     config.key_value_heads = if one_key && !grouped {
+        c.ignores(
+            &["num_kv_heads"],
+            "with multi_query: false or new_decoder_architecture: true",
+        );
         1
     } else {
         key_value_heads
     };
+    if grouped {
+        c.ignores(
+            &["multi_query", "parallel_attn"],
+            "with new_decoder_architecture: false",
+        );
+    } else {
+        c.ignores(
+            &["num_ln_in_parallel_attn"],
+            "with new_decoder_architecture: true",
+        );
+    }
     config.fused_attention = Some(Fusion::Groups);
     config.order = if grouped || parallel {
         NormOrder::Parallel {
@@ -75,9 +91,10 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         NormOrder::Pre { skips_first: false }
     };
     if c.flag_or("alibi", false)? {
-        config.alibi = Some(Alibi::BeforeScale)
+        config.alibi = Some(Alibi::BeforeScale);
+        c.ignores(rope::KEYS, "with alibi: false");
     } else {
-        config.rotary = Some(rope::rotary(c, config.head_dim, 10_000.0)?)
+        config.rotary = Some(rope::rotary(c, config.head_dim, 10_000.0)?);
     }
     let bias = c.flag_or("bias", false)?;
     (config.attention_bias, config.attention_output_bias) = (bias, bias);

@@ -2,6 +2,8 @@
 //! norms on both sides and windows in most layers.
 //! Papers: arXiv 2403.08295, arXiv 2408.00118, arXiv 2503.19786.
 
+use serde_json::Value;
+
 use super::{Family, NameTable, layer_types, llama, rope};
 use crate::config::{Activation, CausalLmConfig, NormConfig, NormOrder, TransformerConfig};
 use crate::error::Result;
@@ -10,6 +12,7 @@ use crate::json::ConfigReader;
 pub(crate) const GEMMA: Family = Family {
     name: "gemma",
     hugging_face: &["gemma"],
+    spellings: &[&["hidden_act", "hidden_activation"]],
     config: gemma,
     causal_lm_config: Some(llama::tied),
     architectures: [
@@ -72,7 +75,6 @@ const NORMS: NameTable = &[
 fn shared(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let mut config = llama::sizes(c)?;
     config.head_dim = c.size_or("head_dim", 256)?;
-    // The first files say "gelu" in hidden_act and mean the approximation; hidden_activation was added to say so.
     config.activation = c.activation_or("hidden_activation", Activation::GeluTanh)?;
     config.attention_bias = c.flag_or("attention_bias", false)?;
     config.attention_output_bias = config.attention_bias;
@@ -86,6 +88,10 @@ fn shared(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
 
 fn gemma(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let mut config = shared(c)?;
+    // The first files say "gelu" and mean the approximation.
+    if c.value("hidden_act").and_then(Value::as_str) == Some("gelu") {
+        config.activation = Activation::GeluTanh;
+    }
     config.key_value_heads = llama::key_value_heads(c, config.heads, 16)?;
     config.rotary = Some(rope::rotary(c, config.head_dim, 10_000.0)?);
     Ok(config)
@@ -103,7 +109,8 @@ fn both_norms(c: &ConfigReader<'_>, every: usize) -> Result<TransformerConfig> {
     config.attention_scale = Some(scalar.sqrt().recip());
     let window = c.size_or("sliding_window", 4096)?;
     let local = |layer: usize| !(layer + 1).is_multiple_of(every);
-    config.windows = layer_types::windows(c, config.layers, window, local)?;
+    let pattern = &["sliding_window_pattern"];
+    config.windows = layer_types::windows(c, config.layers, window, pattern, local)?;
     Ok(config)
 }
 

@@ -13,6 +13,12 @@ pub(crate) const FAMILY: Family = Family {
     name: "gpt2",
     hugging_face: &["gpt2"],
     prefix: "transformer.",
+    spellings: &[
+        &["n_embd", "hidden_size"],
+        &["n_layer", "num_hidden_layers"],
+        &["n_head", "num_attention_heads"],
+        &["n_positions", "n_ctx", "max_position_embeddings"],
+    ],
     config,
     token_classifier,
     causal_lm_config: Some(llama::tied),
@@ -56,10 +62,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         c.layers("n_layer")?,
         c.size("n_head")?,
     );
-    let rows = match c.value("n_positions") {
-        Some(_) => c.size("n_positions")?,
-        None => c.size_or("n_ctx", 1024)?,
-    };
+    let rows = c.size_or("n_positions", 1024)?;
     config.embedding.positions = Some(PositionTable {
         rows,
         offset: 0,

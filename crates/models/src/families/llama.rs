@@ -80,17 +80,22 @@ pub(super) const FEED_FORWARD: NameTable = &[
 /// Sizes, heads, rotations and rates, as all families built like Llama state them.
 pub(super) fn decoder(c: &ConfigReader<'_>, theta: f64) -> Result<TransformerConfig> {
     let mut config = sizes(c)?;
+    config.activation = activation(c)?;
     config.rotary = Some(rope::rotary(c, config.head_dim, theta)?);
     Ok(config)
 }
 
-/// [`decoder`] without the rotations.
+/// The activation as nearly all files call it.
+pub(super) fn activation(c: &ConfigReader<'_>) -> Result<Activation> {
+    c.activation_or("hidden_act", Activation::Silu)
+}
+
+/// [`decoder`] without the rotations and the activation.
 pub(super) fn sizes(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let mut config = shape(c)?;
     config.key_value_heads = key_value_heads(c, config.heads, config.heads)?;
     config.head_dim = c.size_or("head_dim", config.head_dim)?;
     config.intermediate = c.size("intermediate_size")?;
-    config.activation = c.activation_or("hidden_act", Activation::Silu)?;
     config.norm.epsilon = c.number_or("rms_norm_eps", 1e-6)?;
     config.dropout.attention = c.dropout_or("attention_dropout", 0.0)?;
     config.initializer_range = c.number_or("initializer_range", 0.02)?;

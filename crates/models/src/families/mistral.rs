@@ -22,6 +22,7 @@ pub(crate) const FAMILY: Family = Family {
 pub(crate) const MIXTRAL: Family = Family {
     name: "mixtral",
     hugging_face: &["mixtral"],
+    spellings: &[&["num_local_experts", "num_experts"]],
     config: mixtral,
     encoder: &[llama::ATTENTION, llama::FEED_FORWARD_NORM, EXPERTS],
     architectures: [

@@ -31,7 +31,7 @@ use crate::config::{
     TransformerConfig,
 };
 use crate::error::{Error, Result};
-use crate::json::{ConfigReader, MOST_LAYERS};
+use crate::json::{ConfigReader, Keys, MOST_LAYERS, Spellings};
 
 /// Larger than the memory of most machines.
 const MOST_WEIGHTS: f64 = 1e11;
@@ -46,6 +46,8 @@ pub struct Family {
     pub(crate) prefix: &'static str,
     /// The family as it is where the shape has other names, if it is such a shape.
     pub(crate) variant: fn(&TransformerConfig) -> Option<&'static Family>,
+    /// Keys of `config.json` that have several names.
+    pub(crate) spellings: &'static [Spellings],
     /// Reads the shape of the encoder or decoder.
     pub(crate) config: fn(&ConfigReader<'_>) -> Result<TransformerConfig>,
     /// Reads the head on a sequence.
@@ -61,7 +63,8 @@ pub struct Family {
     pub(crate) encoder: &'static [NameTable],
     /// The pooler's names, inside the encoder's prefix; empty if the family has none.
     pub(crate) pooler: NameTable,
-    /// The masked-LM head's names; empty if the family has none.
+    /// The masked-LM head's names; empty if the family has none. One with a leading `!` counts before the others of the same parameter where
+    /// both are stored.
     pub(crate) masked_lm: NameTable,
     /// The causal-LM head's names; empty if the family has none.
     pub(crate) causal_lm: NameTable,
@@ -132,15 +135,12 @@ pub fn families() -> &'static [&'static Family] {
 }
 
 impl Family {
-    /// Understands a `config.json`; `place` names it in messages.
+    /// The family of a `config.json`.
     ///
     /// # Errors
-    /// No or an unknown `model_type`, sizes that cannot be.
-    pub(crate) fn read(
-        place: &str,
-        json: Map<String, Value>,
-    ) -> Result<(ModelConfig, Vec<&'static str>)> {
-        let reader = ConfigReader::new(place, &json);
+    /// No or an unknown `model_type`.
+    pub(crate) fn of(place: &str, json: &Map<String, Value>) -> Result<&'static Family> {
+        let reader = ConfigReader::new(place, json);
         let known = || {
             families()
                 .iter()
@@ -158,8 +158,9 @@ impl Family {
                     format!("missing: it names the model's family, one of {}", known()),
                 )
             })?;
-        let family = families()
+        families()
             .iter()
+            .copied()
             .find(|family| family.hugging_face.contains(&model_type))
             .ok_or_else(|| {
                 reader.error(
@@ -169,7 +170,18 @@ impl Family {
                         known()
                     ),
                 )
-            })?;
+            })
+    }
+
+    /// Understands a `config.json`; `place` names it in messages.
+    ///
+    /// # Errors
+    /// No or an unknown `model_type`, sizes that cannot be.
+    pub(crate) fn read(place: &str, json: Map<String, Value>) -> Result<(ModelConfig, Keys)> {
+        let family = Self::of(place, &json)?;
+        let reader = ConfigReader::new(place, &json).with_spellings(family.spellings);
+        // Read already, and a key like others.
+        reader.value("model_type");
         let transformer = (family.config)(&reader)?;
         check(&reader, &transformer)?;
         let family = (family.variant)(&transformer).unwrap_or(family);
@@ -196,7 +208,7 @@ impl Family {
             ));
         }
         let (classes, labels) = reader.labels()?;
-        let asked = reader.asked();
+        let keys = reader.keys();
         let config = ModelConfig {
             family,
             transformer,
@@ -208,7 +220,7 @@ impl Family {
             classes,
             json,
         };
-        Ok((config, asked))
+        Ok((config, keys))
     }
 }
 
@@ -216,7 +228,7 @@ impl Family {
 fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
     let refuse = |key: &str, problem: String| Err::<(), Error>(reader.error(key, problem));
     // Where a head's width is no key of its own, it is what the heads share the hidden units by.
-    if reader.value("head_dim").is_none()
+    if !reader.states("head_dim")
         && config.head_dim == config.hidden / config.heads
         && !config.hidden.is_multiple_of(config.heads)
     {

@@ -91,7 +91,13 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let window = c.size_or("local_attention", 128)? / 2 + 1;
     let every = c.size_or("global_attn_every_n_layers", 3)?;
     let local = |layer: usize| !layer.is_multiple_of(every);
-    config.windows = layer_types::windows(c, config.layers, window, local)?;
+    config.windows = layer_types::windows(
+        c,
+        config.layers,
+        window,
+        &["global_attn_every_n_layers"],
+        local,
+    )?;
     let attention = c.dropout_or("attention_dropout", 0.0)?;
     config.dropout = DropoutConfig {
         embedding: c.dropout_or("embedding_dropout", 0.0)?,

@@ -38,6 +38,7 @@ pub(crate) const FAMILY: Family = Family {
 
 fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let mut config = llama::sizes(c)?;
+    config.activation = llama::activation(c)?;
     config.rotary = Some(rope::rotary(c, config.head_dim, 10_000.0)?);
     config.fused_attention = Some(Fusion::Blocks);
     config.feed_forward = FeedForwardKind::GatedFused;

@@ -37,6 +37,7 @@ pub(crate) const QWEN3: Family = Family {
 pub(crate) const QWEN3_MOE: Family = Family {
     name: "qwen3_moe",
     hugging_face: &["qwen3_moe"],
+    spellings: &[&["num_local_experts", "num_experts"]],
     config: qwen3_moe,
     encoder: &[
         llama::ATTENTION,
@@ -85,12 +86,15 @@ fn qwen2(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
 /// The first `max_window_layers` layers see everything, unless `layer_types` says otherwise; without `use_sliding_window` all do.
 fn windows(c: &ConfigReader<'_>, layers: usize) -> Result<Vec<Option<usize>>> {
     let whole = c.id_or("max_window_layers", 28)?;
-    let window = match c.flag_or("use_sliding_window", false)? {
-        true if c.is_null("sliding_window") => return Ok(Vec::new()),
-        true => c.size_or("sliding_window", 4096)?,
-        false => return Ok(Vec::new()),
-    };
-    layer_types::windows(c, layers, window, |layer| layer >= whole)
+    match layer_types::switched_window(c, 4096)? {
+        Some(window) => layer_types::windows(c, layers, window, &["max_window_layers"], |layer| {
+            layer >= whole
+        }),
+        None => {
+            c.ignores(&["max_window_layers", "layer_types"], layer_types::SWITCH);
+            Ok(Vec::new())
+        }
+    }
 }
 
 fn qwen3(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
@@ -105,6 +109,7 @@ fn with_query_key_norm(
     head_dim: Option<usize>,
 ) -> Result<TransformerConfig> {
     let mut config = llama::sizes(c)?;
+    config.activation = llama::activation(c)?;
     config.key_value_heads = llama::key_value_heads(c, config.heads, key_value_heads)?;
     config.head_dim = c.size_or("head_dim", head_dim.unwrap_or(config.head_dim))?;
     config.rotary = Some(super::rope::rotary(c, config.head_dim, 10_000.0)?);
@@ -116,13 +121,8 @@ fn with_query_key_norm(
 
 fn qwen3_moe(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let mut config = with_query_key_norm(c, 4, None)?;
-    if c.flag_or("use_sliding_window", false)? {
-        let window = if c.is_null("sliding_window") {
-            None
-        } else {
-            Some(c.size_or("sliding_window", 4096)?)
-        };
-        config.windows = vec![window; config.layers];
+    if let Some(window) = layer_types::switched_window(c, 4096)? {
+        config.windows = vec![Some(window); config.layers];
     }
     let step = c.size_or("decoder_sparse_step", 1)?;
     let dense: Vec<u64> = match c.value("mlp_only_layers") {
@@ -135,13 +135,17 @@ fn qwen3_moe(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
                 c.error("mlp_only_layers", problem)
             })?,
     };
+    if let Some(outside) = dense.iter().find(|layer| **layer >= config.layers as u64) {
+        let problem = format!(
+            "there is no layer {outside}: the {} layers count from 0",
+            config.layers
+        );
+        return Err(c.error("mlp_only_layers", problem));
+    }
     let is_dense = |layer: usize| dense.contains(&(layer as u64));
     let has = |layer: usize| !is_dense(layer) && (layer + 1).is_multiple_of(step);
     config.experts = Some(Experts {
-        count: match c.value("num_experts") {
-            Some(_) => c.size("num_experts")?,
-            None => c.size_or("num_local_experts", 128)?,
-        },
+        count: c.size_or("num_experts", 128)?,
         per_token: c.size_or("num_experts_per_tok", 8)?,
         intermediate: c.size_or("moe_intermediate_size", 768)?,
         renormalise: c.flag_or("norm_topk_prob", false)?,

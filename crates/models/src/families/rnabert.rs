@@ -59,7 +59,7 @@ pub(crate) const FAMILY: Family = Family {
         ("dense.norm", "cls.predictions.transform.LayerNorm"),
         ("decoder", "cls.predictions.decoder.weight"),
         ("bias", "cls.predictions.bias"),
-        ("bias", "cls.predictions.decoder.bias"),
+        ("bias", "!cls.predictions.decoder.bias"),
     ],
     classification: &[
         ("dense.linear", "classifier.dense"),
@@ -110,8 +110,11 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
                 return Err(c.error("rotary_percent", problem));
             }
             config.rotary = Some(Rotary::plain(dim, 10_000.0));
+            let because = "with position_embedding_type: absolute";
+            c.ignores(&["max_position_embeddings"], because);
         }
         Some("absolute") => {
+            c.ignores(&["rotary_percent"], "with position_embedding_type: rope");
             config.embedding.positions = Some(PositionTable {
                 rows,
                 offset: 0,

@@ -21,7 +21,7 @@ pub(crate) const FAMILY: Family = Family {
         ("dense.norm", "lm_head.layer_norm"),
         ("decoder", "lm_head.decoder.weight"),
         ("bias", "lm_head.bias"),
-        ("bias", "lm_head.decoder.bias"),
+        ("bias", "!lm_head.decoder.bias"),
     ],
     classification: &[
         ("dense.linear", "classifier.dense"),

@@ -15,6 +15,18 @@ const KINDS: &str = "default, linear, dynamic, yarn, llama3, longrope";
 const NOW: &str = "rope_parameters";
 const EARLIER: &str = "rope_scaling";
 
+/// The share of a head's channels that turn.
+const SHARE: &str = "partial_rotary_factor";
+
+/// The keys of rotations, for shapes that have none.
+pub(super) const KEYS: &[&str] = &[
+    NOW,
+    EARLIER,
+    "rope_theta",
+    SHARE,
+    "original_max_position_embeddings",
+];
+
 /// The rotation of heads of `head_dim` channels in all layers; `theta` is the family's base.
 pub(super) fn rotary(c: &ConfigReader<'_>, head_dim: usize, theta: f64) -> Result<Rotary> {
     rotary_share(c, head_dim, theta, 1.0)
@@ -27,7 +39,7 @@ pub(super) fn rotary_share(
     theta: f64,
     share: f64,
 ) -> Result<Rotary> {
-    let parameters = object(c, NOW)?.or(object(c, EARLIER)?);
+    let parameters = stretched(c)?.or(object(c, NOW)?);
     one(c, parameters, head_dim, theta, share)
 }
 
@@ -39,7 +51,8 @@ pub(super) fn rotary_by_layer(
     theta: f64,
     local_theta: f64,
 ) -> Result<Rotary> {
-    let parameters = object(c, NOW)?.or(object(c, EARLIER)?);
+    let (now, earlier_object) = (object(c, NOW)?, stretched(c)?);
+    let parameters = now.or(earlier_object);
     let earlier = c.number_or("rope_local_base_freq", local_theta)?;
     let nested = |kind| {
         let inner = parameters.as_ref().and_then(|(_, all)| all.get(kind));
@@ -47,7 +60,16 @@ pub(super) fn rotary_by_layer(
     };
     let (full, local) = (nested("full_attention"), nested("sliding_attention"));
     let mut rotary = match full {
-        Some(full) => one(c, Some((NOW, full)), head_dim, theta, 1.0)?,
+        Some(full) => {
+            // What the earlier key says is said of these layers, where a file has both.
+            let mut full = full.clone();
+            full.extend(
+                earlier_object
+                    .into_iter()
+                    .flat_map(|(_, more)| more.clone()),
+            );
+            one(c, Some((NOW, &full)), head_dim, theta, 1.0)?
+        }
         None => one(c, parameters, head_dim, theta, 1.0)?,
     };
     if earlier <= 1.0 {
@@ -78,6 +100,11 @@ pub(super) fn rotary_by_layer(
     Ok(rotary)
 }
 
+/// The earlier key's object, which counts before the newer one's where it says anything.
+fn stretched<'a>(c: &ConfigReader<'a>) -> Result<Option<(&'static str, &'a Map<String, Value>)>> {
+    Ok(object(c, EARLIER)?.filter(|(_, object)| !object.is_empty()))
+}
+
 /// The object under `key`.
 fn object<'a>(
     c: &ConfigReader<'a>,
@@ -104,14 +131,18 @@ fn one(
     let (key, object) = parameters.unwrap_or((NOW, &empty));
     let place = c.place_of(key);
     let inner = ConfigReader::new(&place, object);
-    let share = c.number_or("partial_rotary_factor", share)?;
-    let share = inner.number_or("partial_rotary_factor", share)?;
-    let dim = (head_dim as f64 * share.min(1.0)) as usize;
+    let share = c.number_or(SHARE, share)?;
+    let share = inner.number_or(SHARE, share)?;
+    if share > 1.0 {
+        let problem = format!("expected a share of the channels, at most 1, found {share}");
+        return Err(c.error(SHARE, problem));
+    }
+    let dim = (head_dim as f64 * share) as usize;
     let theta = c.number_or("rope_theta", theta)?;
     let theta = inner.number_or("rope_theta", theta)?;
     if dim == 0 {
         let problem = format!("{share} of {head_dim} channels leaves none to rotate");
-        return Err(c.error("partial_rotary_factor", problem));
+        return Err(c.error(SHARE, problem));
     }
     if theta <= 1.0 {
         return Err(c.error("rope_theta", format!("expected more than 1, found {theta}")));
@@ -138,6 +169,13 @@ fn scaling(c: &ConfigReader<'_>, inner: &ConfigReader<'_>, dim: usize) -> Result
         factor if factor >= 1.0 => Ok(factor),
         other => Err(inner.error("factor", format!("expected at least 1, found {other}"))),
     };
+    if matches!(
+        kind.map_or(Some("default"), Value::as_str),
+        Some("default" | "linear" | "dynamic")
+    ) {
+        let because = "with a rope_type of yarn, llama3 or longrope";
+        c.ignores(&["original_max_position_embeddings"], because);
+    }
     Ok(match kind.map_or(Some("default"), Value::as_str) {
         Some("default") => RotaryScaling::None,
         Some("linear") => RotaryScaling::Linear { factor: factor()? },

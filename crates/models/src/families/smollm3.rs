@@ -28,13 +28,14 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     config.feed_forward_bias = c.flag_or("mlp_bias", false)?;
     config.key_value_heads = llama::key_value_heads(c, config.heads, 4)?;
     config.unrotated = unrotated(c, config.layers)?;
-    if c.flag_or("use_sliding_window", false)? {
+    let has_window = c.value("sliding_window").is_some();
+    if let Some(window) = layer_types::switched_window(c, 4096)?.filter(|_| has_window) {
         let unrotated = &config.unrotated;
-        if let Some(window) = c.optional_size("sliding_window")? {
-            // Where the file does not say so, the layers that do not rotate are those that have a window.
-            let local = |layer: usize| unrotated[layer];
-            config.windows = layer_types::windows(c, config.layers, window, local)?;
-        }
+        // Where the file does not say so, the layers that do not rotate are those that have a window.
+        let local = |layer: usize| unrotated[layer];
+        config.windows = layer_types::windows(c, config.layers, window, &[], local)?;
+    } else {
+        c.ignores(&["layer_types"], layer_types::SWITCH);
     }
     Ok(config)
 }
@@ -47,6 +48,7 @@ fn unrotated(c: &ConfigReader<'_>, layers: usize) -> Result<Vec<bool>> {
             .map(|layer| (layer + 1).is_multiple_of(every))
             .collect());
     };
+    c.ignores(&["no_rope_layer_interval"], "without no_rope_layers");
     let flag = |value: &Value| value.as_u64().filter(|flag| *flag <= 1);
     let flags: Option<Vec<u64>> = list
         .as_array()

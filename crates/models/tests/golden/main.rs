@@ -5,4 +5,7 @@
 mod decoders;
 mod families;
 mod lora;
+mod lora_decoders;
+mod overwrites;
 mod reference;
+mod tied;

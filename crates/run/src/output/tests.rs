@@ -219,8 +219,10 @@ fn a_column_that_predictions_have_themselves_is_refused() {
 fn a_kind_of_file_is_known_by_its_extension() {
     let kind = |name: &str| FileKind::of(Path::new(name));
     assert_eq!(kind("a.TSV").unwrap(), FileKind::Table);
+    assert_eq!(kind("a.parquet").unwrap(), FileKind::Table);
     assert_eq!(kind("a.safetensors").unwrap(), FileKind::Tensors);
-    for name in ["a.parquet", "a", ".tsv"] {
+    assert_eq!(kind("a.NPY").unwrap(), FileKind::Array);
+    for name in ["a.xlsx", "a", ".tsv"] {
         assert!(kind(name).is_err(), "{name}");
     }
 }

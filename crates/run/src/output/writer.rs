@@ -124,6 +124,11 @@ impl AtWork {
         last.add(output)
     }
 
+    /// The files of all rows.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.0.iter().map(|writer| writer.path.clone()).collect()
+    }
+
     /// Completes the files and says where they are.
     ///
     /// # Errors

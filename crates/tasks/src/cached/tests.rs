@@ -35,9 +35,9 @@ fn backbone() -> BackboneSlot {
 
 fn embed(pooling: EmbedPooling) -> Task {
     Task::Embed(Embed {
-        backbone: backbone(),
         pooling: Some(pooling),
         normalize: Some(false),
+        ..Embed::on(backbone())
     })
 }
 

@@ -8,11 +8,16 @@ use engraft_component::{Component, Words};
 use engraft_data::Cell;
 use engraft_models::{BoxedHead, Checkpoint, Head, HeadInput, HeadKind, Mode, Pooling};
 
+mod modules;
+
+use engraft_text::Tokenizer;
+
+use self::modules::{Dense, Modules, Step};
 use super::inference::every_token;
 use crate::backbone::BackboneSlot;
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
-use crate::objective::{Basis, Objective, TaskArguments};
+use crate::objective::{Basis, Objective, Reading, TaskArguments};
 use crate::output::{Form, Grain, RowOutput, largest, number, place};
 
 /// Computes what the backbone makes of each sequence, for every token or pooled into one vector.
@@ -25,10 +30,15 @@ use crate::output::{Form, Grain, RowOutput, largest, number, place};
 pub struct Embed {
     /// The pretrained encoder.
     pub backbone: BackboneSlot,
-    /// `none`, `cls_pooling`, `mean_pooling`, `max_pooling` or `last_pooling`; without it, what the preset's `1_Pooling/config.json` says, else `none`.
+    /// `none`, `cls_pooling`, `mean_pooling`, `max_pooling`, `last_pooling`, `mean_sqrt_len_pooling` or `weighted_mean_pooling`; without it, what the
+    /// preset's own `1_Pooling/config.json` says, else `none`. `as_preset` stands for several poolings of a preset beside each other.
     pub pooling: Option<EmbedPooling>,
     /// Scale each pooled vector to length 1; without it, as the preset's `modules.json` says, else not.
     pub normalize: Option<bool>,
+    /// A text to put in front of each, such as `"query: "`; without it, the one of `prompt_name`.
+    pub prompt: Option<String>,
+    /// The prompt to take from the preset's `config_sentence_transformers.json`, by name; without it, the one it says is the default.
+    pub prompt_name: Option<String>,
 }
 
 /// How [`Embed`] pools.
@@ -38,6 +48,8 @@ pub enum EmbedPooling {
     None,
     /// One vector a row.
     By(Pooling),
+    /// One vector a row, by several poolings as the preset says.
+    AsPreset,
 }
 
 impl TaskArguments for Embed {
@@ -51,31 +63,117 @@ impl TaskArguments for Embed {
             backbone,
             pooling: None,
             normalize: None,
+            prompt: None,
+            prompt_name: None,
         }
     }
 
     fn settle(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let stated = states_normalize(checkpoint)?;
+        let preset = checkpoint.preset();
+        let modules = match Modules::of(preset) {
+            Ok(modules) => modules.unwrap_or_default(),
+            // Tokens are as they are before any module.
+            Err(_) if self.pooling == Some(EmbedPooling::None) => Modules::default(),
+            Err(error) => return Err(error),
+        };
+        let stated = match modules.poolings.as_slice() {
+            [] => EmbedPooling::None,
+            [one] => EmbedPooling::By(*one),
+            _ => EmbedPooling::AsPreset,
+        };
         let pooling = match self.pooling {
+            Some(EmbedPooling::AsPreset) if stated == EmbedPooling::None => {
+                return Err(Error::refused(
+                    "model.pooling",
+                    format!("{} says nothing of pooling", preset.name()),
+                ));
+            }
+            None | Some(EmbedPooling::AsPreset) => stated,
             Some(pooling) => pooling,
-            None => stated_pooling(checkpoint)?,
         };
         self.pooling = Some(pooling);
         self.normalize
-            .get_or_insert(stated && pooling != EmbedPooling::None);
+            .get_or_insert(modules.normalizes() && pooling != EmbedPooling::None);
+        self.settle_prompt(preset.name(), &modules)?;
+        let positions = checkpoint.config().transformer.longest();
+        let backbone = self.backbone.backbone_mut();
+        if let (None, Some(length)) = (backbone.max_length, modules.max_length) {
+            backbone.max_length = Some(positions.map_or(length, |most| most.min(length)));
+        }
         Ok(())
+    }
+
+    fn tokenizer(&self, tokenizer: Tokenizer, checkpoint: &Checkpoint) -> Result<Tokenizer> {
+        let modules = self.modules(checkpoint)?;
+        if modules.lower_case {
+            Ok(tokenizer.with_lower_case()?)
+        } else {
+            Ok(tokenizer)
+        }
+    }
+
+    fn notes(&self, checkpoint: &Checkpoint) -> Result<Vec<String>> {
+        let modules = self.modules(checkpoint)?;
+        let mut notes = modules.notes;
+        if self.prompt.is_none() && !modules.prompts.is_empty() {
+            let names: Vec<&str> = modules.prompts.keys().map(String::as_str).collect();
+            notes.push(format!(
+                "the preset has prompts ({}) and none is put in front of the texts; model.prompt_name takes one",
+                names.join(", ")
+            ));
+        }
+        Ok(notes)
+    }
+
+    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
+        self.modules(checkpoint)?.files(checkpoint.preset())
     }
 
     fn objective(&self, _basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         Ok(Arc::new(Vectors {
-            is_pooled: self.pooling().is_some(),
+            is_pooled: self.is_pooled(),
+            prompt: self.prompt.clone().unwrap_or_default(),
         }))
     }
 
-    fn head(&self, _loading: &HeadLoading<'_>) -> Result<BoxedHead> {
+    fn head(&self, loading: &HeadLoading<'_>) -> Result<BoxedHead> {
+        let checkpoint = loading.checkpoint;
+        let mut modules = self.modules(checkpoint)?;
+        let poolings = match self.pooling {
+            Some(EmbedPooling::By(pooling)) => vec![pooling],
+            Some(EmbedPooling::AsPreset) => std::mem::take(&mut modules.poolings),
+            Some(EmbedPooling::None) | None => Vec::new(),
+        };
+        if poolings.is_empty() {
+            modules.steps.clear();
+        }
+        match self.normalize {
+            Some(true) if !modules.normalizes() => modules.steps.push(Step::Normalize),
+            Some(false) => modules.steps.retain(|step| *step != Step::Normalize),
+            _ => {}
+        }
+        let skipped = match &self.prompt {
+            Some(prompt) if modules.leaves_out_prompt => prompt_length(loading.tokenizer, prompt)?,
+            _ => 0,
+        };
+        let width = checkpoint.config().transformer.output_width();
+        let mut width = width * poolings.len().max(1);
+        let mut steps = Vec::new();
+        for step in &modules.steps {
+            steps.push(match step {
+                Step::Normalize => LoadedStep::Normalize,
+                Step::Dense(dense) => {
+                    let device = &loading.initial.device;
+                    let loaded = dense.load(checkpoint.preset(), width, device)?;
+                    width = dense.outputs();
+                    LoadedStep::Dense(loaded)
+                }
+            });
+        }
         Ok(BoxedHead::new(VectorHead {
-            pooling: self.pooling(),
-            normalize: self.normalize == Some(true),
+            poolings,
+            skipped,
+            steps,
         }))
     }
 
@@ -103,7 +201,7 @@ impl TaskArguments for Embed {
                 let name = self.backbone.backbone().preset_name();
                 let preset = engraft_hub::Preset::from_name(name);
                 // A preset that cannot be opened is reported when it is.
-                !is_saved && preset.is_ok_and(|preset| !preset.has(POOLING))
+                !is_saved && preset.is_ok_and(|preset| !Modules::are_in(&preset))
             }
         }
     }
@@ -111,69 +209,79 @@ impl TaskArguments for Embed {
     fn fill_in(&mut self, saved: &Self) {
         self.pooling = self.pooling.or(saved.pooling);
         self.normalize = self.normalize.or(saved.normalize);
-    }
-}
-
-impl Embed {
-    fn pooling(&self) -> Option<Pooling> {
-        match self.pooling {
-            Some(EmbedPooling::By(pooling)) => Some(pooling),
-            Some(EmbedPooling::None) | None => None,
+        if self.prompt.is_none() && self.prompt_name.is_none() {
+            self.prompt.clone_from(&saved.prompt);
+            self.prompt_name.clone_from(&saved.prompt_name);
         }
     }
 }
 
-/// Where a sentence-transformers preset says how it pools.
-const POOLING: &str = "1_Pooling/config.json";
+impl Embed {
+    fn is_pooled(&self) -> bool {
+        !matches!(self.pooling, Some(EmbedPooling::None) | None)
+    }
 
-/// The pooling that a sentence-transformers preset asks for; none for other presets.
-fn stated_pooling(checkpoint: &Checkpoint) -> Result<EmbedPooling> {
-    let preset = checkpoint.preset();
-    let Some(config) = preset.json_object(POOLING)? else {
-        return Ok(EmbedPooling::None);
-    };
-    let modes = [
-        ("pooling_mode_cls_token", Pooling::Cls),
-        ("pooling_mode_mean_tokens", Pooling::Mean),
-        ("pooling_mode_max_tokens", Pooling::Max),
-        ("pooling_mode_lasttoken", Pooling::Last),
-    ];
-    let is_on = |value: &serde_json::Value| value.as_bool() == Some(true);
-    let asked = config
-        .iter()
-        .filter(|(key, value)| key.starts_with("pooling_mode_") && is_on(value));
-    let known = asked.map(|(key, _)| {
-        let mut modes = modes.iter();
-        modes.find(|(mode, _)| mode == key).map(|(_, it)| *it)
-    });
-    match known.collect::<Vec<_>>().as_slice() {
-        [Some(one)] => Ok(EmbedPooling::By(*one)),
-        _ => Err(Error::plain(format!(
-            "{}: only one of cls, mean, max and last pooling is supported; choose with model.pooling",
-            preset.locate(POOLING)
-        ))),
+    /// What the preset says of its modules, as far as the task follows it.
+    fn modules(&self, checkpoint: &Checkpoint) -> Result<Modules> {
+        match Modules::of(checkpoint.preset()) {
+            Ok(modules) => Ok(modules.unwrap_or_default()),
+            Err(_) if self.pooling == Some(EmbedPooling::None) => Ok(Modules::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finds the prompt that is asked for by its name.
+    fn settle_prompt(&mut self, preset: &str, modules: &Modules) -> Result<()> {
+        let name = self
+            .prompt_name
+            .as_ref()
+            .or(modules.default_prompt.as_ref());
+        let (None, Some(name)) = (&self.prompt, name) else {
+            return Ok(());
+        };
+        let Some(prompt) = modules.prompts.get(name) else {
+            let known: Vec<&str> = modules.prompts.keys().map(String::as_str).collect();
+            let known = match known.as_slice() {
+                [] => "none".to_owned(),
+                known => known.join(", "),
+            };
+            return Err(Error::refused(
+                "model.prompt_name",
+                format!("{preset} has no prompt \"{name}\"; its prompts: {known}"),
+            ));
+        };
+        self.prompt = Some(prompt.clone());
+        Ok(())
     }
 }
 
-/// Whether a sentence-transformers preset scales its embeddings to length 1.
-fn states_normalize(checkpoint: &Checkpoint) -> Result<bool> {
-    let modules = checkpoint.preset().read("modules.json")?;
-    Ok(modules.is_some_and(|bytes| {
-        let modules: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap_or_default();
-        let is_normalize = |name: &str| name.ends_with(".Normalize");
-        modules
-            .iter()
-            .any(|module| module["type"].as_str().is_some_and(is_normalize))
-    }))
+/// How many tokens a prompt has at the start of a text, the first special ones included.
+fn prompt_length(tokenizer: &Tokenizer, prompt: &str) -> Result<usize> {
+    if prompt.is_empty() {
+        return Ok(0);
+    }
+    let encoding = tokenizer.encode(prompt, None)?;
+    let ends = encoding.special.last() == Some(&true);
+    Ok(encoding.len() - usize::from(ends))
 }
 
 /// Vectors of rows, or of their tokens.
 #[derive(Debug)]
 struct Vectors {
     is_pooled: bool,
+    /// What is put in front of each text.
+    prompt: String,
 }
 
 impl Objective for Vectors {
+    fn reading(&self) -> Reading {
+        if self.prompt.is_empty() {
+            Reading::Sequences
+        } else {
+            Reading::Prompted(self.prompt.clone())
+        }
+    }
+
     fn grain(&self) -> Grain {
         if self.is_pooled {
             Grain::Row
@@ -199,34 +307,59 @@ impl Objective for Vectors {
     }
 }
 
-/// A head without parameters: hidden states, pooled and of length 1 if asked for.
+/// A head without trained parameters: hidden states, pooled, and what the preset's modules make of them.
 #[derive(Module, Debug)]
 struct VectorHead {
+    /// Their vectors stand beside each other; none for a vector a token.
     #[module(skip)]
-    pooling: Option<Pooling>,
+    poolings: Vec<Pooling>,
+    /// How many tokens at the start of a row are not pooled.
     #[module(skip)]
-    normalize: bool,
+    skipped: usize,
+    #[module(skip)]
+    steps: Vec<LoadedStep>,
+}
+
+/// What is made of a vector.
+#[derive(Clone, Debug)]
+enum LoadedStep {
+    Normalize,
+    Dense(Dense),
 }
 
 impl Head for VectorHead {
     fn forward(&self, input: HeadInput<'_>, _mode: Mode) -> Tensor<2> {
-        let vectors = match self.pooling {
-            Some(pooling) if !input.is_pooled => pooling.apply(input.hidden, input.tokens),
-            _ => input.hidden,
+        let pool = |pooling: &Pooling| {
+            pooling.apply_after(self.skipped, input.hidden.clone(), input.tokens)
         };
-        if !self.normalize {
-            return vectors;
-        }
-        let squares = vectors.clone().powi_scalar(2).sum_dim(1);
-        // The floor that PyTorch's normalize has.
-        vectors / squares.sqrt().clamp_min(1e-12)
+        let vectors = match self.poolings.as_slice() {
+            [] => input.hidden,
+            [_] if input.is_pooled => input.hidden,
+            [one] => pool(one),
+            several => Tensor::cat(several.iter().map(pool).collect(), 1),
+        };
+        let steps = self.steps.iter();
+        steps.fold(vectors, |vectors, step| match step {
+            LoadedStep::Dense(dense) => dense.forward(vectors),
+            LoadedStep::Normalize => {
+                let squares = vectors.clone().powi_scalar(2).sum_dim(1);
+                // The floor that PyTorch's normalize has.
+                vectors / squares.sqrt().clamp_min(1e-12)
+            }
+        })
     }
 
     fn pooling(&self) -> Option<Pooling> {
-        self.pooling
+        match self.poolings.as_slice() {
+            [one] if self.skipped == 0 => Some(*one),
+            _ => None,
+        }
     }
 
     fn kind(&self) -> HeadKind {
         HeadKind::None
     }
 }
+
+#[cfg(test)]
+mod tests;

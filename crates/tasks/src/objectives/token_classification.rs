@@ -50,7 +50,7 @@ pub struct TokenClassification {
 const TOKEN_CLASSES: &str = "one class a letter or word (TokenClassificationDataModule)";
 
 impl TaskArguments for TokenClassification {
-    /// Of each letter or word.
+    /// Of each letter or word. That of a word without a token has an empty label and no probability that is a number.
     type Prediction = Vec<ClassPrediction>;
     const DATA_MODULE: &'static str = "TokenClassificationDataModule";
 
@@ -77,7 +77,17 @@ impl TaskArguments for TokenClassification {
     }
 
     fn prediction(objective: &dyn Objective, output: RowOutput) -> Vec<ClassPrediction> {
-        let of = |logits| ClassPrediction::of(logits, objective);
+        let of = |logits: &[f32]| {
+            let prediction = ClassPrediction::of(logits, objective);
+            if is_unsaid(logits) {
+                ClassPrediction {
+                    label: String::new(),
+                    ..prediction
+                }
+            } else {
+                prediction
+            }
+        };
         output.vectors().map(of).collect()
     }
 
@@ -185,6 +195,23 @@ impl TokenClasses {
     }
 }
 
+/// Puts values that are no numbers where a row has words without a token, so that its other predictions stay beside their words.
+fn make_room(output: &mut RowOutput, row: &EncodedRow, classes: usize) {
+    for (unit, _) in &row.unsaid {
+        let at = (unit * classes).min(output.values.len());
+        let nothing = std::iter::repeat_n(f32::NAN, classes);
+        output.values.splice(at..at, nothing);
+    }
+    if let Some(units) = output.shape.first_mut() {
+        *units += row.unsaid.len();
+    }
+}
+
+/// Whether these are the values of a word without a token.
+fn is_unsaid(logits: &[f32]) -> bool {
+    logits.iter().all(|logit| logit.is_nan())
+}
+
 /// The classes of all letters or words, one after the other.
 fn of_units(labels: &Labels) -> Option<Vec<Label>> {
     let rows = labels.tokens()?;
@@ -197,7 +224,13 @@ impl Objective for TokenClasses {
             let units = row.units.iter().flatten();
             (units.map(|unit| unit.token).collect(), row.tokens())
         }));
-        network.predict(&inputs, Grain::Unit, self.outputs())
+        let mut outputs = network.predict(&inputs, Grain::Unit, self.outputs());
+        for output in &mut outputs {
+            if let Some(row) = rows.get(output.row) {
+                make_room(output, row, self.outputs());
+            }
+        }
+        outputs
     }
 
     fn outputs(&self) -> usize {
@@ -266,6 +299,16 @@ impl Objective for TokenClasses {
     fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
         let names = self.classes.space.names_or_numbers();
         let name = |logits| names.get(largest(logits)).cloned().unwrap_or_default();
+        if output.vectors().any(is_unsaid) {
+            let cell = |logits| {
+                if is_unsaid(logits) {
+                    Cell::Missing
+                } else {
+                    Cell::Text(name(logits))
+                }
+            };
+            return vec![Cell::List(output.vectors().map(cell).collect())];
+        }
         let predicted = output.vectors().map(name);
         let is_short = |name: &String| name.chars().count() == 1;
         let of_letters = self.unit != Some(TokenUnit::Word);

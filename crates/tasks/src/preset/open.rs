@@ -75,6 +75,27 @@ impl Model {
         })
     }
 
+    /// Refuses a saved model whose backbone lies elsewhere and is not the one it was trained on, before weights are read; the saved task is
+    /// adjusted before.
+    ///
+    /// # Errors
+    /// The backbone cannot be opened, or has other weights.
+    pub fn check_base(preset: &Preset, adjust: impl FnOnce(&mut Task)) -> Result<()> {
+        let Some(mut task) = Self::saved_task(preset)? else {
+            return Ok(());
+        };
+        if !Self::lies_elsewhere(Some(&task)) {
+            return Ok(());
+        }
+        let backbone = task.backbone_mut().backbone_mut();
+        if backbone.peft_path.is_some() {
+            backbone.peft_path = Some(preset.name().to_owned());
+        }
+        adjust(&mut task);
+        let has_adapter_head = has_adapter_head(&task);
+        open_base(task.backbone().backbone(), preset, has_adapter_head).map(drop)
+    }
+
     /// Puts `task` on the backbone of a checkpoint that may be another task's: its encoder, with its LoRA updates, and what fits of its
     /// head. The second part are notes on what does not.
     ///

@@ -71,6 +71,15 @@ impl TaskSpec {
             for (name, bytes) in self.tokenizer.files() {
                 atomic::write(&folder.join(name), &bytes)?;
             }
+            for (name, bytes) in self.task.files(&self.checkpoint)? {
+                let file = folder.join(name);
+                if let Some(inner) = file.parent() {
+                    std::fs::create_dir_all(inner).map_err(|error| {
+                        Error::plain(format!("cannot make {}: {error}", inner.display()))
+                    })?;
+                }
+                atomic::write(&file, &bytes)?;
+            }
         }
         let description = self.description(is_small, is_adapted);
         atomic::write(
@@ -117,7 +126,14 @@ impl TaskSpec {
     /// The head's tensors under the reference library's names, or ours.
     fn named_head(&self, network: &Network) -> Vec<NamedTensor> {
         let kind = network.head_kind();
-        self.checkpoint.named(network.head_parameters(), kind, kind)
+        let head = self.checkpoint.named(network.head_parameters(), kind, kind);
+        let is_tied = self.checkpoint.config().is_tied(kind);
+        if kind == HeadKind::MaskedLm && !is_tied {
+            // Without the tie a bias that has two names is two to the reference library.
+            self.checkpoint.whole_masked_lm(head, network.encoder())
+        } else {
+            head
+        }
     }
 
     /// Whether the encoder's weights are left out, being those of its preset.

@@ -19,7 +19,11 @@ const NAMES: &[&str] = for_each_task!(names);
 const OTHERS: [&str; 2] = ["HeadKind", "DataModule"];
 
 /// Where texts for users give a task as an example.
-const ADVICE: [&str; 2] = ["cli/src/help.rs", "config/src/propose/write.rs"];
+const ADVICE: [&str; 3] = [
+    "cli/src/arguments.rs",
+    "cli/src/help.rs",
+    "config/src/propose/write.rs",
+];
 
 /// The sources of all libraries and programs of the workspace, by their paths within `crates`.
 fn sources() -> Vec<(String, String)> {

@@ -256,6 +256,11 @@ pub(crate) fn byte_of(token: &str) -> Option<u8> {
         .flatten()
 }
 
+/// The letters that stand for bytes in GPT-2's vocabulary.
+pub(crate) fn byte_letters() -> impl Iterator<Item = char> {
+    LETTERS.keys().copied()
+}
+
 /// The bytes that letters stand for in GPT-2's vocabulary: printable ones for themselves, the others from U+0100 up.
 static LETTERS: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
     let mut beyond = 0x100;

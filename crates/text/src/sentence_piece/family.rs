@@ -11,7 +11,7 @@ use tokenizers::AddedToken;
 use super::names::Names;
 use super::preparation::{Preparation, Rewriting};
 use super::segmenter::Segmenter;
-use crate::files::{Files, SPECIAL_TOKENS_MAP, TOKENIZER_CONFIG};
+use crate::files::TOKENIZER_CONFIG;
 use crate::special::{Added, Declared, Role};
 use crate::wordpiece::flag;
 use crate::{Error, Result};
@@ -186,7 +186,6 @@ impl Family {
     pub(super) fn names(
         self,
         segmenter: &Segmenter,
-        files: &Files,
         settings: &Map<String, Value>,
         declared: &mut Declared,
     ) -> Result<(Names, Vec<AddedToken>)> {
@@ -252,7 +251,7 @@ impl Family {
                 });
             }
         }
-        missing.extend(self.additional_tokens(files)?);
+        missing.extend(self.additional_tokens(declared));
         let mut next = u32::try_from(names.vocabulary_size(segmenter)).unwrap_or(u32::MAX);
         for token in missing {
             if token.content.is_empty() {
@@ -267,28 +266,13 @@ impl Family {
         Ok((names, found.values().map(Added::to_library).collect()))
     }
 
-    /// The `additional_special_tokens` of the preset, or the family's.
-    fn additional_tokens(self, files: &Files) -> Result<Vec<Added>> {
-        let key = "additional_special_tokens";
-        for file in [TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP] {
-            let object = files.object(file)?;
-            let list = match object.get(key) {
-                None | Some(Value::Null) => continue,
-                Some(Value::Array(list)) => list,
-                Some(other) => {
-                    let reason = format!("{key} should be a list of tokens, not {other}");
-                    return Err(Error::malformed(file, reason));
-                }
-            };
-            let token = |value: &Value| {
-                Added::from_value(value, true).ok_or_else(|| {
-                    Error::malformed(file, format!("{key} should be tokens, not {value}"))
-                })
-            };
-            return list.iter().map(token).collect();
+    /// The further special tokens of the preset, or the family's.
+    fn additional_tokens(self, declared: &Declared) -> Vec<Added> {
+        if declared.states_extra() {
+            return declared.extra().to_vec();
         }
         let own = self.additional().iter();
-        Ok(own.map(|token| Added::new(token, true)).collect())
+        own.map(|token| Added::new(token, true)).collect()
     }
 
     pub(super) fn preparation(self, settings: &Map<String, Value>) -> Result<Preparation> {

@@ -68,7 +68,7 @@ pub(crate) fn build(
     let unknown_surface = file.unknown_surface.clone();
     let segmenter = Segmenter::new(file, user_defined);
 
-    let (names, added) = family.names(&segmenter, files, &settings, declared)?;
+    let (names, added) = family.names(&segmenter, &settings, declared)?;
     let template = family.template(&names, &segmenter, declared, &settings)?;
     let spacing = match family.spaces_beginning_alone(&settings)? {
         None => Spacing::EveryPart,
@@ -257,6 +257,12 @@ impl SentencePiece {
 
     pub(crate) fn vocabulary(&self) -> HashMap<String, u32> {
         self.0.names.vocabulary(&self.0.segmenter)
+    }
+
+    /// The id of what the vocabulary lacks.
+    pub(crate) fn unknown_id(&self) -> Option<u32> {
+        let place = usize::try_from(self.0.segmenter.unknown).ok()?;
+        self.0.ids.get(place).copied()
     }
 
     pub(crate) fn vocabulary_size(&self) -> usize {

@@ -23,6 +23,7 @@ impl Tokenizer {
         let stand_in = Part {
             tokens: tokenizers::Encoding::from_tokens(vec![stand_in], 0),
             outside: Vec::new(),
+            missing: Vec::new(),
         };
         let framed = self.join(stand_in, None)?;
         let place = framed.special.iter().position(|special| !special);
@@ -52,6 +53,9 @@ impl Tokenizer {
         }
         let given = document.len();
         document.push(self.part(text, 0)?);
+        document.unknown = self.unknown.among(&document);
+        let pair = prompt.map(|_| text);
+        let mut document = self.noting_unknown(document, prompt.unwrap_or(text), pair);
         document.push_special(&frame.after);
         Ok((document, given))
     }
@@ -60,6 +64,9 @@ impl Tokenizer {
 impl Encoding {
     fn push(&mut self, part: Part) {
         let outside = part.outside.iter().sum();
+        for (_, letter) in part.missing {
+            *self.missing.entry(letter.to_string()).or_default() += 1;
+        }
         let part = convert(&part.tokens, outside);
         self.type_ids.extend(vec![0; part.len()]);
         self.special.extend(vec![false; part.len()]);

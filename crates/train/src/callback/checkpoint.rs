@@ -22,7 +22,7 @@ pub struct ModelCheckpoint {
     /// Report each checkpoint.
     #[arg(default = false)]
     pub verbose: bool,
-    /// Also keep a checkpoint named `last`, of the latest moment at which one was due.
+    /// Also keep a checkpoint named `last`, of the latest moment at which one was due, and then of the end of training.
     #[arg(default = SaveLast(false))]
     pub save_last: SaveLast,
     /// How many of the best to keep: -1 keeps all, 0 none.

@@ -8,7 +8,6 @@ use engraft_data::Examples;
 use engraft_tasks::{Model, Network};
 
 use super::{Fit, Loop};
-use crate::callback::Moment;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::loader::Loader;
@@ -19,6 +18,7 @@ use crate::rate_log::RateLog;
 use crate::record::Record;
 use crate::run::{Deciders, Opening, Run};
 use crate::signature::Signature;
+use crate::snapshot::State;
 use crate::standing::Standing;
 use crate::unfreezing::Unfreezing;
 
@@ -27,8 +27,8 @@ pub(super) struct Prepared<'a> {
     pub(super) trainer: Loop<'a>,
     /// The weights to train.
     pub(super) network: Network,
-    /// What a resumed run still has to do after the step that it stopped at.
-    pub(super) owed: Option<Moment>,
+    /// The state that a resumed run stopped in, after which something may still be due.
+    pub(super) resumed: Option<State>,
 }
 
 impl<'a> Loop<'a> {
@@ -180,7 +180,7 @@ impl<'a> Loop<'a> {
         Ok(Prepared {
             trainer,
             network,
-            owed: restored.state.and_then(|state| state.moment),
+            resumed: restored.state,
         })
     }
 }

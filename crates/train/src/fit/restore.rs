@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use burn::module::Module;
 use engraft_component::{Note, NoteKind};
 use engraft_tasks::Network;
 
@@ -12,6 +13,7 @@ use crate::events::Observer;
 use crate::loader::limited;
 use crate::optimizer::OptimizerState;
 use crate::outset::{OPTIMIZER, trained_parameters};
+use crate::run::Weights;
 use crate::signature::Signature;
 use crate::snapshot::{self, Position, State};
 use crate::training::Training;
@@ -100,17 +102,32 @@ impl Loop<'_> {
         Ok(())
     }
 
-    /// Lets callbacks act that were due at the moment of the checkpoint, but after it; the others know that they have acted.
-    pub(super) fn catch_up(&mut self, network: &Network, moment: Moment) -> Result<()> {
+    /// Does what was due at the moment of the checkpoint but after it: the `last` beside it, and what other callbacks do; those that have
+    /// acted know it.
+    pub(super) fn catch_up(&mut self, network: &Network, saved: &State) -> Result<()> {
+        let state = State {
+            moment: saved.moment,
+            leaving: saved.leaving.clone(),
+            ..self.state()
+        };
+        let weights = Weights {
+            spec: &self.spec,
+            network: &network.valid(),
+            optimizer: &self.optimizer,
+        };
+        self.run.catch_up_on_last(weights, &state)?;
         let epoch = self.standing.position.epoch;
-        match moment {
+        match saved.moment {
             // The position already points at the next epoch.
-            Moment::TrainEpochEnd => self.keep(network, moment, epoch.saturating_sub(1)),
-            Moment::ValidationEnd => {
+            Some(moment @ Moment::TrainEpochEnd) => {
+                self.keep(network, moment, epoch.saturating_sub(1))
+            }
+            Some(moment @ Moment::ValidationEnd) => {
                 self.keep(network, moment, epoch)?;
                 self.keep(network, Moment::Step, epoch)
             }
-            Moment::Step => self.keep(network, moment, epoch),
+            Some(moment @ Moment::Step) => self.keep(network, moment, epoch),
+            None => Ok(()),
         }
     }
 }

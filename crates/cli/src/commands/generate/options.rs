@@ -23,7 +23,7 @@ const PROMPTS: [Known; 4] = [
     Known {
         name: "--x-col",
         value: Some("COLUMN"),
-        about: "The column of prompts",
+        about: "The column of prompts; a table of one column needs no name",
     },
     Known {
         name: "--input-ids",
@@ -33,7 +33,12 @@ const PROMPTS: [Known; 4] = [
 ];
 
 /// Where texts go, and what the model is.
-const PROGRAM: [Known; 7] = [
+const PROGRAM: [Known; 8] = [
+    Known {
+        name: "--ckpt_path",
+        value: Some("DIR"),
+        about: "A checkpoint in the place of a preset: its folder, or `last` for the newest of all runs in logs",
+    },
     Known {
         name: "--stream",
         value: None,
@@ -57,7 +62,7 @@ const PROGRAM: [Known; 7] = [
     Known {
         name: "--output",
         value: Some("FILE"),
-        about: "The table to write: .tsv, .csv or .jsonl with the columns row, prompt, text, tokens, end",
+        about: "The table to write: .tsv, .csv, .jsonl or .parquet with the columns row, prompt, text, tokens, end",
     },
     Known {
         name: "--output-ids",
@@ -250,24 +255,37 @@ mod tests {
         };
         let yaml = r#"
 max_length: 64
+min_length: 9
 min_new_tokens: 3
 sampler: chain
 temperature: 1e-1
 top_k: 5
 top_p: 0.9
 min_p: 0
+typical_p: 0.5
+epsilon_cutoff: 0.1
+eta_cutoff: 0.2
+top_h: 0.7
 seed: 18446744073709551615
 stop_token_ids: [1, 2]
 stop: ["\n\n", "null", ""]
 strip_prompt: true
 num_return_sequences: 2
 repetition_penalty: 1.5
+no_repeat_ngram_size: 3
+bad_words_ids: [[4], [5, 6]]
+suppress_tokens: [7, 8]
+begin_suppress_tokens: [9]
+forced_bos_token_id: 10
+forced_eos_token_id: [11]
+ignore_generation_config: true
 context_length: 128
 logprobs: true
 batch_size: 8
 "#;
         let words = [
             "--max-length=64",
+            "--min-length=9",
             "--min_new_tokens",
             "3",
             "--sampler=chain",
@@ -275,6 +293,10 @@ batch_size: 8
             "--top-k=5",
             "--top_p=0.9",
             "--min-p=0",
+            "--typical-p=0.5",
+            "--epsilon-cutoff=0.1",
+            "--eta-cutoff=0.2",
+            "--top-h=0.7",
             "--seed=18446744073709551615",
             "--stop-token-ids=1,2",
             r"--stop=\n\n",
@@ -283,6 +305,14 @@ batch_size: 8
             "--strip-prompt",
             "--num-return-sequences=2",
             "--repetition-penalty=1.5",
+            "--no-repeat-ngram-size=3",
+            "--bad-words-ids=4",
+            "--bad-words-ids=5,6",
+            "--suppress-tokens=7,8",
+            "--begin-suppress-tokens=9",
+            "--forced-bos-token-id=10",
+            "--forced-eos-token-id=11",
+            "--ignore-generation-config",
             "--context-length=128",
             "--logprobs",
             "--batch_size=8",

@@ -34,6 +34,29 @@ fn options_are_read_in_order_in_every_form() {
 }
 
 #[test]
+fn words_of_a_key_are_joined_by_either_sign() {
+    assert_eq!(
+        parsed(
+            "--trainer.max-epochs 3 --ckpt-path=a-b --model.init-args.lora-r 8 --trainer.fast-dev-run"
+        ),
+        [
+            set("trainer.max_epochs", Some("3")),
+            set("ckpt_path", Some("a-b")),
+            set("model.init_args.lora_r", Some("8")),
+            set("trainer.fast_dev_run", None),
+        ]
+    );
+    // Names of columns are the user's own.
+    assert_eq!(
+        parsed("--data.rename-cols.my-text sequences --data.rename_cols.a_b c"),
+        [
+            set("data.rename_cols.my-text", Some("sequences")),
+            set("data.rename_cols.a_b", Some("c")),
+        ]
+    );
+}
+
+#[test]
 fn values_may_look_odd() {
     assert_eq!(
         parsed("--trainer.max_steps -1 --x -.5 --y=-1e-3 --z= --w '' --v -inf --u=a=b --t --s -"),
@@ -251,14 +274,83 @@ fn the_trainer_is_a_group() {
 }
 
 #[test]
-fn options_and_files_apply_in_the_order_given() {
-    let files = Files::new(&["trainer: {max_epochs: 1}"]);
-    let file = files.path().join("a.yaml");
-    let before = format!("--trainer.max_epochs 2 --config {}", file.display());
-    let after = format!("--config {} --trainer.max_epochs 2", file.display());
+fn an_option_wins_over_every_file_wherever_it_stands() {
+    let files = Files::new(&["trainer: {max_epochs: 1}", "trainer: {max_epochs: 4}"]);
+    let [a, b] = ["a.yaml", "b.yaml"].map(|name| files.path().join(name).display().to_string());
     let composed = |options: &str| to_flow(&compose(&parsed(options)).unwrap().root);
-    assert_eq!(composed(&before), "{trainer: {max_epochs: 1}}");
-    assert_eq!(composed(&after), "{trainer: {max_epochs: 2}}");
+    for options in [
+        format!("--trainer.max_epochs 2 --config {a} --config {b}"),
+        format!("--config {a} --trainer.max_epochs 2 --config {b}"),
+        format!("--config {a} --config {b} --trainer.max_epochs 2"),
+        format!("--trainer.max_epochs 3 --config {a} --trainer.max_epochs 2"),
+    ] {
+        assert_eq!(
+            composed(&options),
+            "{trainer: {max_epochs: 2}}",
+            "{options}"
+        );
+    }
+    assert_eq!(
+        composed(&format!("--config {b} --config {a}")),
+        "{trainer: {max_epochs: 1}}"
+    );
+}
+
+#[test]
+fn options_are_below_what_files_name_wherever_they_stand() {
+    let files =
+        Files::new(&["trainer: {callbacks: [A]}\nmodel: {class_path: M, init_args: {x: 1}}"]);
+    let file = files.path().join("a.yaml");
+    let options = format!(
+        "--trainer.callbacks+ B --model.x 2 --config {}",
+        file.display()
+    );
+    assert_eq!(
+        to_flow(&compose(&parsed(&options)).unwrap().root),
+        "{trainer: {callbacks: [A, B]}, model: {class_path: M, init_args: {x: 2}}}"
+    );
+}
+
+#[test]
+fn a_null_wins_over_no_checkpoint_that_was_given() {
+    let given = "ckpt_path: runs/last\nseed_everything: 1";
+    let saved = "ckpt_path: null\nseed_everything: 2";
+    assert_eq!(
+        root(&[given, saved], ""),
+        "{ckpt_path: runs/last, seed_everything: 2}"
+    );
+    assert_eq!(
+        root(&[saved], "--ckpt_path runs/last"),
+        "{ckpt_path: runs/last, seed_everything: 2}"
+    );
+    let files = Files::new(&[saved]);
+    let file = files.path().join("a.yaml");
+    let options = format!("--ckpt_path runs/last --config {}", file.display());
+    assert_eq!(
+        to_flow(&compose(&parsed(&options)).unwrap().root),
+        "{ckpt_path: runs/last, seed_everything: 2}"
+    );
+    // By hand it can be taken back.
+    assert_eq!(
+        root(&[given], "--ckpt_path null"),
+        "{ckpt_path: null, seed_everything: 1}"
+    );
+}
+
+#[test]
+fn a_null_of_a_file_that_takes_back_what_another_gives_is_noted() {
+    let files = Files::new(&[
+        "trainer:\n  max_steps: 5\n",
+        "trainer:\n  max_epochs: 3\n  max_steps: null\n",
+    ]);
+    let notes = |options: &str| {
+        let notes = files.composed(options).unwrap().notes;
+        let notes = notes.iter().map(|note| files.local(&note.to_string()));
+        notes.collect::<Vec<_>>()
+    };
+    let note = "b.yaml:3: trainer.max_steps: null takes back what a.yaml:2 gives; leave the key out to keep it";
+    assert_eq!(notes(""), [note]);
+    assert_eq!(notes("--trainer.max_epochs null"), [note]);
 }
 
 #[test]

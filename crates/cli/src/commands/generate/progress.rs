@@ -1,0 +1,169 @@
+//! How far texts that go to a file have come: one live line on a terminal, a plain line now and then elsewhere.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use engraft_generate::Piece;
+use engraft_train::words::duration;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::failure::say;
+
+/// How often a line is written where it stays.
+const LINES: Duration = Duration::from_secs(10);
+
+/// A live line is not redrawn more often than eyes can follow.
+const REDRAW: Duration = Duration::from_millis(100);
+
+pub(super) struct Progress {
+    /// None where nothing is shown, as where texts themselves are.
+    shown: Option<Shown>,
+    state: State,
+    began: Instant,
+}
+
+struct Shown {
+    bar: Option<ProgressBar>,
+    last: Instant,
+}
+
+/// What a line shows.
+#[derive(Clone, Copy, Default)]
+struct State {
+    texts: usize,
+    ended: usize,
+    tokens: usize,
+    elapsed: Duration,
+}
+
+impl Progress {
+    /// Of `texts` texts.
+    pub(super) fn new(enabled: bool, texts: usize) -> Self {
+        let shown = || {
+            let live = std::io::stderr().is_terminal();
+            Shown {
+                bar: live.then(|| live_line(texts)),
+                last: Instant::now(),
+            }
+        };
+        Self {
+            shown: enabled.then(shown),
+            state: State {
+                texts,
+                ..State::default()
+            },
+            began: Instant::now(),
+        }
+    }
+
+    /// After these pieces.
+    pub(super) fn advance(&mut self, pieces: &[Piece]) {
+        let state = &mut self.state;
+        state.tokens += pieces.iter().filter(|piece| piece.token.is_some()).count();
+        state.ended += pieces.iter().filter(|piece| piece.end.is_some()).count();
+        let Some(shown) = &mut self.shown else { return };
+        let every = if shown.bar.is_some() { REDRAW } else { LINES };
+        if shown.last.elapsed() < every {
+            return;
+        }
+        shown.last = Instant::now();
+        state.elapsed = self.began.elapsed();
+        match &shown.bar {
+            Some(bar) => {
+                bar.set_position(state.ended as u64);
+                bar.set_message(state.line());
+            }
+            None => say(&state.line()),
+        }
+    }
+
+    /// All were written to `path`.
+    pub(super) fn finish(mut self, path: &Path) {
+        let Some(shown) = self.shown.take() else {
+            return;
+        };
+        if let Some(bar) = shown.bar {
+            bar.finish_and_clear();
+        }
+        self.state.elapsed = self.began.elapsed();
+        say(&format!(
+            "texts  {} ({})",
+            path.display(),
+            self.state.summary()
+        ));
+    }
+}
+
+/// The live line is no one's once it is over, as after an error.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = self.shown.take().and_then(|shown| shown.bar) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl State {
+    /// `12/40 texts  412 tokens/s  20 s left`
+    fn line(self) -> String {
+        let mut line = format!("{}/{} texts", self.ended, self.texts);
+        line += &format!("  {}", self.rate());
+        let seconds = self.elapsed.as_secs_f64() * (self.texts - self.ended) as f64;
+        let left = Duration::try_from_secs_f64(seconds / self.ended as f64);
+        if let Ok(left) = left {
+            line += &format!("  {} left", duration(left));
+        }
+        line
+    }
+
+    /// `40 rows, 3210 tokens, 412 tokens/s`
+    fn summary(self) -> String {
+        let (texts, tokens) = (self.texts, self.tokens);
+        let rows = if texts == 1 { "row" } else { "rows" };
+        let words = if tokens == 1 { "token" } else { "tokens" };
+        format!("{texts} {rows}, {tokens} {words}, {}", self.rate())
+    }
+
+    fn rate(self) -> String {
+        let rate = self.tokens as f64 / self.elapsed.as_secs_f64().max(1e-3);
+        let digits = if rate < 10.0 { 1 } else { 0 };
+        format!("{rate:.digits$} tokens/s")
+    }
+}
+
+fn live_line(texts: usize) -> ProgressBar {
+    let bar = ProgressBar::new(texts as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:12} {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar.set_draw_target(ProgressDrawTarget::stderr());
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_far_how_fast_and_how_long_in_fifty_columns() {
+        let state = State {
+            texts: 40,
+            ended: 12,
+            tokens: 3210,
+            elapsed: Duration::from_secs(10),
+        };
+        assert_eq!(state.line(), "12/40 texts  321 tokens/s  23 s left");
+        assert_eq!(state.summary(), "40 rows, 3210 tokens, 321 tokens/s");
+        let first = State { ended: 0, ..state };
+        assert_eq!(first.line(), "0/40 texts  321 tokens/s");
+        let slow = State {
+            texts: 1,
+            ended: 1,
+            tokens: 1,
+            elapsed: Duration::from_millis(400),
+        };
+        assert_eq!(slow.summary(), "1 row, 1 token, 2.5 tokens/s");
+        assert!(state.line().len() + "............ ".len() <= 50);
+    }
+}

@@ -1,0 +1,190 @@
+//! What each key of the reference is here, and what is to be said of a file.
+
+use serde_json::Value;
+
+use super::{GENERATION_CONFIG, GenerationConfig};
+use crate::options::Generate;
+use crate::stop::StopTokens;
+
+/// Keys that are honoured.
+pub(super) const HONOURED: [&str; 27] = [
+    "begin_suppress_tokens",
+    "bad_words_ids",
+    "do_sample",
+    "encoder_no_repeat_ngram_size",
+    "encoder_repetition_penalty",
+    "eos_token_id",
+    "epsilon_cutoff",
+    "eta_cutoff",
+    "exponential_decay_length_penalty",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "max_length",
+    "max_new_tokens",
+    "min_length",
+    "min_new_tokens",
+    "min_p",
+    "no_repeat_ngram_size",
+    "remove_invalid_values",
+    "repetition_penalty",
+    "sequence_bias",
+    "stop_strings",
+    "suppress_tokens",
+    "temperature",
+    "top_h",
+    "top_k",
+    "top_p",
+    "typical_p",
+];
+
+/// Keys that change texts and are not honoured, with the value that changes nothing; those of a search matter with [`BEAMS`] alone.
+pub(super) const NOT_HONOURED: [(&str, Option<f64>); 12] = [
+    ("num_beams", Some(1.0)),
+    ("num_beam_groups", Some(1.0)),
+    ("diversity_penalty", Some(0.0)),
+    ("penalty_alpha", Some(0.0)),
+    ("dola_layers", None),
+    ("constraints", None),
+    ("force_words_ids", None),
+    ("guidance_scale", Some(1.0)),
+    ("watermarking_config", None),
+    ("token_healing", None),
+    ("max_time", None),
+    ("num_return_sequences", Some(1.0)),
+];
+
+const BEAMS: &str = "num_beams";
+
+/// Keys that change no text here: how the reference computes, what it returns, tokens of batches and of encoders, drafts that are checked.
+pub(super) const WITHOUT_EFFECT: [&str; 39] = [
+    "assistant_confidence_threshold",
+    "assistant_early_exit",
+    "assistant_ensemble_weight",
+    "assistant_lookbehind",
+    "bos_token_id",
+    "cache_config",
+    "cache_implementation",
+    "chat_format",
+    "compile_config",
+    "continuous_batching_config",
+    "decoder_start_token_id",
+    "disable_compile",
+    "early_stopping",
+    "is_assistant",
+    "length_penalty",
+    "low_memory",
+    "max_cache_len",
+    "max_matching_ngram_size",
+    "num_assistant_tokens",
+    "num_assistant_tokens_schedule",
+    "output_attentions",
+    "output_hidden_states",
+    "output_logits",
+    "output_scores",
+    "pad_token_id",
+    "prefill_chunk_size",
+    "prompt_lookup_num_tokens",
+    "renormalize_logits",
+    "return_dict_in_generate",
+    "return_legacy_cache",
+    "speculation_type",
+    "target_lookbehind",
+    "trust_remote_code",
+    "use_cache",
+    "use_mtp",
+    "transformers_version",
+    "_commit_hash",
+    "_from_model_config",
+    "_original_object_hash",
+];
+
+impl GenerationConfig {
+    /// What is to be said of it: keys that change texts and are not honoured, ids that there cannot be, keys that the reference does not know.
+    /// Options that replace what it says are left out.
+    pub fn notes(&self, generate: &Generate) -> Vec<String> {
+        let mut notes = Vec::new();
+        let beams = self.object.get(BEAMS).and_then(Value::as_f64);
+        let searches = beams.is_some_and(|beams| beams > 1.0);
+        let changes = |(key, none): &(&str, Option<f64>)| match self.object.get(*key) {
+            None | Some(Value::Null | Value::Bool(false)) => false,
+            Some(_) if *key == "num_return_sequences" && generate.num_return_sequences > 1 => false,
+            Some(value) => none.is_none() || value.as_f64() != *none,
+        };
+        let mut named: Vec<&str> = NOT_HONOURED
+            .iter()
+            .filter(|it| changes(it))
+            .map(|(key, _)| *key)
+            .collect();
+        if searches {
+            let of_search = ["length_penalty", "early_stopping"];
+            named.extend(
+                of_search
+                    .iter()
+                    .filter(|key| self.object.contains_key(**key)),
+            );
+        }
+        if !named.is_empty() {
+            let named = named.iter().map(|key| {
+                let value = self.object.get(*key).cloned().unwrap_or_default();
+                // A structure would fill the line.
+                if value.is_object() || value.is_array() {
+                    (*key).to_owned()
+                } else {
+                    format!("{key} {value}")
+                }
+            });
+            notes.push(format!(
+                "{}: not honoured: {}",
+                self.file,
+                named.collect::<Vec<_>>().join(", ")
+            ));
+        }
+        for key in ["eos_token_id", "suppress_tokens", "begin_suppress_tokens"] {
+            let replaced = match key {
+                "eos_token_id" => generate.stop_token_ids != StopTokens::Auto,
+                "suppress_tokens" => generate.suppress_tokens.is_some(),
+                _ => generate.begin_suppress_tokens.is_some(),
+            };
+            let negative = self.negative(key);
+            if !negative.is_empty() && !replaced {
+                notes.push(format!(
+                    "{}: {key}: {} is no token and is left out",
+                    self.file,
+                    negative.join(", ")
+                ));
+            }
+        }
+        if self.name == GENERATION_CONFIG {
+            let known = |key: &str| {
+                HONOURED.contains(&key)
+                    || WITHOUT_EFFECT.contains(&key)
+                    || NOT_HONOURED.iter().any(|(other, _)| *other == key)
+            };
+            let unknown = self
+                .object
+                .iter()
+                .filter(|(key, value)| !known(key) && !value.is_null());
+            let mut unknown: Vec<&str> = unknown.map(|(key, _)| key.as_str()).collect();
+            unknown.sort_unstable();
+            if !unknown.is_empty() {
+                notes.push(format!(
+                    "{}: keys that are not known, and without effect: {}",
+                    self.file,
+                    unknown.join(", ")
+                ));
+            }
+        }
+        notes
+    }
+
+    /// The ids below 0 that a key has.
+    fn negative(&self, key: &str) -> Vec<String> {
+        let is_negative = |value: &&Value| value.as_i64().is_some_and(|id| id < 0);
+        let ids = match self.object.get(key) {
+            Some(Value::Array(ids)) => ids.iter().filter(is_negative).collect(),
+            Some(id) if is_negative(&id) => vec![id],
+            _ => Vec::new(),
+        };
+        ids.into_iter().map(Value::to_string).collect()
+    }
+}

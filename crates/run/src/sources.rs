@@ -1,0 +1,314 @@
+//! What an experiment consists of: files, options, and beneath them what the checkpoint that they name knows of its own experiment.
+
+use std::path::{Path, PathBuf};
+
+use engraft_component::{
+    Choice, Component, Entry, FromNode, Mapping, Node, Note, NoteKind, Value, class_word, to_yaml,
+};
+use engraft_config::{Composed, Experiment, Source, compose, compose_over};
+use engraft_data::Folds;
+use engraft_tasks::{Model, Task};
+
+use crate::checkpoint::{KEY, LAST, in_checkpoint, preset_in, runs};
+use crate::error::Result;
+use crate::work::Purpose;
+
+/// What a preset says of the experiment that it comes from, beside what it says of its task.
+pub(crate) const EXPERIMENT: &str = "experiment.yaml";
+
+/// Arguments of data that divide the rows of one place into splits and folds, and say nothing about those of another.
+const OF_THE_PLACE: [&str; 7] = [
+    "config_name",
+    "train_split_name",
+    "test_split_name",
+    "valid_split_name",
+    "train_split_files",
+    "test_split_files",
+    "valid_split_files",
+];
+
+/// Composes files and options for a purpose, over what the checkpoint that they name knows of its own experiment: its model, its data module
+/// and columns, and for `fit` everything. A model or data whose class is given by a file or is another, and a trainer in a
+/// file, are taken as they are given.
+///
+/// A preset of a saved model that is named as the backbone of the same task, or of none, is used as a checkpoint by all that predict.
+///
+/// # Errors
+/// A file that cannot be read, or an option that addresses what cannot be there.
+pub fn compose_for(purpose: Purpose, sources: &[Source]) -> Result<Composed> {
+    let given = compose(sources)?;
+    let mut known = Known::default();
+    let checkpoint = match text(group(&given.root, KEY)) {
+        Some(named) => checkpoint(&given.root, named, purpose),
+        None if purpose.uses_head() => known.saved_backbone(&given.root)?,
+        None => None,
+    };
+    let file = checkpoint.as_deref().and_then(experiment_of);
+    if let Some(file) = file.filter(|_| purpose != Purpose::Export) {
+        let by_hand = Given::of(&given.root, sources)?;
+        let saved = compose(&[Source::File(file)])?.root;
+        known.take_over(saved, &by_hand, purpose);
+    }
+    let mut sources = sources.to_vec();
+    sources.extend(known.options);
+    let mut composed = compose_over(known.base.clone(), &sources)?;
+    if let Some(module) = data_module(&composed.root, checkpoint.as_deref()) {
+        // Beneath what is given, which then are arguments of this class and no left-over of another.
+        let mut class = Mapping::default();
+        class.set("class_path", Node::text(module));
+        known.base.set("data", Node::map(class));
+        composed = compose_over(known.base, &sources)?;
+    }
+    composed.notes.extend(known.notes);
+    Ok(composed)
+}
+
+/// What is known without being given by hand.
+#[derive(Default)]
+struct Known {
+    /// Beneath all that is given.
+    base: Mapping,
+    /// What follows from what is given.
+    options: Vec<Source>,
+    notes: Vec<Note>,
+}
+
+impl Known {
+    /// The folder of a saved model that is named as a backbone, which then is the checkpoint.
+    fn saved_backbone(&mut self, root: &Node) -> Result<Option<PathBuf>> {
+        let model = group(root, "model");
+        let backbone = model.and_then(|model| argument(model, "backbone"));
+        let folder = backbone.and_then(name).map(PathBuf::from);
+        let Some((model, folder)) = model.zip(folder).filter(|(_, folder)| folder.is_dir()) else {
+            return Ok(None);
+        };
+        let Some(saved) = Model::saved_task(&preset_in(&folder)?).map_err(in_checkpoint)? else {
+            return Ok(None);
+        };
+        let is_same = name(model).is_none_or(|name| class_word(name) == Some(saved.name()));
+        if !is_same {
+            return Ok(None);
+        }
+        let shown = folder.display().to_string();
+        self.notes.push(Note::of(
+            NoteKind::Model,
+            "model.backbone",
+            format!(
+                "{shown} holds a model for {}, which is used whole, as --{KEY} {shown} would be",
+                saved.name()
+            ),
+        ));
+        self.base.set("model", saved.to_node());
+        self.options.extend([
+            option(KEY, &shown),
+            option(
+                "model.backbone.class_path",
+                &saved.backbone().backbone().preset,
+            ),
+        ]);
+        Ok(Some(folder))
+    }
+
+    /// Takes over of a saved experiment what a purpose needs and is not given by hand.
+    fn take_over(&mut self, saved: Node, given: &Given, purpose: Purpose) {
+        let Value::Map(saved) = saved.value else {
+            return;
+        };
+        let fits = purpose == Purpose::Fit;
+        for mut entry in saved {
+            let takes = match entry.key.as_str() {
+                // A checkpoint's own description of its model comes first where none is trained.
+                "model" => (fits || given.has("model")) && !given.names_another(&entry),
+                "data" => !given.names_another(&entry),
+                "trainer" => fits && !given.trainer,
+                "seed_everything" => fits,
+                _ => false,
+            };
+            if !takes || self.base.contains(&entry.key) {
+                continue;
+            }
+            if entry.key == "data" && !fits && given.path {
+                without_place(&mut entry.value, purpose);
+            }
+            self.base.insert(entry);
+        }
+    }
+}
+
+/// What is given by hand.
+struct Given {
+    /// All of it.
+    root: Node,
+    /// Whether files name the class of the model, and of the data.
+    classes: [(&'static str, bool); 2],
+    /// Whether it is said where the rows lie.
+    path: bool,
+    /// Whether a file has a trainer.
+    trainer: bool,
+}
+
+impl Given {
+    fn of(root: &Node, sources: &[Source]) -> Result<Self> {
+        let files = sources.iter().filter(|it| matches!(it, Source::File(_)));
+        let files = compose(&files.cloned().collect::<Vec<_>>())?.root;
+        let in_files = |key: &'static str| (key, group(&files, key).and_then(name).is_some());
+        let data = group(root, "data");
+        Ok(Self {
+            path: text(data.and_then(|data| argument(data, "path"))).is_some(),
+            trainer: group(&files, "trainer").is_some(),
+            classes: [in_files("model"), in_files("data")],
+            root: root.clone(),
+        })
+    }
+
+    fn has(&self, key: &str) -> bool {
+        group(&self.root, key).is_some()
+    }
+
+    /// Whether a group is given with its class by a file, which then says all of it, or with another class.
+    fn names_another(&self, saved: &Entry) -> bool {
+        let own = group(&self.root, &saved.key).and_then(name);
+        let is_other = own.is_some_and(|own| {
+            let saved = name(&saved.value).and_then(class_word);
+            class_word(own) != saved
+        });
+        is_other || self.classes.contains(&(saved.key.as_str(), true))
+    }
+}
+
+/// What a checkpoint knows of its data without the place of the rows: the module, its columns, and how batches are made, as YAML.
+pub(crate) fn data_of(checkpoint: &Path) -> Result<Option<String>> {
+    let Some(file) = experiment_of(checkpoint) else {
+        return Ok(None);
+    };
+    let saved = compose(&[Source::File(file)])?.root;
+    let data = group(&saved, "data");
+    let Some(data) = data.filter(|data| name(data).is_some()) else {
+        return Ok(None);
+    };
+    let mut data = data.clone();
+    without_place(&mut data, Purpose::Predict);
+    if let Value::Map(class) = &mut data.value
+        && let Some(Node {
+            value: Value::Map(arguments),
+            ..
+        }) = class.get_mut("init_args")
+    {
+        arguments.remove("path");
+    }
+    let mut known = Mapping::default();
+    known.set("data", data);
+    Ok(Some(to_yaml(&Node::map(known))))
+}
+
+/// Takes out of a data module what says which of the rows of its own place serve for what.
+fn without_place(data: &mut Node, purpose: Purpose) {
+    let folds = Folds::arguments();
+    let folds = folds.iter().map(|argument| argument.name);
+    let mut left_out: Vec<&str> = OF_THE_PLACE.into_iter().chain(folds).collect();
+    if purpose == Purpose::Predict {
+        // Labels are not looked at.
+        left_out.push("label_table");
+    }
+    let Value::Map(class) = &mut data.value else {
+        return;
+    };
+    if let Some(Node {
+        value: Value::Map(arguments),
+        ..
+    }) = class.get_mut("init_args")
+    {
+        for key in left_out {
+            arguments.remove(key);
+        }
+    }
+}
+
+/// The folder of the checkpoint that is meant, or of the run of all folds, if it is there; what is wrong with it is said where it is used.
+fn checkpoint(root: &Node, named: &str, purpose: Purpose) -> Option<PathBuf> {
+    if named != LAST {
+        return Some(PathBuf::from(named)).filter(|path| path.is_dir());
+    }
+    let mut trainer = Mapping::default();
+    if let Some(given) = group(root, "trainer") {
+        trainer.set("trainer", given.clone());
+    }
+    let composed = Composed {
+        root: Node::map(trainer),
+        notes: Vec::new(),
+    };
+    let (experiment, _) = Experiment::read(&composed).ok()?;
+    let (plan, _) = experiment.trainer.plan().ok()?;
+    let data = group(root, "data");
+    let fold = data.and_then(|data| text(argument(data, "cv_test_fold_id")));
+    let fold = fold.and_then(|fold| fold.parse().ok());
+    let newest = engraft_train::newest_checkpoint(&runs(&plan), fold).ok()?;
+    // `fit` without a fold goes on with the run of all folds that it lies in.
+    let whole = newest.ancestors().nth(3);
+    let whole = whole.filter(|run| engraft_train::is_cross_validation(run));
+    match whole {
+        Some(run) if purpose == Purpose::Fit && fold.is_none() => Some(run.to_owned()),
+        _ => Some(newest),
+    }
+}
+
+/// The file that says what the experiment of a checkpoint, a preset or a run of all folds was.
+fn experiment_of(folder: &Path) -> Option<PathBuf> {
+    let mut files = vec![
+        folder.join("training").join("config.yaml"),
+        folder.join(EXPERIMENT),
+    ];
+    if engraft_train::is_cross_validation(folder) {
+        files.push(folder.join("config.yaml"));
+    }
+    files.into_iter().find(|file| file.is_file())
+}
+
+/// The data module that the model is mostly used with, where data is given without its class.
+fn data_module(root: &Node, checkpoint: Option<&Path>) -> Option<&'static str> {
+    let data = group(root, "data")?;
+    if name(data).is_some() {
+        return None;
+    }
+    match group(root, "model").and_then(name).and_then(class_word) {
+        Some(model) => Task::data_module_of(model),
+        None => {
+            let preset = preset_in(checkpoint?).ok()?;
+            let saved = Model::saved_task(&preset).ok()??;
+            Task::data_module_of(saved.name())
+        }
+    }
+}
+
+/// A group of keys that is given.
+fn group<'a>(root: &'a Node, key: &str) -> Option<&'a Node> {
+    let group = root.as_map()?.get(key)?;
+    Some(group).filter(|group| !group.is_null())
+}
+
+fn option(key: &str, value: &str) -> Source {
+    Source::Override {
+        key: key.to_owned(),
+        value: Some(value.to_owned()),
+    }
+}
+
+fn text(node: Option<&Node>) -> Option<&str> {
+    node.filter(|node| !node.is_null())?.as_text()
+}
+
+/// The name of a class, however it is written.
+fn name(node: &Node) -> Option<&str> {
+    match node.as_map() {
+        Some(class) => text(class.get("class_path")),
+        None => text(Some(node)),
+    }
+}
+
+/// An argument of a class, however it is written.
+pub fn argument<'a>(class: &'a Node, key: &str) -> Option<&'a Node> {
+    let class = class.as_map()?;
+    let groups = ["init_args", "dict_kwargs"].into_iter();
+    let mut groups = groups.filter_map(|group| class.get(group)?.as_map()?.get(key));
+    groups.next().or_else(|| class.get(key))
+}
