@@ -9,6 +9,7 @@ use engraft_component::{Component, did_you_mean};
 use engraft_config::{Experiment, Source, as_key, parse_overrides};
 use engraft_run::{LoraExport, Purpose};
 
+use crate::elsewhere;
 use crate::failure::{Failure, print};
 
 /// The program's version, and that of the engine, which the workspace manifest pins.
@@ -96,42 +97,6 @@ impl Command {
     }
 }
 
-/// Words that other programs have for a command of this one, with what it is here.
-const SYNONYMS: [(&[&str], &str); 8] = [
-    (
-        &["train", "finetune", "fine-tune", "fine_tune", "training"],
-        "training is `engraft fit`, with --config FILE or options",
-    ),
-    (
-        &["evaluate", "eval", "score", "evaluation"],
-        "a checkpoint is scored by `engraft test`, or on the validation rows by `engraft validate`, with --ckpt_path DIR",
-    ),
-    (
-        &["embed", "embeddings", "encode", "features"],
-        "embeddings are what `engraft predict --model Embed` writes, with --model.backbone NAME, --data.path FILE and --output FILE",
-    ),
-    (
-        &["convert", "save", "merge", "package"],
-        "a checkpoint becomes a preset by `engraft export`, with --ckpt_path DIR and --output DIR; presets of other libraries are read as they are",
-    ),
-    (
-        &["infer", "inference", "classify", "run", "prediction"],
-        "a model is applied to rows by `engraft predict`, with --ckpt_path DIR, --data.path FILE and --output FILE",
-    ),
-    (
-        &["complete", "chat", "sample", "write"],
-        "texts are written by `engraft generate PRESET`, with --prompt TEXT",
-    ),
-    (
-        &["new", "create", "setup", "start"],
-        "an experiment for a table is written by `engraft init FILE`",
-    ),
-    (
-        &["models", "list", "ls"],
-        "`engraft presets` lists the presets, and `engraft components` all that an experiment can name",
-    ),
-];
-
 /// The option that asks for a form of LoRA updates.
 pub(crate) fn lora_option(form: LoraExport) -> &'static str {
     match form {
@@ -205,7 +170,7 @@ fn asks_for_help(words: &[String]) -> Option<Result<(Command, Vec<String>), Fail
     if let Some(command) = command {
         return Some(Ok((command, vec!["--help".to_owned()])));
     }
-    if synonym(topic).is_some() {
+    if elsewhere::command(topic).is_some() {
         return Some(Err(unknown(&[String::new(), topic.clone()])));
     }
     let key = topic.trim_start_matches('-');
@@ -217,13 +182,6 @@ fn asks_for_help(words: &[String]) -> Option<Result<(Command, Vec<String>), Fail
     } else {
         (Command::Components, vec![topic.clone()])
     }))
-}
-
-/// What a word of other programs is called here.
-fn synonym(word: &str) -> Option<&'static str> {
-    let word = word.to_lowercase();
-    let mut synonyms = SYNONYMS.iter();
-    synonyms.find_map(|(words, here)| words.contains(&word.as_str()).then_some(*here))
 }
 
 /// What is left to clap: the commands, their lines of help, and the version.
@@ -268,7 +226,7 @@ fn unknown(words: &[String]) -> Failure {
             names().join(", ")
         ));
     }
-    if let Some(here) = synonym(word) {
+    if let Some(here) = elsewhere::command(word) {
         return Failure::refused(format!("there is no command \"{word}\": {here}"));
     }
     let help = did_you_mean(word, &names(), "There are").unwrap_or_default();
@@ -489,23 +447,6 @@ mod tests {
             tail.lora,
             read(Command::Export, "--merge_lora").unwrap().lora
         );
-    }
-
-    #[test]
-    fn every_word_for_a_command_is_answered_once_and_is_no_command() {
-        let words: Vec<&str> = SYNONYMS
-            .iter()
-            .flat_map(|(words, _)| *words)
-            .copied()
-            .collect();
-        for word in &words {
-            assert_eq!(
-                words.iter().filter(|other| *other == word).count(),
-                1,
-                "{word}"
-            );
-            assert!(!names().contains(word), "{word}");
-        }
     }
 
     #[test]

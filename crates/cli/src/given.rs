@@ -3,6 +3,7 @@
 use engraft_component::did_you_mean;
 
 use crate::arguments::Command;
+use crate::elsewhere;
 use crate::failure::Failure;
 
 /// An option that a command takes.
@@ -53,6 +54,9 @@ impl Given {
             let dashed = name.replace('_', "-");
             let is_meant = |option: &&Known| option.name.replace('_', "-") == dashed;
             let Some(option) = known.iter().find(is_meant) else {
+                if let Some(said) = elsewhere::option(command, name) {
+                    return Err(refuse(format!("{name}: {said}")));
+                }
                 let names: Vec<&str> = known.iter().map(|option| option.name).collect();
                 let help = did_you_mean(name, &names, "It takes").unwrap_or_default();
                 return Err(refuse(format!("unknown option \"{name}\". {help}")));

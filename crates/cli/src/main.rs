@@ -5,6 +5,7 @@
 
 mod arguments;
 mod commands;
+mod elsewhere;
 mod failure;
 mod given;
 mod help;

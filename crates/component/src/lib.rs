@@ -87,6 +87,6 @@ pub use kind::{Argument, ChoiceInfo, ComponentInfo, Ignored, Kind};
 pub use node::{Entry, Mapping, Node, Scalar, Style, Value};
 pub use note::{Note, NoteKind};
 pub use refusal::{Mistake, Refusal, Span};
-pub use suggest::{did_you_mean, listed, nearest};
+pub use suggest::{did_you_mean, listed, nearest, other_names};
 pub use words::{Words, decode_word, encode_word, kind_of_words};
 pub use yaml::{read_yaml, read_yaml_file, to_flow, to_yaml};

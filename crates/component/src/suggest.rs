@@ -64,6 +64,12 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("data_path", "path"),
 ];
 
+/// What an argument of other programs is called here, which differs between components where there are several.
+pub fn other_names(word: &str) -> impl Iterator<Item = &'static str> {
+    let names = OTHER_NAMES.iter().filter(move |(other, _)| *other == word);
+    names.map(|(_, name)| *name)
+}
+
 /// Letters of another program's name from which on it is recognised when misspelt.
 const LONG: usize = 7;
 

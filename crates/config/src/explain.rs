@@ -1,7 +1,9 @@
 //! What can be said of a mistake where all components are known: where a key belongs, what a class is, what a missing argument
 //! stands for.
 
-use engraft_component::{ComponentInfo, Mistake, Refusal, class_word};
+use engraft_component::{ComponentInfo, Mistake, Refusal, class_word, other_names};
+
+use crate::elsewhere;
 
 use crate::registry::{Section, registry};
 
@@ -10,14 +12,26 @@ const SHOWN: usize = 3;
 
 /// Adds what the registry knows.
 pub(crate) fn explain(mut error: Refusal) -> Refusal {
+    let near = |help: &String| help.starts_with("Did you mean");
     match &error.mistake {
         Mistake::UnknownKey { owner } => {
             if let Some(home) = home_of(error.last_word(), owner) {
                 error.help = Some(home);
+            } else if let Some(said) = elsewhere::key(error.last_word()) {
+                error.problem = said.to_owned();
+                error.help = None;
+            } else if !error.help.as_ref().is_some_and(near)
+                && let Some(home) = home_of_another_name(error.last_word(), owner)
+            {
+                error.help = Some(home);
             }
         }
         Mistake::UnknownClass { name } => {
-            let near = |help: &String| help.starts_with("Did you mean");
+            if let Some(said) = class_word(name).and_then(elsewhere::model) {
+                error.problem = format!("\"{name}\": {said}");
+                error.help = None;
+                return error;
+            }
             if let (false, Some(kind)) = (error.help.as_ref().is_some_and(near), kind_of(name)) {
                 let help = error.help.take().unwrap_or_default();
                 error.help = Some(format!("{kind}. {help}"));
@@ -31,6 +45,13 @@ pub(crate) fn explain(mut error: Refusal) -> Refusal {
         Mistake::EmptyFile | Mistake::Other => {}
     }
     error
+}
+
+/// Where an argument belongs that other programs call `key`, under the name that it has here.
+fn home_of_another_name(key: &str, owner: &str) -> Option<String> {
+    let (ours, home) = other_names(key).find_map(|ours| Some((ours, home_of(ours, owner)?)))?;
+    let home = home.strip_prefix("It ").unwrap_or(&home);
+    Some(format!("It is called \"{ours}\" here and {home}"))
 }
 
 /// Where a key belongs that the component `owner` does not know.

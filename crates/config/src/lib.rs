@@ -18,6 +18,7 @@
 
 mod checks;
 mod compose;
+mod elsewhere;
 mod experiment;
 mod explain;
 mod json;

@@ -1,7 +1,8 @@
 //! From a table to an experiment: which column is what, and what fits it.
 //!
-//! The same table always gives the same proposal, whatever lies in a cache. Nothing is trusted unseen: the text that was written
-//! is read back as an experiment, and its data module loads the rows, before it is handed out.
+//! The same table always gives the same proposal, but for the published encoder of texts: it is proposed where it lies in the local cache, and
+//! a small one that starts from fresh weights elsewhere. Nothing is trusted unseen: the text that was written is read back as an experiment, and
+//! its data module loads the rows, before it is handed out.
 
 mod backbone;
 mod labels;
@@ -9,16 +10,20 @@ mod recipe;
 mod roles;
 mod write;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use engraft_component::{Refusal, read_yaml};
 use engraft_data::{Splits, Stage, Survey, survey};
+use engraft_tasks::SmallEncoder;
 
 use crate::compose::Composed;
 use crate::experiment::Experiment;
 use backbone::Scion;
 use recipe::Recipe;
 use roles::Roles;
+
+/// Rows that a vocabulary is made from at most: more hardly change it.
+const VOCABULARY_ROWS: usize = 50_000;
 
 /// Fewer rows than these hardly teach a model that starts from nothing.
 const FEW_ROWS: usize = 500;
@@ -28,6 +33,8 @@ const FEW_ROWS: usize = 500;
 pub struct Proposal {
     /// The experiment, with the reason of each choice.
     pub yaml: String,
+    /// Files that it names and that are to be written too, with their text.
+    pub files: Vec<(PathBuf, String)>,
     /// The table, with the rows of each split.
     pub table: String,
     /// Each of its columns with what it holds, and what is proposed for them.
@@ -58,6 +65,19 @@ impl Wishes {
         };
         format!("engraft fit --config {file}")
     }
+
+    /// The folder of an encoder beside the file, by a name that is no preset's.
+    fn encoder(&self) -> String {
+        let file = Path::new(&self.file);
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let folder = file.with_file_name(format!("{stem}-encoder"));
+        let folder = folder.to_string_lossy();
+        if folder.starts_with(['.', '/']) {
+            folder.into_owned()
+        } else {
+            format!("./{folder}")
+        }
+    }
 }
 
 /// Why there is no proposal.
@@ -79,6 +99,9 @@ pub enum ProposeError {
     /// The backbone that the user named cannot be used.
     #[error("--model.backbone: {0}")]
     Backbone(engraft_tasks::Error),
+    /// No vocabulary can be made from the texts.
+    #[error("cannot make a vocabulary from the training rows: {0}")]
+    Vocabulary(engraft_tasks::Error),
     /// What was written does not read, which is a mistake of ours.
     #[error("the proposal is no experiment: {0}")]
     Unreadable(#[from] Refusal),
@@ -94,11 +117,14 @@ pub fn propose(path: &Path, wishes: &Wishes) -> Result<Proposal, ProposeError> {
         path: path.display().to_string(),
         columns: roles::listed(&survey),
     })?;
-    let scion =
-        Scion::choose(&roles, wishes.backbone.as_deref()).map_err(ProposeError::Backbone)?;
+    let scion = Scion::choose(&roles, wishes).map_err(ProposeError::Backbone)?;
     let recipe = Recipe::of(&roles, &scion, survey.rows);
     let yaml = write::experiment(&survey, &roles, &scion, &recipe, wishes);
     let splits = load(&yaml)?;
+    let files = match &scion.pretrained {
+        Some(_) => encoder(&scion.name, &splits)?,
+        None => Vec::new(),
+    };
     let mut notes = survey.notes.clone();
     notes.extend(scion.notes.clone());
     notes.extend(roles.notes());
@@ -114,6 +140,7 @@ pub fn propose(path: &Path, wishes: &Wishes) -> Result<Proposal, ProposeError> {
     findings.push(("proposed".to_owned(), about));
     Ok(Proposal {
         yaml,
+        files,
         table: found(&survey, &splits),
         findings,
         notes,
@@ -129,6 +156,24 @@ fn load(yaml: &str) -> Result<Splits, ProposeError> {
     let (experiment, _) = Experiment::read(&composed)?;
     let data = experiment.data.as_ref().map(|data| data.load(Stage::Fit));
     Ok(data.transpose()?.unwrap_or_default())
+}
+
+/// The files of an encoder in this folder, whose vocabulary is made from the training rows.
+fn encoder(folder: &str, splits: &Splits) -> Result<Vec<(PathBuf, String)>, ProposeError> {
+    let mut texts = Vec::new();
+    for column in splits.train.iter().flat_map(|train| &train.texts) {
+        for row in column
+            .iter()
+            .step_by(column.len().div_ceil(VOCABULARY_ROWS).max(1))
+        {
+            texts.push(row?.into_owned());
+        }
+    }
+    let encoder = SmallEncoder::of(texts.into_iter()).map_err(ProposeError::Vocabulary)?;
+    let files = encoder.files.into_iter();
+    Ok(files
+        .map(|(file, text)| (Path::new(folder).join(file), text))
+        .collect())
 }
 
 /// The file or folder, with the rows of each split.

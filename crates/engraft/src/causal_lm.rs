@@ -16,6 +16,7 @@ use engraft_tasks::{Backbone, CausalLM, Model, TaskArguments, preset_tokenizer};
 use engraft_text::Tokenizer;
 
 use crate::error::{Error, Result};
+use crate::scores::Scores;
 use crate::task::{Fit, Task};
 
 /// A language model that goes on from a prompt: a decoder, its head and its tokenizer.
@@ -118,7 +119,7 @@ impl CausalLm {
     ///
     /// # Errors
     /// A text that the tokenizer refuses, a loss that is no longer finite.
-    pub fn fit(&mut self, train: &Examples, fit: Fit<'_>) -> Result<Vec<(String, f64)>> {
+    pub fn fit(&mut self, train: &Examples, fit: Fit<'_>) -> Result<Scores> {
         let was_trained = self.trained.is_some();
         let mut task = match self.trained.take() {
             Some(task) => task,

@@ -16,8 +16,12 @@
 //! The crates that this one is made of are re-exported under their own names for everything beyond: experiments from YAML ([`config`]), the
 //! training loop ([`train`]), tasks, models, data.
 
+// What users copy out of the documentation is to compile without a warning.
+#![doc(test(attr(deny(warnings))))]
+
 mod causal_lm;
 mod error;
+mod scores;
 mod task;
 
 pub use engraft_component as component;
@@ -35,6 +39,7 @@ pub use engraft_train as train;
 pub use causal_lm::{CausalLm, Compile, Score, Stream, Writing};
 pub use engraft_generate::Generate;
 pub use error::{Error, Result};
+pub use scores::Scores;
 pub use task::{
     Classifies, Embedder, Fit, MaskedLm, Regressor, Task, TaskBuilder, TextClassifier,
     TokenClassifier, read_examples, read_numbers, read_texts, read_token_labels,
@@ -47,7 +52,7 @@ pub mod prelude {
     pub use crate::data::{Examples, Label};
     pub use crate::generate::{Greedy, MinP, Random, Sampler, StopTokens, TokenIds, TopK, TopP};
     pub use crate::{
-        CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, Prediction, Regressor,
+        CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, Prediction, Regressor, Scores,
         TextClassifier, TokenClassifier, read_examples, read_numbers, read_texts,
         read_token_labels,
     };

@@ -25,6 +25,7 @@ use engraft_train::settings::{Amount, Trainer};
 use engraft_train::{Evaluation, Observer, Training};
 
 use crate::error::{Error, Result};
+use crate::scores::Scores;
 
 /// Assigns a class to each text: KerasHub's `TextClassifier`.
 pub type TextClassifier = Task<SequenceClassification>;
@@ -118,7 +119,7 @@ impl<A: TaskArguments> TaskBuilder<A> {
         self.with(|arguments| change(arguments.backbone_mut().backbone_mut()))
     }
 
-    /// Texts are cut to this many tokens; without it a text longer than the model has positions for is an error.
+    /// Texts are cut to this many tokens; without it to as many as the model has positions for. How many were cut is said in a note.
     #[must_use]
     pub fn max_length(self, tokens: usize) -> Self {
         self.backbone(|backbone| backbone.max_length = Some(tokens))
@@ -172,7 +173,7 @@ impl<A: TaskArguments> TaskBuilder<A> {
             }
             _ => {}
         }
-        let model = Model::open_with(self.preset.clone(), &compute, |saved| {
+        let model = Model::open_to_cut(self.preset.clone(), &compute, |saved| {
             let found = saved.backbone().backbone();
             let (preset, peft_path) = (found.preset.clone(), found.peft_path.clone());
             saved.clone_from(&wanted);
@@ -299,7 +300,7 @@ impl<A: TaskArguments> Task<A> {
     ///
     /// # Errors
     /// The task only predicts, labels are missing or out of range, a text is too long, the loss is no longer finite.
-    pub fn fit(&mut self, train: &Examples, fit: Fit<'_>) -> Result<Vec<(String, f64)>> {
+    pub fn fit(&mut self, train: &Examples, fit: Fit<'_>) -> Result<Scores> {
         let trainer = Trainer {
             max_epochs: Some(i64::try_from(fit.epochs).unwrap_or(i64::MAX)),
             gradient_clip_val: fit.clip_norm,
@@ -348,14 +349,14 @@ impl<A: TaskArguments> Task<A> {
             },
         )?;
         self.model = outcome.model;
-        Ok(outcome.metrics)
+        Ok(outcome.metrics.into())
     }
 
     /// Loss and metrics over labelled examples: `test_loss`, `test_accuracy`, ...
     ///
     /// # Errors
     /// The task only predicts, labels are missing or out of range, a text is too long.
-    pub fn evaluate(&self, examples: &Examples) -> Result<Vec<(String, f64)>> {
+    pub fn evaluate(&self, examples: &Examples) -> Result<Scores> {
         let evaluation = Evaluation {
             stage: "test",
             examples: Arc::new(examples.clone()),
@@ -365,7 +366,7 @@ impl<A: TaskArguments> Task<A> {
             stop: None,
             observer: &mut ProgressLine::new(Display::Silent),
         };
-        Ok(engraft_train::evaluate(&self.model, evaluation)?)
+        Ok(engraft_train::evaluate(&self.model, evaluation)?.into())
     }
 
     /// What the model predicts of each text, in order.

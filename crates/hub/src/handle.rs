@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::builtin::{self, named_presets};
-use crate::{Error, Result};
+use crate::{Error, Result, elsewhere};
 
 /// A preset's name, understood but not yet looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,16 +48,8 @@ impl Handle {
         if let Some(rest) = text.strip_prefix("hf://") {
             return hugging_face(rest).map_err(refuse);
         }
-        if let Some((scheme, _)) = text.split_once("://") {
-            return Err(refuse(match scheme {
-                "kaggle" => {
-                    "presets of Kaggle are not supported yet; download it and name the folder"
-                        .into()
-                }
-                _ => format!(
-                    "\"{scheme}://\" is not a kind of preset; use hf://org/name or a folder"
-                ),
-            }));
+        if let Some((scheme, rest)) = text.split_once("://") {
+            return Err(refuse(elsewhere::scheme(scheme, rest)));
         }
         if let Some(preset) = builtin::named(text) {
             return Ok(preset.handle());
@@ -101,7 +93,7 @@ fn is_plainly_a_path(text: &str) -> bool {
 /// Says why a bare name means nothing, with the likeliest thing the user meant.
 fn unknown(text: &str, path: &Path) -> String {
     if path.exists() {
-        return "it is a file; a preset is a folder with config.json and model.safetensors".into();
+        return elsewhere::file(path);
     }
     let mut reason = String::from("there is no built-in preset and no folder of this name");
     if let Some(name) = nearest_name(text) {

@@ -16,6 +16,7 @@
 mod builtin;
 mod bytes;
 mod contents;
+mod elsewhere;
 mod error;
 mod handle;
 mod header;

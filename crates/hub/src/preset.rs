@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::builtin::{self, BuiltIn};
 use crate::bytes::Bytes;
-use crate::{Error, Handle, HubCache, Result};
+use crate::{Error, Handle, HubCache, Result, elsewhere};
 
 /// The most that is read of a configuration or tokenizer file, in bytes.
 const TEXT_LIMIT: u64 = 64 << 20;
@@ -66,11 +66,7 @@ impl Preset {
             ),
             Handle::Folder(path) => match fs::metadata(path) {
                 Ok(kind) if kind.is_dir() => Place::Folder(path.clone()),
-                Ok(_) => {
-                    return Err(refuse(
-                        "it is a file; a preset is a folder with config.json and model.safetensors",
-                    ));
-                }
+                Ok(_) => return Err(refuse(&elsewhere::file(path))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     return Err(refuse("the folder does not exist"));
                 }
@@ -149,15 +145,42 @@ impl Preset {
     ///
     /// # Errors
     ///
-    /// When it is missing, is not JSON (with line and column), or is not an object.
+    /// When it is missing, is not JSON (with line and column), is not an object, or is another library's.
     pub fn config(&self) -> Result<Map<String, Value>> {
-        self.json_object(CONFIG)?.ok_or_else(|| Error::MissingFile {
-            preset: self.name.clone(),
-            file: CONFIG.into(),
-            hint:
-                "a preset is a folder with config.json, model.safetensors and a tokenizer's files"
-                    .into(),
-        })
+        let Some(config) = self.json_object(CONFIG)? else {
+            let known = self
+                .dir()
+                .and_then(|folder| elsewhere::folder(folder, CONFIG));
+            return Err(known.map_or_else(
+                || Error::MissingFile {
+                    preset: self.name.clone(),
+                    file: CONFIG.into(),
+                    hint: "a preset is a folder with config.json, model.safetensors and a tokenizer's files".into(),
+                },
+                |reason| self.unusable(reason),
+            ));
+        };
+        match elsewhere::config(&config) {
+            Some(reason) => Err(self.unusable(reason)),
+            None => Ok(config),
+        }
+    }
+
+    /// Refuses weights that are stored in few bits.
+    pub(crate) fn check_weights(&self) -> Result<()> {
+        let config = self.json_object(CONFIG)?.unwrap_or_default();
+        match elsewhere::quantised(&config, |file| self.has(file)) {
+            Some(reason) => Err(self.unusable(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// That it cannot be used, and why.
+    pub(crate) fn unusable(&self, reason: String) -> Error {
+        Error::Handle {
+            handle: self.name.clone(),
+            reason,
+        }
     }
 
     /// Reads a JSON file that holds an object; none if the preset does not have it.

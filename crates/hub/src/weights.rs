@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::Dtype;
 
 use crate::bytes::Bytes;
-use crate::{Error, Preset, Result, TensorRef, contents, shards};
+use crate::{Error, Preset, Result, TensorRef, contents, elsewhere, shards};
 
 /// The names that weights go by, in order of preference: of one file, and of the table of contents of several.
 const NAMES: [(&str, &str); 2] = [
@@ -47,9 +47,10 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// When there are none, when a listed file is missing or its name leads out of the preset, when a listed tensor is not in
+    /// When there are none or they are quantised, when a listed file is missing or its name leads out of the preset, when a listed tensor is not in
     /// its file, and those of [`Weights::open_file`].
     pub fn open(preset: &Preset) -> Result<Weights> {
+        preset.check_weights()?;
         for (single, index) in NAMES {
             if let Some(bytes) = preset.map(single)? {
                 return Weights::from_file(preset.locate(single), bytes);
@@ -223,6 +224,12 @@ impl Weights {
 
 /// The error for a preset without weights.
 fn missing(preset: &Preset) -> Error {
+    let known = preset
+        .dir()
+        .and_then(|folder| elsewhere::folder(folder, NAMES[0].0));
+    if let Some(reason) = known {
+        return preset.unusable(reason);
+    }
     let names: Vec<_> = NAMES
         .iter()
         .flat_map(|(single, index)| [*single, *index])

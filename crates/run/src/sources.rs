@@ -36,7 +36,12 @@ const OF_THE_PLACE: [&str; 7] = [
 /// # Errors
 /// A file that cannot be read, or an option that addresses what cannot be there.
 pub fn compose_for(purpose: Purpose, sources: &[Source]) -> Result<Composed> {
-    let given = compose(sources)?;
+    let mut sources = sources.to_vec();
+    let mut given = compose(&sources)?;
+    if let Some(root) = root_of_last(&given.root, &sources) {
+        sources.push(root);
+        given = compose(&sources)?;
+    }
     let mut known = Known::default();
     let checkpoint = match text(group(&given.root, KEY)) {
         Some(named) => checkpoint(&given.root, named, purpose),
@@ -45,11 +50,10 @@ pub fn compose_for(purpose: Purpose, sources: &[Source]) -> Result<Composed> {
     };
     let file = checkpoint.as_deref().and_then(experiment_of);
     if let Some(file) = file.filter(|_| purpose != Purpose::Export) {
-        let by_hand = Given::of(&given.root, sources)?;
+        let by_hand = Given::of(&given.root, &sources)?;
         let saved = compose(&[Source::File(file)])?.root;
         known.take_over(saved, &by_hand, purpose);
     }
-    let mut sources = sources.to_vec();
     sources.extend(known.options);
     let mut composed = compose_over(known.base.clone(), &sources)?;
     if let Some(module) = data_module(&composed.root, checkpoint.as_deref()) {
@@ -222,6 +226,21 @@ fn without_place(data: &mut Node, purpose: Purpose) {
             arguments.remove(key);
         }
     }
+}
+
+/// The folder in which `last` is the newest, where nothing else says where runs lie: without an experiment, all runs below the usual folder
+/// may be meant.
+fn root_of_last(root: &Node, sources: &[Source]) -> Option<Source> {
+    let is_open = text(group(root, KEY)) == Some(LAST)
+        && group(root, "model").is_none()
+        && !sources.iter().any(|it| matches!(it, Source::File(_)));
+    let trainer = group(root, "trainer");
+    let is_placed = |key| trainer.and_then(|trainer| argument(trainer, key)).is_some();
+    if !is_open || is_placed("default_root_dir") || is_placed("logger") {
+        return None;
+    }
+    let found = engraft_train::newest_root(Path::new(engraft_train::LOGS))?;
+    Some(option("trainer.default_root_dir", &found.to_string_lossy()))
 }
 
 /// The folder of the checkpoint that is meant, or of the run of all folds, if it is there; what is wrong with it is said where it is used.

@@ -78,6 +78,8 @@ pub(crate) struct Building<'a> {
     pub(crate) train: Option<TrainingRows<'a>>,
     /// Whether the head must be in the checkpoint.
     pub(crate) require_head: bool,
+    /// Whether rows without a length are cut to the positions that the model has, instead of being refused.
+    pub(crate) cuts: bool,
     /// Where the weights go.
     pub(crate) compute: &'a Compute,
     /// What decides fresh ones.
@@ -102,6 +104,7 @@ impl Model {
             train,
             // Nothing is worth predicting by a head of the checkpoint's own kind that it does not have.
             require_head: train.is_none() && task.uses_checkpoint_head(),
+            cuts: false,
             compute,
             seed,
         };
@@ -109,7 +112,7 @@ impl Model {
     }
 
     /// As [`Self::build`], on a preset that is already found, with what training rows would say decided by the caller; classes without names
-    /// are called as the checkpoint calls its own.
+    /// are called as the checkpoint calls its own, and rows without a length are cut to the positions that the model has.
     ///
     /// # Errors
     /// As [`Self::build`].
@@ -132,6 +135,7 @@ impl Model {
             learned: learned.as_ref(),
             train: None,
             require_head: false,
+            cuts: true,
             compute,
             seed,
         };
@@ -147,6 +151,7 @@ impl Model {
             learned,
             train,
             require_head,
+            cuts,
             compute,
             seed,
         } = building;
@@ -154,6 +159,10 @@ impl Model {
         let tokenizer = preset_tokenizer(&checkpoint, task.backbone().backbone().letters)?;
         task.check_length(&tokenizer, &checkpoint)?;
         task.settle(&checkpoint)?;
+        let backbone = task.backbone_mut().backbone_mut();
+        if cuts && backbone.max_length.is_none() {
+            backbone.max_length = checkpoint.config().transformer.longest();
+        }
         let tokenizer = task.tokenizer(tokenizer, &checkpoint)?;
         let notes = task.notes(&checkpoint)?;
         let objective = task.objective(&Basis {

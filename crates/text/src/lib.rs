@@ -30,6 +30,7 @@ mod special;
 #[cfg(test)]
 mod tests;
 mod tokenizer;
+mod train;
 mod unknown;
 mod vocabulary;
 mod wordpiece;
@@ -40,3 +41,4 @@ pub use letter_policy::LetterPolicy;
 pub use pieces::Pieces;
 pub use special::SpecialIds;
 pub use tokenizer::{EncodedWords, Encoding, Frame, Row, Tokenizer};
+pub use train::{TrainedTokenizer, train_tokenizer};

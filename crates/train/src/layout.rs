@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::log::{LogError, log_error};
 use crate::snapshot::{State, is_resumable, read_state};
 
+/// Where runs lie unless an experiment says otherwise.
+pub const LOGS: &str = "logs";
+
 /// The name of the checkpoint that is replaced at each save.
 pub(crate) const LAST: &str = "last";
 
@@ -18,6 +21,9 @@ pub(crate) const CHECKPOINTS: &str = "checkpoints";
 
 /// The experiment of a run, in its folder.
 pub(crate) const EXPERIMENT: &str = "config.yaml";
+
+/// What a run's folder is called before its number.
+const VERSION: &str = "version_";
 
 /// What a fold's folder is called before its number.
 pub(crate) const FOLD: &str = "fold_";
@@ -45,11 +51,11 @@ pub(crate) fn new_version(
     let entries = fs::read_dir(root).map_err(log_error("read the folder", root))?;
     let taken = entries.filter_map(|entry| {
         let name = entry.ok()?.file_name();
-        name.to_str()?.strip_prefix("version_")?.parse::<u64>().ok()
+        name.to_str()?.strip_prefix(VERSION)?.parse::<u64>().ok()
     });
     let mut version = taken.max().map_or(0, |highest| highest.saturating_add(1));
     loop {
-        let folder = root.join(format!("version_{version}"));
+        let folder = root.join(format!("{VERSION}{version}"));
         match fs::create_dir(&folder) {
             Ok(()) => return Ok(folder),
             Err(source) if source.kind() == io::ErrorKind::AlreadyExists && version < u64::MAX => {
@@ -78,6 +84,32 @@ pub fn newest(root: &Path, fold: Option<u64>) -> Result<PathBuf> {
     })
 }
 
+/// The folder of runs, `root` or one below it, whose newest checkpoint was written last; none if there is no checkpoint.
+///
+/// Numbers of runs say which is newer within one folder alone.
+pub fn newest_root(root: &Path) -> Option<PathBuf> {
+    /// As deep as experiments are sorted by people.
+    const DEPTH: usize = 3;
+    let mut found = Vec::new();
+    let mut level = vec![root.to_owned()];
+    for _ in 0..DEPTH {
+        let mut next = Vec::new();
+        for folder in level {
+            let is_run = |path: &PathBuf| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with(VERSION))
+            };
+            next.extend(folders(&folder).into_iter().filter(|path| !is_run(path)));
+            if let Ok(newest) = newest(&folder, None) {
+                let written = fs::metadata(newest).and_then(|it| it.modified()).ok();
+                found.push((written, folder));
+            }
+        }
+        level = next;
+    }
+    found.into_iter().max().map(|(_, folder)| folder)
+}
+
 /// The newest checkpoint of the run in a folder, if it is one's; of a run of all folds as [`newest`] says.
 pub fn newest_of(run: &Path, fold: Option<u64>) -> Option<PathBuf> {
     in_run(&run.join("checkpoints")).or_else(|| {
@@ -93,7 +125,7 @@ pub fn newest_of(run: &Path, fold: Option<u64>) -> Option<PathBuf> {
 pub(crate) fn versions(root: &Path) -> Vec<PathBuf> {
     let runs = folders(root).into_iter().filter_map(|path| {
         let name = path.file_name()?.to_str()?;
-        let number: u64 = name.strip_prefix("version_")?.parse().ok()?;
+        let number: u64 = name.strip_prefix(VERSION)?.parse().ok()?;
         Some((number, path))
     });
     let mut runs: Vec<_> = runs.collect();

@@ -42,8 +42,8 @@ pub use events::{Event, Fold, Observer, Progress, Saved};
 pub use fit::{Fit, fit};
 pub use handled::Handled;
 pub use layout::{
-    is_cross_validation, newest as newest_checkpoint, newest_cross_validation,
-    newest_of as newest_checkpoint_of,
+    LOGS, is_cross_validation, newest as newest_checkpoint, newest_cross_validation,
+    newest_of as newest_checkpoint_of, newest_root,
 };
 pub use optimizer::{
     Adafactor, Adagrad, Adam, AdamW, Optimizer, ParameterGroups, RMSprop, SGD, StepOptions,

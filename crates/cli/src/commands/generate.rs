@@ -10,7 +10,7 @@ use engraft_data::{Cell, OutputFormat, ReaderOptions, RowWriter, read_table};
 use engraft_generate::{Lost, Piece, Prompt, Written};
 use engraft_run::check_place;
 use engraft_tasks::Backbone;
-use engraft_train::newest_checkpoint;
+use engraft_train::{LOGS, newest_checkpoint, newest_root};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Command, threads};
@@ -138,7 +138,8 @@ fn preset(given: &Given) -> Result<String, Failure> {
     match (given.word(Command::Generate)?, given.value("--ckpt_path")) {
         (Some(preset), None) => Ok(preset.to_owned()),
         (None, Some("last")) => {
-            let newest = newest_checkpoint(Path::new(LOGS), None);
+            let logs = PathBuf::from(LOGS);
+            let newest = newest_checkpoint(&newest_root(&logs).unwrap_or(logs), None);
             let newest =
                 newest.map_err(|error| Failure::refused(format!("--ckpt_path: {error}")))?;
             note(&format!("ckpt_path: last is {}", newest.display()));
@@ -156,9 +157,6 @@ fn preset(given: &Given) -> Result<String, Failure> {
         )),
     }
 }
-
-/// Where runs lie unless an experiment says otherwise.
-const LOGS: &str = "logs";
 
 /// What is gone on from, with where it came from.
 struct Prompts(Vec<(String, Source)>);

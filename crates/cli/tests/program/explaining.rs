@@ -214,7 +214,7 @@ fn a_file_that_is_there_is_written_over_only_when_told_to() {
 }
 
 #[test]
-fn a_text_needs_a_backbone_that_is_here_and_is_told_so() {
+fn texts_train_a_small_encoder_of_their_own_at_once_and_a_pretrained_one_is_named() {
     let place = Workplace::empty();
     table(&place, "a.tsv", "text\tlabel", |row| {
         format!("the number {row} is here\t{}", row % 2)
@@ -222,19 +222,33 @@ fn a_text_needs_a_backbone_that_is_here_and_is_told_so() {
     let said = place.run("init a.tsv");
     assert_eq!(said.code, Some(0));
     assert!(
-        said.err.contains("model.backbone: the experiment does not run yet: the preset \"hf://sentence-transformers/all-MiniLM-L6-v2\" is not in the local Hugging Face cache"),
+        said.out
+            .contains("experiment.yaml and ./experiment-encoder are written."),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.err.contains("fresh weights, where a pretrained model would do better: the preset \"hf://sentence-transformers/all-MiniLM-L6-v2\" is not in the local Hugging Face cache"),
         "{}",
         said.err
     );
-}
-
-#[test]
-fn a_damaged_vocabulary_is_named_with_its_folder() {
-    let place = Workplace::new();
-    place.write("tiny/vocab.txt", "A\nC\nG\nT\n");
-    let said = place.run("fit -c fit.yaml");
+    assert!(
+        place
+            .read("experiment.yaml")
+            .contains("# class_path: hf://sentence-transformers/all-MiniLM-L6-v2")
+    );
+    let vocabulary = place.read("experiment-encoder/tokenizer.json");
+    let config = place.read("experiment-encoder/config.json");
+    assert!(config.contains("\"hidden_size\": 128") && config.contains("\"num_hidden_layers\": 4"));
+    // A folder that is there is left alone too.
+    std::fs::remove_file(place.path("experiment.yaml")).unwrap();
+    let said = place.run("init a.tsv");
     assert_eq!(said.code, Some(2));
-    let expected =
-        "error: ./tiny/vocab.txt: it has no token for letters it lacks (\"<unk>\" or \"[UNK]\")\n";
-    assert!(said.err.ends_with(expected), "{}", said.err);
+    assert!(said.err.contains("experiment-encoder/"), "{}", said.err);
+    proposed_runs(&place, "a.tsv", "SequenceClassification");
+    assert_eq!(place.read("experiment-encoder/tokenizer.json"), vocabulary);
+    table(&place, "b.csv", "text", |row| {
+        format!("the number {row} is here")
+    });
+    proposed_runs(&place, "b.csv", "MLM");
 }

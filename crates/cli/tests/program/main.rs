@@ -8,6 +8,9 @@ mod claims;
 mod commands;
 mod configuration;
 mod documentation;
+#[cfg(unix)]
+mod documented;
+mod elsewhere;
 mod explaining;
 mod folds;
 mod formats;

@@ -1,8 +1,9 @@
 //! A backbone that fits the texts, and how long its sequences may be.
 
 use engraft_data::Alphabet;
-use engraft_tasks::{Backbone, Error};
+use engraft_tasks::{Backbone, Error, SmallEncoder};
 
+use super::Wishes;
 use super::roles::{Goal, Matter, Roles};
 
 /// Tokens that the letters of a row are given besides their own: one before and one after, or one more between a pair.
@@ -23,6 +24,8 @@ pub(super) struct Scion {
     pub(super) why: String,
     /// Whether it starts from fresh weights.
     pub(super) from_scratch: bool,
+    /// The pretrained one to have in its place, where it is a folder that is written beside the experiment.
+    pub(super) pretrained: Option<String>,
     /// Width of its hidden states, where that is known.
     pub(super) hidden: Option<usize>,
     /// Sequences are cut to this many tokens.
@@ -40,9 +43,12 @@ impl Scion {
     ///
     /// # Errors
     /// The one that the user has named cannot be used.
-    pub(super) fn choose(roles: &Roles, wished: Option<&str>) -> Result<Self, Error> {
-        let (name, why) = match wished {
-            Some(name) => (name, "As asked for with --model.backbone.".to_owned()),
+    pub(super) fn choose(roles: &Roles, wishes: &Wishes) -> Result<Self, Error> {
+        let (name, why) = match &wishes.backbone {
+            Some(name) => (
+                name.as_str(),
+                "As asked for with --model.backbone.".to_owned(),
+            ),
             None => proposed(roles),
         };
         let opened = Backbone::new(name).open();
@@ -50,26 +56,35 @@ impl Scion {
             name: name.to_owned(),
             why,
             from_scratch: false,
+            pretrained: None,
             hidden: None,
             max_length: None,
             why_length: String::new(),
             letters: None,
             notes: Vec::new(),
         };
-        let mut positions = None;
-        match opened {
+        let positions = match opened {
             Ok(checkpoint) => {
                 let shape = &checkpoint.config().transformer;
                 scion.from_scratch = !checkpoint.has_weights();
                 scion.hidden = Some(shape.hidden);
-                positions = shape.longest();
+                shape.longest()
             }
-            Err(error) if wished.is_some() => return Err(error),
+            Err(error) if wishes.backbone.is_some() || roles.matter() != Matter::Language => {
+                return Err(error);
+            }
             Err(error) => {
-                let missing = format!("model.backbone: the experiment does not run yet: {error}");
-                scion.notes.push(missing);
+                scion.pretrained = Some(name.to_owned());
+                scion.name = wishes.encoder();
+                scion.why = "A small encoder that starts from fresh weights, with a vocabulary made from the training rows, in a folder beside this file.".to_owned();
+                scion.from_scratch = true;
+                scion.hidden = Some(SmallEncoder::HIDDEN);
+                scion.notes.push(format!(
+                    "model.backbone: fresh weights, where a pretrained model would do better: {error}"
+                ));
+                Some(SmallEncoder::POSITIONS)
             }
-        }
+        };
         scion.limit(roles, positions);
         if roles.texts.iter().any(|text| text.lower_case) && roles.matter() != Matter::Language {
             scion.letters = Some((

@@ -30,7 +30,16 @@ impl Recipe {
             _ => (32, "Rows that are computed together."),
         };
         let is_small = scion.hidden.is_some_and(|hidden| hidden <= 256);
-        let (learning_rate, why_rate, schedule, steps, most) = if scion.from_scratch {
+        let is_new_for_text = scion.from_scratch && roles.matter() == Matter::Language;
+        let (learning_rate, why_rate, schedule, steps, most) = if is_new_for_text {
+            (
+                "5e-4",
+                "Fresh weights take a high rate; with a vocabulary of their own less than with letters.",
+                "CosineWithWarmup",
+                450,
+                20,
+            )
+        } else if scion.from_scratch {
             (
                 "1e-3",
                 "Fresh weights take a high rate.",

@@ -71,7 +71,14 @@ fn model(page: &mut Page, roles: &Roles, scion: &Scion, recipe: &Recipe) {
     page.why(2, &scion.why);
     page.line(2, "backbone:");
     page.text(3, "class_path", &scion.name);
+    if let Some(pretrained) = &scion.pretrained {
+        page.why(3, "A pretrained one in its place, once it is in the local Hugging Face cache (`engraft init` then proposes it), needs from_scratch: false and lr: 5e-5 below:");
+        page.line(3, &format!("# class_path: {pretrained}"));
+    }
     page.line(3, "init_args:");
+    if scion.pretrained.is_some() {
+        page.key(4, "from_scratch", "true");
+    }
     if let Some(length) = scion.max_length {
         page.why(4, &scion.why_length);
         page.key(4, "max_length", &length.to_string());

@@ -4,6 +4,7 @@ use engraft_component::{ComponentInfo, Refusal, Span, class_word, did_you_mean, 
 use engraft_hub::named_presets;
 
 use super::{Section, registry};
+use crate::elsewhere;
 
 /// What a name stands for.
 #[derive(Clone, Debug)]
@@ -109,6 +110,9 @@ fn unknown(name: &str, sections: &[Section]) -> Refusal {
         let help = format!("`engraft components {first}` explains it");
         let message = format!("{message}, but an argument of {}", listed(&owners));
         return refuse(message, Some(help));
+    }
+    if let Some(said) = elsewhere::model(word).or_else(|| elsewhere::key(word)) {
+        return refuse(format!("\"{name}\": {said}"), None);
     }
     let kinds = sections.iter().map(|section| section.kind);
     let presets = named_presets().iter().map(|preset| preset.name);

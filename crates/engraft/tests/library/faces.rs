@@ -64,12 +64,7 @@ fn trained<A: TaskArguments>(mut task: Task<A>, rows: &Examples, metric: &str) -
     let saved = folder.path().join("saved");
     task.fit(rows, fast()).unwrap();
     let scores = task.evaluate(rows).unwrap();
-    assert!(
-        scores
-            .iter()
-            .any(|(name, value)| name == metric && value.is_finite()),
-        "{scores:?}"
-    );
+    assert!(scores.get(metric).unwrap().is_finite(), "{scores:?}");
     task.save_to_preset(&saved).unwrap();
     let opened = Task::<A>::from_preset(saved.to_str().unwrap()).unwrap();
     let opened = opened.build().unwrap();
@@ -84,6 +79,29 @@ fn a_regressor_learns_the_numbers_of_a_column() {
     let task: Regressor = fresh(folder.path()).build().unwrap();
     let task = trained(task, &rows, "test_pearson");
     assert_eq!(task.predict(["ACAC", "GTGTGT"]).unwrap().len(), 2);
+}
+
+#[test]
+fn texts_longer_than_the_model_has_positions_for_are_cut_and_not_refused() {
+    let folder = place();
+    let long = "AC".repeat(300);
+    let rows = Examples::from_texts([long.as_str(), "GT", "ACAC", "GTGT"])
+        .labelled([0_usize, 1, 0, 1])
+        .unwrap();
+    let builder = || fresh(folder.path()).num_classes(2);
+    let mut task: TextClassifier = builder().build().unwrap();
+    task.fit(&rows, fast()).unwrap();
+    assert!(task.evaluate(&rows).unwrap().get("test_loss").is_ok());
+    // 40 positions, of which two are for the tokens around a text.
+    let of = |text: &str| task.predict([text]).unwrap()[0].probabilities.clone();
+    assert_eq!(of(&long), of(&"AC".repeat(19)));
+    assert_ne!(of(&long), of(&"AC".repeat(18)));
+    let saved = tempfile::tempdir().unwrap();
+    let saved = saved.path().join("saved");
+    task.save_to_preset(&saved).unwrap();
+    let opened = TextClassifier::from_preset(saved.to_str().unwrap()).unwrap();
+    let opened = opened.build().unwrap();
+    assert_eq!(opened.predict([long]).unwrap().len(), 1);
 }
 
 #[test]

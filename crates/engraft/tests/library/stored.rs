@@ -1,7 +1,7 @@
 //! Training, scoring and predicting are the same wherever texts lie.
 
 use engraft::data::Examples;
-use engraft::prelude::{Fit, TextClassifier};
+use engraft::prelude::{Fit, Scores, TextClassifier};
 
 fn classifier() -> TextClassifier {
     let classifier = TextClassifier::from_preset("sapiens_vh").unwrap();
@@ -32,7 +32,7 @@ fn rows_in_a_temporary_file_train_and_score_as_rows_in_memory_do() {
         };
         let learned = classifier.fit(&examples, fit).unwrap();
         let scores = classifier.evaluate(&examples).unwrap();
-        let bits = |scores: Vec<(String, f64)>| -> Vec<(String, u64)> {
+        let bits = |scores: Scores| -> Vec<(String, u64)> {
             // The time that it took is no score.
             let scores = scores
                 .into_iter()

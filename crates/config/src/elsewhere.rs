@@ -1,0 +1,200 @@
+//! Words of other programs that have no counterpart in experiment files: what each asks for, and what to do here.
+
+/// Arguments, each with what is said in the place of "unknown key".
+const KEYS: &[(&[&str], &str)] = &[
+    (
+        &[
+            "load_in_4bit",
+            "load_in_8bit",
+            "quantization_config",
+            "quantization",
+            "bnb_4bit_compute_dtype",
+            "bnb_4bit_quant_type",
+            "qlora",
+        ],
+        "weights of few bits are not supported yet, so that all are held in 32-bit floats; leave it out",
+    ),
+    (
+        &[
+            "gradient_checkpointing",
+            "gradient_checkpointing_kwargs",
+            "use_gradient_checkpointing",
+            "activation_checkpointing",
+        ],
+        "activations are kept and not computed again yet; a smaller data.batch_size with trainer.accumulate_grad_batches needs less memory",
+    ),
+    (
+        &[
+            "dtype",
+            "torch_dtype",
+            "compute_dtype",
+            "bf16",
+            "fp16",
+            "mixed_precision",
+            "half",
+        ],
+        "everything is computed in 32-bit floats yet, in whichever type the weights are stored; leave it out",
+    ),
+    (
+        &["device", "device_map", "gpu", "gpus", "cuda"],
+        "everything runs on the processor yet, on as many cores as --threads says; leave it out",
+    ),
+    (
+        &[
+            "attn_implementation",
+            "use_flash_attention_2",
+            "flash_attention",
+            "use_flash_attn",
+        ],
+        "attention is computed in one way, which holds no table of scores; leave it out",
+    ),
+    (
+        &["trust_remote_code"],
+        "no code of a checkpoint is ever run; leave it out",
+    ),
+    (
+        &["push_to_hub", "hub_model_id"],
+        "nothing is uploaded; `engraft export` makes a folder that can be",
+    ),
+    (
+        &[
+            "num_beams",
+            "num_beam_groups",
+            "beam_size",
+            "length_penalty",
+        ],
+        "texts are not searched by beams yet; `engraft generate` samples or takes the likeliest token (--sampler)",
+    ),
+    (
+        &["predict_with_generate"],
+        "texts are written by `engraft generate --ckpt_path DIR`; leave it out",
+    ),
+];
+
+/// Models, each with what is said in the place of "unknown model".
+const MODELS: &[(&[&str], &str)] = &[
+    (
+        &["Diffusion", "ConditionalDiffusion", "ClassDiffusion"],
+        "masked diffusion is not supported yet; the nearest that is there is MLM",
+    ),
+    (
+        &[
+            "Seq2SeqLM",
+            "ConditionalGeneration",
+            "AutoModelForSeq2SeqLM",
+            "T5ForConditionalGeneration",
+            "BartForConditionalGeneration",
+            "Seq2SeqTrainer",
+        ],
+        "models of an encoder and a decoder are not supported yet; CausalLM trains a decoder alone, with the source as its prompt",
+    ),
+    (
+        &["PairwiseTokenClassification"],
+        "pairs of tokens are not classified yet; TokenClassification has a class for each token",
+    ),
+    (
+        &["MMSequenceRegression"],
+        "several inputs are not fused yet; SequenceRegression reads one sequence, or a pair",
+    ),
+    (
+        &["ZeroshotPredictionDiff", "ZeroshotPredictionDistance"],
+        "mutations are not scored without training yet; Inference writes the logits that they are scored by",
+    ),
+    (
+        &["ConditionalMLM"],
+        "masked language models that are told a label are not supported yet; the nearest that is there is MLM",
+    ),
+    (
+        &[
+            "TextClassifier",
+            "AutoModelForSequenceClassification",
+            "BertForSequenceClassification",
+            "BertTextClassifier",
+        ],
+        "it is called SequenceClassification here",
+    ),
+    (
+        &["TokenClassifier", "AutoModelForTokenClassification", "NER"],
+        "it is called TokenClassification here",
+    ),
+    (
+        &["MaskedLM", "AutoModelForMaskedLM", "BertForMaskedLM"],
+        "it is called MLM here",
+    ),
+    (
+        &[
+            "AutoModelForCausalLM",
+            "GPT2LMHeadModel",
+            "LlamaForCausalLM",
+        ],
+        "it is called CausalLM here",
+    ),
+    (
+        &["AutoModel", "SentenceTransformer", "FeatureExtraction"],
+        "it is called Embed here",
+    ),
+];
+
+/// What is said of an argument of other programs.
+pub(crate) fn key(word: &str) -> Option<&'static str> {
+    said(KEYS, word)
+}
+
+/// What is said of a model of other programs.
+pub(crate) fn model(word: &str) -> Option<&'static str> {
+    said(MODELS, word)
+}
+
+fn said(table: &[(&[&str], &'static str)], word: &str) -> Option<&'static str> {
+    let is_meant = |known: &&str| known.eq_ignore_ascii_case(word);
+    let entry = table
+        .iter()
+        .find(|(words, _)| words.iter().any(|known| is_meant(&known)))?;
+    Some(entry.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use engraft_component::Choice;
+
+    use super::*;
+    use crate::model::Model;
+    use crate::registry::registry;
+
+    #[test]
+    fn no_word_is_said_twice_or_is_a_name_of_ours() {
+        let arguments: Vec<&str> = registry()
+            .iter()
+            .flat_map(|section| &section.components)
+            .flat_map(|info| info.arguments())
+            .map(|argument| argument.name)
+            .collect();
+        let models: Vec<&str> = Model::variants().iter().map(|info| info.name).collect();
+        for (table, ours) in [(KEYS, arguments), (MODELS, models)] {
+            let words: Vec<&str> = table
+                .iter()
+                .flat_map(|(words, _)| *words)
+                .copied()
+                .collect();
+            for word in &words {
+                assert_eq!(
+                    words.iter().filter(|other| *other == word).count(),
+                    1,
+                    "{word}"
+                );
+                assert!(!ours.contains(word), "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_name_that_is_advised_is_there() {
+        let names: Vec<&str> = Model::variants().iter().map(|info| info.name).collect();
+        for (_, sentence) in MODELS {
+            let word = sentence
+                .split([' ', ';', ','])
+                .find(|word| names.contains(word));
+            assert!(word.is_some(), "{sentence}");
+        }
+    }
+}
