@@ -19,8 +19,10 @@ pub(crate) struct Teller {
     /// What the first signal is to say.
     on_signal: &'static str,
     watches: bool,
-    /// Whether scores are the command's result, and go to standard output.
-    prints_scores: bool,
+    /// The stage whose scores are the command's result, and go to standard output.
+    result: Option<&'static str>,
+    /// The fold that is trained, whose scores are part of a result.
+    fold: Option<u64>,
     printed: Result<(), Failure>,
 }
 
@@ -32,15 +34,16 @@ impl Teller {
             stop: Arc::default(),
             on_signal,
             watches: false,
-            prints_scores: false,
+            result: None,
+            fold: None,
             printed: Ok(()),
         }
     }
 
-    /// Of a run whose scores are its result.
-    pub(crate) fn printing_scores(self) -> Self {
+    /// Of a run whose result are the scores of a stage.
+    pub(crate) fn printing_scores(self, stage: &'static str) -> Self {
         Self {
-            prints_scores: true,
+            result: Some(stage),
             ..self
         }
     }
@@ -85,9 +88,21 @@ impl Observer for Teller {
             }
             Event::Started => self.watch(),
             Event::Progress(_) => self.progress.event(event),
-            Event::Scored { scores: found, .. } if self.prints_scores => {
-                self.printed = print(&scores(found));
-            }
+            Event::Scored {
+                stage,
+                scores: found,
+                of,
+                positive,
+            } if self.result == Some(stage) => match self.fold {
+                Some(fold) => say(&format!("fold {fold}: {}", inline(found))),
+                None => {
+                    let positive = positive.map_or_else(String::new, |class| {
+                        format!("; F1 and AUROC are of the class {}", one_line(class))
+                    });
+                    say(&format!("scores      of {of}{positive}"));
+                    self.printed = print(&scores(found));
+                }
+            },
             Event::Saved { what, path } => {
                 let path = path.display();
                 match what {
@@ -104,9 +119,12 @@ impl Observer for Teller {
                 Fold::Before(scores) => {
                     say(&format!("fold {fold}: {} (done before)", inline(scores)));
                 }
-                Fold::Begins([train, validate, test]) => say(&format!(
-                    "fold {fold}: {train} rows to train, {validate} to validate, {test} to test"
-                )),
+                Fold::Begins([train, validate, test]) => {
+                    say(&format!(
+                        "fold {fold}: {train} rows to train, {validate} to validate, {test} to test"
+                    ));
+                    self.fold = Some(fold);
+                }
             },
             Event::Scored { .. } => {}
         }

@@ -359,6 +359,7 @@ impl<A: TaskArguments> Task<A> {
     pub fn evaluate(&self, examples: &Examples) -> Result<Scores> {
         let evaluation = Evaluation {
             stage: "test",
+            of: "the model",
             examples: Arc::new(examples.clone()),
             batching: &RustDefaults::default().batching,
             masking: None,

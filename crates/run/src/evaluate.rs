@@ -125,7 +125,12 @@ impl Work<'_> {
             Stage::Test => self.report_folder(report, &model, checkpoint.as_deref())?,
             _ => None,
         };
+        let of = checkpoint.as_ref().map_or_else(
+            || "the preset, without a checkpoint".to_owned(),
+            |folder| folder.display().to_string(),
+        );
         let evaluation = Evaluation {
+            of: &of,
             stage: name,
             examples: Arc::clone(&examples),
             batching: data.batching(),
@@ -139,7 +144,6 @@ impl Work<'_> {
             Test {
                 evaluation,
                 folder: folder.as_deref(),
-                checkpoint: checkpoint.as_deref(),
                 config: &session.experiment.to_yaml(),
                 seed: session.experiment.seed_everything.number(),
             },

@@ -8,15 +8,16 @@ use std::io::{IsTerminal, Write as _};
 use std::time::{Duration, Instant};
 
 use engraft_train::words::{duration, number};
-use engraft_train::{Event, Observer, Progress};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use engraft_train::{Ahead, Event, Observer, Progress};
+
+use crate::live_line::{LiveLine, bar};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Display {
     /// Not at all, but for notes.
     Silent,
-    /// One plain line every so many steps, and one at the end.
+    /// One plain line every so many steps, and every ten seconds where these take longer, and one at the end.
     Lines {
         /// How many.
         every: u64,
@@ -26,7 +27,7 @@ pub enum Display {
 }
 
 impl Display {
-    /// What fits standard error: a live line on a terminal, else a plain line every `every` steps.
+    /// What fits standard error: a live line on a terminal, else plain lines.
     pub fn detect(enabled: bool, every: u64) -> Self {
         if !enabled {
             Self::Silent
@@ -41,61 +42,114 @@ impl Display {
 /// How far a pass over rows has come; all that a line of progress shows.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Report {
-    /// What is passing: `epoch 1/3`, `validate`.
+    /// What is passing: `epoch 0/2`, `val`.
     label: String,
     /// Steps done, those before a resume included.
     done: u64,
     /// Steps there are, if known.
     total: Option<u64>,
-    /// Steps done since `elapsed` began, which differs from `done` after a resume.
-    fresh: u64,
+    /// How far a pass inside this one has come: `val 3/12`.
+    inside: Option<String>,
     /// Rows done since `elapsed` began.
     rows: u64,
     /// How long it took.
     elapsed: Duration,
     /// What to show beside: the loss first, then the chosen metrics.
     metrics: Vec<(String, f64)>,
+    /// Time left, of all epochs where it is one of several.
+    left: Option<Duration>,
+}
+
+/// What of a report fits a line.
+#[derive(Clone, Copy)]
+struct Parts {
+    /// Columns of the bar.
+    bar: usize,
+    rate: bool,
+    /// How many of the metrics.
+    metrics: usize,
+    count: bool,
+}
+
+impl Parts {
+    const LINE: Self = Self {
+        bar: 0,
+        rate: true,
+        metrics: usize::MAX,
+        count: true,
+    };
 }
 
 impl Report {
-    /// `epoch 1/3  50/188  loss 0.4120  412 rows/s  12 s left`
+    /// `epoch 0/2  50/188  loss 0.4120  412 rows/s  12 s left`
     fn line(&self) -> String {
-        format!("{}  {}", self.label, self.state())
+        self.with(Parts::LINE)
     }
 
-    /// The line without its label: `50/188  loss 0.4120  412 rows/s  12 s left`
-    fn state(&self) -> String {
-        let mut line = match self.total {
-            Some(total) => format!("{}/{total}", self.done),
-            None => self.done.to_string(),
+    /// The line with a bar in at most `columns` columns, without what matters least where they are few.
+    fn fitted(&self, columns: usize) -> String {
+        let bars = [20, 10].map(|bar| Parts { bar, ..Parts::LINE });
+        let slow = Parts {
+            rate: false,
+            ..Parts::LINE
         };
-        self.add_metrics(&mut line);
-        self.add_rate(&mut line);
-        if let Some(left) = self.left() {
-            // Writing to a string cannot fail, here and below.
+        let all = self.metrics.len();
+        let metrics = |least: usize, count| {
+            (least.min(all)..=all).rev().map(move |metrics| Parts {
+                metrics,
+                count,
+                ..slow
+            })
+        };
+        let attempts = bars.into_iter().chain([Parts::LINE]);
+        let attempts = attempts.chain(metrics(2, true)).chain(metrics(1, false));
+        let mut lines = attempts.map(|parts| self.with(parts));
+        let fitting = lines.find(|line| line.chars().count() <= columns);
+        fitting.unwrap_or_else(|| {
+            self.with(Parts {
+                metrics: 0,
+                count: false,
+                ..slow
+            })
+        })
+    }
+
+    fn with(&self, parts: Parts) -> String {
+        let mut line = self.label.clone();
+        if let (Some(total), 1..) = (self.total, parts.bar) {
+            line.push(' ');
+            line += &bar(self.done, total, parts.bar);
+        }
+        // Writing to a string cannot fail, here and below.
+        let _ = match self.total {
+            _ if !parts.count => Ok(()),
+            Some(total) => write!(line, "  {}/{total}", self.done),
+            None => write!(line, "  {}", self.done),
+        };
+        if let Some(inside) = &self.inside {
+            let _ = write!(line, "  {inside}");
+        }
+        self.add_metrics(&mut line, parts.metrics);
+        if parts.rate {
+            self.add_rate(&mut line);
+        }
+        if let Some(left) = self.left {
             let _ = write!(line, "  {} left", duration(left));
         }
         line
     }
 
-    /// `epoch 1/3  loss 0.4120  accuracy 0.8710  412 rows/s  41 s`
+    /// `epoch 0/2  loss 0.4120  accuracy 0.8710  412 rows/s  41 s`
     fn summary(&self) -> String {
         let mut line = self.label.clone();
-        self.add_metrics(&mut line);
+        self.add_metrics(&mut line, usize::MAX);
         self.add_rate(&mut line);
         let _ = write!(line, "  {}", duration(self.elapsed));
         line
     }
 
-    /// Time left at the present pace; none before the first step or when the end is not known.
-    fn left(&self) -> Option<Duration> {
-        let to_do = self.total?.saturating_sub(self.done);
-        let seconds = self.elapsed.as_secs_f64() / self.fresh as f64 * to_do as f64;
-        Duration::try_from_secs_f64(seconds).ok()
-    }
-
-    fn add_metrics(&self, line: &mut String) {
-        for (name, value) in &self.metrics {
+    fn add_metrics(&self, line: &mut String, most: usize) {
+        for (name, value) in self.metrics.iter().take(most) {
             let _ = write!(line, "  {name} {}", number(*value));
         }
     }
@@ -109,28 +163,108 @@ impl Report {
     }
 }
 
+/// The pace of a pass, or of all epochs of a training so far, and what it is to go.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    began: Instant,
+    /// Steps done since.
+    fresh: u64,
+    /// What follows the present pass, if it is one of a training.
+    ahead: Option<Ahead>,
+    /// When the time of the training is over, if it is limited.
+    until: Option<Instant>,
+}
+
+impl Pace {
+    fn new(ahead: Option<Ahead>) -> Self {
+        let began = Instant::now();
+        let time = ahead.and_then(|ahead| ahead.time);
+        Self {
+            began,
+            fresh: 0,
+            ahead,
+            until: time.and_then(|time| began.checked_add(time)),
+        }
+    }
+
+    /// The pace with which the next pass begins: that of its training so far, if both are passes of one.
+    fn next(self, ahead: Option<Ahead>) -> Self {
+        let next = Self::new(ahead);
+        if self.ahead.is_some() && ahead.is_some() {
+            let Self { began, fresh, .. } = self;
+            Self {
+                began,
+                fresh,
+                ..next
+            }
+        } else {
+            next
+        }
+    }
+
+    /// Time left where the present pass has `rest` steps to go; none before the first step, and where no end is known.
+    fn left(&self, rest: Option<u64>) -> Option<Duration> {
+        let now = Instant::now();
+        let after = self.ahead.map_or(Some(0), |ahead| ahead.batches);
+        let steps = rest.zip(after).map(|(rest, after)| rest + after);
+        let pace = now.duration_since(self.began).as_secs_f64() / self.fresh as f64;
+        let by_steps = steps.and_then(|steps| {
+            let left = Duration::try_from_secs_f64(pace * steps as f64);
+            left.ok()
+        });
+        let by_time = self.until.map(|until| until.saturating_duration_since(now));
+        match (by_steps, by_time) {
+            (Some(steps), Some(time)) => Some(steps.min(time)),
+            (left, None) | (None, left) => left,
+        }
+    }
+}
+
 /// Shows one pass after the other, and says notes.
 #[derive(Debug)]
 pub struct ProgressLine {
     display: Display,
     report: Report,
+    pace: Pace,
     began: Instant,
     drawn: Option<Instant>,
-    bar: Option<ProgressBar>,
+    line: Option<LiveLine>,
 }
 
 /// A live line is not redrawn more often than eyes can follow.
 const REDRAW: Duration = Duration::from_millis(100);
 
+/// Plain lines are never further apart, however long a step takes, as far as steps allow.
+const SILENCE: Duration = Duration::from_secs(10);
+
 impl Observer for ProgressLine {
     fn event(&mut self, event: Event<'_>) {
         match event {
-            Event::Progress(Progress::Began { label, done, total }) => {
-                self.begin(label, done, total);
-            }
+            Event::Progress(Progress::Began {
+                label,
+                done,
+                total,
+                ahead,
+            }) => self.begin(label, done, total, ahead),
             Event::Progress(Progress::Advanced { rows, metrics }) => self.advance(rows, metrics),
+            Event::Progress(Progress::Inside { label, done, total }) => {
+                self.advance_inside(label, done, total);
+            }
             Event::Progress(Progress::Ended { metrics }) => self.end(metrics),
             Event::Note(note) => self.say(&format!("note: {note}")),
+            // Those of validation are among the metrics of the epoch.
+            Event::Scored {
+                stage: "test",
+                scores,
+                of,
+                ..
+            } if self.display != Display::Silent => {
+                let scores = scores.iter();
+                let scores: Vec<String> = scores
+                    .map(|(name, value)| format!("{name} {}", number(*value)))
+                    .collect();
+                self.say(&format!("{of}: {}", scores.join("  ")));
+            }
             _ => {}
         }
     }
@@ -142,13 +276,14 @@ impl ProgressLine {
         Self {
             display,
             report: Report::default(),
+            pace: Pace::new(None),
             began: Instant::now(),
             drawn: None,
-            bar: None,
+            line: None,
         }
     }
 
-    fn begin(&mut self, label: &str, done: u64, total: Option<u64>) {
+    fn begin(&mut self, label: &str, done: u64, total: Option<u64>, ahead: Option<Ahead>) {
         self.clear();
         self.report = Report {
             label: label.to_owned(),
@@ -156,29 +291,44 @@ impl ProgressLine {
             total,
             ..Report::default()
         };
+        self.pace = self.pace.next(ahead);
         self.began = Instant::now();
         self.drawn = None;
         if self.display == Display::Live {
-            self.bar = Some(live_line(&self.report));
+            let line = LiveLine::on_terminal();
+            line.show(|columns| self.report.fitted(columns));
+            self.line = Some(line);
         }
     }
 
     fn advance(&mut self, rows: u64, metrics: &dyn Fn() -> Vec<(String, f64)>) {
         self.report.done += 1;
-        self.report.fresh += 1;
         self.report.rows += rows;
-        if !self.is_due() {
-            return;
+        self.report.inside = None;
+        self.pace.fresh += 1;
+        if self.is_due() {
+            self.report.metrics = metrics();
+            self.draw();
         }
-        self.report.elapsed = self.began.elapsed();
-        self.report.metrics = metrics();
-        match &self.bar {
-            Some(bar) => {
-                self.drawn = Some(Instant::now());
-                bar.set_position(self.report.done);
-                bar.set_message(self.report.state());
-            }
-            None => print(&self.report.line()),
+    }
+
+    fn advance_inside(&mut self, label: &str, done: u64, total: Option<u64>) {
+        if self.is_overdue() {
+            let total = total.map_or_else(String::new, |total| format!("/{total}"));
+            self.report.inside = Some(format!("{label} {done}{total}"));
+            self.draw();
+        }
+    }
+
+    fn draw(&mut self) {
+        self.drawn = Some(Instant::now());
+        let report = &mut self.report;
+        report.elapsed = self.began.elapsed();
+        let rest = report.total.map(|total| total.saturating_sub(report.done));
+        report.left = self.pace.left(rest);
+        match &self.line {
+            Some(line) => line.show(|columns| report.fitted(columns)),
+            None => print(&report.line()),
         }
     }
 
@@ -193,55 +343,35 @@ impl ProgressLine {
 
     /// Says something on standard error without breaking the live line.
     pub fn say(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| print(line)),
+        match &self.line {
+            Some(live) => live.suspend(|| print(line)),
             None => print(line),
         }
     }
 
     /// Takes the live line away, as before an error or another program's output.
     pub fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.line = None;
     }
 
     /// Whether the present step is one to show. The last one is not: its summary follows.
     fn is_due(&self) -> bool {
+        let is_counted = match self.display {
+            Display::Lines { every } => every > 0 && self.report.done.is_multiple_of(every),
+            Display::Silent | Display::Live => false,
+        };
+        let is_last = Some(self.report.done) == self.report.total;
+        (is_counted || self.is_overdue()) && (self.display == Display::Live || !is_last)
+    }
+
+    /// Whether so much time has passed since something was shown that it is to be shown again.
+    fn is_overdue(&self) -> bool {
         match self.display {
             Display::Silent => false,
             Display::Live => self.drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW),
-            Display::Lines { every } => {
-                every > 0
-                    && self.report.done.is_multiple_of(every)
-                    && Some(self.report.done) != self.report.total
-            }
+            Display::Lines { .. } => self.drawn.unwrap_or(self.began).elapsed() >= SILENCE,
         }
     }
-}
-
-impl Drop for ProgressLine {
-    fn drop(&mut self) {
-        self.clear();
-    }
-}
-
-fn live_line(report: &Report) -> ProgressBar {
-    let bar = match report.total {
-        Some(total) => ProgressBar::new(total),
-        None => ProgressBar::no_length(),
-    };
-    let template = match report.total {
-        Some(_) => "{prefix} {bar:20} {wide_msg}",
-        None => "{prefix} {wide_msg}",
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.set_draw_target(ProgressDrawTarget::stderr());
-    bar.set_prefix(report.label.clone());
-    bar.set_position(report.done);
-    bar
 }
 
 fn print(line: &str) {
@@ -254,25 +384,51 @@ mod tests {
 
     fn report() -> Report {
         Report {
-            label: "epoch 1/3".to_owned(),
+            label: "epoch 0/2".to_owned(),
             done: 50,
             total: Some(188),
-            fresh: 50,
+            inside: None,
             rows: 800,
             elapsed: Duration::from_secs(20),
             metrics: vec![("loss".to_owned(), 0.412), ("accuracy".to_owned(), 0.87)],
+            left: Some(Duration::from_secs(55)),
         }
+    }
+
+    /// A pace of `fresh` steps in 20 seconds.
+    fn pace(fresh: u64, ahead: Option<Ahead>) -> Pace {
+        let pace = Pace::new(ahead);
+        Pace {
+            began: pace.began.checked_sub(Duration::from_secs(20)).unwrap(),
+            fresh,
+            ..pace
+        }
+    }
+
+    /// The time left in whole seconds, as some pass while a test runs.
+    fn seconds(pace: &Pace, rest: Option<u64>) -> Option<u64> {
+        pace.left(rest)
+            .map(|left| left.as_secs_f64().round() as u64)
     }
 
     #[test]
     fn a_line_says_how_far_how_well_how_fast_and_how_long() {
         assert_eq!(
             report().line(),
-            "epoch 1/3  50/188  loss 0.4120  accuracy 0.8700  40 rows/s  55 s left"
+            "epoch 0/2  50/188  loss 0.4120  accuracy 0.8700  40 rows/s  55 s left"
         );
         assert_eq!(
             report().summary(),
-            "epoch 1/3  loss 0.4120  accuracy 0.8700  40 rows/s  20 s"
+            "epoch 0/2  loss 0.4120  accuracy 0.8700  40 rows/s  20 s"
+        );
+        let validating = Report {
+            inside: Some("val 3/12".to_owned()),
+            metrics: Vec::new(),
+            ..report()
+        };
+        assert_eq!(
+            validating.line(),
+            "epoch 0/2  50/188  val 3/12  40 rows/s  55 s left"
         );
     }
 
@@ -280,37 +436,82 @@ mod tests {
     fn a_line_leaves_out_what_is_not_known() {
         let first = Report {
             done: 0,
-            fresh: 0,
             rows: 0,
             elapsed: Duration::ZERO,
+            left: None,
             ..report()
         };
         assert_eq!(
             first.line(),
-            "epoch 1/3  0/188  loss 0.4120  accuracy 0.8700"
+            "epoch 0/2  0/188  loss 0.4120  accuracy 0.8700"
         );
         let endless = Report {
             total: None,
             metrics: Vec::new(),
+            left: None,
             ..report()
         };
-        assert_eq!(endless.line(), "epoch 1/3  50  40 rows/s");
+        assert_eq!(endless.line(), "epoch 0/2  50  40 rows/s");
+        assert_eq!(endless.fitted(80), "epoch 0/2  50  40 rows/s");
+    }
+
+    #[test]
+    fn a_live_line_fits_its_terminal_and_keeps_what_matters_most() {
+        let report = Report {
+            metrics: [("loss", 0.412), ("val_f1", 0.8), ("accuracy", 0.87)]
+                .map(|(name, value)| (name.to_owned(), value))
+                .to_vec(),
+            ..report()
+        };
+        let lines = [100, 90, 80, 65, 50, 40, 20];
+        let lines = lines.map(|columns| (columns, report.fitted(columns)));
+        for (columns, line) in &lines[..5] {
+            assert!(line.chars().count() <= *columns, "{columns}: {line}");
+        }
+        assert_eq!(
+            lines.map(|(_, line)| line),
+            [
+                "epoch 0/2 ██████████  50/188  loss 0.4120  val_f1 0.8000  accuracy 0.8700  40 rows/s  55 s left"
+                    .replace("██████████", "██░░░░░░░░"),
+                "epoch 0/2  50/188  loss 0.4120  val_f1 0.8000  accuracy 0.8700  40 rows/s  55 s left".to_owned(),
+                "epoch 0/2  50/188  loss 0.4120  val_f1 0.8000  accuracy 0.8700  55 s left".to_owned(),
+                "epoch 0/2  50/188  loss 0.4120  val_f1 0.8000  55 s left".to_owned(),
+                "epoch 0/2  loss 0.4120  val_f1 0.8000  55 s left".to_owned(),
+                "epoch 0/2  loss 0.4120  55 s left".to_owned(),
+                "epoch 0/2  55 s left".to_owned(),
+            ]
+        );
     }
 
     #[test]
     fn the_time_left_after_a_resume_goes_by_the_steps_since() {
-        let resumed = Report {
-            done: 178,
-            fresh: 5,
-            ..report()
+        assert_eq!(seconds(&pace(5, None), Some(10)), Some(40));
+    }
+
+    #[test]
+    fn the_time_left_is_that_of_all_epochs_or_until_the_time_is_over() {
+        let ahead = |batches, time: Option<u64>| Ahead {
+            batches,
+            time: time.map(Duration::from_secs),
         };
-        assert_eq!(resumed.left(), Some(Duration::from_secs(40)));
+        let left = |ahead| seconds(&pace(5, Some(ahead)), Some(10));
+        assert_eq!(left(ahead(Some(20), None)), Some(120));
+        assert_eq!(left(ahead(Some(20), Some(90))), Some(90));
+        assert_eq!(left(ahead(Some(20), Some(900))), Some(120));
+        assert_eq!(left(ahead(None, Some(90))), Some(90));
+        assert_eq!(left(ahead(None, None)), None);
+        assert_eq!(seconds(&pace(0, None), Some(10)), None);
+
+        // The next epoch goes on at the pace of those before it, a test at its own.
+        let next = pace(5, Some(ahead(Some(20), None))).next(Some(ahead(Some(10), None)));
+        assert_eq!(seconds(&next, Some(10)), Some(80));
+        assert_eq!(next.next(None).fresh, 0);
     }
 
     #[test]
     fn plain_lines_come_at_their_interval_and_never_with_the_summary() {
         let mut progress = ProgressLine::new(Display::Lines { every: 3 });
-        progress.begin("validate", 2, Some(9));
+        progress.begin("validate", 2, Some(9), None);
         let mut shown = Vec::new();
         for _ in 0..7 {
             progress.report.done += 1;
@@ -322,9 +523,26 @@ mod tests {
     }
 
     #[test]
+    fn plain_lines_come_every_ten_seconds_where_steps_take_long() {
+        let mut progress = ProgressLine::new(Display::Lines { every: 50 });
+        progress.begin("epoch 0/2", 0, Some(9), None);
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
+        progress.report.done = 1;
+        assert!(!progress.is_due() && !progress.is_overdue());
+        progress.began = ago(11).unwrap();
+        assert!(progress.is_due() && progress.is_overdue());
+        progress.drawn = ago(9);
+        assert!(!progress.is_due());
+        progress.drawn = ago(11);
+        assert!(progress.is_due());
+        progress.report.done = 9;
+        assert!(!progress.is_due());
+    }
+
+    #[test]
     fn metrics_are_not_computed_for_nobody() {
         let mut progress = ProgressLine::new(Display::Silent);
-        progress.begin("predict", 0, None);
+        progress.begin("predict", 0, None, None);
         progress.advance(8, &|| panic!("asked for metrics"));
         assert_eq!(progress.report.rows, 8);
     }

@@ -41,12 +41,23 @@ pub trait Metrics: Send + 'static {
     /// All are NaN when no row was seen.
     fn finish(&self) -> Vec<(&'static str, f64)>;
 
-    /// The scores of each class, label or output alone, named by its number: `f1_0`, ..., `f1_1`, ...
+    /// The scores of each class, label or output alone.
     ///
     /// Empty where they would say nothing new: two classes, one output, tokens.
-    fn details(&self) -> Vec<(String, f64)> {
+    fn details(&self) -> Vec<Detail> {
         Vec::new()
     }
+}
+
+/// A score of one class, label or output alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detail {
+    /// Its name: `f1` and the like.
+    pub score: &'static str,
+    /// Which class, label or output it is of, from 0.
+    pub number: usize,
+    /// Its value.
+    pub value: f64,
 }
 
 /// Why a row cannot be scored.
@@ -125,14 +136,18 @@ fn mean(scores: &[f64]) -> f64 {
     scores.iter().sum::<f64>() / scores.len() as f64
 }
 
-/// Scores of one class, label or output, with its number after each name.
-fn numbered<const N: usize>(
+/// Scores of one class, label or output.
+fn of_one<const N: usize>(
     number: usize,
-    names: [&str; N],
+    names: [&'static str; N],
     scores: [f64; N],
-) -> impl Iterator<Item = (String, f64)> {
-    let named = names.map(|name| format!("{name}_{number}"));
-    named.into_iter().zip(scores)
+) -> impl Iterator<Item = Detail> {
+    let scores = names.into_iter().zip(scores);
+    scores.map(move |(score, value)| Detail {
+        score,
+        number,
+        value,
+    })
 }
 
 #[cfg(test)]

@@ -44,3 +44,24 @@ pub enum Shown {
         names: Vec<String>,
     },
 }
+
+impl Shown {
+    /// What the classes, labels or numbers are called.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Nothing => &[],
+            Self::Classes { names, .. } | Self::Flags { names } | Self::Numbers { names } => names,
+        }
+    }
+
+    /// The class that F1 and the area under the ROC curve are of, where there are two.
+    pub fn positive(&self) -> Option<&str> {
+        match self {
+            Self::Classes { names, .. } => match names.as_slice() {
+                [_, positive] => Some(positive),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}

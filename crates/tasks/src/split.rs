@@ -18,7 +18,7 @@ pub use source::Source;
 
 use crate::error::{Error, Result, place};
 use crate::inputs::Inputs;
-use crate::metrics::Metrics;
+use crate::metrics::{Detail, Metrics};
 use crate::network::Network;
 use crate::objective::{Labelled, Learns, Loss};
 use crate::observer::{Observer, Shown};
@@ -86,7 +86,7 @@ pub trait Pass {
     fn score(&mut self, outputs: Tensor<2>, observer: &mut dyn Observer) -> Result<()>;
 
     /// The scores of each class, label or number by itself, which take longer, of what was scored so far.
-    fn details(&self) -> Vec<(String, f64)>;
+    fn details(&self) -> Vec<Detail>;
 
     /// The scores since the last call, which then begin anew.
     fn take_scores(&mut self) -> Scores;
@@ -293,7 +293,7 @@ impl<O: Learns> Pass for BoundPass<O> {
         Ok(())
     }
 
-    fn details(&self) -> Vec<(String, f64)> {
+    fn details(&self) -> Vec<Detail> {
         self.metrics.details()
     }
 

@@ -136,7 +136,7 @@ fn value_of(metrics: &[(String, f64)], name: &str) -> Option<f64> {
 }
 
 /// Whether a name stands for a count that every run has.
-fn is_counter(name: &str) -> bool {
+pub(crate) fn is_counter(name: &str) -> bool {
     matches!(name, "epoch" | "step")
 }
 

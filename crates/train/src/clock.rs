@@ -34,6 +34,11 @@ impl Clock {
         self.limit.map(|_| self.elapsed().as_secs_f64())
     }
 
+    /// What is left of the limit, if there is one.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.limit.map(|limit| limit.saturating_sub(self.elapsed()))
+    }
+
     fn elapsed(&self) -> Duration {
         self.before.saturating_add(self.began.elapsed())
     }
@@ -59,6 +64,7 @@ mod tests {
         assert_eq!(clock.is_over(), None);
         clock.resume(Some(3600.0));
         assert!(clock.seconds() >= Some(3600.0));
+        assert_eq!(clock.left(), Some(Duration::ZERO));
         let reason = clock.is_over().unwrap();
         assert!(reason.starts_with("the 1 h 00 min of"), "{reason}");
     }
@@ -68,6 +74,7 @@ mod tests {
         let mut clock = Clock::start(None);
         clock.resume(Some(1e18));
         assert_eq!((clock.is_over(), clock.seconds()), (None, None));
+        assert_eq!(clock.left(), None);
         clock.resume(Some(f64::NAN));
     }
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use engraft_data::{Batching, Examples, Masking};
 use engraft_models::Mode;
-use engraft_tasks::metrics::Mean;
+use engraft_tasks::metrics::{Detail, Mean};
 use engraft_tasks::{Draws, Model, Network, Observer as RowObserver, RowOutput, TaskSpec};
 
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, Progress};
-use crate::handled::Handled;
+use crate::handled::{Handled, fed};
 use crate::loader::{Batches, Loader, limited};
 use crate::settings::Amount;
 
@@ -27,6 +27,8 @@ pub struct Evaluation<'a> {
     pub masking: Option<Masking>,
     /// How many batches are scored.
     pub limit: Amount,
+    /// What is scored, in words: a checkpoint, or other weights.
+    pub of: &'a str,
     /// Set from outside to stop at the next batch.
     pub stop: Option<&'a AtomicBool>,
     /// Who is told how far it has come.
@@ -34,7 +36,7 @@ pub struct Evaluation<'a> {
 }
 
 /// The loss and metrics of a model over all rows, named `<stage>_loss`, `<stage>_accuracy`, ...; at the stage `test` those of each class,
-/// label or number too, as `test_f1_0`.
+/// label or number too, as `test_f1[positive]`.
 ///
 /// # Errors
 /// The task has no loss, labels are missing or unknown, a row cannot be encoded; [`Error::Interrupted`] if it was stopped.
@@ -50,6 +52,7 @@ impl Evaluation<'_> {
         let pass = ScoringPass {
             stage: self.stage,
             limit: self.limit,
+            of: self.of,
             stop: self.stop,
             observer: self.observer,
         };
@@ -61,6 +64,8 @@ impl Evaluation<'_> {
 #[derive(Debug)]
 pub(crate) struct Scoring {
     pub(crate) scores: Vec<(String, f64)>,
+    /// The same for a report, which calls single classes, labels and numbers by number: `test_f1_0`.
+    pub(crate) numbered: Vec<(String, f64)>,
     /// Rows that were run, which a limit may make fewer than there are.
     pub(crate) rows: usize,
     pub(crate) took: Duration,
@@ -70,6 +75,8 @@ pub(crate) struct Scoring {
 pub(crate) struct ScoringPass<'a> {
     pub(crate) stage: &'a str,
     pub(crate) limit: Amount,
+    /// What is scored, in words.
+    pub(crate) of: &'a str,
     pub(crate) stop: Option<&'a AtomicBool>,
     pub(crate) observer: &'a mut dyn Observer,
 }
@@ -86,19 +93,23 @@ impl ScoringPass<'_> {
         let Self {
             stage,
             limit,
+            of,
             stop,
             observer,
         } = self;
+        let shown = spec.learning()?.shown();
         let began = Instant::now();
         let plan = limited(loader.plan(0), limit);
         let total = Some(plan.len() as u64);
         let run = plan.iter().map(Vec::len).sum();
         let mut loss = Mean::default();
         let mut handled = Handled::default();
+        let fed = fed(run, &plan, loader.rows(), &format!("limit_{stage}_batches"));
         observer.event(Event::Progress(Progress::Began {
             label: stage,
             done: 0,
             total,
+            ahead: None,
         }));
         let mut pass = loader.pass(plan, Draws::Fixed);
         while let Some(batch) = pass.advance() {
@@ -125,21 +136,41 @@ impl ScoringPass<'_> {
         let found = pass.take_scores();
         let mut scores = vec![(format!("{stage}_loss"), loss.value())];
         scores.extend(found.all.into_iter().map(staged));
-        observer.event(Event::Progress(Progress::Ended { metrics: &scores }));
-        for note in handled.notes(loader.rows(), spec, stage) {
+        // The scores follow, once.
+        observer.event(Event::Progress(Progress::Ended { metrics: &[] }));
+        for note in handled.notes(&fed, spec, stage) {
             observer.note(note);
         }
-        scores.extend(details.into_iter().map(staged));
+        let mut numbered = scores.clone();
+        for Detail {
+            score,
+            number,
+            value,
+        } in details
+        {
+            let name = shown.names().get(number);
+            let name = name.map_or_else(|| number.to_string(), |name| single_line(name));
+            numbered.push((format!("{stage}_{score}_{number}"), value));
+            scores.push((format!("{stage}_{score}[{name}]"), value));
+        }
         observer.event(Event::Scored {
             stage,
             scores: &scores,
+            of,
+            positive: shown.positive(),
         });
         Ok(Scoring {
             scores,
+            numbered,
             rows: run,
             took: began.elapsed(),
         })
     }
+}
+
+/// A name without what would break a line or a table.
+fn single_line(name: &str) -> String {
+    name.replace(char::is_control, " ")
 }
 
 /// What [`predict`] runs over.
@@ -170,14 +201,17 @@ pub fn predict<E: From<Error>>(
         observer,
     } = prediction;
     let Model { spec, network } = model;
-    let rows = examples.len();
     let source = spec.rows(examples).map_err(Error::from)?;
-    let plan = limited(Batches::in_order(&source, batching)?.plan(0), limit);
+    let batches = Batches::in_order(&source, batching)?;
+    let plan = limited(batches.plan(0), limit);
+    let run = plan.iter().map(Vec::len).sum();
+    let fed = fed(run, &plan, batches.rows(), "limit_predict_batches");
     let mut handled = Handled::default();
     observer.event(Event::Progress(Progress::Began {
         label: "predict",
         done: 0,
         total: Some(plan.len() as u64),
+        ahead: None,
     }));
     for batch in spec.predictions(network, source, plan) {
         let (batch, outputs) = batch.map_err(Error::from)?;
@@ -189,7 +223,7 @@ pub fn predict<E: From<Error>>(
         }));
     }
     observer.event(Event::Progress(Progress::Ended { metrics: &[] }));
-    for note in handled.notes(rows, spec, "") {
+    for note in handled.notes(&fed, spec, "") {
         observer.note(note);
     }
     Ok(handled)

@@ -1,6 +1,7 @@
 //! What a run tells whoever runs it, while it does.
 
 use std::path::Path;
+use std::time::Duration;
 
 use engraft_component::Note;
 use engraft_hub::LoadReport;
@@ -27,8 +28,12 @@ pub enum Event<'a> {
     Scored {
         /// `val` or `test`.
         stage: &'a str,
-        /// The scores, `test_accuracy` and the like.
+        /// The scores, `test_accuracy` and the like, and of single classes, labels or numbers `test_f1[positive]`.
         scores: &'a [(String, f64)],
+        /// What was scored, in words: the checkpoint, or other weights.
+        of: &'a str,
+        /// The class that F1 and the area under the ROC curve are of, where there are two.
+        positive: Option<&'a str>,
     },
     /// Something was written, and is complete.
     Saved {
@@ -80,12 +85,14 @@ pub enum Fold<'a> {
 pub enum Progress<'a> {
     /// A pass begins.
     Began {
-        /// What is passing: `epoch 1/3`, `test`.
+        /// What is passing: `epoch 0/2`, the first of three, or `test`. Epochs are counted from 0, as in logs and names of checkpoints.
         label: &'a str,
         /// Batches that were done before a resume.
         done: u64,
         /// Batches there are.
         total: Option<u64>,
+        /// What follows it in its training; none where it is no part of one.
+        ahead: Option<Ahead>,
     },
     /// A batch is done.
     Advanced {
@@ -94,6 +101,15 @@ pub enum Progress<'a> {
         /// What came of the pass so far, computed only when asked for.
         metrics: &'a dyn Fn() -> Vec<(String, f64)>,
     },
+    /// A batch of a pass inside this one is done, such as of a validation.
+    Inside {
+        /// What is passing there: `val`.
+        label: &'a str,
+        /// Batches that are done.
+        done: u64,
+        /// Batches there are.
+        total: Option<u64>,
+    },
     /// The pass is over.
     Ended {
         /// What came of it.
@@ -101,11 +117,21 @@ pub enum Progress<'a> {
     },
 }
 
+/// What a training has before it when a pass of it begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// Batches after the pass; none if their number is not known.
+    pub batches: Option<u64>,
+    /// What is left of the time that it may take.
+    pub time: Option<Duration>,
+}
+
 impl std::fmt::Debug for Progress<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Began { label, .. } => write!(f, "Began({label})"),
             Self::Advanced { rows, .. } => write!(f, "Advanced({rows})"),
+            Self::Inside { label, done, .. } => write!(f, "Inside({label}, {done})"),
             Self::Ended { metrics } => write!(f, "Ended({metrics:?})"),
         }
     }
@@ -128,13 +154,42 @@ impl<F: FnMut(Event<'_>)> Observer for F {
     }
 }
 
-/// An observer that is told everything but how far a pass has come.
-pub(crate) struct WithoutProgress<'a>(pub(crate) &'a mut dyn Observer);
+/// An observer of a pass inside another.
+pub(crate) struct Inside<'a> {
+    observer: &'a mut dyn Observer,
+    label: String,
+    done: u64,
+    total: Option<u64>,
+}
 
-impl Observer for WithoutProgress<'_> {
+impl<'a> Inside<'a> {
+    /// That tells it to the observer of the pass around it.
+    pub(crate) fn new(observer: &'a mut dyn Observer) -> Self {
+        Self {
+            observer,
+            label: String::new(),
+            done: 0,
+            total: None,
+        }
+    }
+}
+
+impl Observer for Inside<'_> {
     fn event(&mut self, event: Event<'_>) {
-        if !matches!(event, Event::Progress(_)) {
-            self.0.event(event);
+        match event {
+            Event::Progress(Progress::Began {
+                label, done, total, ..
+            }) => (self.label, self.done, self.total) = (label.to_owned(), done, total),
+            Event::Progress(Progress::Advanced { .. }) => {
+                self.done += 1;
+                self.observer.event(Event::Progress(Progress::Inside {
+                    label: &self.label,
+                    done: self.done,
+                    total: self.total,
+                }));
+            }
+            Event::Progress(_) => {}
+            event => self.observer.event(event),
         }
     }
 }

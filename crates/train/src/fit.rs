@@ -13,11 +13,12 @@ use crate::clock::Clock;
 use crate::cross_validation::CrossValidation;
 use crate::error::{Error, Result};
 use crate::evaluate::ScoringPass;
-use crate::events::{Event, Observer, Progress, Saved, WithoutProgress};
-use crate::handled::Handled;
+use crate::events::{Ahead, Event, Inside, Observer, Progress, Saved};
+use crate::handled::{Handled, fed};
 use crate::loader::{Loader, limited};
 use crate::optimizer::OptimizerState;
 use crate::outcome::FitOutcome;
+use crate::outset::{Length, batches_of};
 use crate::rate::Rates;
 use crate::rate_log::RateLog;
 use crate::record::Record;
@@ -107,6 +108,8 @@ struct Loop<'a> {
     /// Which parameters are trained from which epoch on, where that changes.
     unfreezing: Option<Unfreezing>,
     validation_interval: u64,
+    /// None of a run that only callbacks or the clock end.
+    length: Option<Length>,
     record: Record,
     interrupted: bool,
     clock: Clock,
@@ -133,15 +136,14 @@ impl Loop<'_> {
         network = self.unfreeze(network, epoch);
         let plan = limited(self.train.plan(epoch), self.plan.limits.train);
         let batches = plan.len() as u64;
+        let mut read = 0;
         let interval = if self.train.is_even() {
             self.validation_interval
         } else {
             self.plan.validation_interval(batches)?
         };
-        let rest: Vec<Vec<usize>> = plan
-            .into_iter()
-            .skip(self.standing.position.batch as usize)
-            .collect();
+        let rest = plan.get(self.standing.position.batch as usize..);
+        let rest = rest.unwrap_or_default().to_vec();
         self.begin_progress(epoch, batches);
 
         let seed = self.seed;
@@ -153,6 +155,7 @@ impl Loop<'_> {
         while let Some(batch) = pass.advance() {
             let batch = batch?;
             handled.add(&batch);
+            read += batch.rows.len();
             self.backward(&network, &mut *pass, &batch, &mut step)?;
             let position = self.standing.position;
             let last = position.batch == batches;
@@ -174,16 +177,23 @@ impl Loop<'_> {
             if breaks_off {
                 self.give_up(step);
                 self.end_progress();
+                self.say_handled(&handled, epoch, read, &plan);
                 return Ok(network);
             }
         }
+        self.say_handled(&handled, epoch, read, &plan);
+        self.end_epoch(&network)?;
+        Ok(network)
+    }
+
+    /// Says what was done to the rows of the first epoch; every other has the same.
+    fn say_handled(&mut self, handled: &Handled, epoch: u64, read: usize, plan: &[Vec<usize>]) {
         if epoch == 0 {
-            for note in handled.notes(self.train.rows(), &self.spec, "training") {
+            let fed = fed(read, plan, self.train.rows(), "limit_train_batches");
+            for note in handled.notes(&fed, &self.spec, "training") {
                 self.observer.note(note);
             }
         }
-        self.end_epoch(&network)?;
-        Ok(network)
     }
 
     /// What follows an optimizer step: validation, early stopping, checkpoints, and a look at the outside.
@@ -215,7 +225,8 @@ impl Loop<'_> {
                 "no training row has anything to learn from: every label is left out, or no token can be masked",
             ));
         }
-        let logged = self.standing.end_epoch();
+        let watched = self.run.deciders.watched();
+        let logged = self.standing.end_epoch(&watched);
         self.record.step(step, &logged.metrics);
         self.run.log(epoch, step, &logged.metrics)?;
         self.observer.event(Event::Progress(Progress::Ended {
@@ -234,11 +245,13 @@ impl Loop<'_> {
             return Ok(());
         };
         let mut sight = self.record.validation_sight(&self.spec)?;
+        let of = format!("the weights of step {}", self.standing.position.step);
         let pass = ScoringPass {
             stage: "val",
             limit: self.plan.limits.val,
+            of: &of,
             stop: Some(&self.stop),
-            observer: &mut WithoutProgress(self.observer),
+            observer: &mut Inside::new(self.observer),
         };
         let scoring = pass.run(&self.spec, &network.valid(), valid, &mut sight)?;
         let Position { epoch, step, .. } = self.standing.position;
@@ -356,26 +369,39 @@ impl Loop<'_> {
 
     fn begin_progress(&mut self, epoch: u64, batches: u64) {
         let label = match self.plan.max_epochs {
-            Some(epochs) => format!("epoch {}/{epochs}", epoch + 1),
-            None => format!("epoch {}", epoch + 1),
+            Some(epochs) => format!("epoch {epoch}/{}", epochs.saturating_sub(1)),
+            None => format!("epoch {epoch}"),
+        };
+        let Position {
+            batch, step, seen, ..
+        } = self.standing.position;
+        let steps = self.plan.max_steps;
+        let steps = steps.map(|steps| steps.saturating_sub(step));
+        let rest = batches_of(self.plan, steps, batches.saturating_sub(batch));
+        let ahead = Ahead {
+            batches: self
+                .length
+                .map(|length| length.batches.saturating_sub(seen + rest)),
+            time: self.clock.left(),
         };
         self.observer.event(Event::Progress(Progress::Began {
             label: &label,
-            done: self.standing.position.batch,
-            total: Some(batches),
+            done: batch,
+            total: Some(batch + rest),
+            ahead: Some(ahead),
         }));
     }
 
     fn show(&mut self, rows: usize) {
-        let standing = &self.standing;
+        let (standing, deciders) = (&self.standing, &self.run.deciders);
         self.observer.event(Event::Progress(Progress::Advanced {
             rows: rows as u64,
-            metrics: &|| standing.shown(),
+            metrics: &|| standing.shown(&deciders.watched()),
         }));
     }
 
     fn end_progress(&mut self) {
-        let metrics = self.standing.shown();
+        let metrics = self.standing.shown(&self.run.deciders.watched());
         let ended = Progress::Ended { metrics: &metrics };
         self.observer.event(Event::Progress(ended));
     }
@@ -439,7 +465,12 @@ impl Loop<'_> {
                 epoch
             };
             let state = state.clone();
-            self.run.keep_end(epoch, &metrics, weights, state)?;
+            for path in self.run.keep_end(epoch, &metrics, weights, state)? {
+                self.observer.event(Event::Saved {
+                    what: Saved::Checkpoint,
+                    path: &path,
+                });
+            }
         }
         self.run.bring_last_up(weights, &state)?;
         if !self.run.has_resumable(step) {
@@ -467,9 +498,11 @@ impl Loop<'_> {
             None => None,
         };
         let mut sight = self.record.test_sight(&self.spec)?;
+        let of = self.tested();
         let pass = ScoringPass {
             stage: "test",
             limit: self.plan.limits.test,
+            of: &of,
             stop: Some(&self.stop),
             observer: self.observer,
         };
@@ -483,10 +516,21 @@ impl Loop<'_> {
         }))
     }
 
+    /// What the test rows are scored with, in words.
+    fn tested(&self) -> String {
+        let step = self.standing.position.step;
+        match (self.run.best(), self.run.checkpoint()) {
+            (Some((path, monitor)), _) => format!("{} (best {monitor})", path.display()),
+            (None, Some(path)) => format!("{} (the end of training)", path.display()),
+            (None, None) => format!("the weights of step {step}"),
+        }
+    }
+
     /// Writes the report; that it cannot be written is said, and no reason to lose the run.
     fn report(self, testing: Option<Testing>) -> Option<std::path::PathBuf> {
         let wanted = self.plan.report && !self.interrupted;
         let folder = self.run.folder().filter(|_| wanted)?;
+        let scored_with = self.tested();
         let Position { step, epoch, .. } = self.standing.position;
         let written = of_fit(Ending {
             record: self.record,
@@ -494,10 +538,7 @@ impl Loop<'_> {
             folder,
             fold: self.run.fold(),
             checkpoint: self.run.checkpoint(),
-            scored_with: match self.run.best() {
-                Some((path, monitor)) => format!("{} (best {monitor})", path.display()),
-                None => format!("the weights of step {step}"),
-            },
+            scored_with,
             testing,
             steps: step,
             epochs: epoch,

@@ -34,8 +34,8 @@ impl Handled {
         self.unknown.merge(&batch.unknown);
     }
 
-    /// What a user should know of it, where a model was fed `rows` rows; `stage` says which they are, if anything.
-    pub(crate) fn notes(&self, rows: usize, spec: &TaskSpec, stage: &str) -> Vec<Note> {
+    /// What a user should know of it, where a model was fed `rows`, as [`fed`] says them; `stage` says which they are, if anything.
+    pub(crate) fn notes(&self, rows: &str, spec: &TaskSpec, stage: &str) -> Vec<Note> {
         let mut notes = Vec::new();
         let prefix = match stage {
             "" => String::new(),
@@ -52,7 +52,7 @@ impl Handled {
                 ""
             };
             note(format!(
-                "{} of {rows} rows were cut to {length} tokens{lost}",
+                "{} of {rows} were cut to {length} tokens{lost}",
                 self.cut
             ));
         }
@@ -64,7 +64,7 @@ impl Handled {
         {
             let words = match words {
                 1 => "1 word has".to_owned(),
-                _ => format!("{words} words in {of} of {rows} rows have"),
+                _ => format!("{words} words in {of} of {rows} have"),
             };
             note(format!(
                 "{words} no token, so nothing is learned, scored or predicted there: {first}"
@@ -89,7 +89,7 @@ impl Handled {
                 }
             };
             note(format!(
-                "{letters} in {of} of {rows} rows are not in the model's alphabet{often}: {fate}"
+                "{letters} in {of} of {rows} are not in the model's alphabet{often}: {fate}"
             ));
         } else if self.unknown.tokens > 0 {
             let Unknown {
@@ -106,9 +106,39 @@ impl Handled {
                 String::new()
             };
             note(format!(
-                "{tokens} of {of} tokens, in {with} of {rows} rows, {are} unknown to the model's vocabulary{often}{advice}"
+                "{tokens} of {of} tokens, in {with} of {rows}, {are} unknown to the model's vocabulary{often}{advice}"
             ));
         }
         notes
+    }
+}
+
+/// The rows that a model was fed, in words: `fed` of the `planned` ones that the limit `trainer.LIMIT` leaves of all.
+pub(crate) fn fed(fed: usize, planned: &[Vec<usize>], all: usize, limit: &str) -> String {
+    let planned: usize = planned.iter().map(Vec::len).sum();
+    let rows = if fed == 1 { "row" } else { "rows" };
+    if fed < planned {
+        format!("the {fed} {rows} read")
+    } else if planned < all {
+        format!("the {fed} {rows} that trainer.{limit} leaves")
+    } else {
+        format!("{fed} {rows}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_a_limit_leaves_are_told_from_all() {
+        let planned = [vec![3, 1], vec![0]];
+        let of = |read, all| fed(read, &planned, all, "limit_test_batches");
+        assert_eq!(of(3, 3), "3 rows");
+        assert_eq!(
+            of(3, 9),
+            "the 3 rows that trainer.limit_test_batches leaves"
+        );
+        assert_eq!(of(1, 9), "the 1 row read");
     }
 }

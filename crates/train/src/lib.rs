@@ -38,7 +38,7 @@ pub mod words;
 pub use cross_validation::{CrossValidation, Spread};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Prediction, evaluate, predict};
-pub use events::{Event, Fold, Observer, Progress, Saved};
+pub use events::{Ahead, Event, Fold, Observer, Progress, Saved};
 pub use fit::{Fit, fit};
 pub use handled::Handled;
 pub use layout::{

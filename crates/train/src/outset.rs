@@ -115,19 +115,88 @@ pub(crate) fn trained_parameters(network: &Network) -> Vec<(String, Vec<usize>)>
         .collect()
 }
 
-/// Optimizer steps of the whole run, if it has an end; epochs of different numbers of batches are counted one by one.
-pub(crate) fn total_steps(plan: &Plan, loader: &Loader) -> Option<u64> {
-    let first = loader.plan(0).len() as u64;
-    let Some(epochs) = plan.max_epochs.filter(|_| !loader.is_even()) else {
-        return plan.total_steps(first);
-    };
-    let steps = (0..epochs)
-        .map(|epoch| plan.steps_in_epoch(loader.plan(epoch).len() as u64))
-        .sum::<u64>();
-    Some(plan.max_steps.map_or(steps, |limit| limit.min(steps)))
+/// How long a whole run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Length {
+    /// Optimizer steps.
+    pub(crate) steps: u64,
+    /// Batches.
+    pub(crate) batches: u64,
+}
+
+impl Length {
+    /// Of a run by `plan`, if it has an end; epochs of different numbers of batches are counted one by one, if it is known how many there are.
+    pub(crate) fn of(plan: &Plan, loader: &Loader) -> Option<Self> {
+        let first = loader.plan(0).len() as u64;
+        let Some(epochs) = plan.max_epochs.filter(|_| !loader.is_even()) else {
+            return Self::of_even(plan, first);
+        };
+        let mut length = Self::default();
+        for epoch in 0..epochs {
+            length.add(plan, plan.limits.train.of(loader.plan(epoch).len() as u64));
+        }
+        Some(length)
+    }
+
+    /// With epochs of `batches` batches, before a limit.
+    fn of_even(plan: &Plan, batches: u64) -> Option<Self> {
+        let (steps, in_epoch) = (plan.total_steps(batches)?, plan.steps_in_epoch(batches));
+        let batches = plan.limits.train.of(batches);
+        let epochs = steps / in_epoch.max(1);
+        let mut length = Self {
+            steps: epochs * in_epoch,
+            batches: epochs * batches,
+        };
+        length.add(plan, batches_of(plan, Some(steps - length.steps), batches));
+        Some(length)
+    }
+
+    /// With an epoch of `batches` batches more, as far as `max_steps` goes.
+    fn add(&mut self, plan: &Plan, batches: u64) {
+        let left = plan.max_steps.map(|steps| steps.saturating_sub(self.steps));
+        let batches = batches_of(plan, left, batches);
+        self.steps += batches.div_ceil(plan.accumulate.max(1));
+        self.batches += batches;
+    }
+}
+
+/// Of `batches` those that are run where no more than `steps` optimizer steps are taken.
+pub(crate) fn batches_of(plan: &Plan, steps: Option<u64>, batches: u64) -> u64 {
+    let most = steps.map(|steps| steps.saturating_mul(plan.accumulate));
+    most.map_or(batches, |most| batches.min(most))
 }
 
 pub(crate) fn first_rows(rows: &[usize]) -> String {
     let rows: Vec<String> = rows.iter().take(4).map(ToString::to_string).collect();
     format!("{}, ...", rows.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Amount, Trainer};
+
+    #[test]
+    fn a_run_is_as_long_as_its_epochs_or_its_steps() {
+        let length = |epochs, max_steps, accumulate, limit: Option<u64>| {
+            let trainer = Trainer {
+                max_epochs: epochs,
+                max_steps,
+                accumulate_grad_batches: accumulate,
+                limit_train_batches: limit.map(Amount::Count),
+                ..Trainer::default()
+            };
+            let (plan, _) = trainer.plan().unwrap();
+            let Length { steps, batches } = Length::of_even(&plan, 10)?;
+            Some((steps, batches))
+        };
+        assert_eq!(length(Some(3), -1, 1, None), Some((30, 30)));
+        assert_eq!(length(Some(3), 12, 1, None), Some((12, 12)));
+        assert_eq!(length(Some(-1), 25, 1, None), Some((25, 25)));
+        // An epoch of ten batches takes three steps, of four, four and two.
+        assert_eq!(length(Some(2), -1, 4, None), Some((6, 20)));
+        assert_eq!(length(Some(2), 4, 4, None), Some((4, 14)));
+        assert_eq!(length(Some(2), 3, 4, None), Some((3, 10)));
+        assert_eq!(length(Some(2), -1, 1, Some(4)), Some((8, 8)));
+    }
 }

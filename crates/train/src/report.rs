@@ -114,7 +114,7 @@ fn scored(ending: &Ending<'_>) -> Option<Scored> {
                 testing.scoring.rows, ending.scored_with
             ),
             stage: "test".to_owned(),
-            scores: with_perplexity(ending.spec, &testing.scoring.scores),
+            scores: with_perplexity(ending.spec, &testing.scoring.numbered),
             findings: testing.findings.clone(),
         });
     }
@@ -165,8 +165,6 @@ pub struct Test<'a> {
     pub evaluation: Evaluation<'a>,
     /// The folder of the report; none for none.
     pub folder: Option<&'a Path>,
-    /// The checkpoint that the model is from.
-    pub checkpoint: Option<&'a Path>,
     /// The experiment as it was resolved.
     pub config: &'a str,
     /// The experiment's seed.
@@ -190,10 +188,10 @@ pub fn test(model: &Model, test: Test<'_>) -> Result<Tested> {
     let Test {
         evaluation,
         folder,
-        checkpoint,
         config,
         seed,
     } = test;
+    let with = evaluation.of.to_owned();
     let started = SystemTime::now();
     let examples = Arc::clone(&evaluation.examples);
     let spec = &model.spec;
@@ -202,12 +200,13 @@ pub fn test(model: &Model, test: Test<'_>) -> Result<Tested> {
         None => Sight::closed(),
     };
     let scoring = evaluation.run(model, &mut sight)?;
-    let Scoring { scores, rows, took } = scoring;
+    let Scoring {
+        scores,
+        numbered,
+        rows,
+        took,
+    } = scoring;
     let written = |folder: &Path| {
-        let with = checkpoint.map_or_else(
-            || "the preset, without a checkpoint".to_owned(),
-            |checkpoint| checkpoint.display().to_string(),
-        );
         let run = Facts::new("Run")
             .with("scored", with.clone())
             .with("seed", seed.to_string());
@@ -226,7 +225,7 @@ pub fn test(model: &Model, test: Test<'_>) -> Result<Tested> {
             scored: Some(Scored {
                 rows: format!("{rows} test rows, scored with {with}"),
                 stage: "test".to_owned(),
-                scores: with_perplexity(spec, &scores),
+                scores: with_perplexity(spec, &numbered),
                 findings: sight.findings(),
             }),
             facts: vec![run, described(spec), data, time, versions()],

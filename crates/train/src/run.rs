@@ -7,7 +7,7 @@ use engraft_files::atomic::{self, remove, remove_unfinished};
 use engraft_tasks::{Network, TaskSpec};
 
 use crate::callback::{
-    Callback, CheckpointKeeper, ModelCheckpoint, Moment, PLACE, Stopper, Validation,
+    Callback, CheckpointKeeper, ModelCheckpoint, Moment, PLACE, Stopper, Validation, is_counter,
 };
 use crate::cross_validation::CrossValidation;
 use crate::error::{Error, Result};
@@ -18,6 +18,7 @@ use crate::optimizer::OptimizerState;
 use crate::resume::Resume;
 use crate::settings::Plan;
 use crate::snapshot::{self, State};
+use crate::standing::Watched;
 
 /// The callbacks that decide: which checkpoints are kept, and whether training ends early.
 pub(crate) struct Deciders {
@@ -67,6 +68,27 @@ impl Deciders {
         // Every stopper looks, even after one has decided, so that their states stay in step.
         let reasons: Vec<String> = due.filter_map(|stopper| stopper.observe(metrics)).collect();
         reasons.into_iter().next()
+    }
+
+    /// The metrics that callbacks watch, each once, with the best value so far.
+    pub(crate) fn watched(&self) -> Vec<Watched<'_>> {
+        let keepers = self.keepers.iter().filter_map(|keeper| {
+            let metric = keeper.settings().monitor.as_deref()?;
+            let best = keeper.best().map(|best| best.score);
+            Some(Watched { metric, best })
+        });
+        let stoppers = self.stoppers.iter().map(|stopper| Watched {
+            metric: &stopper.settings().monitor,
+            best: Some(stopper.state().best).filter(|best| best.is_finite()),
+        });
+        let mut watched: Vec<Watched<'_>> = Vec::new();
+        for one in keepers.chain(stoppers) {
+            let is_new = watched.iter().all(|other| other.metric != one.metric);
+            if is_new && !is_counter(one.metric) {
+                watched.push(one);
+            }
+        }
+        watched
     }
 
     /// Takes up what each remembers, by its settings.
@@ -281,15 +303,13 @@ impl Run {
         metrics: &[(String, f64)],
         weights: Weights<'_>,
         state: State,
-    ) -> Result<()> {
+    ) -> Result<Vec<PathBuf>> {
         let keeps_any = |keeper: &CheckpointKeeper| {
             keeper.settings().monitor.is_none() && keeper.settings().save_top_k != 0
         };
         match self.deciders.keepers.iter().position(keeps_any) {
-            Some(index) => self
-                .keep_by(index, epoch, metrics, weights, state)
-                .map(drop),
-            None => Ok(()),
+            Some(index) => self.keep_by(index, epoch, metrics, weights, state),
+            None => Ok(Vec::new()),
         }
     }
 

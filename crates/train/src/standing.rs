@@ -23,6 +23,14 @@ pub(crate) struct Standing {
     pub(crate) validated: Option<u64>,
 }
 
+/// A metric that callbacks watch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Watched<'a> {
+    pub(crate) metric: &'a str,
+    /// The best value so far, if there is one.
+    pub(crate) best: Option<f64>,
+}
+
 /// What an epoch ends with.
 pub(crate) struct EpochEnd {
     /// What is logged.
@@ -51,32 +59,48 @@ impl Standing {
         self.metrics.clone().into_iter().collect()
     }
 
-    /// What the progress shows: the epoch so far, and its latest validation. That of an earlier epoch says nothing of this one.
-    pub(crate) fn shown(&self) -> Vec<(String, f64)> {
+    /// What the progress shows: the loss of the epoch so far, what callbacks watch, and its latest validation. A validation of an earlier epoch
+    /// says nothing of this one; then the best of what is watched is shown.
+    pub(crate) fn shown(&self, watched: &[Watched<'_>]) -> Vec<(String, f64)> {
         let mut shown = vec![("loss".to_owned(), self.loss.value())];
+        for Watched { metric, best } in watched {
+            match (self.present(metric), best) {
+                (Some(value), _) => shown.push(((*metric).to_owned(), value)),
+                (None, Some(best)) => shown.push((format!("best {metric}"), *best)),
+                (None, None) => {}
+            }
+        }
         if self.accuracy.weight > 0.0 {
             shown.push(("accuracy".to_owned(), self.accuracy.value()));
         }
-        let names: &[&str] = if self.validated == Some(self.position.epoch) {
-            &["val_loss", "val_accuracy", "val_spearman"]
-        } else {
-            &[]
-        };
-        let latest = names
-            .iter()
-            .filter_map(|&name| Some((name.to_owned(), *self.metrics.get(name)?)));
-        shown.extend(latest);
+        for metric in ["val_loss", "val_accuracy", "val_spearman"] {
+            let is_new = watched.iter().all(|watched| watched.metric != metric);
+            if let Some(value) = self.present(metric).filter(|_| is_new) {
+                shown.push((metric.to_owned(), value));
+            }
+        }
         shown
     }
 
+    /// The latest value of a metric, unless it is of an earlier epoch.
+    fn present(&self, metric: &str) -> Option<f64> {
+        let is_present = if metric.starts_with("val_") {
+            self.validated == Some(self.position.epoch)
+        } else {
+            // Those are of whole epochs.
+            !metric.ends_with("_epoch")
+        };
+        self.metrics.get(metric).copied().filter(|_| is_present)
+    }
+
     /// Goes on to the next epoch.
-    pub(crate) fn end_epoch(&mut self) -> EpochEnd {
+    pub(crate) fn end_epoch(&mut self, watched: &[Watched<'_>]) -> EpochEnd {
         let mut metrics = vec![("train_loss_epoch".to_owned(), self.loss.value())];
         if self.accuracy.weight > 0.0 {
             metrics.push(("train_accuracy_epoch".to_owned(), self.accuracy.value()));
         }
         self.metrics.extend(metrics.iter().cloned());
-        let shown = self.shown();
+        let shown = self.shown(watched);
         self.position = Position {
             epoch: self.position.epoch + 1,
             batch: 0,
@@ -95,19 +119,50 @@ mod tests {
     fn an_epoch_without_validation_shows_none() {
         let mut standing = Standing::default();
         let names = |standing: &Standing| {
-            let shown = standing.shown().into_iter();
+            let shown = standing.shown(&[]).into_iter();
             shown.map(|(name, _)| name).collect::<Vec<_>>()
         };
         assert_eq!(names(&standing), ["loss"]);
         standing.metrics.insert("val_loss".to_owned(), 0.5);
         standing.validated = Some(0);
         assert_eq!(names(&standing), ["loss", "val_loss"]);
-        let ended = standing.end_epoch().shown;
+        let ended = standing.end_epoch(&[]).shown;
         assert_eq!(ended.last(), Some(&("val_loss".to_owned(), 0.5)));
         assert_eq!(names(&standing), ["loss"]);
-        let ended = standing.end_epoch().shown;
+        let ended = standing.end_epoch(&[]).shown;
         assert!(ended.iter().all(|(name, _)| name != "val_loss"));
         // Callbacks still look at it.
         assert!(standing.metrics().contains(&("val_loss".to_owned(), 0.5)));
+    }
+
+    #[test]
+    fn what_callbacks_watch_is_shown_or_else_its_best() {
+        let mut standing = Standing::default();
+        standing.metrics.insert("val_f1".to_owned(), 0.5);
+        standing.metrics.insert("val_loss".to_owned(), 0.7);
+        let watched = |metric, best| [Watched { metric, best }];
+        let names = |standing: &Standing, watched: &[Watched<'_>]| {
+            let shown = standing.shown(watched).into_iter().skip(1);
+            shown.collect::<Vec<_>>()
+        };
+        let pair = |name: &str, value| (name.to_owned(), value);
+        let f1 = watched("val_f1", Some(0.6));
+        assert_eq!(names(&standing, &f1), [pair("best val_f1", 0.6)]);
+        assert_eq!(names(&standing, &watched("val_f1", None)), []);
+        standing.validated = Some(0);
+        assert_eq!(
+            names(&standing, &f1),
+            [pair("val_f1", 0.5), pair("val_loss", 0.7)]
+        );
+        // It is shown once.
+        let loss = watched("val_loss", Some(0.6));
+        assert_eq!(names(&standing, &loss), [pair("val_loss", 0.7)]);
+        // The loss of a whole epoch is the one before, while one goes on.
+        standing.metrics.insert("train_loss_epoch".to_owned(), 0.9);
+        standing.validated = None;
+        assert_eq!(
+            names(&standing, &watched("train_loss_epoch", Some(0.8))),
+            [pair("best train_loss_epoch", 0.8)]
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::opening::Opened;
 use crate::teller::Teller;
 
 pub(crate) fn validate(words: &[String]) -> Result<(), Failure> {
-    let mut teller = Teller::new(interrupt::STOPS).printing_scores();
+    let mut teller = Teller::new(interrupt::STOPS).printing_scores("val");
     let opened = Opened::read(Purpose::Validate, words, &mut teller)?;
     let stop = teller.stop.clone();
     opened.session.validate(&stop, &mut teller)?;
@@ -16,7 +16,7 @@ pub(crate) fn validate(words: &[String]) -> Result<(), Failure> {
 }
 
 pub(crate) fn test(words: &[String]) -> Result<(), Failure> {
-    let mut teller = Teller::new(interrupt::STOPS).printing_scores();
+    let mut teller = Teller::new(interrupt::STOPS).printing_scores("test");
     let opened = Opened::read(Purpose::Test, words, &mut teller)?;
     let stop = teller.stop.clone();
     let output = opened.output.as_deref();

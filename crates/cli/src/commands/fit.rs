@@ -8,25 +8,24 @@ use crate::failure::{Failure, print, say};
 use crate::interrupt;
 use crate::opening::Opened;
 use crate::teller::Teller;
-use crate::text::{scores, spreads};
+use crate::text::spreads;
 
 pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
-    let mut teller = Teller::new(interrupt::SAVES);
+    let mut teller = Teller::new(interrupt::SAVES).printing_scores("test");
     let opened = Opened::read(Purpose::Fit, words, &mut teller)?;
     let stop = teller.stop.clone();
     let fitted = opened.session.fit(&stop, &mut teller);
     teller.ends();
-    match fitted? {
+    let fitted = fitted?;
+    teller.printed()?;
+    match fitted {
         Fitted::Run(outcome) => conclude(&outcome),
         Fitted::Folds(folded) => conclude_folds(&folded),
     }
 }
 
-/// Ends with the test scores on standard output, and where everything is.
+/// Ends with where everything is, under the test scores.
 fn conclude(outcome: &FitOutcome) -> Result<(), Failure> {
-    if let Some(test) = &outcome.test {
-        print(&scores(test))?;
-    }
     if let Some(checkpoint) = &outcome.checkpoint {
         say(&format!("checkpoint  {}", checkpoint.display()));
     }

@@ -22,6 +22,7 @@ mod lora;
 mod refusals;
 mod report;
 mod resume;
+mod scores;
 mod signals;
 mod tasks;
 mod trainer;

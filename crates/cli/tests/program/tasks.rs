@@ -74,7 +74,7 @@ fn numbers_are_predicted_in_the_units_of_the_data() {
     );
     let scores = place.succeed(&fit);
     assert!(
-        scores.contains("test_pearson ") && scores.contains("test_spearman_1 "),
+        scores.contains("test_pearson ") && scores.contains("test_spearman[tm] "),
         "{scores}"
     );
     place.succeed("predict --ckpt_path last --data SequencesDataModule --data.x_col sequences --data.path rows.tsv --output p.csv");
@@ -100,7 +100,7 @@ fn a_row_may_have_several_classes() {
     );
     let scores = place.succeed(&fit);
     assert!(
-        scores.contains("test_auroc ") && scores.contains("test_f1_1 "),
+        scores.contains("test_auroc ") && scores.contains("test_f1[active] "),
         "{scores}"
     );
     place.succeed("predict --ckpt_path last --data SequencesDataModule --data.x_col sequences --data.path rows.tsv --output p.tsv");

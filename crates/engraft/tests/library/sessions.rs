@@ -107,7 +107,10 @@ fn an_experiment_is_fitted_scored_and_asked_through_the_library() {
             Event::Started => "started".to_owned(),
             Event::Progress(Progress::Began { label, .. }) => label.to_owned(),
             Event::Progress(_) => return,
-            Event::Scored { stage, scores } => {
+            Event::Scored {
+                stage, scores, of, ..
+            } => {
+                assert!(!of.is_empty());
                 assert!(scores[0].0.starts_with(stage), "{scores:?}");
                 format!("scored {stage}")
             }
@@ -122,7 +125,7 @@ fn an_experiment_is_fitted_scored_and_asked_through_the_library() {
     let positions = [
         "loaded",
         "started",
-        "epoch 1/2",
+        "epoch 0/1",
         "scored val",
         "Checkpoint",
         "scored test",

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
-use super::{MetricError, Metrics, auroc, exact, mean, numbered};
+use super::{Detail, MetricError, Metrics, auroc, exact, mean, of_one};
 use crate::output::{largest, softmax};
 
 /// Accuracy, F1, MCC and AUROC of single-label classification.
@@ -105,12 +105,12 @@ impl Metrics for Classification {
         ]
     }
 
-    /// The scores of each class against the rest, class after class: `accuracy_0`, `f1_0`, `auroc_0`,
-    /// `accuracy_1`, ...; none when there are two classes or fewer.
+    /// The scores of each class against the rest, class after class: `accuracy`, `f1`, `auroc`; none when
+    /// there are two classes or fewer.
     ///
     /// A class's accuracy is the share of its rows that were found. A class without rows has accuracy,
     /// F1 and AUROC 0. All are NaN when no row was seen.
-    fn details(&self) -> Vec<(String, f64)> {
+    fn details(&self) -> Vec<Detail> {
         let classes = self.counts.classes();
         if classes <= 2 {
             return Vec::new();
@@ -123,7 +123,7 @@ impl Metrics for Classification {
             [found, f1, self.class_area(class)]
         };
         (0..classes)
-            .flat_map(|class| numbered(class, ["accuracy", "f1", "auroc"], scores(class)))
+            .flat_map(|class| of_one(class, ["accuracy", "f1", "auroc"], scores(class)))
             .collect()
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
-use super::{MetricError, Metrics, auroc, exact, mean, numbered};
+use super::{Detail, MetricError, Metrics, auroc, exact, mean, of_one};
 use crate::output::sigmoid;
 
 const NAMES: [&str; 4] = ["accuracy", "f1", "mcc", "auroc"];
@@ -107,14 +107,14 @@ impl Metrics for MultiLabel {
         NAMES.into_iter().zip(scores).collect()
     }
 
-    /// The scores of each label as a task of its own, label after label: `accuracy_0`, `f1_0`,
-    /// `mcc_0`, `auroc_0`, `accuracy_1`, ...
+    /// The scores of each label as a task of its own, label after label: `accuracy`, `f1`, `mcc`,
+    /// `auroc`.
     ///
     /// They are those of [`Classification`](super::Classification) with two classes.
-    fn details(&self) -> Vec<(String, f64)> {
+    fn details(&self) -> Vec<Detail> {
         let labels = self.labels().into_iter().enumerate();
         labels
-            .flat_map(|(label, scores)| numbered(label, NAMES, scores))
+            .flat_map(|(label, scores)| of_one(label, NAMES, scores))
             .collect()
     }
 }

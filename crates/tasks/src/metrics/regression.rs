@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ranking::average_ranks;
-use super::{MetricError, Metrics, exact, mean, numbered};
+use super::{Detail, MetricError, Metrics, exact, mean, of_one};
 
 const NAMES: [&str; 5] = ["pearson", "spearman", "mae", "r2", "mse"];
 
@@ -93,15 +93,15 @@ impl Metrics for Regression {
         NAMES.into_iter().zip((0..).map(average)).collect()
     }
 
-    /// The scores of each output, output after output: `pearson_0`, `spearman_0`, `mae_0`, `r2_0`,
-    /// `mse_0`, `pearson_1`, ...; none when there is but one output.
-    fn details(&self) -> Vec<(String, f64)> {
+    /// The scores of each output, output after output: `pearson`, `spearman`, `mae`, `r2`, `mse`; none
+    /// when there is but one output.
+    fn details(&self) -> Vec<Detail> {
         if self.outputs < 2 {
             return Vec::new();
         }
         let outputs = self.each_output().into_iter().enumerate();
         outputs
-            .flat_map(|(output, scores)| numbered(output, NAMES, scores))
+            .flat_map(|(output, scores)| of_one(output, NAMES, scores))
             .collect()
     }
 }

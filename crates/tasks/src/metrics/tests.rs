@@ -40,15 +40,15 @@ fn assert_score(what: &str, value: f64, expected: Option<f64>, tolerance: f64) {
 #[track_caller]
 fn assert_details(
     what: &str,
-    details: &[(String, f64)],
+    details: &[Detail],
     expected: &BTreeMap<String, Vec<Option<f64>>>,
     tolerance: f64,
 ) {
     let count: usize = expected.values().map(Vec::len).sum();
     assert_eq!(details.len(), count, "{what}: {details:?}");
-    for (name, value) in details {
-        let (score, number) = name.rsplit_once('_').unwrap();
-        let expected = expected[score][number.parse::<usize>().unwrap()];
-        assert_score(&format!("{what}: {name}"), *value, expected, tolerance);
+    for detail in details {
+        let what = format!("{what}: {detail:?}");
+        let expected = expected[detail.score][detail.number];
+        assert_score(&what, detail.value, expected, tolerance);
     }
 }

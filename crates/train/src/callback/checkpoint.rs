@@ -17,7 +17,7 @@ pub struct ModelCheckpoint {
     /// Name of a checkpoint, with metrics in braces: `{epoch}-{val_loss:.3f}`. By default
     /// `{epoch}-{step}`.
     pub filename: Option<String>,
-    /// The metric by which checkpoints are compared; without one, the latest is the best.
+    /// The metric by which checkpoints are compared, and of equal ones the loss; without one, the latest is the best.
     pub monitor: Option<String>,
     /// Report each checkpoint.
     #[arg(default = false)]

@@ -19,6 +19,13 @@ pub struct Kept {
     /// Its score; NaN without a monitored metric.
     #[serde(with = "exact")]
     pub score: f64,
+    /// Its loss, which decides between equal scores: that of validation, or else of the epoch. NaN where none is known.
+    #[serde(with = "exact", default = "unknown")]
+    pub loss: f64,
+}
+
+fn unknown() -> f64 {
+    f64::NAN
 }
 
 /// What the keeper remembers, oldest checkpoint first.
@@ -126,20 +133,18 @@ impl CheckpointKeeper {
         self.state = state;
     }
 
-    /// The best checkpoint: by score, the earliest of equals, or the latest without a metric. A score
-    /// of NaN is never the best.
+    /// The best checkpoint: by score, of equals by loss, and then the earliest; or the latest without a
+    /// metric. A score of NaN is never the best.
     pub fn best(&self) -> Option<&Kept> {
         if self.settings.monitor.is_none() {
             return self.state.kept.last();
         }
         let scored = self.state.kept.iter().filter(|kept| !kept.score.is_nan());
-        scored.reduce(|best, kept| {
-            if self.better(kept.score, best.score) {
-                kept
-            } else {
-                best
-            }
-        })
+        scored.reduce(
+            |best, kept| {
+                if self.better(kept, best) { kept } else { best }
+            },
+        )
     }
 
     /// Whether a decision is to be made now, after `epoch` (counted from 0) and `step` optimizer steps.
@@ -197,12 +202,20 @@ impl CheckpointKeeper {
                 None => return decision,
             },
         };
+        let loss = ["val_loss", "train_loss_epoch"]
+            .iter()
+            .find_map(|name| value_of(metrics, name));
+        let new = Kept {
+            name: String::new(),
+            score,
+            loss: loss.unwrap_or(f64::NAN),
+        };
         let room = usize::try_from(self.settings.save_top_k).unwrap_or(usize::MAX);
         let leaving = if self.state.kept.len() < room {
             None
         } else {
             match self.worst() {
-                Some(worst) if self.beats(score, worst) => Some(worst),
+                Some(worst) if self.beats(&new, worst) => Some(worst),
                 _ => return decision,
             }
         };
@@ -212,7 +225,7 @@ impl CheckpointKeeper {
         self.state.kept.retain(|kept| kept.name != name);
         self.state.kept.push(Kept {
             name: name.clone(),
-            score,
+            ..new
         });
         decision.save_as = Some(name);
         decision
@@ -222,7 +235,7 @@ impl CheckpointKeeper {
     fn worst(&self) -> Option<usize> {
         let kept = self.state.kept.iter().enumerate();
         kept.reduce(|worst, other| {
-            if self.better(worst.1.score, other.1.score) {
+            if self.better(worst.1, other.1) {
                 other
             } else {
                 worst
@@ -231,18 +244,19 @@ impl CheckpointKeeper {
         .map(|(index, _)| index)
     }
 
-    /// Whether a new score replaces the kept one; without a metric the latest always does.
-    fn beats(&self, score: f64, kept: usize) -> bool {
-        let kept = self
-            .state
-            .kept
-            .get(kept)
-            .map_or(f64::NAN, |kept| kept.score);
-        self.settings.monitor.is_none() || self.better(score, kept)
+    /// Whether a new one replaces the one kept; without a metric the latest always does.
+    fn beats(&self, new: &Kept, kept: usize) -> bool {
+        let kept = self.state.kept.get(kept);
+        self.settings.monitor.is_none() || kept.is_none_or(|kept| self.better(new, kept))
     }
 
-    fn better(&self, score: f64, other: f64) -> bool {
-        self.settings.mode.better(score, other)
+    /// Whether one is better than another: by its score, or of equal scores by its loss.
+    fn better(&self, one: &Kept, other: &Kept) -> bool {
+        if one.score == other.score {
+            one.loss < other.loss
+        } else {
+            self.settings.mode.better(one.score, other.score)
+        }
     }
 
     /// The name for these values that is nobody else's; `own` is about to be given up and counts as

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::loader::Loader;
 use crate::optimizer::OptimizerState;
-use crate::outset::{Outset, known_metrics, total_steps, warn_about_schedule};
+use crate::outset::{Length, Outset, known_metrics, warn_about_schedule};
 use crate::rate::Rates;
 use crate::rate_log::RateLog;
 use crate::record::Record;
@@ -88,7 +88,8 @@ impl<'a> Loop<'a> {
         let validation_interval = plan.validation_interval(batches)?;
         let is_scored = valid_batches > 0 && plan.limits.val.of(valid_batches) > 0;
         let valid = valid.filter(|_| is_scored);
-        let total_steps = total_steps(plan, &train);
+        let length = Length::of(plan, &train);
+        let total_steps = length.map(|length| length.steps);
         let outset = Outset {
             spec: &spec,
             training,
@@ -155,6 +156,7 @@ impl<'a> Loop<'a> {
         }
         let trainer = Self {
             validation_interval,
+            length,
             training,
             plan,
             seed,

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engraft_generate::Piece;
+use engraft_run::{LiveLine, bar};
 use engraft_train::words::duration;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::failure::say;
 
@@ -24,7 +24,7 @@ pub(super) struct Progress {
 }
 
 struct Shown {
-    bar: Option<ProgressBar>,
+    line: Option<LiveLine>,
     last: Instant,
 }
 
@@ -43,7 +43,7 @@ impl Progress {
         let shown = || {
             let live = std::io::stderr().is_terminal();
             Shown {
-                bar: live.then(|| live_line(texts)),
+                line: live.then(LiveLine::on_terminal),
                 last: Instant::now(),
             }
         };
@@ -63,28 +63,22 @@ impl Progress {
         state.tokens += pieces.iter().filter(|piece| piece.token.is_some()).count();
         state.ended += pieces.iter().filter(|piece| piece.end.is_some()).count();
         let Some(shown) = &mut self.shown else { return };
-        let every = if shown.bar.is_some() { REDRAW } else { LINES };
+        let every = if shown.line.is_some() { REDRAW } else { LINES };
         if shown.last.elapsed() < every {
             return;
         }
         shown.last = Instant::now();
         state.elapsed = self.began.elapsed();
-        match &shown.bar {
-            Some(bar) => {
-                bar.set_position(state.ended as u64);
-                bar.set_message(state.line());
-            }
+        match &shown.line {
+            Some(line) => line.show(|columns| state.fitted(columns)),
             None => say(&state.line()),
         }
     }
 
     /// All were written to `path`.
     pub(super) fn finish(mut self, path: &Path) {
-        let Some(shown) = self.shown.take() else {
+        if self.shown.take().is_none() {
             return;
-        };
-        if let Some(bar) = shown.bar {
-            bar.finish_and_clear();
         }
         self.state.elapsed = self.began.elapsed();
         say(&format!(
@@ -92,15 +86,6 @@ impl Progress {
             path.display(),
             self.state.summary()
         ));
-    }
-}
-
-/// The live line is no one's once it is over, as after an error.
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(bar) = self.shown.take().and_then(|shown| shown.bar) {
-            bar.finish_and_clear();
-        }
     }
 }
 
@@ -117,6 +102,18 @@ impl State {
         line
     }
 
+    /// The line in at most `columns` columns, with a bar where it fits.
+    fn fitted(self, columns: usize) -> String {
+        const BAR: usize = 12;
+        let bar = bar(self.ended as u64, self.texts as u64, BAR);
+        let line = self.line();
+        if BAR + 1 + line.chars().count() <= columns {
+            format!("{bar} {line}")
+        } else {
+            line
+        }
+    }
+
     /// `40 rows, 3210 tokens, 412 tokens/s`
     fn summary(self) -> String {
         let (texts, tokens) = (self.texts, self.tokens);
@@ -130,15 +127,6 @@ impl State {
         let digits = if rate < 10.0 { 1 } else { 0 };
         format!("{rate:.digits$} tokens/s")
     }
-}
-
-fn live_line(texts: usize) -> ProgressBar {
-    let bar = ProgressBar::new(texts as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:12} {wide_msg}") {
-        bar.set_style(style);
-    }
-    bar.set_draw_target(ProgressDrawTarget::stderr());
-    bar
 }
 
 #[cfg(test)]
@@ -164,6 +152,10 @@ mod tests {
             elapsed: Duration::from_millis(400),
         };
         assert_eq!(slow.summary(), "1 row, 1 token, 2.5 tokens/s");
-        assert!(state.line().len() + "............ ".len() <= 50);
+        assert_eq!(
+            state.fitted(50),
+            "███░░░░░░░░░ 12/40 texts  321 tokens/s  23 s left"
+        );
+        assert_eq!(state.fitted(40), state.line());
     }
 }

@@ -57,7 +57,7 @@ fn every_score_of_a_class_is_torchmetrics_score() {
     for (name, case) in &golden() {
         let details = scored_on_their_probabilities(name, case).details();
         if case.labels.is_empty() {
-            assert!(details.iter().all(|(_, value)| value.is_nan()), "{name}");
+            assert!(details.iter().all(|it| it.value.is_nan()), "{name}");
         } else {
             assert_details(name, &details, &case.details, 1e-6);
         }
@@ -68,19 +68,20 @@ fn every_score_of_a_class_is_torchmetrics_score() {
 fn classes_are_named_by_number_and_two_classes_have_no_details() {
     let mut scores = Classification::new(3);
     scores.update(&[1.0, 0.0, 0.0], 0).unwrap();
-    let names: Vec<String> = scores.details().into_iter().map(|(name, _)| name).collect();
+    let details = scores.details().into_iter();
+    let names: Vec<(&str, usize)> = details.map(|it| (it.score, it.number)).collect();
     assert_eq!(
         names,
         [
-            "accuracy_0",
-            "f1_0",
-            "auroc_0",
-            "accuracy_1",
-            "f1_1",
-            "auroc_1",
-            "accuracy_2",
-            "f1_2",
-            "auroc_2"
+            ("accuracy", 0),
+            ("f1", 0),
+            ("auroc", 0),
+            ("accuracy", 1),
+            ("f1", 1),
+            ("auroc", 1),
+            ("accuracy", 2),
+            ("f1", 2),
+            ("auroc", 2)
         ]
     );
     let mut scores = Classification::new(2);

@@ -56,8 +56,12 @@ fn each_label_scores_as_a_task_of_two_classes() {
                 let row = [0.0, logits[label]];
                 alone.update(&row, usize::from(flags[label])).unwrap();
             }
-            for (metric, value) in alone.finish() {
-                let detail = (format!("{metric}_{label}"), value);
+            for (score, value) in alone.finish() {
+                let detail = Detail {
+                    score,
+                    number: label,
+                    value,
+                };
                 assert!(details.contains(&detail), "{name}: {detail:?}");
             }
         }
@@ -90,9 +94,12 @@ fn a_logit_that_is_nan_makes_the_areas_of_its_label_nan_and_nothing_else() {
     let mut scores = MultiLabel::new(2);
     scores.update(&[f32::NAN, 1.0], &[true, true]).unwrap();
     scores.update(&[1.0, -1.0], &[false, false]).unwrap();
-    let all: BTreeMap<_, _> = scores.details().into_iter().collect();
-    assert!(all["auroc_0"].is_nan());
-    assert_eq!(all["auroc_1"], 1.0);
-    assert_eq!(all["accuracy_0"], 0.0);
+    let details = scores.details().into_iter();
+    let all: BTreeMap<_, _> = details
+        .map(|it| ((it.score, it.number), it.value))
+        .collect();
+    assert!(all[&("auroc", 0)].is_nan());
+    assert_eq!(all[&("auroc", 1)], 1.0);
+    assert_eq!(all[&("accuracy", 0)], 0.0);
     assert!(scores.finish()[3].1.is_nan());
 }

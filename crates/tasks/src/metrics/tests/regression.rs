@@ -63,10 +63,11 @@ fn every_score_is_torchmetrics_score_but_where_the_documentation_says_otherwise(
 fn outputs_are_named_by_number() {
     let mut scores = Regression::new(2);
     scores.update(&[0.0, 1.0], &[0.5, 1.0]).unwrap();
-    let names: Vec<String> = scores.details().into_iter().map(|(name, _)| name).collect();
+    let details = scores.details().into_iter();
+    let names: Vec<(&str, usize)> = details.map(|it| (it.score, it.number)).collect();
     let expected = ["pearson", "spearman", "mae", "r2", "mse"];
-    assert_eq!(names[..5], expected.map(|name| format!("{name}_0")));
-    assert_eq!(names[5..], expected.map(|name| format!("{name}_1")));
+    assert_eq!(names[..5], expected.map(|name| (name, 0)));
+    assert_eq!(names[5..], expected.map(|name| (name, 1)));
 }
 
 #[test]

@@ -88,6 +88,43 @@ fn the_best_k_are_kept_and_the_earliest_of_equals_is_the_best() {
 }
 
 #[test]
+fn of_equal_scores_the_one_with_the_better_loss_is_kept() {
+    let most = ModelCheckpoint {
+        monitor: Some("val_f1".to_owned()),
+        mode: Mode::Max,
+        ..settings()
+    };
+    let kept = |save_top_k, loss: &str, scores: &[[f64; 2]]| {
+        let settings = ModelCheckpoint {
+            save_top_k,
+            ..most.clone()
+        };
+        let mut keeper = CheckpointKeeper::new(&settings, &["val_f1"]).unwrap();
+        let mut names = BTreeSet::new();
+        for (step, [f1, value]) in (1..).zip(scores) {
+            let saved = serde_json::to_string(keeper.state()).unwrap();
+            keeper.restore(serde_json::from_str(&saved).unwrap());
+            let metrics = [("val_f1".to_owned(), *f1), (loss.to_owned(), *value)];
+            let decision = keeper.decide(&metrics, 0, step, |_| false);
+            names.extend(decision.save_as);
+            decision.remove.iter().for_each(|old| {
+                names.remove(old);
+            });
+        }
+        let names: Vec<String> = names.into_iter().collect();
+        pair(&names.join(" "), &keeper.best().unwrap().name)
+    };
+    let scores = [[0.5, 0.9], [0.5, 0.7], [0.5, 0.8], [0.4, 0.1], [0.5, 0.7]];
+    assert_eq!(kept(1, "val_loss", &scores), pair("2", "2"));
+    assert_eq!(kept(1, "train_loss_epoch", &scores), pair("2", "2"));
+    assert_eq!(kept(2, "val_loss", &scores), pair("2 5", "2"));
+    assert_eq!(kept(1, "another", &scores), pair("1", "1"));
+    // A checkpoint from before the loss was remembered stays, as it did.
+    let old: Kept = serde_json::from_str(r#"{"name": "1", "score": "0.5"}"#).unwrap();
+    assert!(old.loss.is_nan());
+}
+
+#[test]
 fn a_score_of_nan_is_never_the_best_and_gives_way_to_any_other() {
     let nan = f64::NAN;
     assert_eq!(kept(&settings(), &[nan]), pair("1", ""));
