@@ -120,6 +120,8 @@ pub(crate) struct Tail {
     pub(crate) texts: Vec<String>,
     /// Print the resolved experiment instead of running it.
     pub(crate) print_config: bool,
+    /// Whether each tensor of a checkpoint is named.
+    pub(crate) verbose: bool,
     /// Print help instead: on the command, or on a key and perhaps one of its classes.
     pub(crate) help: Option<Topic>,
 }
@@ -242,12 +244,10 @@ impl Tail {
     pub(crate) fn read(command: Command, words: &[String]) -> Result<Self, Failure> {
         let words: Vec<String> = words
             .iter()
-            .map(|word| {
-                if word == "-h" {
-                    "--help".to_owned()
-                } else {
-                    word.clone()
-                }
+            .map(|word| match word.as_str() {
+                "-h" => "--help".to_owned(),
+                "-v" => "--verbose".to_owned(),
+                _ => word.clone(),
             })
             .collect();
         let mut tail = Self::default();
@@ -268,6 +268,7 @@ impl Tail {
                     tail.lora = Some(export_lora(command, LoraExport::Adapter, value, tail.lora)?);
                 }
                 "print_config" => tail.print_config = print_config(value)?,
+                "verbose" => tail.verbose = verbose(value)?,
                 "help" => tail.help = Some(Topic::on(value)),
                 key => match key.strip_suffix(".help") {
                     Some(key) => tail.ask(key, value),
@@ -385,6 +386,15 @@ fn print_config(value: Option<&str>) -> Result<bool, Failure> {
     }
 }
 
+fn verbose(value: Option<&str>) -> Result<bool, Failure> {
+    match value {
+        Some(value) if value != "true" => Err(Failure::refused(format!(
+            "--verbose takes no value, found \"{value}\""
+        ))),
+        _ => Ok(true),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -447,6 +457,15 @@ mod tests {
             tail.lora,
             read(Command::Export, "--merge_lora").unwrap().lora
         );
+    }
+
+    #[test]
+    fn all_tensors_are_named_on_demand() {
+        for words in ["-v", "--verbose", "-c a.yaml -v"] {
+            assert!(read(Command::Fit, words).unwrap().verbose, "{words}");
+        }
+        assert!(!read(Command::Fit, "-c a.yaml").unwrap().verbose);
+        assert!(read(Command::Fit, "--verbose=2").is_err());
     }
 
     #[test]

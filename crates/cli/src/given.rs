@@ -38,6 +38,8 @@ impl Given {
         let mut given = Self::default();
         let mut rest = words.iter().map(String::as_str);
         while let Some(word) = rest.next() {
+            let is_verbose = word == "-v" && known.iter().any(|it| it.name == "--verbose");
+            let word = if is_verbose { "--verbose" } else { word };
             let (name, attached) = match word.split_once('=') {
                 Some((name, value)) if word.starts_with("--") => (name, Some(value)),
                 _ => (word, None),

@@ -185,6 +185,10 @@ fn options(command: Command) -> Vec<(String, String)> {
             "--print_config",
             "Print the experiment with all defaults, and stop",
         ),
+        (
+            "-v, --verbose",
+            "Name every tensor of a checkpoint, with those that are not needed here",
+        ),
         ("-h, --help", "Print this, and stop"),
     ]);
     let owned = |(name, text): (&str, &str)| (name.to_owned(), text.to_owned());

@@ -49,6 +49,7 @@ impl Opened {
             return Err(Failure::Done);
         }
         use_threads(tail.threads)?;
+        teller.verbose = tail.verbose;
         let session = Session::open(composed, teller)?;
         teller.show_progress(session.plan());
         Ok(Self {

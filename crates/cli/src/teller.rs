@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use engraft_hub::LoadReport;
 use engraft_report::number;
 use engraft_run::{Display, ProgressLine};
 use engraft_train::{Event, Fold, Observer, Plan, Saved};
@@ -23,6 +24,8 @@ pub(crate) struct Teller {
     result: Option<&'static str>,
     /// The fold that is trained, whose scores are part of a result.
     fold: Option<u64>,
+    /// Whether each tensor of a checkpoint is named.
+    pub(crate) verbose: bool,
     printed: Result<(), Failure>,
 }
 
@@ -36,6 +39,7 @@ impl Teller {
             watches: false,
             result: None,
             fold: None,
+            verbose: false,
             printed: Ok(()),
         }
     }
@@ -79,9 +83,7 @@ impl Observer for Teller {
         match event {
             Event::Note(note) => say(&format!("note: {}", one_line(&note.to_string()))),
             Event::Loaded { name, report, lora } => {
-                let report = report.to_string();
-                let parts: Vec<&str> = report.lines().map(str::trim).collect();
-                say(&format!("model: {name}: {}", parts.join("; ")));
+                say(&loaded(name, report, self.verbose));
                 if let Some(lora) = lora {
                     say(&format!("LoRA:  {lora}"));
                 }
@@ -129,6 +131,16 @@ impl Observer for Teller {
             Event::Scored { .. } => {}
         }
     }
+}
+
+/// What became of a checkpoint's tensors: in one line, or with the name of every tensor.
+pub(crate) fn loaded(name: &str, report: &LoadReport, verbose: bool) -> String {
+    if verbose {
+        return format!("model: {name}: {}", report.in_full());
+    }
+    let report = report.to_string();
+    let parts: Vec<&str> = report.lines().map(str::trim).collect();
+    format!("model: {name}: {}", parts.join("; "))
 }
 
 /// The first scores in one line; the table has all.

@@ -10,7 +10,7 @@ use engraft_generate::{
     Defaults, GENERATION_CONFIG, Generate, GenerationConfig, LanguageModel, Lost, Piece, Prompt,
     Request, RowLimits, RowSeed, Sampler, Settings, TextOptions, Texts, Written, fresh_seed,
 };
-use engraft_hub::Preset;
+use engraft_hub::{LoadReport, Preset};
 use engraft_models::{CausalLmHead, Checkpoint, Compute};
 use engraft_tasks::{Backbone, CausalLM, Model, TaskArguments, preset_tokenizer};
 use engraft_text::Tokenizer;
@@ -44,6 +44,10 @@ pub struct CausalLm {
     tokenizer: Tokenizer,
     defaults: Defaults,
     sampler: Option<Sampler>,
+    /// What became of each tensor of the preset.
+    report: LoadReport,
+    /// What a user should know of the preset's files.
+    preset_notes: Vec<String>,
 }
 
 /// How tokens are chosen, unless a [`Generate`] says otherwise.
@@ -104,14 +108,17 @@ impl CausalLm {
             let vocabulary = checkpoint.config().transformer.vocabulary;
             Settings::new(generate, &defaults, None, vocabulary)?;
         }
+        let model = LanguageModel::load(&checkpoint, Compute::cpu().device, 0)?;
         Ok(Self {
             name: checkpoint.preset().name().to_owned(),
             backbone: backbone.clone(),
             trained: None,
-            model: LanguageModel::load(&checkpoint, Compute::cpu().device, 0)?,
+            model,
             tokenizer,
             defaults,
             sampler: None,
+            report: checkpoint.report(),
+            preset_notes: checkpoint.notes(),
         })
     }
 
@@ -192,7 +199,8 @@ impl CausalLm {
         prompts: impl IntoIterator<Item = P>,
         generate: &Generate,
     ) -> Result<Vec<String>> {
-        let mut notes = self.defaults.notes(generate, self.sampler.is_some())?;
+        let mut notes = self.preset_notes.clone();
+        notes.extend(self.defaults.notes(generate, self.sampler.is_some())?);
         let mut lost = Lost::default();
         for prompt in prompts {
             lost.add(&self.encode(prompt.as_ref())?.lost);
@@ -206,6 +214,16 @@ impl CausalLm {
     /// What the preset itself asks for.
     pub fn defaults(&self) -> &Defaults {
         &self.defaults
+    }
+
+    /// The name of the preset.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What became of each tensor of the preset.
+    pub fn report(&self) -> &LoadReport {
+        &self.report
     }
 
     /// The tokenizer.

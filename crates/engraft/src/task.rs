@@ -421,8 +421,8 @@ impl<A: TaskArguments> Task<A> {
     pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
         may_replace(folder.as_ref())?;
         let folder = atomic::Folder::create(folder.as_ref())?;
-        let Model { spec, network } = &self.model;
-        spec.write_preset(network, PresetForm::Whole, folder.path())?;
+        let Model { spec, network } = self.model.clone().with_family_head();
+        spec.write_preset(&network, PresetForm::Whole, folder.path())?;
         folder.commit()?;
         Ok(())
     }

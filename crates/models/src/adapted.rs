@@ -163,15 +163,19 @@ impl Checkpoint {
     }
 
     /// Whether one of the family's heads has a module, or a parameter, of this name.
-    fn is_in_a_head(&self, module: &str) -> bool {
+    fn is_in_a_head(&self, name: &str) -> bool {
+        let mut kinds = HeadKind::OF_FAMILIES.into_iter();
+        kinds.any(|kind| self.is_in_head(kind, name))
+    }
+
+    /// Whether the family's head of a kind has a module, or a parameter, of this name.
+    pub(crate) fn is_in_head(&self, kind: HeadKind, name: &str) -> bool {
         let prefix = self.config.family.prefix;
-        let bare = module.strip_prefix(prefix).unwrap_or(module);
-        HeadKind::OF_FAMILIES.into_iter().any(|kind| {
-            let modules = Names::head(self.config.family, kind).modules();
-            modules.into_iter().any(|module| {
-                let rest = bare.strip_prefix(module);
-                rest.is_some_and(|rest| matches!(rest, "" | ".weight" | ".bias"))
-            })
+        let bare = name.strip_prefix(prefix).unwrap_or(name);
+        let modules = Names::head(self.config.family, kind).modules();
+        modules.into_iter().any(|module| {
+            let rest = bare.strip_prefix(module);
+            rest.is_some_and(|rest| matches!(rest, "" | ".weight" | ".bias"))
         })
     }
 }

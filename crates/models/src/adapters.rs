@@ -37,7 +37,7 @@ pub enum Adapter {
 #[derive(Clone, Debug, PartialEq, Component)]
 pub struct LinearCLSAdapter {}
 
-/// A linear layer on the last token's hidden state, which in a decoder has seen all others.
+/// A linear layer on the last token's hidden state, which in a decoder has seen all others; without a bias, as decoders' own heads are.
 #[derive(Clone, Debug, PartialEq, Component)]
 pub struct LinearLastAdapter {}
 
@@ -324,7 +324,8 @@ impl AdapterHead {
         [hidden, outputs]: [usize; 2],
         initial: &Initial,
     ) -> Self {
-        let (middle, bias) = mlp.map_or((&[][..], true), |mlp| (&mlp.hidden_sizes, mlp.bias));
+        let has_bias = pooling != Some(Pooling::Last);
+        let (middle, bias) = mlp.map_or((&[][..], has_bias), |mlp| (&mlp.hidden_sizes, mlp.bias));
         let widths: Vec<usize> = std::iter::once(hidden)
             .chain(middle.iter().copied())
             .chain([outputs])
@@ -337,6 +338,26 @@ impl AdapterHead {
             layers: layers.collect(),
             pooling,
             mlp: mlp.cloned(),
+        }
+    }
+
+    /// The same with a bias of the last layer, zeros where it has none.
+    #[must_use]
+    pub fn with_bias(mut self, initial: &Initial) -> Self {
+        if let Some(last) = self.layers.last_mut()
+            && last.bias.is_none()
+        {
+            let [outputs, _] = last.shape();
+            last.bias = Some(initial.constant([outputs], 0.0));
+        }
+        self
+    }
+
+    /// The layer and what it reads of a sequence, if there is one layer and nothing else.
+    pub(crate) fn as_linear(&self) -> Option<(&Linear, Option<Pooling>)> {
+        match self.layers.as_slice() {
+            [only] => Some((only, self.pooling)),
+            _ => None,
         }
     }
 

@@ -12,12 +12,14 @@ use crate::adapted::LoraOrigin;
 use crate::adapters::{Adapter, AdapterHead, TokenAdapter};
 use crate::config::{CausalLmConfig, ClassifierConfig, ModelConfig};
 use crate::error::{Error, Result};
-use crate::families::Family;
+use crate::families::{Family, families};
+use crate::head::Head;
 use crate::heads::{CausalLmHead, ClassifierHead, MaskedLmHead, Pooler};
 use crate::initial::Initial;
 use crate::load::{Loader, Source};
 use crate::names::{HeadKind, Names};
 use crate::overwrites::overwrite;
+use crate::own_code::OwnCode;
 use crate::peft::{self, BEGINS, PeftFolder};
 use crate::tied::PROJECTION;
 use crate::transformer::Transformer;
@@ -36,16 +38,28 @@ pub struct Checkpoint {
     /// Heads that the configuration ties to the embeddings, and whose projection is another all the same.
     pub(crate) untied: Vec<HeadKind>,
     pub(crate) lora: Option<LoraOrigin>,
-    /// What became of each tensor so far, and which names were read.
+    /// The code that the preset names for its model.
+    pub(crate) own_code: Option<OwnCode>,
+    /// What became of each tensor so far.
     progress: Progress,
 }
 
-/// What became of each tensor that was asked for, and the names of those that were read. A clone goes on by itself.
+/// What became of each tensor that was asked for.
+#[derive(Clone, Default)]
+struct Loaded {
+    report: LoadReport,
+    /// The names of those that were read.
+    used: BTreeSet<String>,
+    /// The parts that were found.
+    parts: Vec<HeadKind>,
+}
+
+/// What became of each tensor so far. A clone goes on by itself.
 #[derive(Default)]
-struct Progress(Mutex<(LoadReport, BTreeSet<String>)>);
+struct Progress(Mutex<Loaded>);
 
 impl Progress {
-    fn get(&self) -> MutexGuard<'_, (LoadReport, BTreeSet<String>)> {
+    fn get(&self) -> MutexGuard<'_, Loaded> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -69,7 +83,12 @@ impl Checkpoint {
         let place = preset.locate("config.json");
         let mut json = preset.config()?;
         overwrite(&mut json, overwrites, &place)?;
-        let (config, keys) = Family::read(&place, json)?;
+        let own_code = OwnCode::of(&place, &json);
+        let (config, keys) =
+            Family::read(&place, json.clone()).map_err(|error| match &own_code {
+                Some(code) if overwrites.is_empty() => code.unread(&json, &error),
+                _ => error,
+            })?;
         keys.check_overwrites(overwrites, config.family)?;
         let weights = if from_scratch {
             None
@@ -85,6 +104,7 @@ impl Checkpoint {
             heads: Vec::new(),
             untied: Vec::new(),
             lora: None,
+            own_code,
             progress: Progress::default(),
         };
         // Whoever asks for a tied head gets one.
@@ -184,6 +204,7 @@ impl Checkpoint {
     pub fn encoder(&self, initial: &Initial) -> Result<Transformer> {
         let fresh = Transformer::new(&self.config.transformer, initial);
         let mut encoder = self.load(fresh, HeadKind::None, initial, true)?;
+        self.check_own_code()?;
         encoder.set_frequencies(self.frequencies()?);
         if self.config.transformer.embedding.one_hot {
             encoder = encoder.no_grad();
@@ -199,6 +220,26 @@ impl Checkpoint {
                 encoder.merge_lora();
                 Ok(encoder)
             }
+        }
+    }
+
+    /// Refuses a checkpoint of which code of its own makes something else: its encoder has tensors that the family's has not.
+    fn check_own_code(&self) -> Result<()> {
+        let Some(code) = &self.own_code else {
+            return Ok(());
+        };
+        let Self { config, .. } = self;
+        let first = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        let names = Names::encoder(config).modules();
+        let parts: BTreeSet<String> = names.into_iter().map(first).collect();
+        let report = self.report();
+        let strange = report.unexpected.iter().find(|name| {
+            let bare = name.strip_prefix(config.family.prefix).unwrap_or(name);
+            parts.contains(&first(bare))
+        });
+        match strange {
+            Some(name) => Err(code.misfit(config.family, &format!("which has no {name}"))),
+            None => Ok(()),
         }
     }
 
@@ -247,11 +288,14 @@ impl Checkpoint {
         self.check_head(kind)?;
         if required && self.weights.is_some() && self.stored(kind, "dense.linear.weight").is_none()
         {
+            let names = self.head_names(kind).of("dense.linear.weight", true);
             let problem = format!(
-                "{} has no masked-LM head: this task needs a checkpoint that was saved with one",
-                self.preset.name()
+                "{} has no masked-LM head: it stores no {}",
+                self.preset.name(),
+                names.first().map_or("dense layer", String::as_str)
             );
-            return Err(Refusal::plain(problem).into());
+            let help = "Take a checkpoint that was saved with its head";
+            return Err(Refusal::plain(problem).help(help).into());
         }
         let Some(head) = &self.config.masked_lm else {
             return Err(self.lacks(kind));
@@ -282,14 +326,21 @@ impl Checkpoint {
             && self.weights.is_some()
             && self.stored(kind, PROJECTION).is_none()
         {
+            let names = self.head_names(kind).of(PROJECTION, true);
             let problem = format!(
-                "{} has no language-model head: this task needs a checkpoint that was saved with one",
-                self.preset.name()
+                "{} has no language-model head: it stores no {}, and its config.json does not tie the head to the embeddings",
+                self.preset.name(),
+                names.first().map_or(PROJECTION, String::as_str)
             );
-            return Err(Refusal::plain(problem).into());
+            let help = format!(
+                "Take a checkpoint that was saved with its head, or write \"tie_word_embeddings\": true into {} if its embeddings are the head",
+                self.preset.locate("config.json")
+            );
+            return Err(Refusal::plain(problem).help(help).into());
         }
         let fresh = CausalLmHead::new(&self.config.transformer, head, initial);
         if head.tied {
+            self.progress.get().parts.push(kind);
             Ok(fresh)
         } else {
             self.load(fresh, kind, initial, required)
@@ -328,6 +379,23 @@ impl Checkpoint {
             head.projection = fresh.projection;
         }
         Ok(head)
+    }
+
+    /// A head of ours as the family's own that computes the same, where the family has such a one: a linear layer on each token, or on what
+    /// its classifier of sequences pools too.
+    pub fn as_family_head(&self, head: &AdapterHead) -> Option<ClassifierHead> {
+        let (linear, pooling) = head.as_linear()?;
+        let (kind, config) = match pooling {
+            None => (HeadKind::TokenClassification, &self.config.token_classifier),
+            Some(_) => (HeadKind::Classification, &self.config.classifier),
+        };
+        self.check_head(kind).ok()?;
+        ClassifierHead::of_linear(linear.clone(), config).filter(|it| it.pooling() == pooling)
+    }
+
+    /// Whether the parameter at `path` of a head of our kind is stored.
+    pub fn stores_own(&self, path: &str) -> bool {
+        self.stored(HeadKind::Adapter, path).is_some()
     }
 
     /// An adapter: as this preset stores it if it is `required`, else fresh.
@@ -375,7 +443,11 @@ impl Checkpoint {
 
     /// What became of each tensor of the preset's own weights, for the parts loaded so far.
     pub fn report(&self) -> LoadReport {
-        let (mut report, used) = self.progress.get().clone();
+        let Loaded {
+            mut report,
+            used,
+            parts,
+        } = self.progress.get().clone();
         let Some(source) = &self.weights else {
             return report;
         };
@@ -391,6 +463,16 @@ impl Checkpoint {
             };
             if derived.contains(&with_gaps(bare).as_str()) || repeats() {
                 report.derived.push(name.to_owned());
+                continue;
+            }
+            let is_of = |kind: &HeadKind| self.is_in_head(*kind, name);
+            // Beside the encoder there are heads alone.
+            let is_beside = Names::is_own(name) || source.prefixed && !name.starts_with(prefix);
+            let is_head = is_beside || HeadKind::OF_FAMILIES.iter().any(is_of);
+            if is_head && !parts.iter().any(is_of) {
+                let head = bare.split('.').next().unwrap_or(bare);
+                let tensors = report.not_needed.entry(head.to_owned()).or_default();
+                tensors.push(name.to_owned());
             } else {
                 report.unexpected.push(name.to_owned());
             }
@@ -420,7 +502,13 @@ impl Checkpoint {
             self.preset.name(),
             self.config.family.name
         );
-        Refusal::plain(problem).into()
+        let has_one = |family: &&'static Family| !Names::head(family, kind).is_empty();
+        let others = families().iter().copied().filter(has_one);
+        let others = others.map(|family| family.name);
+        let others = others.collect::<Vec<_>>().join(", ");
+        Refusal::plain(problem)
+            .help(format!("Those of other families have: {others}"))
+            .into()
     }
 
     /// Where heads are looked for, in this order.
@@ -502,7 +590,8 @@ impl Checkpoint {
         if report.loaded == 0 && !required {
             // A head that starts anew is no gap in the checkpoint, but worth a word.
             let mut progress = self.progress.get();
-            progress.0.missing_optional.extend(report.missing_optional);
+            let missing = report.missing_optional;
+            progress.report.missing_optional.extend(missing);
             return Ok(module);
         }
         if required {
@@ -519,6 +608,9 @@ impl Checkpoint {
             required || !is_projection || mismatch.expected.get(1..) != mismatch.found.get(1..)
         });
         if !report.is_complete() {
+            if let Some(code) = &self.own_code {
+                return Err(code.misfit(self.config.family, &missing_or_misshaped(&report)));
+            }
             return Err(Error::Weights {
                 preset: self.preset.name().to_owned(),
                 report: report.to_string().replace("\n  ", "; "),
@@ -526,10 +618,28 @@ impl Checkpoint {
         }
         report.loaded += borrowed;
         let mut progress = self.progress.get();
-        progress.0.merge(report);
-        progress.1.extend(used);
+        progress.report.merge(report);
+        progress.used.extend(used);
+        progress.parts.push(kind);
         Ok(module)
     }
+}
+
+/// How tensors do not fit, in a few words.
+fn missing_or_misshaped(report: &LoadReport) -> String {
+    let (missing, misshaped) = (&report.missing_required, &report.mismatched);
+    let of = |count: usize, example: Option<&String>| {
+        let example = example.map_or_else(String::new, |name| format!(", such as {name}"));
+        format!("{count} of its tensors{example}")
+    };
+    let missing = (!missing.is_empty())
+        .then(|| format!("as it lacks {}", of(missing.len(), missing.first())));
+    let misshaped = (!misshaped.is_empty()).then(|| {
+        let first = misshaped.first().map(|mismatch| &mismatch.name);
+        format!("as it has other shapes for {}", of(misshaped.len(), first))
+    });
+    let both = missing.into_iter().chain(misshaped);
+    both.collect::<Vec<_>>().join(", and ")
 }
 
 /// A name with `{}` for its numbers, as tables have it.

@@ -200,6 +200,16 @@ impl ClassifierHead {
         }
     }
 
+    /// A linear layer as such a head, if that is all that `classifier` has.
+    pub(crate) fn of_linear(projection: Linear, classifier: &ClassifierConfig) -> Option<Self> {
+        let is_alike = classifier.dense.is_none() && classifier.bias == projection.bias.is_some();
+        is_alike.then(|| Self {
+            dense: None,
+            projection,
+            config: classifier.clone(),
+        })
+    }
+
     /// `[tokens, hidden]` to `[sequences, classes]`, or `[tokens, classes]` for a head on every token.
     pub fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
         let states = match self.config.pooling {

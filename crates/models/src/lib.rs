@@ -29,6 +29,7 @@ mod lora;
 mod mode;
 mod names;
 mod overwrites;
+mod own_code;
 mod peft;
 mod relative;
 mod rotary;

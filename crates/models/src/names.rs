@@ -150,6 +150,12 @@ impl Names {
         }
     }
 
+    /// Whether a tensor of this name is part of a head of ours.
+    pub(crate) fn is_own(name: &str) -> bool {
+        name.strip_prefix(OWN)
+            .is_some_and(|rest| rest.starts_with('.'))
+    }
+
     /// Whether the parameter at `path` is stored with its two dimensions exchanged.
     pub(crate) fn is_transposed(&self, path: &str, shape: &[usize]) -> bool {
         self.transposed && shape.len() == 2 && path.starts_with("layers.")

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use engraft_component::Refusal;
+use engraft_component::{Mistake, Refusal};
 use engraft_hub::{Preset, Weights};
 use regex::Regex;
 use serde_json::{Map, Value, json};
@@ -99,13 +99,14 @@ impl PeftFolder {
     /// # Errors
     /// It does not say, or there is none.
     pub fn base_preset(&self, folder: &Preset) -> Result<Preset> {
-        let refuse = |problem: String| Error::Config {
-            place: format!("{}: base_model_name_or_path", folder.locate(ADAPTER_CONFIG)),
-            problem,
+        let refuse = |problem: String| {
+            let place = folder.locate(ADAPTER_CONFIG);
+            let problem = format!("{place}: base_model_name_or_path: {problem}");
+            let help = "Name the preset that it adapts as model.backbone and this folder as model.backbone.peft_path";
+            let refusal = Refusal::of("model.backbone", problem).help(help);
+            refusal.of_kind(Mistake::Missing { owner: "adapter" })
         };
-        let base = self.base().ok_or_else(|| {
-            refuse("missing: name the preset as model.backbone and this folder as peft_path".into())
-        })?;
+        let base = self.base().ok_or_else(|| refuse("missing".into()))?;
         if base == "." {
             return Ok(folder.clone());
         }
@@ -115,8 +116,8 @@ impl PeftFolder {
             .filter(|path| path.is_dir())
             .map(|path| path.display().to_string())
             .chain([base.to_owned()])
-            // What begins at the root is no repository.
-            .chain((!base.starts_with('/')).then(|| format!("hf://{base}")));
+            // What begins at the root or with a dot is no repository.
+            .chain((!base.starts_with(['/', '.'])).then(|| format!("hf://{base}")));
         let mut problem = None;
         for name in candidates {
             match Preset::from_name(&name) {
@@ -125,9 +126,7 @@ impl PeftFolder {
             }
         }
         let problem = problem.map_or_else(String::new, |problem| problem.to_string());
-        Err(refuse(format!(
-            "{problem}. Name the preset as model.backbone and this folder as peft_path"
-        )))
+        Err(refuse(problem).into())
     }
 
     /// Its description.

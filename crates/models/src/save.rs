@@ -250,6 +250,17 @@ impl Checkpoint {
         Some(config)
     }
 
+    /// The reference library's class of a model with `head`; one of ours is beside the encoder alone.
+    pub fn architecture(&self, head: HeadKind) -> &'static str {
+        let [base, language_model, sequences, tokens] = self.config.family.architectures;
+        match head {
+            HeadKind::MaskedLm | HeadKind::CausalLm => language_model,
+            HeadKind::Classification => sequences,
+            HeadKind::TokenClassification => tokens,
+            HeadKind::None | HeadKind::Pooler | HeadKind::Adapter => base,
+        }
+    }
+
     /// The `config.json` of a model saved with `head`; `labels` name its classes or outputs.
     pub fn config_json(
         &self,
@@ -259,16 +270,11 @@ impl Checkpoint {
     ) -> Map<String, Value> {
         let ModelConfig { family, json, .. } = &self.config;
         let mut json = json.clone();
-        let [base, language_model, sequences, tokens] = family.architectures;
-        let architecture = match head {
-            HeadKind::MaskedLm | HeadKind::CausalLm => language_model,
-            HeadKind::Classification => sequences,
-            HeadKind::TokenClassification => tokens,
-            HeadKind::None | HeadKind::Pooler | HeadKind::Adapter => base,
-        };
-        json.insert("architectures".into(), json!([architecture]));
+        json.insert("architectures".into(), json!([self.architecture(head)]));
         json.insert("dtype".into(), json!("float32"));
         json.remove("torch_dtype");
+        // What is written is the family's, and the code is not beside it.
+        json.remove("auto_map");
         for (flag, value) in family.naming_flags {
             if let Some(stated) = json.get_mut(*flag) {
                 *stated = json!(value);
@@ -286,7 +292,7 @@ impl Checkpoint {
             json.insert("label2id".into(), Value::Object(ids));
             json.remove("num_labels");
         }
-        if labels.is_some() && head == HeadKind::Classification {
+        if labels.is_some() && matches!(head, HeadKind::Classification | HeadKind::Adapter) {
             let problem = match problem {
                 Problem::SingleLabel => "single_label_classification",
                 Problem::MultiLabel => "multi_label_classification",

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use engraft_component::{Mistake, Refusal};
+use engraft_component::{Mistake, NoteKind, Refusal};
 use engraft_files::atomic::{self, Folder};
 use engraft_tasks::{Model, Network, PresetForm, may_replace};
 use engraft_train::{Event, Observer, Saved};
@@ -58,8 +58,12 @@ impl Work<'_> {
             ));
         }
         let folder = Folder::create(output).map_err(|error| in_output(&error))?;
-        let Model { spec, network } = self.open_checkpoint(&checkpoint, None)?.model;
+        let model = self.open_checkpoint(&checkpoint, None)?.model;
+        let Model { spec, network } = model.with_family_head();
         let (network, form) = form(network, lora)?;
+        let model = Model { spec, network };
+        let elsewhere = model.read_elsewhere(form);
+        let Model { spec, network } = model;
         spec.write_preset(&network, form, folder.path())
             .map_err(Error::during)?;
         if let Some(data) = data_of(&checkpoint)? {
@@ -67,6 +71,9 @@ impl Work<'_> {
             atomic::write(&file, data.as_bytes()).map_err(Error::during)?;
         }
         folder.commit().map_err(Error::during)?;
+        if let Some(text) = elsewhere {
+            self.note(NoteKind::Model, text);
+        }
         self.observer.event(Event::Saved {
             what: Saved::Preset,
             path: output,

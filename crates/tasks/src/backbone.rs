@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engraft_component::{Choice, Component, Node, Style, Value as NodeValue};
+use engraft_component::{Choice, Component, Node, Refusal, Style, Value as NodeValue};
 use engraft_hub::{Preset, Weights};
 use engraft_models::{Checkpoint, LoraOrigin, LoraRule, LoraSettings, PeftFolder, base_of, refuse};
 use engraft_text::LetterPolicy;
@@ -134,7 +134,11 @@ impl Backbone {
     /// Whatever [`Checkpoint::open`] refuses.
     pub fn open_preset(&self, preset: Preset) -> Result<Checkpoint> {
         let mut adapter = match &self.peft_path {
-            Some(path) => Some(PeftFolder::open(Preset::from_name(path)?)?),
+            Some(path) => {
+                let folder = Preset::from_name(path);
+                let folder = folder.map_err(|error| refuse("peft_path", error.to_string()))?;
+                Some(PeftFolder::open(folder)?)
+            }
             None => None,
         };
         let preset = if PeftFolder::is_in(&preset) {
@@ -146,7 +150,15 @@ impl Backbone {
             preset
         };
         let preset = match stands_on(&preset)? {
-            Some(base) if !self.from_scratch => Preset::from_name(&base)?,
+            Some(base) if !self.from_scratch => Preset::from_name(&base).map_err(|error| {
+                let problem = format!(
+                    "the backbone that the heads in {} were trained on cannot be opened: {error}",
+                    preset.name()
+                );
+                let help =
+                    "Put it back there, or name it as model.backbone and this folder as ckpt_path";
+                Refusal::of("model.backbone", problem).help(help)
+            })?,
             _ => preset,
         };
         let overwrites: Map<String, Value> = self

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use engraft_data::{ClassWeight, Examples, Labels};
+use engraft_component::Refusal;
+use engraft_data::{ClassWeight, Examples, Label, Labels};
 use engraft_hub::Preset;
 use engraft_kernels::Key;
 use engraft_models::{Checkpoint, Compute, Initial, Towers};
 use engraft_text::{LetterPolicy, Tokenizer};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, place};
 use crate::head_loading::HeadLoading;
 use crate::learned::Learned;
 use crate::network::Network;
@@ -58,6 +59,36 @@ impl<'a> TrainingRows<'a> {
         }
     }
 
+    /// The error with the first row that has the label which it is about.
+    pub(crate) fn located(self, error: Error) -> Error {
+        let Error::Stray { label, refusal } = error else {
+            return error;
+        };
+        let all = [Some(self.examples)].into_iter().chain(self.others);
+        let found = all.flatten().find_map(|examples| {
+            let labels = examples.labels.as_ref()?;
+            let is_it = |other: &Label| other.to_string() == label;
+            let row = match (labels.classes(), labels.tokens()) {
+                (Some(classes), _) => classes.iter().position(is_it),
+                (None, Some(rows)) => rows.iter().position(|row| row.iter().flatten().any(is_it)),
+                (None, None) => None,
+            };
+            Some(place(examples, row?))
+        });
+        let problem = match found {
+            Some(row) => format!(
+                "{row}: the label {label:?} is no class: {}",
+                refusal.problem
+            ),
+            None => refusal.problem.clone(),
+        };
+        Refusal {
+            problem,
+            ..*refusal
+        }
+        .into()
+    }
+
     /// The labels of all rows that may name classes.
     pub(crate) fn naming<T: Clone>(
         self,
@@ -98,7 +129,11 @@ impl Model {
         seed: u64,
     ) -> Result<Self> {
         task.check()?;
-        let checkpoint = task.backbone().backbone().open()?;
+        let backbone = task.backbone().backbone();
+        backbone.check()?;
+        let preset = Preset::from_name(backbone.preset_name());
+        let preset = preset.map_err(|error| Refusal::of("model.backbone", error.to_string()))?;
+        let checkpoint = backbone.open_preset(preset)?;
         let building = Building {
             learned: None,
             train,
@@ -164,7 +199,8 @@ impl Model {
             backbone.max_length = checkpoint.config().transformer.longest();
         }
         let tokenizer = task.tokenizer(tokenizer, &checkpoint)?;
-        let notes = task.notes(&checkpoint)?;
+        let mut notes = checkpoint.notes();
+        notes.extend(task.notes(&checkpoint)?);
         let objective = task.objective(&Basis {
             checkpoint: &checkpoint,
             tokenizer: &tokenizer,

@@ -35,6 +35,14 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// A label of training rows that no class of the model has; whoever knows the rows says where it is.
+    #[error("{refusal}")]
+    Stray {
+        /// The label.
+        label: String,
+        /// What is wrong.
+        refusal: Box<Refusal>,
+    },
     /// What a saved model says of itself.
     #[error("{0}")]
     Saved(String),
@@ -57,6 +65,7 @@ impl Error {
             Self::Refused(refusal) => Some(Refusal::clone(refusal)),
             Self::Model(error) => error.refusal().cloned(),
             Self::Data(error) => error.refusal(),
+            Self::Stray { refusal, .. } => Some(Refusal::clone(refusal)),
             _ => None,
         }
     }

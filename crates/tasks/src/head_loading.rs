@@ -48,7 +48,16 @@ impl HeadLoading<'_> {
         let adapter = adapter
             .cloned()
             .unwrap_or_else(|| Adapter::for_backbone(causal));
-        self.own(|width, initial| adapter.build(width, self.outputs, initial))
+        // A saved one may have a bias where a fresh one has none.
+        let has_bias = self.required && self.checkpoint.stores_own("layers.0.bias");
+        self.own(|width, initial| {
+            let head = adapter.build(width, self.outputs, initial);
+            if has_bias {
+                head.with_bias(initial)
+            } else {
+                head
+            }
+        })
     }
 
     /// An adapter on every token.

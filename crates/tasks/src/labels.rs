@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use engraft_component::Refusal;
 use engraft_data::{Label, Origin};
 
 use crate::classes::OwnClasses;
@@ -373,10 +374,21 @@ impl Found {
                 });
                 Ok((space.with_form(LabelForm::Numbers), Vec::from_iter(note)))
             }
-            _ => Err(Error::plain(format!(
-                "the checkpoint's own head has {count} classes{classes}, but the training labels are {}: set model.use_legacy_adapter to false for a new head, or use labels it knows",
-                shown(&self.names)
-            ))),
+            _ => {
+                let is_class =
+                    |name: &&String| known(name) || whole(name).is_some_and(|id| id < count as u64);
+                let stray = self.names.iter().find(|name| !is_class(name));
+                let problem = format!(
+                    "the checkpoint's own head has {count} classes{classes}, but the training labels are {}",
+                    shown(&self.names)
+                );
+                let help =
+                    "Set model.use_legacy_adapter to false for a new head, or use labels it knows";
+                Err(Error::Stray {
+                    label: stray.or(self.names.first()).cloned().unwrap_or_default(),
+                    refusal: Box::new(Refusal::plain(problem).help(help)),
+                })
+            }
         }
     }
 

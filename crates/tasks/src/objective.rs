@@ -87,6 +87,9 @@ pub trait TaskArguments:
         true
     }
 
+    /// Makes the head one of the checkpoint's own kind, where the task can have such a one.
+    fn use_checkpoint_head(&mut self) {}
+
     /// Whether it predicts something for every token, special ones included, which fits no table; `is_saved` says whether the arguments are
     /// those of a saved model, with nothing left open.
     fn predicts_tokens(&self, is_saved: bool) -> bool {

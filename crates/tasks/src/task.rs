@@ -128,6 +128,9 @@ pub trait AnyTask: Debug + Send + Sync {
     /// Whether its head is one that a checkpoint of another program may hold.
     fn uses_checkpoint_head(&self) -> bool;
 
+    /// Makes the head one of the checkpoint's own kind.
+    fn use_checkpoint_head(&mut self);
+
     /// Whether it predicts something for every token, which fits no table; `is_saved` as of [`TaskArguments::predicts_tokens`].
     fn predicts_tokens(&self, is_saved: bool) -> bool;
 
@@ -193,6 +196,10 @@ pub trait AnyTask: Debug + Send + Sync {
 }
 
 impl<T: TaskArguments> AnyTask for T {
+    fn use_checkpoint_head(&mut self) {
+        TaskArguments::use_checkpoint_head(self);
+    }
+
     fn backbone(&self) -> &BackboneSlot {
         TaskArguments::backbone(self)
     }

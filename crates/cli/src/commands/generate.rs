@@ -14,11 +14,12 @@ use engraft_train::{LOGS, newest_checkpoint, newest_root};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Command, threads};
-use crate::failure::{Failure, note, print};
+use crate::failure::{Failure, note, print, say};
 use crate::given::Given;
 use crate::help;
 use crate::interrupt;
 use crate::opening::use_threads;
+use crate::teller::loaded;
 
 mod options;
 mod progress;
@@ -45,7 +46,11 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         ..Backbone::new(wishes.preset.as_str())
     };
     let lm = CausalLm::to_write(&backbone, &wishes.generate).map_err(options::refused)?;
-    let notes = lm.defaults().notes(&wishes.generate, false);
+    if given.has("--verbose") {
+        say(&loaded(lm.name(), lm.report(), true));
+    }
+    // What is lost of prompts is said where they are read.
+    let notes = lm.notes([] as [&str; 0], &wishes.generate);
     for line in notes.map_err(options::refused)? {
         note(&line);
     }

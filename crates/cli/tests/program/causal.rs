@@ -5,7 +5,7 @@ use crate::Workplace;
 const LETTERS: &str = "<pad>\n<bos>\n<eos>\n<unk>\nA\nC\nG\nT\n";
 
 /// A workplace with the shape of a small Llama of letters, its head tied or not, and rows of which each letter follows from the one before.
-fn decoder(tied: bool) -> Workplace {
+pub(crate) fn decoder(tied: bool) -> Workplace {
     let place = Workplace::empty();
     std::fs::create_dir(place.path("llama")).unwrap();
     let config = format!(

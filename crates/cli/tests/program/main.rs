@@ -4,6 +4,7 @@
 
 mod cache;
 mod causal;
+mod checkpoints;
 mod claims;
 mod commands;
 mod configuration;

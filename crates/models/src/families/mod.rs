@@ -32,6 +32,7 @@ use crate::config::{
 };
 use crate::error::{Error, Result};
 use crate::json::{ConfigReader, Keys, MOST_LAYERS, Spellings};
+use crate::own_code::known;
 
 /// Larger than the memory of most machines.
 const MOST_WEIGHTS: f64 = 1e11;
@@ -141,14 +142,6 @@ impl Family {
     /// No or an unknown `model_type`.
     pub(crate) fn of(place: &str, json: &Map<String, Value>) -> Result<&'static Family> {
         let reader = ConfigReader::new(place, json);
-        let known = || {
-            families()
-                .iter()
-                .flat_map(|family| family.hugging_face)
-                .copied()
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
         let model_type = reader
             .value("model_type")
             .and_then(Value::as_str)

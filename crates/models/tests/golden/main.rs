@@ -4,6 +4,7 @@
 
 mod decoders;
 mod families;
+mod family_heads;
 mod lora;
 mod lora_decoders;
 mod overwrites;

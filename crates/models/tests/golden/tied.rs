@@ -89,7 +89,7 @@ impl Family {
 }
 
 /// Writes tensors as a checkpoint's.
-fn write(folder: &Path, tensors: impl Iterator<Item = (String, Vec<usize>, Vec<f32>)>) {
+pub(crate) fn write(folder: &Path, tensors: impl Iterator<Item = (String, Vec<usize>, Vec<f32>)>) {
     let tensors = tensors.map(|(name, shape, values)| TensorToWrite {
         name: name.into(),
         shape,
@@ -98,7 +98,7 @@ fn write(folder: &Path, tensors: impl Iterator<Item = (String, Vec<usize>, Vec<f
     write_safetensors(&folder.join("model.safetensors"), tensors, &BTreeMap::new()).unwrap();
 }
 
-fn preset(folder: &Path) -> Preset {
+pub(crate) fn preset(folder: &Path) -> Preset {
     Preset::open(&Handle::Folder(PathBuf::from(folder))).unwrap()
 }
 

@@ -171,6 +171,11 @@ impl TaskArguments for SequenceClassification {
         self.use_legacy_adapter
     }
 
+    fn use_checkpoint_head(&mut self) {
+        self.use_legacy_adapter = true;
+        self.adapter = None;
+    }
+
     fn check(&self) -> Result<()> {
         if self.multilabel && self.weighted_loss {
             return Err(Error::refused(
@@ -236,7 +241,11 @@ impl OneClass {
         let used = task.use_legacy_adapter;
         let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification);
         let labels = basis.train.and_then(|train| train.naming(of_rows));
-        let (space, notes) = classes(own, task.n_classes, labels.as_deref())?;
+        let found = classes(own, task.n_classes, labels.as_deref());
+        let (space, notes) = found.map_err(|error| match basis.train {
+            Some(train) => train.located(error),
+            None => error,
+        })?;
         let mut classes = WeighedClasses::new(space, task.weighted_loss, notes);
         let mut applied = Activation::Softmax;
         if let Some(train) = basis.train {

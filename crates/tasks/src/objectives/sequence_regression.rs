@@ -94,6 +94,11 @@ impl TaskArguments for SequenceRegression {
         self.use_legacy_adapter
     }
 
+    fn use_checkpoint_head(&mut self) {
+        self.use_legacy_adapter = true;
+        self.adapter = None;
+    }
+
     fn check(&self) -> Result<()> {
         if !(1..=MOST_CLASSES).contains(&self.num_outputs) {
             let problem = format!(

@@ -107,6 +107,11 @@ impl TaskArguments for TokenClassification {
         self.use_legacy_adapter
     }
 
+    fn use_checkpoint_head(&mut self) {
+        self.use_legacy_adapter = true;
+        self.adapter = TokenAdapter::default();
+    }
+
     fn check(&self) -> Result<()> {
         check_count(self.n_classes)?;
         Ok(self.adapter.check()?)
@@ -152,7 +157,11 @@ impl TokenClasses {
             .into());
         }
         let labels = basis.train.and_then(|train| train.naming(of_units));
-        let (space, notes) = classes(own, task.n_classes, labels.as_deref())?;
+        let found = classes(own, task.n_classes, labels.as_deref());
+        let (space, notes) = found.map_err(|error| match basis.train {
+            Some(train) => train.located(error),
+            None => error,
+        })?;
         let objective = Self {
             classes: WeighedClasses::new(space, task.weighted_loss, notes),
             unit,

@@ -1,21 +1,74 @@
 //! Writing a preset.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use engraft_component::{FromNode, to_yaml};
 use engraft_files::atomic;
 use engraft_hub::{TensorData, TensorToWrite, write_safetensors};
 use engraft_models::{
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, HeadKind, NamedTensor, Problem, base_notes,
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterHead, BoxedHead, Checkpoint, HeadKind, NamedTensor,
+    Problem, base_notes,
 };
 
 use super::{DESCRIPTION, Description, FORMAT, HERE, PresetForm, WEIGHTS};
 use crate::cache_settings::CacheSettings;
 use crate::error::{Error, Result};
 use crate::network::Network;
-use crate::spec::TaskSpec;
+use crate::spec::{Model, TaskSpec};
+
+impl Model {
+    /// The same with a head of the family's own kind, which the reference library reads, where the family has one that computes what the
+    /// task's own does.
+    #[must_use]
+    pub fn with_family_head(self) -> Self {
+        let Self { spec, network } = self;
+        let head: &dyn Any = network.head();
+        let head = head.downcast_ref::<AdapterHead>();
+        let Some(head) = head.and_then(|head| spec.checkpoint.as_family_head(head)) else {
+            return Self { spec, network };
+        };
+        let mut spec = TaskSpec::clone(&spec);
+        spec.task.use_checkpoint_head();
+        Self {
+            spec: Arc::new(spec),
+            network: network.with_head(BoxedHead::new(head)),
+        }
+    }
+
+    /// What libraries such as transformers make of the folder of a model whose head classifies or gives numbers.
+    pub fn read_elsewhere(&self, form: PresetForm) -> Option<String> {
+        let Self { spec, network } = self;
+        let kind = network.head_kind();
+        spec.own_labels(kind).1?;
+        let class = spec.checkpoint.architecture(kind);
+        let (library, whole) = match form {
+            PresetForm::Adapter => ("PEFT opens it", "with its updates"),
+            _ => ("transformers opens it", "with its weights"),
+        };
+        if kind == HeadKind::Adapter {
+            return Some(format!(
+                "the head stays engraft's own (adapter.*): {library} as {class} {whole}, without the head, and config.json names the outputs"
+            ));
+        }
+        let deviations = spec.objective.learned().deviations;
+        let scaled = deviations
+            .iter()
+            .flatten()
+            .any(|deviation| *deviation != 1.0);
+        let units = if scaled {
+            "; there its outputs have mean 0 and deviation 1, and engraft.yaml has those of the data"
+        } else {
+            ""
+        };
+        Some(format!(
+            "{library} as {class} {whole}, its head and the names of its outputs{units}"
+        ))
+    }
+}
 
 impl TaskSpec {
     /// Writes the preset's files into `folder`, which exists: `config.json`, the weights, the tokenizer's files, `engraft.yaml`.
@@ -160,11 +213,11 @@ impl TaskSpec {
         )
     }
 
-    /// What the head of the family's own kind is for, and the names it has in `config.json`.
+    /// What a head is for that classifies or gives numbers, and the names these have in `config.json`.
     fn own_labels(&self, kind: HeadKind) -> (Problem, Option<Vec<String>>) {
         let is_classifier = matches!(
             kind,
-            HeadKind::Classification | HeadKind::TokenClassification
+            HeadKind::Classification | HeadKind::TokenClassification | HeadKind::Adapter
         );
         let (problem, names) = self.objective.problem();
         (problem, names.filter(|_| is_classifier))

@@ -33,7 +33,7 @@ const PROMPTS: [Known; 4] = [
 ];
 
 /// Where texts go, and what the model is.
-const PROGRAM: [Known; 8] = [
+const PROGRAM: [Known; 9] = [
     Known {
         name: "--ckpt_path",
         value: Some("DIR"),
@@ -73,6 +73,11 @@ const PROGRAM: [Known; 8] = [
         name: "--threads",
         value: Some("N"),
         about: "Threads to compute with; by default all cores",
+    },
+    Known {
+        name: "--verbose",
+        value: None,
+        about: "Name every tensor of the model, with those that are not needed here; also -v",
     },
 ];
 
@@ -173,10 +178,23 @@ pub(super) fn refused(error: impl Into<Error>) -> Failure {
     Failure::refused(sentence(&error.into()))
 }
 
-/// What is wrong, where arguments of generation are called as they are typed.
+/// What is wrong, where arguments of generation are called as they are typed, and what experiments call the backbone is the preset.
 pub(super) fn sentence(error: &Error) -> String {
     match (error, error.refusal()) {
         (Error::Generate(engraft_generate::Error::Conflict(conflict)), _) => conflict.say(flag),
+        (_, Some(refusal)) if refusal.key == BACKBONE => {
+            let help = if refusal.is_missing() {
+                "Give the preset that it adapts, and this folder as --lora: engraft generate PRESET --lora DIR"
+            } else {
+                "Give the preset that it was trained on: engraft generate PRESET"
+            };
+            let key = String::new();
+            Refusal { key, ..refusal }.help(help).to_string()
+        }
+        (_, Some(refusal)) if refusal.key == ADAPTER => {
+            let key = "--lora".to_owned();
+            Refusal { key, ..refusal }.to_string()
+        }
         (_, Some(refusal)) if is_option(&refusal) => {
             let key = flag(&refusal.key);
             Refusal { key, ..refusal }.to_string()
@@ -184,6 +202,12 @@ pub(super) fn sentence(error: &Error) -> String {
         _ => error.to_string(),
     }
 }
+
+/// What experiments call the preset.
+const BACKBONE: &str = "model.backbone";
+
+/// What experiments call `--lora`.
+const ADAPTER: &str = "model.backbone.peft_path";
 
 /// Whether it is about an argument of generation; one that has a place is a sampler's own.
 fn is_option(refusal: &Refusal) -> bool {
