@@ -38,7 +38,7 @@ impl Source {
 
     /// The names that the parameter at `path` may have in this file, best first.
     fn candidates(&self, names: &Names, path: &str) -> Vec<String> {
-        let names = names.to_read(path, self.prefixed).into_iter();
+        let names = names.for_reading(path, self.prefixed).into_iter();
         let names = names.map(|name| format!("{}{name}", self.begins));
         if self.begins.is_empty() {
             return names.collect();

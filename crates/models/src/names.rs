@@ -204,7 +204,7 @@ impl Names {
     }
 
     /// The same in the order in which they count where several are stored.
-    pub(crate) fn to_read(&self, path: &str, prefixed: bool) -> Vec<String> {
+    pub(crate) fn for_reading(&self, path: &str, prefixed: bool) -> Vec<String> {
         let mut names = self.marked(path, prefixed);
         names.sort_by_key(|(_, counts_first)| !counts_first);
         names.into_iter().map(|(name, _)| name).collect()

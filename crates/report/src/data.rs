@@ -73,25 +73,35 @@ impl Report {
 }
 
 impl Scored {
-    /// The scores over all classes, labels and outputs: those whose name does not end in the number of one.
+    /// The scores over all classes, labels and outputs: those whose name does not end in the number or the name of one.
     pub(crate) fn overall(&self) -> impl Iterator<Item = (&str, f64)> {
         let named = self.scores.iter();
         named
             .filter(|(name, _)| {
-                let single = name.rsplit_once('_').is_some_and(|(whole, number)| {
-                    !number.is_empty()
-                        && number.bytes().all(|digit| digit.is_ascii_digit())
-                        && self.scores.iter().any(|(other, _)| other == whole)
-                });
-                !single
+                let whole = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+                    Some((whole, _)) => Some(whole),
+                    None => name
+                        .rsplit_once('_')
+                        .filter(|(_, number)| number.parse::<usize>().is_ok())
+                        .map(|(whole, _)| whole),
+                };
+                !whole.is_some_and(|whole| self.scores.iter().any(|(other, _)| other == whole))
             })
             .map(|(name, value)| (name.as_str(), *value))
     }
 
-    /// The score of one class, label or output, as `f1` of number 2.
+    /// The score of one class, label or output, as `f1` of number 2, or of its name.
     pub(crate) fn of(&self, score: &str, number: usize) -> Option<f64> {
-        let name = format!("{}_{score}_{number}", self.stage);
-        let found = self.scores.iter().find(|(known, _)| *known == name);
+        let stage = &self.stage;
+        let called = self.findings.as_ref().map(Findings::names);
+        let called = called
+            .and_then(|names| names.get(number))
+            .map(|name| format!("{stage}_{score}[{name}]"));
+        let numbered = format!("{stage}_{score}_{number}");
+        let found = self
+            .scores
+            .iter()
+            .find(|(known, _)| *known == numbered || Some(known) == called.as_ref());
         found.map(|(_, value)| *value)
     }
 }
@@ -99,6 +109,7 @@ impl Scored {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::findings::ClassFindings;
 
     #[test]
     fn scores_of_single_classes_are_told_from_those_of_all() {
@@ -118,5 +129,24 @@ mod tests {
         assert_eq!(overall, ["test_loss", "test_f1", "test_top_5"]);
         assert_eq!(scored.of("f1", 10), Some(0.5));
         assert_eq!(scored.of("f1", 1), None);
+    }
+
+    #[test]
+    fn scores_may_carry_the_names_of_classes() {
+        let names = ["test_f1", "test_f1[a]", "test_f1[b]", "test_recall[b]"];
+        let classes = ["a", "b"].map(str::to_owned).to_vec();
+        let scored = Scored {
+            stage: "test".into(),
+            scores: names
+                .iter()
+                .zip([0.5, 0.25, 0.75, 0.1])
+                .map(|(name, value)| ((*name).to_owned(), value))
+                .collect(),
+            findings: Some(Findings::Classes(ClassFindings::new(classes, "rows"))),
+            ..Scored::default()
+        };
+        let overall: Vec<&str> = scored.overall().map(|(name, _)| name).collect();
+        assert_eq!(overall, ["test_f1", "test_recall[b]"]);
+        assert_eq!(scored.of("f1", 1), Some(0.75));
     }
 }

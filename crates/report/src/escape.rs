@@ -1,5 +1,9 @@
 //! Text of others made safe to show.
 
+use std::fmt::Write;
+
+use askama::filters::{Escaper, Safe};
+
 /// Text as it may stand in HTML, XML and their attributes.
 pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -21,15 +25,55 @@ pub(crate) fn escape(text: &str) -> String {
     safe
 }
 
-/// Text as it may stand in HTML, whose paths may break behind a slash rather than within a word.
-pub(crate) fn breaking(text: &str) -> String {
+/// The same for templates, which `askama.toml` names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Safely;
+
+impl Escaper for Safely {
+    fn write_escaped_str<W: Write>(&self, mut dest: W, string: &str) -> std::fmt::Result {
+        dest.write_str(&escape(string))
+    }
+}
+
+/// Text whose long paths are cut to their ends.
+pub(crate) fn short(text: &str) -> String {
+    let words = text.split(' ');
+    let words = words.map(|word| end(word).unwrap_or_else(|| word.to_owned()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The same as HTML: a path may break behind a slash rather than within a word, and has the whole of it beside it where it is cut.
+pub(crate) fn paths(text: &str) -> Safe<String> {
     /// Shorter words are no paths, as `rows/s`, or fit on a line.
     const LONG: usize = 16;
-    let words = text.split(' ').map(|word| match word.chars().count() {
-        LONG.. => escape(word).replace('/', "/<wbr>"),
-        _ => escape(word),
+    let words = text.split(' ').map(|word| match end(word) {
+        Some(end) => {
+            let (whole, end) = (escape(word), escape(&end).replace('/', "/<wbr>"));
+            format!("<span title=\"{whole}\">{end}</span>")
+        }
+        None if word.chars().count() < LONG => escape(word),
+        None => escape(word).replace('/', "/<wbr>"),
     });
-    words.collect::<Vec<_>>().join(" ")
+    Safe(words.collect::<Vec<_>>().join(" "))
+}
+
+/// The last parts of a path that is too long to be read; none of any other word.
+fn end(path: &str) -> Option<String> {
+    /// What can be read at once.
+    const MOST: usize = 40;
+    let parts: Vec<&str> = path.split(['/', '\\']).collect();
+    if parts.len() < 3 || path.chars().count() <= MOST {
+        return None;
+    }
+    let mut end = String::new();
+    for part in parts[1..].iter().rev() {
+        let longer = format!("/{part}{end}");
+        if !end.is_empty() && longer.chars().count() >= MOST {
+            break;
+        }
+        end = longer;
+    }
+    Some(format!("…{end}"))
 }
 
 /// A name on one line: spaces for line ends, without marks that turn the direction of what follows; what is empty says so.
@@ -62,9 +106,27 @@ mod tests {
     #[test]
     fn paths_may_break_behind_a_slash_and_units_may_not() {
         assert_eq!(
-            breaking("logs/version_0/<a> (12 rows/s)"),
+            paths("logs/version_0/<a> (12 rows/s)").0,
             "logs/<wbr>version_0/<wbr>&lt;a&gt; (12 rows/s)"
         );
+    }
+
+    #[test]
+    fn a_long_path_is_its_end_with_the_whole_beside_it() {
+        let path = "/home/me/projects/\"p\"/logs/version_0/checkpoints/epoch_3.ckpt";
+        assert_eq!(
+            paths(&format!("rows of {path}")).0,
+            "rows of <span title=\"/home/me/projects/&quot;p&quot;/logs/version_0/checkpoints/epoch_3.ckpt\">\
+             …/<wbr>version_0/<wbr>checkpoints/<wbr>epoch_3.ckpt</span>"
+        );
+        assert_eq!(short(path), "…/version_0/checkpoints/epoch_3.ckpt");
+        assert_eq!(
+            short("C:\\Users\\me\\a long way down\\x"),
+            "C:\\Users\\me\\a long way down\\x"
+        );
+        let name = "x".repeat(90);
+        assert_eq!(short(&format!("/a/b/{name}")), format!("…/{name}"));
+        assert_eq!(short(&name), name);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A [`Report`] is plain data: curves by name, what was found of the scored rows ([`Findings`]), facts and texts. [`write()`] makes of it
 //! one HTML file that needs nothing beside it, and the plots once more as SVG and PNG files.
 
+mod baseline;
 mod calibration;
 mod curve;
 mod data;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use engraft_files::atomic;
 
 use crate::data::Report;
-use crate::drawing::{png, svg};
+use crate::drawing::{Place, png};
 use crate::error::{Error, Result};
 use crate::page::page;
 use crate::plots::Plots;
@@ -24,9 +24,9 @@ pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
         source,
     })?;
     for plot in plots.all() {
-        let text = svg(&plot.drawing, &plot.stem, &plot.title, &plot.description)?;
+        let text = plot.svg(Place::File);
         atomic::write(&beside.join(format!("{}.svg", plot.stem)), text.as_bytes())?;
-        let bytes = png(&plot.drawing)?;
+        let bytes = png(&text)?;
         atomic::write(&beside.join(format!("{}.png", plot.stem)), &bytes)?;
     }
     let file = folder.join("report.html");

@@ -7,7 +7,6 @@ use engraft_config::{Experiment, Source, compose};
 use engraft_data::DataModule;
 
 use crate::error::{Error, Result};
-use crate::sources::experiment_of;
 
 /// The key that says which fold is meant.
 const KEY: &str = "data.cv_test_fold_id";
@@ -65,7 +64,11 @@ pub(crate) fn has_seen(data: &DataModule, checkpoint: &Path) -> bool {
 
 /// The data that a checkpoint was trained on.
 fn trained_on(checkpoint: &Path) -> Option<DataModule> {
-    let composed = compose(&[Source::File(experiment_of(checkpoint)?)]).ok()?;
+    let file = checkpoint.join("training").join("config.yaml");
+    if !file.is_file() {
+        return None;
+    }
+    let composed = compose(&[Source::File(file)]).ok()?;
     let (experiment, _) = Experiment::read(&composed).ok()?;
     experiment.data
 }

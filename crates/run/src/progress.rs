@@ -89,29 +89,21 @@ impl Report {
     /// The line with a bar in at most `columns` columns, without what matters least where they are few.
     fn fitted(&self, columns: usize) -> String {
         let bars = [20, 10].map(|bar| Parts { bar, ..Parts::LINE });
-        let slow = Parts {
+        let slow = |metrics, count| Parts {
             rate: false,
+            metrics,
+            count,
             ..Parts::LINE
         };
         let all = self.metrics.len();
-        let metrics = |least: usize, count| {
-            (least.min(all)..=all).rev().map(move |metrics| Parts {
-                metrics,
-                count,
-                ..slow
-            })
-        };
+        let metrics = (2.min(all)..=all).rev();
         let attempts = bars.into_iter().chain([Parts::LINE]);
-        let attempts = attempts.chain(metrics(2, true)).chain(metrics(1, false));
+        let attempts = attempts.chain(metrics.map(|metrics| slow(metrics, true)));
+        let narrow = [(2, false), (1, true), (1, false), (0, false)];
+        let attempts = attempts.chain(narrow.map(|(metrics, count)| slow(metrics, count)));
         let mut lines = attempts.map(|parts| self.with(parts));
         let fitting = lines.find(|line| line.chars().count() <= columns);
-        fitting.unwrap_or_else(|| {
-            self.with(Parts {
-                metrics: 0,
-                count: false,
-                ..slow
-            })
-        })
+        fitting.unwrap_or_else(|| self.label.clone())
     }
 
     fn with(&self, parts: Parts) -> String {
@@ -463,9 +455,9 @@ mod tests {
                 .to_vec(),
             ..report()
         };
-        let lines = [100, 90, 80, 65, 50, 40, 20];
+        let lines = [100, 90, 80, 65, 50, 42, 40, 20];
         let lines = lines.map(|columns| (columns, report.fitted(columns)));
-        for (columns, line) in &lines[..5] {
+        for (columns, line) in &lines {
             assert!(line.chars().count() <= *columns, "{columns}: {line}");
         }
         assert_eq!(
@@ -477,6 +469,7 @@ mod tests {
                 "epoch 0/2  50/188  loss 0.4120  val_f1 0.8000  accuracy 0.8700  55 s left".to_owned(),
                 "epoch 0/2  50/188  loss 0.4120  val_f1 0.8000  55 s left".to_owned(),
                 "epoch 0/2  loss 0.4120  val_f1 0.8000  55 s left".to_owned(),
+                "epoch 0/2  50/188  loss 0.4120  55 s left".to_owned(),
                 "epoch 0/2  loss 0.4120  55 s left".to_owned(),
                 "epoch 0/2  55 s left".to_owned(),
             ]

@@ -272,7 +272,7 @@ fn checkpoint(root: &Node, named: &str, purpose: Purpose) -> Option<PathBuf> {
 }
 
 /// The file that says what the experiment of a checkpoint, a preset or a run of all folds was.
-pub(crate) fn experiment_of(folder: &Path) -> Option<PathBuf> {
+fn experiment_of(folder: &Path) -> Option<PathBuf> {
     let mut files = vec![
         folder.join("training").join("config.yaml"),
         folder.join(EXPERIMENT),

@@ -76,20 +76,20 @@ impl Handled {
         };
         let [letters, of] = self.outside;
         if letters > 0 {
-            let letters = match letters {
-                1 => "1 letter".to_owned(),
-                _ => format!("{letters} letters"),
+            let (letters, are, each) = match letters {
+                1 => ("1 letter".to_owned(), "is", "it"),
+                _ => (format!("{letters} letters"), "are", "each"),
             };
             let fate = match spec.tokenizer().letter_policy() {
                 Some(LetterPolicy::Map) => {
-                    "each became the nearest letter that it has, or else an unknown token"
+                    "became the nearest letter that it has, or else an unknown token"
                 }
                 _ => {
-                    "each became an unknown token (model.backbone.letters: map finds the nearest letter)"
+                    "became an unknown token (model.backbone.letters: map finds the nearest letter)"
                 }
             };
             note(format!(
-                "{letters} in {of} of {rows} are not in the model's alphabet{often}: {fate}"
+                "{letters} in {of} of {rows} {are} not in the model's alphabet{often}: {each} {fate}"
             ));
         } else if self.unknown.tokens > 0 {
             let Unknown {

@@ -53,7 +53,6 @@ pub(crate) fn of_fit(ending: Ending<'_>) -> engraft_report::Result<PathBuf> {
         record,
         spec,
         folder,
-        scored_with,
         testing,
         ..
     } = &ending;
@@ -72,15 +71,9 @@ pub(crate) fn of_fit(ending: Ending<'_>) -> engraft_report::Result<PathBuf> {
         let from = format!("{}, at step {step}", checkpoint.display());
         run = run.with("resumed from", from);
     }
-    let tested = testing.is_some();
-    run = run.with(
-        "scored",
-        match (tested, &record.validated) {
-            (true, _) => scored_with.clone(),
-            (false, Some(validated)) => format!("the weights of step {}", validated.step),
-            (false, None) => "nothing".to_owned(),
-        },
-    );
+    if testing.is_none() && record.validated.is_none() {
+        run = run.with("scored", "nothing");
+    }
     let [all, trained] = record.parameters;
     let described = described(spec)
         .with("parameters", counted(all))
@@ -207,9 +200,7 @@ pub fn test(model: &Model, test: Test<'_>) -> Result<Tested> {
         took,
     } = scoring;
     let written = |folder: &Path| {
-        let run = Facts::new("Run")
-            .with("scored", with.clone())
-            .with("seed", seed.to_string());
+        let run = Facts::new("Run").with("seed", seed.to_string());
         let data = Facts::new("Data").with(
             "test",
             format!("{} rows of {}", examples.len(), files(&examples)),

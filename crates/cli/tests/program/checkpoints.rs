@@ -96,12 +96,13 @@ fn place() -> Workplace {
         &[("bert.encoder.layer.0.attention.self.Wqkv.weight", 8)],
     );
     // Gated layers, as the Nucleotide Transformer of the second version has.
-    like(
+    let gated = like(
         &place,
         &golden("models/esm_base"),
         "gated",
         with(json!({"intermediate_size": 24})),
     );
+    std::fs::write(gated.join("vocab.txt"), crate::vocabulary(&gated)).unwrap();
     // All that the family has, and more.
     let folder = like(&place, &tiny, "normed", own());
     change(

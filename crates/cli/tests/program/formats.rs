@@ -150,7 +150,7 @@ fn rows_that_were_skipped_are_listed_beside_the_output() {
     assert_eq!(ids(place.read("q.tsv")), ["p1", "p1"]);
     assert_eq!(
         place.read("q.skipped.tsv"),
-        "file\tline\tproblem\np.pep\t3\tthe record \"p2\" has no sequence\n"
+        "file\tline\tproblem\np.pep\t3\t\"the record \"\"p2\"\" has no sequence\"\n"
     );
     // Training lists them in the folder of its run.
     let rows = place.read("train.tsv") + "r24\ta\tlow\n";

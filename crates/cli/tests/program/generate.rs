@@ -193,6 +193,8 @@ fn a_run_into_a_file_ends_with_its_rows_tokens_and_pace() {
         "gpt2",
         "--input",
         "prompts.tsv",
+        "--x-col",
+        "prompt",
         "--output",
         "texts.tsv",
         "--max-new-tokens",

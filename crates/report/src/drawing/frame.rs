@@ -1,6 +1,6 @@
 //! What surrounds a plot: title, legend, axes.
 
-use super::{Align, Colour, Drawing, Shade, Text, wide};
+use super::{Align, Colour, Drawing, SMALL, Shade, Text, wide};
 use crate::numbers::ticks;
 
 /// The texts about a plot.
@@ -97,7 +97,6 @@ pub(crate) struct Frame {
 
 /// Distance of texts from the edge of the paper.
 const MARGIN: f64 = 14.0;
-const SMALL: f64 = 11.0;
 
 impl Frame {
     /// Draws title, legend and axes on a drawing, and leaves `below` free beneath.

@@ -1,12 +1,14 @@
-//! A plot as a list of marks, drawn into SVG and PNG alike.
+//! A plot as a list of marks, which become an SVG document, and of that a PNG.
 
 mod frame;
 mod letters;
-mod render;
+mod png;
+mod svg;
 
 pub(crate) use frame::{Axis, Frame, Labels, Legend};
 pub(crate) use letters::{fit, wide};
-pub(crate) use render::{png, svg};
+pub(crate) use png::png;
+pub(crate) use svg::{Place, svg};
 
 /// A colour with a meaning; the page gives each another value in dark mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +55,18 @@ impl Colour {
         Self::Rose,
     ];
 
-    pub(crate) const fn rgb(self) -> (u8, u8, u8) {
+    /// On light paper.
+    pub(crate) const fn light(self) -> &'static str {
         match self {
-            Self::Paper => (0xff, 0xff, 0xff),
-            Self::Ink => (0x1b, 0x22, 0x30),
-            Self::Muted => (0x5a, 0x64, 0x74),
-            Self::Grid => (0xe3, 0xe7, 0xed),
-            Self::Blue => (0x2b, 0x5f, 0xad),
-            Self::Orange => (0xc4, 0x5a, 0x1b),
-            Self::Green => (0x2f, 0x7d, 0x5b),
-            Self::Purple => (0x7a, 0x4f, 0xa3),
-            Self::Rose => (0xb8, 0x3a, 0x62),
+            Self::Paper => "#ffffff",
+            Self::Ink => "#1b2230",
+            Self::Muted => "#5a6474",
+            Self::Grid => "#e3e7ed",
+            Self::Blue => "#2b5fad",
+            Self::Orange => "#c45a1b",
+            Self::Green => "#2f7d5b",
+            Self::Purple => "#7a4fa3",
+            Self::Rose => "#b83a62",
         }
     }
 
@@ -79,6 +82,13 @@ impl Colour {
             Self::Green => "#6cc59b",
             Self::Purple => "#bb98e0",
             Self::Rose => "#ee86a8",
+        }
+    }
+
+    pub(crate) fn at(self, opacity: f64) -> Shade {
+        Shade {
+            colour: self,
+            opacity: opacity.clamp(0.0, 1.0),
         }
     }
 }
@@ -100,14 +110,8 @@ impl From<Colour> for Shade {
     }
 }
 
-impl Colour {
-    pub(crate) fn at(self, opacity: f64) -> Shade {
-        Shade {
-            colour: self,
-            opacity: opacity.clamp(0.0, 1.0),
-        }
-    }
-}
+/// The size of texts that are looked up, which a phone shows at four fifths.
+pub(crate) const SMALL: f64 = 12.0;
 
 /// Where a text lies about its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +143,7 @@ impl Text {
             x,
             y,
             text: text.into(),
-            size: 11.0,
+            size: SMALL,
             colour: Colour::Muted,
             align: Align::Start,
             upwards: false,
@@ -185,6 +189,7 @@ pub(crate) enum Mark {
         points: Vec<(f64, f64)>,
         shade: Shade,
         width: f64,
+        dashed: bool,
     },
     Area {
         points: Vec<(f64, f64)>,
@@ -216,7 +221,7 @@ pub(crate) struct Drawing {
 
 impl Drawing {
     /// The size of a plot that stands beside another on a wide page and fills a phone.
-    pub(crate) const SIZE: (f64, f64) = (440.0, 300.0);
+    pub(crate) const SIZE: (f64, f64) = (420.0, 290.0);
 
     /// Empty paper.
     pub(crate) fn new(width: f64, height: f64) -> Self {
@@ -234,19 +239,18 @@ impl Drawing {
             points,
             shade,
             width,
+            dashed: false,
         });
     }
 
     /// A straight line of dashes.
     pub(crate) fn dashes(&mut self, from: (f64, f64), to: (f64, f64), shade: Shade) {
-        const DASH: f64 = 5.0;
-        let (across, down) = (to.0 - from.0, to.1 - from.1);
-        let count = (across.hypot(down) / (2.0 * DASH)).ceil().max(1.0);
-        let at = |share: f64| (from.0 + share * across, from.1 + share * down);
-        for dash in 0..count as usize {
-            let (start, end) = (dash as f64 / count, (dash as f64 + 0.5) / count);
-            self.line(vec![at(start), at(end)], shade, 1.25);
-        }
+        self.marks.push(Mark::Line {
+            points: vec![from, to],
+            shade,
+            width: 1.25,
+            dashed: true,
+        });
     }
 
     pub(crate) fn area(&mut self, points: Vec<(f64, f64)>, shade: Shade) {

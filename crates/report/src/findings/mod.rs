@@ -36,6 +36,15 @@ impl Findings {
         }
     }
 
+    /// The names of classes, labels or outputs.
+    pub(crate) fn names(&self) -> &[String] {
+        match self {
+            Self::Classes(found) => found.names(),
+            Self::Labels(found) => found.names(),
+            Self::Numbers(found) => found.names(),
+        }
+    }
+
     /// What is said where plots are of some rows only.
     pub(crate) fn caveat(&self) -> Option<String> {
         let (kept, of, what) = match self {

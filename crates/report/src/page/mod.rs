@@ -1,207 +1,193 @@
-//! The page: one HTML document with its style and its plots in it, and no script.
+//! The page: one HTML document with its style and its plots in it, and no script. What it says is put together here, how it is set in
+//! `templates/page.html`.
 
-mod classes;
-mod facts;
+mod table;
 
-use std::fmt::Write;
+use askama::Template;
 
-use crate::data::{Report, Scored};
-use crate::drawing::{Colour, svg};
-use crate::error::Result;
-use crate::escape::{breaking, escape};
+use crate::baseline::Baseline;
+use crate::data::{Facts, Report, Scored};
+use crate::drawing::{Colour, Place};
+use crate::error::{Error, Result};
+use crate::escape::{paths, short};
 use crate::findings::Findings;
 use crate::numbers::score;
 use crate::plots::{Plot, Plots};
+use table::{Cell, Table};
 
-const STYLE: &str = include_str!("style.css");
+/// The whole document.
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    report: &'a Report,
+    sections: Vec<Section<'a>>,
+}
 
 /// A part of the page.
-struct Section {
+struct Section<'a> {
     id: &'static str,
     title: &'static str,
-    /// HTML.
-    body: String,
+    blocks: Vec<Block<'a>>,
+}
+
+/// What a part is made of.
+enum Block<'a> {
+    Note(String),
+    Scores(Vec<Score<'a>>),
+    Plots {
+        plots: Vec<&'a Plot>,
+        beside: Option<Table>,
+    },
+    Table(Table),
+    Folded(&'static str, Table),
+    Facts(&'a [Facts]),
+    Yaml(&'a str),
+}
+
+/// A score over all rows, beside that of one answer for every row.
+struct Score<'a> {
+    name: &'a str,
+    value: String,
+    baseline: Option<String>,
 }
 
 /// The whole document.
 pub(crate) fn page(report: &Report, plots: &Plots) -> Result<String> {
-    let sections = sections(report, plots)?;
-    let mut page = String::with_capacity(1 << 16);
-    let title = escape(&report.title);
-    let subtitle = escape(&report.subtitle);
-    let broken = breaking(&report.subtitle);
-    // Writing to a string cannot fail.
-    let _ = write!(
-        page,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title} · {subtitle}</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n<div class=\"page\">\n\
-         <header>\n<h1>{title}</h1>\n<p>{broken}</p>\n</header>\n",
-        dark()
-    );
-    page.push_str("<nav aria-label=\"Parts of the report\"><ul>\n");
-    for Section { id, title, .. } in &sections {
-        let _ = writeln!(page, "<li><a href=\"#{id}\">{title}</a></li>");
-    }
-    page.push_str("</ul></nav>\n<main>\n");
-    for Section { id, title, body } in &sections {
-        let _ = write!(
-            page,
-            "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{title}</h2>\n{body}</section>\n"
-        );
-    }
-    page.push_str("</main>\n<footer>Written by Engraft. The plots are also in the folder <code>plots</code>, as SVG and PNG.</footer>\n</div>\n</body>\n</html>\n");
-    Ok(page)
+    let sections = sections(report, plots);
+    let page = Page { report, sections };
+    page.render()
+        .map_err(|error| Error::Drawing(error.to_string()))
 }
 
-fn sections(report: &Report, plots: &Plots) -> Result<Vec<Section>> {
-    let mut sections = Vec::new();
-    let mut add = |id, title, body: String| {
-        if !body.is_empty() {
-            sections.push(Section { id, title, body });
-        }
-    };
+/// The parts that have something in them: how good the model is, then how it came to be so, then what was run.
+fn sections<'a>(report: &'a Report, plots: &'a Plots) -> Vec<Section<'a>> {
     let scored = report.scored.as_ref();
-    add("scores", "Scores", scored.map(scores).unwrap_or_default());
-    let curves = if plots.curves.is_empty() {
-        note("No metric was logged over the steps of this run.")
-    } else {
-        figures(&plots.curves.iter().collect::<Vec<_>>())?
+    let findings = scored.and_then(|scored| scored.findings.as_ref());
+    let caveat = findings.and_then(Findings::caveat);
+    let drawn = |plots: Vec<&'a Plot>| {
+        let figures = figures(plots);
+        let caveat = caveat.clone().filter(|_| !figures.is_empty());
+        let caveat = caveat.map(Block::Note);
+        caveat.into_iter().chain(figures).collect()
     };
-    if report.trains {
-        add("curves", "Curves", curves);
-    }
-    if let Some(scored) = scored {
-        let caveat = scored.findings.as_ref().and_then(Findings::caveat);
-        let caveat = caveat.map(|text| note(&text)).unwrap_or_default();
-        let with_caveat = |body: String| {
-            if body.is_empty() {
-                body
-            } else {
-                format!("{caveat}{body}")
-            }
-        };
-        add("classes", classes::title(scored), classes::table(scored));
-        add(
-            "confusion",
-            "Confusion",
-            confusion(scored, &plots.confusion)?,
-        );
-        let ranked: Vec<&Plot> = plots.ranking.iter().chain(&plots.calibration).collect();
-        let probabilities = with_caveat(figures(&ranked)?);
-        add("probabilities", "Probabilities", probabilities);
-        let regression = with_caveat(figures(&plots.regression.iter().collect::<Vec<_>>())?);
-        add("regression", "Predictions", regression);
-    }
-    add("run", "Run", facts::facts(&report.facts));
-    add(
-        "configuration",
-        "Configuration",
-        facts::config(&report.config),
-    );
-    Ok(sections)
+    let curves = match (report.trains, plots.curves.is_empty()) {
+        (false, _) => Vec::new(),
+        (true, true) => vec![Block::Note(
+            "No metric was logged over the steps of this run.".to_owned(),
+        )],
+        (true, false) => figures(plots.curves.iter().collect()),
+    };
+    let ranked = plots.ranking.iter().chain(&plots.calibration).collect();
+    let facts = report.facts.iter().any(|group| !group.rows.is_empty());
+    let yaml = report.config.trim_end();
+    let configuration = if yaml.trim().is_empty() {
+        Vec::new()
+    } else {
+        let note = "The whole experiment with every default; it repeats the run.";
+        vec![Block::Note(note.to_owned()), Block::Yaml(yaml)]
+    };
+    let parts = [
+        ("scores", "Scores", scored.map(scores).unwrap_or_default()),
+        (
+            "classes",
+            scored.map_or("", table::title),
+            scored
+                .map(|scored| classes(scored, plots))
+                .unwrap_or_default(),
+        ),
+        (
+            "regression",
+            "Predictions",
+            drawn(plots.regression.iter().collect()),
+        ),
+        ("curves", "Curves", curves),
+        ("probabilities", "Probabilities", drawn(ranked)),
+        (
+            "run",
+            "Run",
+            facts
+                .then_some(Block::Facts(&report.facts))
+                .into_iter()
+                .collect(),
+        ),
+        ("configuration", "Configuration", configuration),
+    ];
+    let parts = parts.into_iter().filter(|(.., blocks)| !blocks.is_empty());
+    parts
+        .map(|(id, title, blocks)| Section { id, title, blocks })
+        .collect()
 }
 
 /// The scores over all rows, as the program prints them.
-fn scores(scored: &Scored) -> String {
-    let mut body = match scored.findings.as_ref().map(Findings::rows) {
+fn scores(scored: &Scored) -> Vec<Block<'_>> {
+    let findings = scored.findings.as_ref();
+    let baseline = findings.and_then(Baseline::of);
+    let of = |name: &str| {
+        let metric = name
+            .strip_prefix(scored.stage.as_str())?
+            .strip_prefix('_')?;
+        let metric = metric.split('[').next()?;
+        baseline.as_ref()?.score(metric)
+    };
+    let scores: Vec<Score<'_>> = scored
+        .overall()
+        .map(|(name, value)| Score {
+            name,
+            value: score(value),
+            baseline: of(name).map(score),
+        })
+        .collect();
+    let mut note = match findings.map(Findings::rows) {
         Some(0) => {
-            note("No row was scored, so there is nothing to show of classes or predictions.")
+            "No row was scored, so there is nothing to show of classes or predictions.".to_owned()
         }
-        _ => note(&format!("Of {}.", scored.rows)),
+        _ => format!("Of {}.", scored.rows),
     };
-    body.push_str("<dl class=\"scores\">\n");
-    for (name, value) in scored.overall() {
-        let name = escape(name);
-        let _ = writeln!(body, "<div><dt>{name}</dt><dd>{}</dd></div>", score(value));
+    if let Some(baseline) = baseline.filter(|_| scores.iter().any(|score| score.baseline.is_some()))
+    {
+        note.push_str(&format!(" The baseline is {}.", baseline.answer));
     }
-    body.push_str("</dl>\n");
-    body
+    vec![Block::Note(note), Block::Scores(scores)]
 }
 
-/// The matrix, beside it the largest confusions, and beneath them the matrix as a table.
-fn confusion(scored: &Scored, plots: &[Plot]) -> Result<String> {
+/// The confusion matrix with the largest confusions or, of two classes, with their scores beside it; then each class, label or output.
+fn classes<'a>(scored: &'a Scored, plots: &'a Plots) -> Vec<Block<'a>> {
+    let each = table::each(scored);
     let Some(Findings::Classes(found)) = &scored.findings else {
-        return Ok(String::new());
+        return each.map(Block::Table).into_iter().collect();
     };
-    if plots.is_empty() {
-        return Ok(String::new());
-    }
-    let mut body = "<div class=\"plots\">\n".to_owned();
-    for plot in plots {
-        body.push_str(&figure(plot)?);
-    }
-    body.push_str(&classes::confusions(found));
-    body.push_str("</div>\n");
-    body.push_str(&classes::matrix(found));
-    Ok(body)
-}
-
-fn figures(plots: &[&Plot]) -> Result<String> {
-    if plots.is_empty() {
-        return Ok(String::new());
-    }
-    let mut body = "<div class=\"plots\">\n".to_owned();
-    for plot in plots {
-        body.push_str(&figure(plot)?);
-    }
-    body.push_str("</div>\n");
-    Ok(body)
-}
-
-fn figure(plot: &Plot) -> Result<String> {
-    let document = svg(&plot.drawing, &plot.stem, &plot.title, &plot.description)?;
-    // In a page it takes the size that the page gives it, and no name of a scheme.
-    let rest = document
-        .find("viewBox")
-        .map_or(document.as_str(), |at| &document[at..]);
-    let (class, style, region) = if plot.is_wide() {
-        (
-            "plot wide",
-            format!(
-                " style=\"min-width:{:.0}px;max-width:{:.0}px\"",
-                plot.drawing.width * 0.8,
-                plot.drawing.width * 1.15
-            ),
-            format!(
-                " class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"",
-                escape(&plot.title)
-            ),
-        )
-    } else {
-        ("plot", String::new(), String::new())
+    let mut blocks = figures(plots.confusion.iter().collect());
+    let (confused, beneath) = match table::confusions(found) {
+        Some(confused) => (Some(confused), each),
+        None => (each, None),
     };
-    let stem = &plot.stem;
-    let link = |form: &str, end: &str| {
-        let of = escape(&plot.title);
-        format!("<a href=\"plots/{stem}.{end}\" aria-label=\"{of} as {form}\">{form}</a>")
-    };
-    Ok(format!(
-        "<figure class=\"{class}\">\n<div{region}><svg{style} {rest}</div>\n\
-         <figcaption><span>{}</span><span class=\"files\">{}{}</span></figcaption>\n</figure>\n",
-        escape(&plot.caption),
-        link("SVG", "svg"),
-        link("PNG", "png"),
-    ))
-}
-
-fn note(text: &str) -> String {
-    format!("<p class=\"note\">{}</p>\n", escape(text))
-}
-
-/// Other values for the colours of plots in dark mode.
-fn dark() -> String {
-    let mut rules = "@media screen and (prefers-color-scheme: dark) {\n".to_owned();
-    for colour in Colour::ALL {
-        let (red, green, blue) = colour.rgb();
-        let (was, is) = (format!("#{red:02X}{green:02X}{blue:02X}"), colour.dark());
-        let _ = writeln!(
-            rules,
-            "  .plot svg [fill=\"{was}\"] {{ fill: {is}; }} .plot svg [stroke=\"{was}\"] {{ stroke: {is}; }}"
+    if let Some(Block::Plots { beside, .. }) = blocks.last_mut() {
+        *beside = confused;
+        blocks.extend(
+            table::matrix(found).map(|table| Block::Folded("The matrix as a table", table)),
         );
     }
-    rules.push_str("}\n");
-    rules
+    blocks.extend(beneath.map(Block::Table));
+    blocks
+}
+
+/// Plots side by side, below what is to be known of them all.
+fn figures(plots: Vec<&Plot>) -> Vec<Block<'_>> {
+    if plots.is_empty() {
+        return Vec::new();
+    }
+    let mut notes: Vec<&str> = Vec::new();
+    for plot in &plots {
+        if !plot.note.is_empty() && !notes.contains(&plot.note.as_str()) {
+            notes.push(&plot.note);
+        }
+    }
+    let notes = notes.into_iter().map(|text| Block::Note(text.to_owned()));
+    let plots = Block::Plots {
+        plots,
+        beside: None,
+    };
+    notes.chain([plots]).collect()
 }
 
 #[cfg(test)]

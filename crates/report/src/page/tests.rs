@@ -168,3 +168,106 @@ fn names_too_alike_to_cut_are_numbers_that_the_tables_explain() {
     assert!(page.contains("<th scope=\"col\"><bdi>3</bdi></th>"));
     assert!(!of_classes(&["a", "b"], 20).contains("class=\"number\""));
 }
+
+#[test]
+fn a_small_page_reads_as_it_did() {
+    insta::assert_snapshot!(without_plots(&of_classes(&["no", "yes"], 20)));
+}
+
+#[test]
+fn a_small_page_of_numbers_reads_as_it_did() {
+    let mut numbers = NumberFindings::new(vec!["kd".into(), "tm".into()]);
+    numbers.add(&[1.0, 2.0], &[1.5, 2.5]);
+    numbers.add(&[2.0, 3.0], &[2.5, 1.5]);
+    insta::assert_snapshot!(without_plots(&made(Findings::Numbers(numbers))));
+}
+
+/// A page without its style and what is in its plots, which have tests of their own.
+fn without_plots(page: &str) -> String {
+    let mut rest = page;
+    let mut kept = String::new();
+    for (open, close) in [("<style>", "</style>")]
+        .into_iter()
+        .chain(std::iter::repeat(("<svg", "</svg>")))
+    {
+        let Some((before, after)) = rest.split_once(open) else {
+            break;
+        };
+        kept.push_str(before);
+        kept.push_str(&format!("{open}…{close}"));
+        rest = after.split_once(close).unwrap().1;
+    }
+    kept + rest
+}
+
+#[test]
+fn the_answer_comes_first() {
+    let page = of_classes(&["a", "b", "c"], 30);
+    let titles = page.split("<h2 ").skip(1);
+    let titles: Vec<&str> = titles
+        .map(|rest| rest.split(['>', '<']).nth(1).unwrap())
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            "Scores",
+            "Classes",
+            "Curves",
+            "Probabilities",
+            "Run",
+            "Configuration"
+        ]
+    );
+    let at = |word: &str| page.find(word).unwrap();
+    assert!(
+        at("Confusion matrix") < at("The largest confusions")
+            && at("The largest confusions") < at(">Precision</bdi>")
+    );
+}
+
+#[test]
+fn what_several_plots_say_is_said_once() {
+    let names = ["kd", "tm", "ph"].map(str::to_owned).to_vec();
+    let mut numbers = NumberFindings::new(names);
+    numbers.add(&[1.0, 2.0, 3.0], &[1.5, 2.5, 3.5]);
+    numbers.add(&[2.0, 2.0, 2.0], &[1.5, 2.5, 4.5]);
+    let page = made(Findings::Numbers(numbers));
+    assert_eq!(
+        page.matches("on the dashed line the prediction is right")
+            .count(),
+        1
+    );
+    let page = of_classes(&["a", "b", "c"], 30);
+    assert_eq!(page.matches("Macro: the mean over each class").count(), 1);
+}
+
+#[test]
+fn nothing_in_the_style_is_wider_than_a_phone() {
+    let style = include_str!("../../templates/style.css");
+    // Apart from `@media (min-width: ...)` and limits (`max-width`).
+    for (at, rule) in style.match_indices("width:") {
+        let before = &style[..at];
+        if before.ends_with("max-") || before.ends_with("(min-") {
+            continue;
+        }
+        let value = style[at + rule.len()..]
+            .split([';', '}'])
+            .next()
+            .unwrap()
+            .trim();
+        let length = |unit: &str| {
+            value
+                .strip_suffix(unit)
+                .map(|text| text.parse::<f64>().unwrap())
+        };
+        let pixels = length("rem")
+            .map(|rem| 16.0 * rem)
+            .or(length("px"))
+            .unwrap_or(0.0);
+        assert!(pixels < 390.0 / 2.0, "{value}");
+    }
+    // Plots are as wide as the page lets them be.
+    assert!(style.contains(".plot svg { display: block; width: 100%;"));
+    let page = of_classes(&["a", "b", "c"], 30);
+    assert!(!page.contains("<svg xmlns") && !page.contains("<svg style"));
+}

@@ -85,6 +85,7 @@ fn plot(calibration: &Calibration, [x, y]: [&str; 2], on: &str) -> Option<Plot> 
             percent(error),
             Calibration::BINS
         ),
+        note: String::new(),
         drawing,
     })
 }

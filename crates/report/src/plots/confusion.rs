@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Plot;
-use crate::drawing::{Align, Colour, Drawing, Text, fit, wide};
+use crate::drawing::{Align, Colour, Drawing, SMALL, Text, fit, wide};
 use crate::escape::name;
 use crate::findings::ClassFindings;
 use crate::numbers::ticks;
@@ -16,9 +16,6 @@ const SPARSE: usize = 5;
 
 /// Above this share a cell is so dark that its number is light.
 const DARK: f64 = 0.7;
-
-/// The size of names.
-const SMALL: f64 = 11.0;
 
 /// The longest name, in pixels.
 const LONGEST: f64 = 110.0;
@@ -72,6 +69,7 @@ pub(super) fn plot(found: &ClassFindings) -> Plot {
         title: "Confusion matrix".to_owned(),
         description,
         caption: caption(found),
+        note: String::new(),
         drawing,
     }
 }
@@ -142,9 +140,10 @@ fn numbered(found: &ClassFindings) -> Drawing {
     let upright = widest > cell - 6.0;
     let columns = if upright { rows } else { 12.0 };
 
-    let left = 14.0 + 18.0 + rows + 8.0;
-    let top = 40.0 + 16.0 + columns + 6.0;
     let side = cell * classes as f64;
+    // A small matrix stands in the middle.
+    let left = 14.0 + 18.0 + rows + 8.0 + (room - side).max(0.0) / 2.0;
+    let top = 40.0 + 16.0 + columns + 6.0;
     let width = (left + side + 14.0).max(Drawing::SIZE.0);
     let mut drawing = Drawing::new(width, top + side + 14.0);
     let heading = Text::at(14.0, 24.0, "Confusion matrix")
@@ -158,7 +157,7 @@ fn numbered(found: &ClassFindings) -> Drawing {
     };
     drawing.write(Text::at(left + side / 2.0, 48.0, predicted).align(Align::Middle));
     let middle = top + side / 2.0;
-    let true_class = Text::at(23.0, middle, truth).align(Align::Middle);
+    let true_class = Text::at(left - rows - 17.0, middle, truth).align(Align::Middle);
     drawing.write(true_class.upwards());
     for (class, label) in names.iter().enumerate() {
         let centre = (class as f64 + 0.5) * cell;

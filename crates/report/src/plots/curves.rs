@@ -1,5 +1,7 @@
 //! Metrics over the steps of a run: one plot a metric, training and validation together.
 
+use std::borrow::Cow;
+
 use super::{Plot, stem};
 use crate::curve::{Curve, Curves, Point};
 use crate::drawing::{Axis, Colour, Drawing, Frame, Labels, Legend};
@@ -16,6 +18,8 @@ enum Kind {
     Step,
     /// The mean of an epoch.
     Epoch,
+    /// The mean of an epoch's steps, of a metric that has none of the epoch itself.
+    Mean,
     /// On the validation rows.
     Validation,
     /// Not a score: the learning rate and its like.
@@ -25,7 +29,7 @@ enum Kind {
 /// The series of one metric.
 struct Chart<'a> {
     metric: &'a str,
-    series: Vec<(Kind, &'a Curve)>,
+    series: Vec<(Kind, Cow<'a, Curve>)>,
 }
 
 /// One plot for each metric, the loss first and what is no score last.
@@ -33,6 +37,7 @@ pub(super) fn plots(curves: &Curves) -> Vec<Plot> {
     let mut charts: Vec<Chart<'_>> = Vec::new();
     for (name, curve) in curves.named() {
         let (metric, kind) = parsed(name);
+        let curve = Cow::Borrowed(curve);
         match charts.iter_mut().find(|chart| chart.metric == metric) {
             Some(chart) => chart.series.push((kind, curve)),
             None => charts.push(Chart {
@@ -46,7 +51,41 @@ pub(super) fn plots(curves: &Curves) -> Vec<Plot> {
         (setting, chart.metric != "loss")
     });
     charts.truncate(MOST);
+    let epochs: Vec<f64> = curves
+        .named()
+        .find(|(name, _)| *name == "train_loss_epoch")
+        .map(|(_, curve)| curve.points().map(|at| at.step).collect())
+        .unwrap_or_default();
+    for chart in &mut charts {
+        chart.add_means(&epochs);
+    }
     charts.iter().map(plot).collect()
+}
+
+impl Chart<'_> {
+    /// Adds the means of noisy steps between the ends of epochs, where there is no mean of the epochs themselves.
+    fn add_means(&mut self, epochs: &[f64]) {
+        let of = |kind| self.series.iter().find(|(known, _)| *known == kind);
+        let (Some((_, steps)), None) = (of(Kind::Step), of(Kind::Epoch)) else {
+            return;
+        };
+        let mut means = Curve::default();
+        let mut begun = 0.0;
+        for &end in epochs {
+            let of_epoch = steps
+                .points()
+                .filter(|at| at.step > begun && at.step <= end);
+            let (sum, count) =
+                of_epoch.fold((0.0, 0.0), |(sum, count), at| (sum + at.mean, count + 1.0));
+            if count > 0.0 {
+                means.add(end as u64, sum / count);
+            }
+            begun = end;
+        }
+        if !means.is_empty() {
+            self.series.push((Kind::Mean, Cow::Owned(means)));
+        }
+    }
 }
 
 /// What a column of the log measures, and on what.
@@ -68,7 +107,7 @@ fn plot(chart: &Chart<'_>) -> Plot {
     let mut series = chart.series.clone();
     series.sort_by_key(|(kind, _)| match kind {
         Kind::Step | Kind::Setting => 0,
-        Kind::Epoch => 1,
+        Kind::Epoch | Kind::Mean => 1,
         Kind::Validation => 2,
     });
     let alone = series.len() == 1;
@@ -104,11 +143,13 @@ fn plot(chart: &Chart<'_>) -> Plot {
     for (kind, curve) in &series {
         draw(&mut drawing, &frame, curve, *kind, alone);
     }
+    let ends = described(&series);
     let thinned = series.iter().any(|(_, curve)| curve.is_thinned());
     Plot {
         stem: format!("curve_{}", stem(chart.metric)),
-        description: described(&name, &series),
-        caption: if thinned {
+        description: format!("{name} over optimizer steps. {ends}"),
+        caption: ends,
+        note: if thinned {
             "Neighbouring steps are drawn together: the line is their mean, the band their smallest and largest value.".to_owned()
         } else {
             String::new()
@@ -121,9 +162,9 @@ fn plot(chart: &Chart<'_>) -> Plot {
 /// The width and the shade of a series' line.
 fn look(kind: Kind, alone: bool) -> (f64, crate::drawing::Shade) {
     match kind {
-        Kind::Step if !alone => (1.25, Colour::Blue.at(0.45)),
+        Kind::Step if !alone => (1.0, Colour::Blue.at(0.4)),
         Kind::Step | Kind::Setting => (1.5, Colour::Blue.into()),
-        Kind::Epoch => (2.0, Colour::Blue.into()),
+        Kind::Epoch | Kind::Mean => (2.0, Colour::Blue.into()),
         Kind::Validation => (2.0, Colour::Orange.into()),
     }
 }
@@ -139,7 +180,7 @@ fn draw(drawing: &mut Drawing, frame: &Frame, curve: &Curve, kind: Kind, alone: 
     }
     let line: Vec<(f64, f64)> = points.iter().map(|at| frame.at(at.step, at.mean)).collect();
     let dotted = match kind {
-        Kind::Epoch | Kind::Validation => line.len() <= DOTTED,
+        Kind::Epoch | Kind::Mean | Kind::Validation => line.len() <= DOTTED,
         Kind::Step | Kind::Setting => line.len() <= 3,
     };
     if dotted {
@@ -155,6 +196,7 @@ fn said(kind: Kind) -> &'static str {
     match kind {
         Kind::Step => "training, single steps",
         Kind::Epoch => "training, mean of the epoch",
+        Kind::Mean => "training, mean of an epoch's steps",
         Kind::Validation => "validation",
         Kind::Setting => "",
     }
@@ -184,41 +226,28 @@ fn spelt(metric: &str) -> String {
     first.into_iter().flatten().chain(rest.chars()).collect()
 }
 
-/// The plot in words: where each series begins and ends.
-fn described(name: &str, series: &[(Kind, &Curve)]) -> String {
-    let mut text = format!("{name} over optimizer steps.");
-    for (kind, curve) in series {
+/// Where each series begins and ends, in words.
+fn described(series: &[(Kind, Cow<'_, Curve>)]) -> String {
+    let ends = series.iter().filter_map(|(kind, curve)| {
         let mut points = curve.points();
-        let (Some(first), last) = (points.next(), points.last()) else {
-            continue;
-        };
+        let (first, last) = (points.next()?, points.last());
         let label = match kind {
-            Kind::Setting => name,
-            kind => said(*kind),
+            Kind::Setting => String::new(),
+            kind => format!("{}: ", said(*kind)),
         };
-        let number = |value: f64| {
-            if value.abs() < 1e-3 {
-                format!("{value:.2e}")
-            } else {
-                format!("{value:.4}")
-            }
-        };
-        text.push_str(&match last {
-            Some(last) => format!(
-                " {label}: {} at step {:.0}, {} at step {:.0}.",
-                number(first.mean),
-                first.step,
-                number(last.mean),
-                last.step
-            ),
-            None => format!(
-                " {label}: {} at step {:.0}.",
-                number(first.mean),
-                first.step
-            ),
-        });
+        let place = |at: Point| format!("{} at step {:.0}", number(at.mean), at.step);
+        let last = last.map_or_else(String::new, |last| format!(", {}", place(last)));
+        Some(format!("{label}{}{last}.", place(first)))
+    });
+    ends.collect::<Vec<_>>().join(" ")
+}
+
+fn number(value: f64) -> String {
+    if value.abs() < 1e-3 {
+        format!("{value:.2e}")
+    } else {
+        format!("{value:.4}")
     }
-    text
 }
 
 #[cfg(test)]
@@ -240,6 +269,36 @@ mod tests {
     }
 
     #[test]
+    fn noisy_steps_have_the_mean_of_each_epoch_beside_them() {
+        let mut curves = Curves::default();
+        for step in 1..=6 {
+            curves.add(
+                step,
+                [
+                    ("train_f1", f64::from(u8::from(step % 2 == 0))),
+                    ("train_loss", 1.0),
+                ],
+            );
+            if step % 3 == 0 {
+                curves.add(step, [("train_loss_epoch", 0.5)]);
+            }
+        }
+        let plots = plots(&curves);
+        assert!(
+            !plots[0].description.contains("epoch's steps"),
+            "{}",
+            plots[0].description
+        );
+        assert!(
+            plots[1]
+                .description
+                .contains("mean of an epoch's steps: 0.3333 at step 3, 0.6667 at step 6."),
+            "{}",
+            plots[1].description
+        );
+    }
+
+    #[test]
     fn training_and_validation_share_a_plot_and_the_loss_is_first() {
         let plots = plots(&curves(10));
         let stems: Vec<&str> = plots.iter().map(|plot| plot.stem.as_str()).collect();
@@ -258,7 +317,7 @@ mod tests {
         for plot in plots(&curves(1)) {
             let dots = plot.drawing.marks.iter().filter(|mark| {
                 matches!(mark, Mark::Dot { x, y, radius, .. }
-                    if *x > 50.0 && *x < 430.0 && *y > 30.0 && *y < 262.0 && *radius >= 4.0)
+                    if *x > 50.0 && *x < 410.0 && *y > 30.0 && *y < 252.0 && *radius >= 4.0)
             });
             assert!(dots.count() >= 1, "{}", plot.stem);
         }
@@ -268,7 +327,7 @@ mod tests {
     fn thousands_of_steps_are_a_band_and_the_caption_says_so() {
         let plots = plots(&curves(5000));
         let loss = &plots[0];
-        assert!(loss.caption.contains("mean"));
+        assert!(loss.note.contains("mean"));
         let band = loss.drawing.marks.iter().find_map(|mark| match mark {
             Mark::Area { points, .. } => Some(points.len()),
             _ => None,

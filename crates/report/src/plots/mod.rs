@@ -11,7 +11,7 @@ pub(crate) use confusion::{MOST_NUMBERED, by_number, largest};
 use std::collections::BTreeSet;
 
 use crate::data::Report;
-use crate::drawing::Drawing;
+use crate::drawing::{Drawing, Place, svg};
 use crate::findings::Findings;
 
 /// A plot with its words.
@@ -25,10 +25,23 @@ pub(crate) struct Plot {
     pub(crate) description: String,
     /// What a reader should know of it.
     pub(crate) caption: String,
+    /// What a reader should know of all plots of its kind, which is said once.
+    pub(crate) note: String,
     pub(crate) drawing: Drawing,
 }
 
 impl Plot {
+    /// The document of the plot.
+    pub(crate) fn svg(&self, place: Place) -> String {
+        svg(
+            &self.drawing,
+            place,
+            &self.stem,
+            &self.title,
+            &self.description,
+        )
+    }
+
     /// Whether it needs more room than the others.
     pub(crate) fn is_wide(&self) -> bool {
         self.drawing.width > Drawing::SIZE.0
@@ -117,20 +130,4 @@ fn stem(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::curve::Curves;
-
-    #[test]
-    fn metrics_whose_names_are_alike_have_files_of_their_own() {
-        let mut curves = Curves::default();
-        curves.add(1, [("top.5", 0.5), ("top 5", 0.5), ("top_5", 0.5)]);
-        let report = Report {
-            curves,
-            ..Report::default()
-        };
-        let plots = Plots::of(&report);
-        let stems: Vec<&str> = plots.all().map(|plot| plot.stem.as_str()).collect();
-        assert_eq!(stems, ["curve_top_5", "curve_top_5_2", "curve_top_5_3"]);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! ROC and precision-recall curves.
 
 use super::Plot;
-use crate::drawing::{Axis, Colour, Drawing, Frame, Labels, Legend, Shade, fit};
+use crate::drawing::{Axis, Colour, Drawing, Frame, Labels, Legend, SMALL, Shade, fit};
 use crate::escape::name;
 use crate::findings::{ClassFindings, LabelFindings};
 use crate::ranking::{Ranking, Trade, mean};
@@ -83,45 +83,43 @@ fn several(mut each: Vec<Named>, micro: Option<Ranking>, what: &str) -> Vec<Plot
     }));
     let count = each.len();
     each.sort_by(|one, other| one.ranking.roc.area.total_cmp(&other.ranking.roc.area));
-    let mut caption = format!(
+    let mut note = format!(
         "Macro: the mean over each {what} against the rest. Micro: all pairs of a row and a {what} together."
     );
     if count > WORST {
-        caption.push_str(&format!(
+        note.push_str(&format!(
             " Beside them the {WORST} of {count} with the smallest area under the ROC curve."
         ));
     }
     curves.extend(each.into_iter().take(WORST));
-    plots(curves, &caption)
+    plots(curves, &note)
 }
 
-fn plots(curves: Vec<Named>, caption: &str) -> Vec<Plot> {
+fn plots(curves: Vec<Named>, note: &str) -> Vec<Plot> {
     if curves.is_empty() {
         return Vec::new();
     }
     let roc = plot(
         ("roc", "ROC"),
         ("false positive rate", "true positive rate"),
-        "area",
+        ["area", note],
         &curves,
         |ranking| &ranking.roc,
     );
     let recall = plot(
         ("precision_recall", "Precision and recall"),
         ("recall", "precision"),
-        "average precision",
+        ["average precision", note],
         &curves,
         |ranking| &ranking.recall,
     );
-    let mut plots = vec![roc, recall];
-    plots[0].caption = caption.to_owned();
-    plots
+    vec![roc, recall]
 }
 
 fn plot(
     (stem, title): (&str, &str),
     (x, y): (&str, &str),
-    area: &str,
+    [area, note]: [&str; 2],
     curves: &[Named],
     pick: fn(&Ranking) -> &Trade,
 ) -> Plot {
@@ -131,7 +129,7 @@ fn plot(
         .iter()
         .enumerate()
         .map(|(place, named)| Legend {
-            name: format!("{} ({})", fit(&named.name, 11.0, 300.0), value(named)),
+            name: format!("{} ({})", fit(&named.name, SMALL, 280.0), value(named)),
             shade: shade(place),
         })
         .collect();
@@ -161,6 +159,7 @@ fn plot(
             described.join("; ")
         ),
         caption: String::new(),
+        note: note.to_owned(),
         drawing,
     }
 }
@@ -204,7 +203,7 @@ mod tests {
         let worst = plots[0].description.find("c4:").unwrap();
         assert!(plots[0].description.contains("macro average"));
         assert!(worst < plots[0].description.len());
-        assert!(plots[0].caption.contains("3 of 6"), "{}", plots[0].caption);
+        assert!(plots[0].note.contains("3 of 6"), "{}", plots[0].note);
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn against(pairs: &[(f64, f64)], of: &str, end: &str) -> Plot {
         frame.at(high, high),
         Colour::Muted.at(0.7),
     );
-    let caption = if pairs.len() <= DOTS {
+    let note = if pairs.len() <= DOTS {
         let opacity = if pairs.len() > 300 { 0.35 } else { 0.55 };
         for &(truth, predicted) in pairs {
             let (x, y) = frame.at(truth, predicted);
@@ -73,7 +73,8 @@ fn against(pairs: &[(f64, f64)], of: &str, end: &str) -> Plot {
             "{title}: {} rows between {low:.4} and {high:.4}.",
             pairs.len()
         ),
-        caption: caption.to_owned(),
+        caption: String::new(),
+        note: note.to_owned(),
         title,
         drawing,
     }
@@ -164,6 +165,7 @@ fn residuals(pairs: &[(f64, f64)], of: &str, end: &str) -> Plot {
         stem: format!("residuals{end}"),
         description: format!("{title}: histogram of {} rows, {spread}.", errors.len()),
         caption: format!("Residuals have {spread}."),
+        note: String::new(),
         title,
         drawing,
     }
