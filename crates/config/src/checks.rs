@@ -4,6 +4,7 @@ use std::error::Error;
 
 use engraft_component::{Component, ComponentInfo, Entry, Kind, Node, Refusal, Span};
 
+use crate::elsewhere;
 use crate::experiment::Experiment;
 use crate::registry::inner;
 
@@ -14,6 +15,13 @@ pub(crate) fn places(root: &Node) -> Result<(), Refusal> {
         let key = entry.key.as_str();
         if groups.iter().any(|group| group.name == key) {
             continue;
+        }
+        if let Some(here) = elsewhere::at_the_top(key) {
+            let error = Refusal::new(&entry.span, key, format!("is called {here} here"));
+            return Err(match entry.span.option_key() {
+                Some(_) => error.help(format!("Write --{here}")),
+                None => error,
+            });
         }
         let owner = groups.iter().find(|group| has_argument(&group.kind, key));
         let owner = owner.or_else(|| groups.iter().find(|group| accepts(&group.kind, key)));

@@ -71,6 +71,29 @@ const KEYS: &[(&[&str], &str)] = &[
     ),
 ];
 
+/// Options that other programs have by themselves, each with the key that it is here. Some are names of ours too, of rarer things.
+const AT_THE_TOP: &[(&[&str], &str)] = &[
+    (&["epochs", "num_epochs", "n_epochs"], "trainer.max_epochs"),
+    (
+        &["resume", "resume_from_checkpoint", "checkpoint", "ckpt"],
+        "ckpt_path",
+    ),
+    (
+        &["output_dir", "out_dir", "save_dir"],
+        "trainer.default_root_dir",
+    ),
+    (
+        &["max_length", "max_seq_length", "max_len"],
+        "model.backbone.max_length",
+    ),
+    (&["train_file", "dataset", "dataset_name"], "data.path"),
+    (
+        &["model_name_or_path", "model_name", "model_path", "backbone"],
+        "model.backbone",
+    ),
+    (&["seed"], "seed_everything"),
+];
+
 /// Models, each with what is said in the place of "unknown model".
 const MODELS: &[(&[&str], &str)] = &[
     (
@@ -140,6 +163,11 @@ pub(crate) fn key(word: &str) -> Option<&'static str> {
     said(KEYS, word)
 }
 
+/// The key that an option of other programs is here, where it stands by itself.
+pub(crate) fn at_the_top(word: &str) -> Option<&'static str> {
+    said(AT_THE_TOP, word)
+}
+
 /// What is said of a model of other programs.
 pub(crate) fn model(word: &str) -> Option<&'static str> {
     said(MODELS, word)
@@ -149,7 +177,7 @@ fn said(table: &[(&[&str], &'static str)], word: &str) -> Option<&'static str> {
     let is_meant = |known: &&str| known.eq_ignore_ascii_case(word);
     let entry = table
         .iter()
-        .find(|(words, _)| words.iter().any(|known| is_meant(&known)))?;
+        .find(|(words, _)| words.iter().any(&is_meant))?;
     Some(entry.1)
 }
 

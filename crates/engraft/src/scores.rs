@@ -73,8 +73,8 @@ mod tests {
         assert_eq!(scores.get("test_accuracy").unwrap(), 0.9);
         assert_eq!(scores.to_string(), "test_loss 0.2500, test_accuracy 0.9000");
         assert_eq!(
-            scores.get("test_acuracy").unwrap_err().to_string(),
-            "there is no score \"test_acuracy\". Did you mean \"test_accuracy\"?"
+            scores.get("test-accuracy").unwrap_err().to_string(),
+            "there is no score \"test-accuracy\". Did you mean \"test_accuracy\"?"
         );
         assert_eq!(
             scores.get("f1").unwrap_err().to_string(),

@@ -46,6 +46,7 @@ pub type Embedder = Task<Embed>;
 /// let mut regressor = Regressor::from_preset("./esm")?.max_length(512).lora(8).build()?;
 /// regressor.fit(&read_numbers("train.tsv", "sequence", "fitness")?, Fit::default())?;
 /// let fitness: Vec<Vec<f32>> = regressor.predict(["MKTAYIAK"])?;
+/// println!("{fitness:?}");
 /// # Ok::<(), engraft::Error>(())
 /// ```
 pub struct Task<A> {

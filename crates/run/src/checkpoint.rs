@@ -26,6 +26,27 @@ pub(crate) fn runs(plan: &Plan) -> PathBuf {
     }
 }
 
+/// The folder of a checkpoint that is named.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn folder_of(named: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(named);
+    if path.is_dir() {
+        return Ok(path);
+    }
+    let problem = if path.exists() {
+        "it is a file, but a checkpoint is a folder; files of other programs are not read"
+            .to_owned()
+    } else {
+        format!("the folder does not exist{}", nearest_sibling(&path))
+    };
+    Err(Error::of(
+        KEY,
+        format!("cannot use the checkpoint \"{named}\": {problem}"),
+    ))
+}
+
 /// A model from a checkpoint.
 pub(crate) struct Opened {
     pub(crate) model: Model,
@@ -48,10 +69,11 @@ impl Work<'_> {
             self.is_last(&newest);
             return Ok(Some(newest));
         }
-        let path = PathBuf::from(named);
-        if !path.join("engraft.yaml").exists()
-            && let Some(newest) = engraft_train::newest_checkpoint_of(&path, fold)
-        {
+        let path = folder_of(named)?;
+        if path.join("engraft.yaml").exists() {
+            return Ok(Some(path));
+        }
+        if let Some(newest) = engraft_train::newest_checkpoint_of(&path, fold) {
             return Err(Error::of(
                 KEY,
                 format!(
@@ -60,19 +82,27 @@ impl Work<'_> {
                 ),
             ));
         }
-        if path.is_dir() {
-            return Ok(Some(path));
+        if let Ok(newest) = engraft_train::newest_checkpoint(&path, fold) {
+            return Err(Error::of(
+                KEY,
+                format!(
+                    "{named} is a folder of runs; name a checkpoint of one, such as {}",
+                    newest.display()
+                ),
+            ));
         }
-        let problem = if path.exists() {
-            "it is a file, but a checkpoint is a folder; files of other programs are not read"
-                .to_owned()
-        } else {
-            format!("the folder does not exist{}", nearest_sibling(&path))
-        };
-        Err(Error::of(
-            KEY,
-            format!("cannot use the checkpoint \"{named}\": {problem}"),
-        ))
+        let run = path.parent();
+        let newest = run.and_then(|run| engraft_train::newest_checkpoint_of(run, fold));
+        if let Some(newest) = newest.filter(|newest| newest.parent() == Some(&path)) {
+            return Err(Error::of(
+                KEY,
+                format!(
+                    "{named} is a folder of checkpoints; name one of them, such as {}",
+                    newest.display()
+                ),
+            ));
+        }
+        Ok(Some(path))
     }
 
     /// Says what `last` is.

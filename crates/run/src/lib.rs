@@ -26,7 +26,7 @@ pub use export::LoraExport;
 pub use fit::Fitted;
 pub use folds::{BrokenOff, Folded};
 pub use live_line::{LiveLine, bar};
-pub use output::{PredictedRows, check_place};
+pub use output::{PredictedRows, check_other, check_place};
 pub use progress::{Display, ProgressLine};
 pub use session::Session;
 pub use sources::{argument, compose_for};

@@ -63,6 +63,32 @@ pub fn check_place(path: &Path, key: &str) -> Result<()> {
     begun.map_err(|error| Error::Refused(Refusal::of(key, error.to_string())))
 }
 
+/// Refuses to write over one of these files, which are read.
+///
+/// # Errors
+/// The refusal, which is about `key`.
+pub fn check_other<'a>(
+    output: &Path,
+    read: impl IntoIterator<Item = &'a Path>,
+    key: &str,
+) -> Result<()> {
+    let Ok(there) = output.canonicalize() else {
+        return Ok(());
+    };
+    let is_meant = |path: &Path| path.canonicalize().is_ok_and(|path| path == there);
+    match read.into_iter().find(|path| is_meant(path)) {
+        Some(path) => {
+            let problem = format!(
+                "{}: this run reads {}, which would be written over. Name another file",
+                output.display(),
+                path.display()
+            );
+            Err(Error::of(key, problem))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Predictions on their way into a file, which appears when all are there.
 pub(crate) struct PredictionFile {
     path: PathBuf,

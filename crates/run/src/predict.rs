@@ -14,7 +14,8 @@ use crate::checkpoint::{KEY, in_checkpoint, preset_in};
 use crate::error::{Error, Result};
 use crate::fold;
 use crate::output::{
-    AtWork, FileKind, PredictedRows, PredictionFile, Writers, WritingStage, check_place,
+    AtWork, FileKind, PredictedRows, PredictionFile, Writers, WritingStage, check_other,
+    check_place,
 };
 use crate::session::Session;
 use crate::skipped;
@@ -162,7 +163,14 @@ impl Work<'_> {
         }
         let examples = examples.ok_or_else(|| Error::of("data", "there are no rows to predict"))?;
         if let Place::File(path, _) = &place {
-            check_other(path, &examples)?;
+            let mut read: Vec<&Path> = examples.origins.iter().map(|it| &*it.file).collect();
+            read.dedup();
+            read.extend(data.source().label_table.as_deref());
+            let backbone = Path::new(&task.backbone().backbone().preset);
+            let weights = [checkpoint.as_deref().unwrap_or(backbone), backbone]
+                .map(|folder| folder.join("model.safetensors"));
+            read.extend(weights.iter().map(PathBuf::as_path));
+            check_other(path, read, "output")?;
         }
         let examples = Arc::new(examples);
         let model = match &checkpoint {
@@ -253,20 +261,6 @@ impl Work<'_> {
         }
         Ok(Place::Writers(writers))
     }
-}
-
-/// Refuses to write over a file that rows are read from.
-fn check_other(output: &Path, examples: &Examples) -> Result<()> {
-    let Ok(there) = output.canonicalize() else {
-        return Ok(());
-    };
-    let mut files: Vec<&Path> = examples.origins.iter().map(|it| &*it.file).collect();
-    files.dedup();
-    if files.iter().any(|file| file.canonicalize().is_ok_and(|file| file == there)) {
-        let problem = format!("{}: rows are read from this file. Name another", output.display());
-        return Err(Error::of("output", problem));
-    }
-    Ok(())
 }
 
 /// Where predictions go.

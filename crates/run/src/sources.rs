@@ -9,8 +9,8 @@ use engraft_config::{Composed, Experiment, Source, compose, compose_over};
 use engraft_data::Folds;
 use engraft_tasks::{Model, Task};
 
-use crate::checkpoint::{KEY, LAST, in_checkpoint, preset_in, runs};
-use crate::error::Result;
+use crate::checkpoint::{KEY, LAST, folder_of, in_checkpoint, preset_in, runs};
+use crate::error::{Error, Result};
 use crate::work::Purpose;
 
 /// What a preset says of the experiment that it comes from, beside what it says of its task.
@@ -44,7 +44,13 @@ pub fn compose_for(purpose: Purpose, sources: &[Source]) -> Result<Composed> {
     }
     let mut known = Known::default();
     let checkpoint = match text(group(&given.root, KEY)) {
-        Some(named) => checkpoint(&given.root, named, purpose),
+        Some(named) => {
+            let found = checkpoint(&given.root, named, purpose);
+            found.map_err(|error| match error {
+                Error::Refused(refusal) => Error::Refused(Experiment::locate(&given, refusal)),
+                other => other,
+            })?
+        }
         None if purpose.uses_head() => known.saved_backbone(&given.root)?,
         None => None,
     };
@@ -62,6 +68,9 @@ pub fn compose_for(purpose: Purpose, sources: &[Source]) -> Result<Composed> {
         class.set("class_path", Node::text(module));
         known.base.set("data", Node::map(class));
         composed = compose_over(known.base, &sources)?;
+    }
+    if purpose == Purpose::Predict && group(&given.root, "data").is_none() {
+        leave_out_placeless(&mut composed.root);
     }
     composed.notes.extend(known.notes);
     Ok(composed)
@@ -243,11 +252,38 @@ fn root_of_last(root: &Node, sources: &[Source]) -> Option<Source> {
     Some(option("trainer.default_root_dir", &found.to_string_lossy()))
 }
 
-/// The folder of the checkpoint that is meant, or of the run of all folds, if it is there; what is wrong with it is said where it is used.
-fn checkpoint(root: &Node, named: &str, purpose: Purpose) -> Option<PathBuf> {
-    if named != LAST {
-        return Some(PathBuf::from(named)).filter(|path| path.is_dir());
+/// Leaves out data without a place, as an exported preset knows them, where rows may come from elsewhere.
+fn leave_out_placeless(root: &mut Node) {
+    let data = group(root, "data");
+    let has_path = data.is_some_and(|data| argument(data, "path").is_some_and(|it| !it.is_null()));
+    if let (false, Value::Map(root)) = (has_path, &mut root.value) {
+        root.remove("data");
     }
+}
+
+/// The folder of the checkpoint that is meant, or of the run of all folds. Where an experiment is given whole without it, what is wrong with
+/// it is said where it is used.
+///
+/// # Errors
+/// There is none.
+fn checkpoint(root: &Node, named: &str, purpose: Purpose) -> Result<Option<PathBuf>> {
+    let is_needed = ["model", "data"]
+        .iter()
+        .any(|key| group(root, key).is_none());
+    let found = if named == LAST {
+        last(root, purpose)
+    } else {
+        folder_of(named).map(Some)
+    };
+    match found {
+        Err(_) if !is_needed => Ok(None),
+        found => found,
+    }
+}
+
+/// The newest checkpoint of all runs, or for `fit` without a fold the run of all folds that it lies in; none where the trainer cannot be read,
+/// which is said later.
+fn last(root: &Node, purpose: Purpose) -> Result<Option<PathBuf>> {
     let mut trainer = Mapping::default();
     if let Some(given) = group(root, "trainer") {
         trainer.set("trainer", given.clone());
@@ -256,19 +292,22 @@ fn checkpoint(root: &Node, named: &str, purpose: Purpose) -> Option<PathBuf> {
         root: Node::map(trainer),
         notes: Vec::new(),
     };
-    let (experiment, _) = Experiment::read(&composed).ok()?;
-    let (plan, _) = experiment.trainer.plan().ok()?;
+    let plan = Experiment::read(&composed).and_then(|(experiment, _)| experiment.trainer.plan());
+    let Ok((plan, _)) = plan else {
+        return Ok(None);
+    };
     let data = group(root, "data");
     let fold = data.and_then(|data| text(argument(data, "cv_test_fold_id")));
     let fold = fold.and_then(|fold| fold.parse().ok());
-    let newest = engraft_train::newest_checkpoint(&runs(&plan), fold).ok()?;
+    let newest = engraft_train::newest_checkpoint(&runs(&plan), fold);
+    let newest = newest.map_err(|error| Error::within(KEY, error))?;
     // `fit` without a fold goes on with the run of all folds that it lies in.
     let whole = newest.ancestors().nth(3);
     let whole = whole.filter(|run| engraft_train::is_cross_validation(run));
-    match whole {
-        Some(run) if purpose == Purpose::Fit && fold.is_none() => Some(run.to_owned()),
-        _ => Some(newest),
-    }
+    Ok(Some(match whole {
+        Some(run) if purpose == Purpose::Fit && fold.is_none() => run.to_owned(),
+        _ => newest,
+    }))
 }
 
 /// The file that says what the experiment of a checkpoint, a preset or a run of all folds was.

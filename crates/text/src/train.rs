@@ -111,7 +111,7 @@ mod tests {
         "A film that nobody forgets.",
         "The film is long, and THE actors are not.",
         "Nobody laughs: the film is too long.",
-        "Für alle, die den Film mögen.",
+        "Für den, der den Film mag.",
     ];
 
     fn trained() -> TrainedTokenizer {

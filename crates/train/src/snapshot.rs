@@ -127,10 +127,14 @@ pub(crate) fn save(path: &Path, present: &Present<'_>) -> Result<()> {
 pub(crate) fn read_state(path: &Path) -> Result<State> {
     let file = path.join(FOLDER).join("state.json");
     let bytes = std::fs::read(&file).map_err(|error| {
-        Error::checkpoint(
-            path,
-            format!("cannot be resumed: {}: {error}", file.display()),
-        )
+        let problem = if error.kind() == std::io::ErrorKind::NotFound {
+            "holds a model without the state of its training, as exports do, so that it cannot be resumed. Train on from its weights by \
+             naming it as model.backbone"
+                .to_owned()
+        } else {
+            format!("cannot be resumed: {}: {error}", file.display())
+        };
+        Error::checkpoint(path, problem)
     })?;
     let state: State = serde_json::from_slice(&bytes).map_err(|error| {
         Error::checkpoint(path, format!("{} is damaged: {error}", file.display()))

@@ -8,7 +8,7 @@ use engraft::{CausalLm, Generate};
 use engraft_component::did_you_mean;
 use engraft_data::{Cell, OutputFormat, ReaderOptions, RowWriter, read_table};
 use engraft_generate::{Lost, Piece, Prompt, Written};
-use engraft_run::check_place;
+use engraft_run::{check_other, check_place};
 use engraft_tasks::Backbone;
 use engraft_train::{LOGS, newest_checkpoint, newest_root};
 use serde_json::{Map, Value, json};
@@ -37,6 +37,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     if let Some(path) = &wishes.output {
         check_output(path)?;
         check_place(path, "output")?;
+        check_other(path, given.value("--input").map(Path::new), "output")?;
     }
     // All that can be refused without the model is, before its weights are read.
     wishes.generate.check().map_err(options::refused)?;

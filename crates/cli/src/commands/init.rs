@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engraft_config::{Wishes, propose};
 use engraft_files::atomic;
+use engraft_run::check_other;
 
 use crate::arguments::Command;
 use crate::failure::{Failure, note, print};
@@ -50,6 +51,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         }
         Ok(())
     };
+    check_other(&output, [Path::new(table)], "output")?;
     may_write(&output)?;
     let wishes = Wishes {
         backbone: given.value("--model.backbone").map(str::to_owned),

@@ -51,7 +51,13 @@ fn texts(opened: &Opened) -> Result<Vec<String>, Failure> {
     if is_written || opened.has_data || std::io::stdin().is_terminal() {
         return Ok(Vec::new());
     }
-    lines()
+    let texts = lines()?;
+    if texts.is_empty() {
+        return Err(Failure::refused(
+            "predict: standard input holds no text; give --output FILE, such as predictions.tsv, for the rows of a table, or --text TEXT",
+        ));
+    }
+    Ok(texts)
 }
 
 /// The lines of standard input that are not blank.

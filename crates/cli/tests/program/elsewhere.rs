@@ -32,7 +32,11 @@ fn models() -> Workplace {
         let stated =
             format!(r#", "quantization_config": {{"quant_method": "{method}", "bits": 4}}"#);
         write(&format!("{method}/config.json"), &llama(&stated));
-        write(&format!("{method}/model.safetensors"), "");
+        // A file without tensors.
+        write(
+            &format!("{method}/model.safetensors"),
+            "\u{2}\0\0\0\0\0\0\0{}",
+        );
     }
     write("old-gptq/config.json", &llama(""));
     write("old-gptq/quantize_config.json", "{}");
@@ -83,6 +87,10 @@ fn what_users_know_from_elsewhere_is_answered_by_what_it_is() {
         "--trainer.per_device_train_batch_size 8",
         "--model.max_grad_norm 1.0",
         "--num_beams 4",
+        "--epochs 3",
+        "--resume last",
+        "--output_dir out",
+        "--max_length 128",
         "--trainer.push_to_hub true",
     ];
     let fit = "fit --model SequenceClassification --model.backbone sapiens_vh --data SequenceClassificationDataModule --data.path a.tsv";

@@ -343,6 +343,10 @@ fn what_cannot_be_written_is_refused_in_one_sentence() {
             "which column holds the prompts?",
         ),
         ("gpt2 --prompt A --output texts.doc", ".tsv"),
+        (
+            "gpt2 --input prompts.tsv --x-col prompt --output ./prompts.tsv",
+            "which would be written over",
+        ),
         ("gpt2 --prompt A --dtype float16", "only float32"),
         (
             "gpt2 --prompt A --max-new-token 3",

@@ -155,6 +155,20 @@ fn an_export_named_as_the_backbone_is_used_whole() {
         ));
         assert_eq!(place.read("r.tsv"), place.read("p.tsv"), "{model}");
     }
+    // A text needs no rows, whichever way the model is named.
+    let text = place.succeed(&format!("predict --ckpt_path {checkpoint} --text w1"));
+    for model in ["--model.backbone ./my-export", "--ckpt_path my-export"] {
+        assert_eq!(place.succeed(&format!("predict {model} --text w1")), text);
+    }
+    let resumed = place.run(&format!("fit {FIT} --ckpt_path my-export"));
+    assert_eq!(resumed.code, Some(2), "{resumed:?}");
+    assert!(
+        resumed
+            .err
+            .contains("holds a model without the state of its training, as exports do"),
+        "{}",
+        resumed.err
+    );
     // For another task it is a backbone like any other.
     place.succeed("predict --model Embed --model.pooling mean_pooling --model.backbone ./my-export --data.path new.tsv --data.x_col words --output e.tsv");
     assert!(place.read("e.tsv").starts_with("id\te0\t"));

@@ -345,8 +345,11 @@ fn what_is_wrong_with_records_is_said_with_the_line() {
     }
 }
 
+/// Ids with their sequences.
+type Records = Vec<(String, String)>;
+
 /// The ids and sequences of a file, with what is said of it, and its rows that are left out.
-fn records(name: &str, bytes: &[u8]) -> (Vec<(String, String)>, Vec<String>, Vec<(u64, String)>) {
+fn records(name: &str, bytes: &[u8]) -> (Records, Vec<String>, Vec<(u64, String)>) {
     let table = table_of_bytes(Path::new(name), bytes, &ReaderOptions::default()).unwrap();
     let cells = |name: &str| {
         let cells = &table.column(name).unwrap().cells;
@@ -358,7 +361,7 @@ fn records(name: &str, bytes: &[u8]) -> (Vec<(String, String)>, Vec<String>, Vec
     (rows, table.notes, skipped)
 }
 
-fn pairs<const N: usize>(rows: [(&str, &str); N]) -> Vec<(String, String)> {
+fn pairs<const N: usize>(rows: [(&str, &str); N]) -> Records {
     rows.map(|(id, sequence)| (id.to_owned(), sequence.to_owned()))
         .to_vec()
 }
@@ -386,7 +389,7 @@ fn records_that_are_not_quite_as_their_format_has_them_are_read_and_said() {
         ),
         (
             "a.fa",
-            b">p caf\xe9 \xe9\nA\n>q \xc3\xa9\nC\n>r\xfc\nG\n",
+            b">p th\xe9 \xe9\nA\n>q \xc3\xa9\nC\n>r\xfc\nG\n",
             pairs([("p", "A"), ("q", "C"), ("r\u{fc}", "G")]),
             "a.fa: 2 headers hold bytes that are not UTF-8 (the first on line 1), read as Latin-1",
         ),

@@ -85,10 +85,8 @@ impl Rule {
                 None => row.above(share),
             });
         }
-        let rules: [(
-            Option<f64>,
-            fn(&Logits<'_>, Vec<Candidate>, f64) -> Vec<Candidate>,
-        ); 3] = [
+        type Rule = fn(&Logits<'_>, Vec<Candidate>, f64) -> Vec<Candidate>;
+        let rules: [(Option<f64>, Rule); 3] = [
             (self.typical_p.filter(|&it| it < 1.0), entropy::typical),
             (self.epsilon_cutoff.filter(|&it| it > 0.0), entropy::epsilon),
             (self.eta_cutoff.filter(|&it| it > 0.0), entropy::eta),

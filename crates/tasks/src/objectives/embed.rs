@@ -166,7 +166,7 @@ impl TaskArguments for Embed {
                     let device = &loading.initial.device;
                     let loaded = dense.load(checkpoint.preset(), width, device)?;
                     width = dense.outputs();
-                    LoadedStep::Dense(loaded)
+                    LoadedStep::Dense(Box::new(loaded))
                 }
             });
         }
@@ -324,7 +324,7 @@ struct VectorHead {
 #[derive(Clone, Debug)]
 enum LoadedStep {
     Normalize,
-    Dense(Dense),
+    Dense(Box<Dense>),
 }
 
 impl Head for VectorHead {

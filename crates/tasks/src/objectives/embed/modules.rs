@@ -429,7 +429,7 @@ impl DenseModule {
         let residual = match (self.residual, self.inputs == self.outputs) {
             (false, _) => Residual::None,
             (true, true) => Residual::Itself,
-            (true, false) => Residual::Layer(matrix("residual.weight")?),
+            (true, false) => Residual::Layer(Box::new(matrix("residual.weight")?)),
         };
         Ok(Dense {
             weight: matrix("linear.weight")?,
@@ -478,7 +478,7 @@ enum Residual {
     /// What the layer is given.
     Itself,
     /// Another layer of the same.
-    Layer(Tensor<2>),
+    Layer(Box<Tensor<2>>),
 }
 
 impl Dense {
