@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use engraft_component::Refusal;
-use engraft_text::{Encoding, Tokenizer};
+use engraft_text::{Encoding, Tokenizer, most_often};
 
 use crate::error::Result;
 
@@ -143,8 +143,7 @@ impl fmt::Display for Lost {
                 "{and}{count} character{s} of {of}, for which the model's vocabulary has no token, {are} left out"
             )?;
         }
-        let mut missing: Vec<(&String, &usize)> = self.missing.iter().collect();
-        missing.sort_by(|(a, a_count), (b, b_count)| b_count.cmp(a_count).then(a.cmp(b)));
+        let missing = most_often(&self.missing);
         if !missing.is_empty() {
             let often = if missing.len() > NAMED {
                 "most often "

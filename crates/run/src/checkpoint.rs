@@ -30,7 +30,7 @@ pub(crate) fn runs(plan: &Plan) -> PathBuf {
 ///
 /// # Errors
 /// There is none.
-pub(crate) fn folder_of(named: &str) -> Result<PathBuf> {
+pub fn checkpoint_folder(named: &str) -> Result<PathBuf> {
     let path = PathBuf::from(named);
     if path.is_dir() {
         return Ok(path);
@@ -69,38 +69,32 @@ impl Work<'_> {
             self.is_last(&newest);
             return Ok(Some(newest));
         }
-        let path = folder_of(named)?;
+        let path = checkpoint_folder(named)?;
         if path.join("engraft.yaml").exists() {
             return Ok(Some(path));
         }
-        if let Some(newest) = engraft_train::newest_checkpoint_of(&path, fold) {
-            return Err(Error::of(
-                KEY,
-                format!(
-                    "{named} is the folder of a run; name one of its checkpoints, such as {}",
-                    newest.display()
-                ),
-            ));
-        }
-        if let Ok(newest) = engraft_train::newest_checkpoint(&path, fold) {
-            return Err(Error::of(
-                KEY,
-                format!(
-                    "{named} is a folder of runs; name a checkpoint of one, such as {}",
-                    newest.display()
-                ),
-            ));
-        }
-        let run = path.parent();
-        let newest = run.and_then(|run| engraft_train::newest_checkpoint_of(run, fold));
-        if let Some(newest) = newest.filter(|newest| newest.parent() == Some(&path)) {
-            return Err(Error::of(
-                KEY,
-                format!(
-                    "{named} is a folder of checkpoints; name one of them, such as {}",
-                    newest.display()
-                ),
-            ));
+        let in_run = |run: &Path| engraft_train::newest_checkpoint_of(run, fold);
+        let beside = path.parent().and_then(in_run);
+        let found = [
+            (
+                "the folder of a run; name one of its checkpoints",
+                in_run(&path),
+            ),
+            (
+                "a folder of runs; name a checkpoint of one",
+                engraft_train::newest_checkpoint(&path, fold).ok(),
+            ),
+            (
+                "a folder of checkpoints; name one of them",
+                beside.filter(|newest| newest.parent() == Some(&path)),
+            ),
+        ];
+        let found = found
+            .into_iter()
+            .find_map(|(is, newest)| Some((is, newest?)));
+        if let Some((is, newest)) = found {
+            let problem = format!("{named} is {is}, such as {}", newest.display());
+            return Err(Error::of(KEY, problem));
         }
         Ok(Some(path))
     }

@@ -21,6 +21,7 @@ mod skipped;
 mod sources;
 mod work;
 
+pub use checkpoint::checkpoint_folder;
 pub use error::{Error, Result};
 pub use export::LoraExport;
 pub use fit::Fitted;

@@ -9,7 +9,7 @@ use engraft_config::{Composed, Experiment, Source, compose, compose_over};
 use engraft_data::Folds;
 use engraft_tasks::{Model, Task};
 
-use crate::checkpoint::{KEY, LAST, folder_of, in_checkpoint, preset_in, runs};
+use crate::checkpoint::{KEY, LAST, checkpoint_folder, in_checkpoint, preset_in, runs};
 use crate::error::{Error, Result};
 use crate::work::Purpose;
 
@@ -34,7 +34,7 @@ const OF_THE_PLACE: [&str; 7] = [
 /// A preset of a saved model that is named as the backbone of the same task, or of none, is used as a checkpoint by all that predict.
 ///
 /// # Errors
-/// A file that cannot be read, or an option that addresses what cannot be there.
+/// A file that cannot be read, an option that addresses what cannot be there, or no checkpoint where the experiment needs what it knows.
 pub fn compose_for(purpose: Purpose, sources: &[Source]) -> Result<Composed> {
     let mut sources = sources.to_vec();
     let mut given = compose(&sources)?;
@@ -201,12 +201,7 @@ pub(crate) fn data_of(checkpoint: &Path) -> Result<Option<String>> {
     };
     let mut data = data.clone();
     without_place(&mut data, Purpose::Predict);
-    if let Value::Map(class) = &mut data.value
-        && let Some(Node {
-            value: Value::Map(arguments),
-            ..
-        }) = class.get_mut("init_args")
-    {
+    if let Some(arguments) = arguments_of(&mut data) {
         arguments.remove("path");
     }
     let mut known = Mapping::default();
@@ -223,17 +218,21 @@ fn without_place(data: &mut Node, purpose: Purpose) {
         // Labels are not looked at.
         left_out.push("label_table");
     }
-    let Value::Map(class) = &mut data.value else {
-        return;
-    };
-    if let Some(Node {
-        value: Value::Map(arguments),
-        ..
-    }) = class.get_mut("init_args")
-    {
+    if let Some(arguments) = arguments_of(data) {
         for key in left_out {
             arguments.remove(key);
         }
+    }
+}
+
+/// The arguments of a class that is written with them.
+fn arguments_of(class: &mut Node) -> Option<&mut Mapping> {
+    let Value::Map(class) = &mut class.value else {
+        return None;
+    };
+    match &mut class.get_mut("init_args")?.value {
+        Value::Map(arguments) => Some(arguments),
+        _ => None,
     }
 }
 
@@ -273,7 +272,7 @@ fn checkpoint(root: &Node, named: &str, purpose: Purpose) -> Result<Option<PathB
     let found = if named == LAST {
         last(root, purpose)
     } else {
-        folder_of(named).map(Some)
+        checkpoint_folder(named).map(Some)
     };
     match found {
         Err(_) if !is_needed => Ok(None),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use engraft_component::Refusal;
 use engraft_data::Examples;
+use engraft_text::most_often;
 
 use crate::error::Result;
 use crate::rows::EncodedRow;
@@ -61,10 +62,9 @@ impl Unknown {
 
     /// What is most often lacking, such as `"é" (12 times), "ß"`; empty if nothing is known of it.
     pub fn most_often(&self) -> String {
-        let mut missing: Vec<(&String, &usize)> = self.missing.iter().collect();
-        missing.sort_by(|(a, a_count), (b, b_count)| b_count.cmp(a_count).then(a.cmp(b)));
+        let missing = most_often(&self.missing);
         let named = missing.iter().take(MOST_NAMED).map(|(what, count)| {
-            if **count == 1 {
+            if *count == 1 {
                 format!("{what:?}")
             } else {
                 format!("{what:?} ({count} times)")

@@ -42,3 +42,4 @@ pub use pieces::Pieces;
 pub use special::SpecialIds;
 pub use tokenizer::{EncodedWords, Encoding, Frame, Row, Tokenizer};
 pub use train::{TrainedTokenizer, train_tokenizer};
+pub use unknown::most_often;

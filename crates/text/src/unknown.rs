@@ -120,6 +120,16 @@ impl Unknown {
     }
 }
 
+/// What is missing, the most frequent first, and of equally frequent ones by their letters.
+pub fn most_often(missing: &BTreeMap<String, usize>) -> Vec<(&str, usize)> {
+    let mut sorted: Vec<(&str, usize)> = missing
+        .iter()
+        .map(|(what, count)| (what.as_str(), *count))
+        .collect();
+    sorted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    sorted
+}
+
 /// Whether any byte has a token.
 fn has_bytes(inner: &Pipeline, falls_back: bool) -> bool {
     let is_byte_level = |tokenizer: &PreTokenizerWrapper| match tokenizer {

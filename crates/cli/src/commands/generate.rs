@@ -8,7 +8,7 @@ use engraft::{CausalLm, Generate};
 use engraft_component::did_you_mean;
 use engraft_data::{Cell, OutputFormat, ReaderOptions, RowWriter, read_table};
 use engraft_generate::{Lost, Piece, Prompt, Written};
-use engraft_run::{check_other, check_place};
+use engraft_run::{check_other, check_place, checkpoint_folder};
 use engraft_tasks::Backbone;
 use engraft_train::{LOGS, newest_checkpoint, newest_root};
 use serde_json::{Map, Value, json};
@@ -151,10 +151,11 @@ fn preset(given: &Given) -> Result<String, Failure> {
             note(&format!("ckpt_path: last is {}", newest.display()));
             Ok(newest.display().to_string())
         }
-        (None, Some(checkpoint)) if Path::new(checkpoint).is_dir() => Ok(checkpoint.to_owned()),
-        (None, Some(checkpoint)) => Err(Failure::refused(format!(
-            "--ckpt_path: cannot use the checkpoint \"{checkpoint}\": the folder does not exist"
-        ))),
+        (None, Some(checkpoint)) => {
+            let folder = checkpoint_folder(checkpoint);
+            folder.map_err(|error| Failure::refused(format!("--{error}")))?;
+            Ok(checkpoint.to_owned())
+        }
         (Some(preset), Some(checkpoint)) => Err(Failure::refused(format!(
             "generate: {preset} and --ckpt_path {checkpoint} are two models; give one"
         ))),
