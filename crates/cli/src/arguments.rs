@@ -164,7 +164,8 @@ fn asks_for_help(words: &[String]) -> Option<Result<(Command, Vec<String>), Fail
     if help != "help" {
         return None;
     }
-    let Some(topic) = rest.iter().find(|word| !word.starts_with('-')) else {
+    let topic = rest.iter().find(|word| !word.starts_with('-'));
+    let Some(topic) = topic.filter(|topic| *topic != "help") else {
         let page = print(&outer().render_help().to_string());
         return Some(page.and(Err(Failure::Done)));
     };

@@ -1,10 +1,13 @@
 //! The words after a command that reads no experiment: what it works on, and a few options.
 
-use engraft_component::did_you_mean;
+use engraft_component::{did_you_mean, nearest};
 
 use crate::arguments::Command;
 use crate::elsewhere;
 use crate::failure::Failure;
+
+/// A list of more options than this is left to the page of help.
+const LISTED: usize = 12;
 
 /// An option that a command takes.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +63,12 @@ impl Given {
                     return Err(refuse(format!("{name}: {said}")));
                 }
                 let names: Vec<&str> = known.iter().map(|option| option.name).collect();
-                let help = did_you_mean(name, &names, "It takes").unwrap_or_default();
+                let help = match nearest(name, names.iter().copied()) {
+                    None if names.len() > LISTED => {
+                        format!("`engraft help {}` lists its options", command.name())
+                    }
+                    _ => did_you_mean(name, &names, "It takes").unwrap_or_default(),
+                };
                 return Err(refuse(format!("unknown option \"{name}\". {help}")));
             };
             let value = match (option.value, attached) {
@@ -84,10 +92,16 @@ impl Given {
         match self.words.as_slice() {
             [] => Ok(None),
             [word] => Ok(Some(word)),
-            [_, second, ..] => Err(Failure::refused(format!(
-                "{}: unexpected \"{second}\"; it takes one at a time",
-                command.name()
-            ))),
+            [_, second, ..] => {
+                let instead = match command {
+                    Command::Generate => "a prompt is given as --prompt TEXT",
+                    _ => "it takes one at a time",
+                };
+                Err(Failure::refused(format!(
+                    "{}: unexpected \"{second}\"; {instead}",
+                    command.name()
+                )))
+            }
         }
     }
 

@@ -237,8 +237,19 @@ fn classes() -> Vec<(String, String)> {
     let mut lines: Vec<(String, String)> = Vec::new();
     for section in &sections {
         let key = format!("--{}", section.key());
-        let names: Vec<&str> = section.components.iter().map(|it| it.name).collect();
+        let (classes, ready_made): (Vec<&ComponentInfo>, Vec<&ComponentInfo>) = section
+            .components
+            .iter()
+            .partition(|it| it.ready_made().is_none());
+        let names: Vec<&str> = classes.iter().map(|it| it.name).collect();
         let mut text = names.join(", ");
+        if !ready_made.is_empty() {
+            text.push_str(&format!(
+                "; {} ready-made ones (engraft components {})",
+                ready_made.len(),
+                section.key()
+            ));
+        }
         let shares = |other: &&&Section| other.key() == section.key();
         if sections.iter().filter(shares).count() > 1
             && let Some(place) = section.places.first()

@@ -81,6 +81,7 @@ pub(crate) struct ChoiceAttributes {
     pub(crate) otherwise: Option<Ident>,
     pub(crate) kind: Option<LitStr>,
     pub(crate) absent: Vec<(String, LitStr)>,
+    pub(crate) ready_made: Option<Expr>,
     pub(crate) no_default: bool,
 }
 
@@ -96,10 +97,13 @@ impl ChoiceAttributes {
                 read.kind = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("absent") {
                 read.absent.extend(reasons(&meta)?);
+            } else if meta.path.is_ident("ready_made") {
+                read.ready_made = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("no_default") {
                 read.no_default = true;
             } else {
-                return Err(meta.error("expected default, otherwise, kind, absent or no_default"));
+                return Err(meta
+                    .error("expected default, otherwise, kind, absent, ready_made or no_default"));
             }
             Ok(())
         })?;

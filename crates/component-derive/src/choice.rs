@@ -132,6 +132,10 @@ fn choice_impl(
         .absent
         .iter()
         .map(|(name, reason)| quote! { (#name, #reason) });
+    let ready_made = attributes.ready_made.as_ref();
+    let ready_made = ready_made.map(|list| {
+        quote! { const READY_MADE: &'static [::engraft_component::ReadyMade] = #list; }
+    });
     let idents: Vec<&Ident> = classes.iter().map(|class| class.ident).collect();
     let types: Vec<&Type> = classes.iter().map(|class| class.ty).collect();
     let positions: Vec<usize> = (0..classes.len()).collect();
@@ -156,9 +160,13 @@ fn choice_impl(
             const DEFAULT: ::core::option::Option<&'static str> = #default;
             const OTHERWISE: ::core::option::Option<&'static str> = #otherwise;
             const ABSENT: &'static [(&'static str, &'static str)] = &[#(#absent),*];
+            #ready_made
 
             fn variants() -> ::std::vec::Vec<::engraft_component::ComponentInfo> {
-                ::std::vec![#(<#types as ::engraft_component::Component>::info()),*]
+                ::engraft_component::with_ready_made(
+                    ::std::vec![#(<#types as ::engraft_component::Component>::info()),*],
+                    <Self as ::engraft_component::Choice>::READY_MADE,
+                )
             }
 
             fn decode(
@@ -328,7 +336,7 @@ mod tests {
                     B(C),
                 }
             )),
-            "expected default, otherwise, kind, absent or no_default"
+            "expected default, otherwise, kind, absent, ready_made or no_default"
         );
     }
 }

@@ -3,7 +3,7 @@
 use crate::component::{Component, Fields, class_fields};
 use crate::context::Context;
 use crate::decode::FromNode;
-use crate::kind::{ChoiceInfo, ComponentInfo};
+use crate::kind::{ChoiceInfo, ComponentInfo, ReadyMade};
 use crate::node::{Mapping, Node, Value, quote};
 use crate::refusal::{Mistake, Refusal, Span};
 use crate::suggest::{did_you_mean, listed, nearest};
@@ -20,6 +20,8 @@ pub trait Choice: FromNode {
     const OTHERWISE: Option<&'static str>;
     /// Names of classes that users may know from elsewhere, each with why it is not here.
     const ABSENT: &'static [(&'static str, &'static str)] = &[];
+    /// Classes under names of their own, with other defaults; they stand behind the others in [`Self::variants`].
+    const READY_MADE: &'static [ReadyMade] = &[];
 
     /// The classes in order.
     fn variants() -> Vec<ComponentInfo>;
@@ -121,7 +123,7 @@ pub fn decode_choice<T: Choice>(node: &Node, cx: &mut Context) -> Result<T, Refu
                 let owner = variants.get(position).map_or("the class", |info| info.name);
                 let mut fields = class_fields(owner, mapping, &class.span, cx)?;
                 name_by_class::<T>(&mut fields, position, class, &variants);
-                T::decode(position, fields, cx)
+                decode_class(position, fields, &class.span, &variants, cx)
             }
             None => {
                 let is_class_path =
@@ -163,10 +165,27 @@ pub fn decode_choice<T: Choice>(node: &Node, cx: &mut Context) -> Result<T, Refu
             let owner = variants.get(position).map_or("the class", |info| info.name);
             let mut fields = Fields::empty(owner, &node.span);
             name_by_class::<T>(&mut fields, position, node, &variants);
-            T::decode(position, fields, cx)
+            decode_class(position, fields, &node.span, &variants, cx)
         }
         Value::List(_) => Err(cx.expected(node, &format!("one {}", T::KIND_NAME))),
     }
+}
+
+/// Reads the class at `position`, or the one that it is ready-made from.
+fn decode_class<'a, T: Choice>(
+    position: usize,
+    mut fields: Fields<'a>,
+    span: &'a Span,
+    variants: &[ComponentInfo],
+    cx: &mut Context,
+) -> Result<T, Refusal> {
+    let info = variants.get(position);
+    let Some((info, ready)) = info.and_then(|info| Some((info, info.ready_made?))) else {
+        return T::decode(position, fields, cx);
+    };
+    fields.fill(info, ready, span)?;
+    let class = matches(ready.class, variants).unwrap_or(position);
+    T::decode(class, fields, cx)
 }
 
 /// Hands a class string that is no class's name to the argument that wants it.
@@ -196,13 +215,16 @@ fn find<T: Choice>(
     if let Some(position) = T::OTHERWISE.and_then(|otherwise| matches(otherwise, variants)) {
         return Ok(position);
     }
-    let names: Vec<&str> = variants.iter().map(|info| info.name).collect();
     let word = name.rsplit('.').next().unwrap_or(name);
     if let Some((_, reason)) = T::ABSENT.iter().find(|(absent, _)| *absent == word) {
         return Err(cx.error(span, format!("{word} cannot be used: {reason}")));
     }
     let mut error = cx.error(span, format!("unknown {} {}", T::KIND_NAME, quote(name)));
-    error.help = did_you_mean(word, &names, "There are");
+    let all = variants.iter().map(|info| info.name);
+    error.help = match nearest(word, all) {
+        Some(near) => Some(format!("Did you mean \"{near}\"?")),
+        None => did_you_mean(word, &classes(variants), "There are"),
+    };
     error.mistake = Mistake::UnknownClass {
         name: name.to_owned(),
     };
@@ -210,8 +232,13 @@ fn find<T: Choice>(
 }
 
 fn choose_from(variants: &[ComponentInfo]) -> String {
-    let names: Vec<&str> = variants.iter().map(|info| info.name).collect();
-    format!("Choose from: {}", listed(&names))
+    format!("Choose from: {}", listed(&classes(variants)))
+}
+
+/// The names of the classes themselves, without those that are ready-made from them.
+fn classes(variants: &[ComponentInfo]) -> Vec<&'static str> {
+    let classes = variants.iter().filter(|info| info.ready_made.is_none());
+    classes.map(|info| info.name).collect()
 }
 
 fn with_article(noun: &str) -> String {

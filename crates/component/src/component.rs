@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use crate::context::Context;
 use crate::decode::FromNode;
-use crate::kind::{Argument, ComponentInfo, Ignored};
+use crate::kind::{Argument, ComponentInfo, Ignored, ReadyMade};
 use crate::node::{Entry, Mapping, Node, quote};
 use crate::refusal::{Mistake, Refusal, Span};
 use crate::suggest::{did_you_mean, nearest};
+use crate::yaml::read_yaml;
 
 /// A struct whose fields are the arguments a user may write.
 ///
@@ -51,6 +52,7 @@ pub trait Component: FromNode {
             doc: Self::DOC,
             arguments: Self::arguments,
             ignored: Self::ignored,
+            ready_made: None,
         }
     }
 }
@@ -242,6 +244,33 @@ impl<'a> Fields<'a> {
             under: None,
             is_name: true,
         });
+    }
+
+    /// Gives what `ready` has for arguments that are not given, as if it stood at `span`.
+    pub(crate) fn fill(
+        &mut self,
+        info: &ComponentInfo,
+        ready: &'static ReadyMade,
+        span: &'a Span,
+    ) -> Result<(), Refusal> {
+        let arguments = info.arguments();
+        for (key, value) in ready.defaults {
+            let argument = arguments.iter().find(|argument| argument.name == *key);
+            let is_given =
+                |given: &Given<'_>| argument.is_some_and(|argument| argument.is_called(given.key));
+            if self.given.iter().any(is_given) {
+                continue;
+            }
+            self.given.push(Given {
+                key,
+                span,
+                value: Cow::Owned(read_yaml(value.as_bytes(), ready.name)?),
+                inherited: false,
+                under: None,
+                is_name: false,
+            });
+        }
+        Ok(())
     }
 
     fn add(&mut self, mapping: &'a Mapping, under: Option<&'static str>) {

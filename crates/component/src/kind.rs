@@ -56,12 +56,68 @@ pub struct ComponentInfo {
     pub doc: &'static str,
     pub(crate) arguments: fn() -> Vec<Argument>,
     pub(crate) ignored: fn() -> Vec<Ignored>,
+    pub(crate) ready_made: Option<&'static ReadyMade>,
+}
+
+/// A class under a name of its own, with other defaults: a row of data where a struct would say nothing new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadyMade {
+    /// The name users write; a dotted path that ends in it is the same.
+    pub name: &'static str,
+    /// The name of the class.
+    pub class: &'static str,
+    /// What it is, on one line.
+    pub summary: &'static str,
+    /// The arguments with other defaults, each as one line of YAML.
+    pub defaults: &'static [(&'static str, &'static str)],
+}
+
+impl ReadyMade {
+    fn default_of(&self, argument: &str) -> Option<&'static str> {
+        let found = self.defaults.iter().find(|(name, _)| *name == argument);
+        found.map(|(_, value)| *value)
+    }
+}
+
+/// Classes, and after them those that are ready-made from them.
+#[doc(hidden)]
+pub fn with_ready_made(
+    classes: Vec<ComponentInfo>,
+    ready_made: &'static [ReadyMade],
+) -> Vec<ComponentInfo> {
+    let named = ready_made.iter().filter_map(|ready| {
+        let class = classes.iter().find(|class| class.name == ready.class)?;
+        Some(ComponentInfo {
+            name: ready.name,
+            aliases: &[],
+            summary: ready.summary,
+            doc: ready.summary,
+            ready_made: Some(ready),
+            ..*class
+        })
+    });
+    let named: Vec<ComponentInfo> = named.collect();
+    [classes, named].concat()
 }
 
 impl ComponentInfo {
+    /// The class that it is, under a name of its own and with other defaults; none if it is a class itself.
+    pub fn ready_made(&self) -> Option<&'static ReadyMade> {
+        self.ready_made
+    }
+
     /// The arguments in order, those of flattened structs included.
     pub fn arguments(&self) -> Vec<Argument> {
-        (self.arguments)()
+        let mut arguments = (self.arguments)();
+        if let Some(ready) = self.ready_made {
+            for argument in &mut arguments {
+                if let Some(value) = ready.default_of(argument.name) {
+                    argument.default = Some(value.to_owned());
+                    argument.required = false;
+                }
+            }
+        }
+        arguments
     }
 
     /// The keys that are accepted without effect.

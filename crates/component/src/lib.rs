@@ -56,6 +56,7 @@
 //! | enum | `#[choice(otherwise = Variant)]` | the class that takes names which are no class's |
 //! | enum | `#[choice(kind = "..")]` | what the classes are, instead of the enum's name in words |
 //! | enum | `#[choice(absent(Name = ".."))]` | a class that users may know from elsewhere; the text says why it is not here |
+//! | enum | `#[choice(ready_made = CONSTANT)]` | a list of [`ReadyMade`]: classes under names of their own, with other defaults |
 //! | enum | `#[choice(no_default)]` | do not implement `Default` |
 //! | variant of [`Words`] | `#[word(name = "..")]` | the word, instead of the variant's name in lower case with underscores |
 //! | variant of [`Words`] | `#[word(alias = "..")]` | another accepted word; may be repeated |
@@ -83,7 +84,9 @@ pub use context::Context;
 pub use decode::DefaultIfAny;
 pub use decode::{FromNode, decode};
 pub use engraft_component_derive::{Choice, Component, Words};
-pub use kind::{Argument, ChoiceInfo, ComponentInfo, Ignored, Kind};
+#[doc(hidden)]
+pub use kind::with_ready_made;
+pub use kind::{Argument, ChoiceInfo, ComponentInfo, Ignored, Kind, ReadyMade};
 pub use node::{Entry, Mapping, Node, Scalar, Style, Value};
 pub use note::{Note, NoteKind};
 pub use refusal::{Mistake, Refusal, Span};

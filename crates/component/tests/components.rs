@@ -7,7 +7,9 @@ mod classes;
 use std::collections::BTreeMap;
 
 use classes::*;
-use engraft_component::{Choice, Component, FromNode, Ignored, Kind, Node, decode, to_yaml};
+use engraft_component::{
+    Choice, Component, ComponentInfo, FromNode, Ignored, Kind, Node, decode, to_yaml,
+};
 
 #[test]
 fn absent_arguments_take_their_defaults() {
@@ -142,6 +144,46 @@ fn a_name_slot_takes_the_class_string_even_if_it_looks_like_a_number() {
             preset: "12".to_owned(),
             max_length: None
         })
+    );
+}
+
+#[test]
+fn a_ready_made_class_is_its_class_with_other_defaults() {
+    let descent = |lr, momentum| Descent::Plain(GradientDescent { lr, momentum });
+    for (text, expected) in [
+        ("Momentum", descent(0.1, 0.9)),
+        ("somewhere.Momentum", descent(0.1, 0.9)),
+        (
+            "{class_path: Momentum, init_args: {lr: 2}}",
+            descent(2.0, 0.9),
+        ),
+        (
+            "{class_path: Momentum, dict_kwargs: {momentum: 0}}",
+            descent(0.1, 0.0),
+        ),
+        ("{class_path: SGD, init_args: {lr: 2}}", descent(2.0, 0.0)),
+    ] {
+        assert_eq!(read::<Descent>(text), expected, "{text}");
+    }
+    assert_eq!(
+        refusal::<Descent>("{class_path: Momentum, init_args: {lrr: 2}}"),
+        "x.yaml:1: init_args.lrr: unknown key. Did you mean \"lr\"?"
+    );
+    // It is written as what it is.
+    assert_eq!(descent(0.1, 0.9).name(), "SGD");
+    let variants = Descent::variants();
+    let [plain, ready] = variants.as_slice() else {
+        panic!("{variants:?}");
+    };
+    assert!(plain.ready_made().is_none() && ready.ready_made().is_some());
+    let defaults = |info: &ComponentInfo| -> Vec<Option<String>> {
+        let arguments = info.arguments().into_iter();
+        arguments.map(|argument| argument.default).collect()
+    };
+    assert_eq!(defaults(plain), [None, Some("0.0".to_owned())]);
+    assert_eq!(
+        defaults(ready),
+        [Some("0.1".to_owned()), Some("0.9".to_owned())]
     );
 }
 

@@ -92,7 +92,9 @@ fn walk(
             otherwise: choice.and_then(|choice| choice.otherwise),
             components: components.clone(),
         });
-        for component in &components {
+        // What is ready-made has the arguments of its class.
+        let classes = components.iter().filter(|it| it.ready_made().is_none());
+        for component in classes {
             walk(component, choice.map(|_| component.name), &key, sections);
         }
     }

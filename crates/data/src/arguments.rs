@@ -39,9 +39,9 @@ impl Rows {
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(ignored(backbone_class_path = "rows are read alike for every backbone",))]
 pub struct Source {
-    /// A file (CSV, TSV, JSON lines, Parquet, FASTA, FASTQ, plain text; each also .gz or .zst), a pattern such as `shards/*.parquet` for files that are read as one, or a folder of split files such as `train.tsv` and `test.tsv`.
+    /// A file (CSV, TSV, JSON lines, Parquet, FASTA, FASTQ, plain text; each also .gz or .zst), a pattern such as `shards/*.parquet` for files that are read as one, or a folder of split files such as `train.tsv` and `test.tsv`; a repository of data sets, `org/name`, is found in the local Hugging Face cache or below the folder that `GENBIO_DATA_DIR` names.
     pub path: PathBuf,
-    /// A folder within `path` that holds the split files.
+    /// A folder within `path` that holds the split files, or a configuration that the card of a repository names.
     pub config_name: Option<String>,
     /// The training split: the name of a file in the folder, without its extension.
     #[arg(default = Some("train".to_owned()))]
@@ -69,6 +69,9 @@ pub struct Source {
     /// What is done with a row that cannot be read, or has no text or no label: `refuse` it and compute nothing, or `skip` it and list it beside the output.
     #[arg(default = OnBadRow::Refuse)]
     pub on_bad_row: OnBadRow,
+    /// Whether training rows whose texts stand in the validation or test split too are left out of training.
+    #[arg(default = false)]
+    pub drop_shared_rows: bool,
     /// Columns that are carried into the table of predictions.
     pub extra_cols: Option<Vec<String>>,
     /// A file of labels or other columns for the rows, found by their ids: sequences in FASTA, classes in a table.
@@ -96,6 +99,7 @@ impl Source {
             valid_split_size: SplitSize::Fraction(0.1),
             random_seed: 42,
             on_bad_row: OnBadRow::Refuse,
+            drop_shared_rows: false,
             extra_cols: None,
             label_table: None,
             label_table_id: "id".to_owned(),

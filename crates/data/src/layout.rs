@@ -3,6 +3,8 @@
 //! A split that the user named and that is not there is an error listing what is there, never a
 //! silent random split: a misspelt name must not change what a model is trained on.
 
+mod repository;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,7 @@ use crate::arguments::Source;
 use crate::error::{Error, argument, list};
 use crate::pattern;
 use crate::read::{Compression, Format};
+use repository::Repository;
 
 /// Names under which a validation split is found when none is given.
 const VALID_STEMS: [&str; 4] = ["valid", "validation", "val", "dev"];
@@ -97,6 +100,10 @@ pub(crate) fn find(source: &Source, notes: &mut Vec<String>) -> Result<Layout, E
             return Err(argument("path", message));
         }
         return files_without_splits(source, files, &wanted);
+    }
+    if let Some(repository) = Repository::named(&source.path).filter(|_| !source.path.is_dir()) {
+        let folder = repository.find(source, &wanted, notes)?;
+        return Ok(Layout::Folder(folder));
     }
     let path = folder_path(source)?;
     let there = entries(&path)?;
@@ -351,6 +358,24 @@ fn stem(name: &str) -> &str {
         name.split_once('.')
     };
     split.map_or(name, |(stem, _)| stem)
+}
+
+/// The split that a file holds by its name, of which it may be a part: `train` of `train-00000-of-00002.parquet`.
+fn split_of_stem(name: &str) -> Option<&str> {
+    Format::of(Path::new(name))?;
+    let stem = stem(name);
+    let is_part = |part: &str| {
+        let numbers = part.split_once("-of-");
+        numbers.is_some_and(|(part, of)| {
+            [part, of]
+                .iter()
+                .all(|it| it.bytes().all(|byte| byte.is_ascii_digit()))
+        })
+    };
+    match stem.split_once('-') {
+        Some((split, part)) if is_part(part) => Some(split),
+        _ => Some(stem),
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod folds;
 mod label_table;
 mod labels;
 mod layout;
+mod leaks;
 mod list;
 mod load;
 mod masking;

@@ -47,6 +47,10 @@ impl DataModule {
         if matches!(stage, Stage::Fit | Stage::Validate) {
             notes.append(&mut found);
         }
+        let training_files = match (&layout, stage) {
+            (Layout::Folder(folder), Stage::Test) if folder.test.is_some() => folder.train.clone(),
+            _ => None,
+        };
         let shares = divide(
             self.source(),
             layout,
@@ -59,7 +63,11 @@ impl DataModule {
         }
         let mut found = reading.found();
         found.notes.append(&mut notes);
-        Splits::of(self, shares, stage, found)
+        let mut splits = Splits::of(self, shares, stage, found)?;
+        if let Some(files) = training_files {
+            splits.compare_with_training(self, &files, text_memory)?;
+        }
+        Ok(splits)
     }
 
     /// Reads all rows of a cross-validation once, to train on one fold after the other.

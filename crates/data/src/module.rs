@@ -1,5 +1,6 @@
 //! Data modules: the components that a user names under `data`.
 
+mod benchmarks;
 mod components;
 mod retrieval;
 
@@ -21,7 +22,7 @@ pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
 
 /// Where examples come from.
 #[derive(Clone, Debug, PartialEq, Choice)]
-#[choice(kind = "data module")]
+#[choice(kind = "data module", ready_made = benchmarks::BENCHMARKS)]
 #[choice(absent(
     DiffusionDataModule = "there is no diffusion task here yet",
     ClassDiffusionDataModule = "there is no diffusion task here yet",

@@ -19,7 +19,7 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    fn whole(table: Table) -> Share {
+    pub(crate) fn whole(table: Table) -> Share {
         Share {
             rows: (0..table.len()).collect(),
             table: Arc::new(table),

@@ -105,7 +105,7 @@ impl Splits {
         if let Some(LabelKind::Classes { filter: Some(kept) }) = roles.labels.map(|it| it.kind) {
             splits.keep_classes(kept, module)?;
         }
-        Ok(splits)
+        splits.without_leaks(module)
     }
 
     fn keep_classes(&mut self, classes: &[String], module: &DataModule) -> Result<(), Error> {

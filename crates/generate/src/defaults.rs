@@ -17,6 +17,8 @@ pub struct Defaults {
     /// Those of the tokenizer.
     own_end_tokens: Vec<u32>,
     file: Option<GenerationConfig>,
+    /// The number of tokens that the model has.
+    vocabulary: usize,
     /// Whether what files say is left out.
     ignores: bool,
 }
@@ -54,6 +56,7 @@ impl Defaults {
             },
             own_end_tokens,
             file: generation_config.or_else(|| Some(config).filter(|it| !it.is_empty())),
+            vocabulary,
             ignores: false,
         }
     }
@@ -123,7 +126,7 @@ impl Defaults {
             notes.push(format!("sampler: {sampler} ({})", self.reason()?));
         }
         if let Some(file) = &self.file {
-            notes.extend(file.notes(generate));
+            notes.extend(file.notes(generate, self.vocabulary));
         }
         Ok(notes)
     }

@@ -36,6 +36,15 @@ pub enum Error {
         looked_for: PathBuf,
     },
 
+    /// A data set of the Hugging Face hub that is not on this machine.
+    #[error("{repository} is not in the local Hugging Face cache (looked for {})", looked_for.display())]
+    DataNotCached {
+        /// The repository, `org/name`.
+        repository: String,
+        /// The file or folder that should have been there.
+        looked_for: PathBuf,
+    },
+
     /// A file or folder that cannot be read or written.
     #[error(transparent)]
     File(#[from] engraft_files::Error),

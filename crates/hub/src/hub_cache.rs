@@ -1,6 +1,6 @@
 //! The folder in which Hugging Face's own tools keep what they have downloaded.
 //!
-//! `<cache>/models--org--name/refs/<revision>` holds a commit; `snapshots/<commit>/` holds the files.
+//! `<cache>/models--org--name/refs/<revision>` holds a commit; `snapshots/<commit>/` holds the files. Data sets lie in `datasets--org--name`.
 //! Layout and variables: <https://huggingface.co/docs/huggingface_hub/guides/manage-cache>.
 
 use std::ffi::OsString;
@@ -49,20 +49,44 @@ impl HubCache {
         HubCache { root }
     }
 
-    /// The folder of files of a repository at a revision.
+    /// The folder of files of a model's repository at a revision.
     pub(crate) fn snapshot(&self, repository: &str, revision: Option<&str>) -> Result<PathBuf> {
         let handle = Handle::HuggingFace {
             repository: repository.to_owned(),
             revision: revision.map(str::to_owned),
         };
-        let missing = |looked_for: PathBuf| Error::NotCached {
-            handle: handle.to_string(),
-            repository: repository.to_owned(),
-            looked_for,
-        };
+        self.find("models", repository, revision, |looked_for| {
+            Error::NotCached {
+                handle: handle.to_string(),
+                repository: repository.to_owned(),
+                looked_for,
+            }
+        })
+    }
+
+    /// The folder of files of a data set's repository at a revision, a branch, tag or commit; `main` without one.
+    ///
+    /// # Errors
+    /// It is not there, with the file or folder that should be.
+    pub fn data_set(&self, repository: &str, revision: Option<&str>) -> Result<PathBuf> {
+        self.find("datasets", repository, revision, |looked_for| {
+            Error::DataNotCached {
+                repository: repository.to_owned(),
+                looked_for,
+            }
+        })
+    }
+
+    fn find(
+        &self,
+        kind: &str,
+        repository: &str,
+        revision: Option<&str>,
+        missing: impl Fn(PathBuf) -> Error,
+    ) -> Result<PathBuf> {
         let folder = self
             .root
-            .join(format!("models--{}", repository.replace('/', "--")));
+            .join(format!("{kind}--{}", repository.replace('/', "--")));
         let snapshots = folder.join("snapshots");
 
         // A commit names its snapshot; a branch or tag names a file that holds the commit.
@@ -120,6 +144,19 @@ mod tests {
         for revision in [None, Some("main"), Some("abc123"), Some("refs/pr/1")] {
             assert_eq!(cache.snapshot("org/name", revision).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn data_sets_lie_apart_from_models() {
+        let (root, cache) = cache();
+        let repository = root.path().join("datasets--org--name");
+        fs::create_dir_all(repository.join("snapshots/def456")).unwrap();
+        fs::create_dir_all(repository.join("refs")).unwrap();
+        fs::write(repository.join("refs/main"), "def456").unwrap();
+        let found = cache.data_set("org/name", None).unwrap();
+        assert_eq!(found, repository.join("snapshots/def456"));
+        let message = cache.data_set("org/other", None).unwrap_err().to_string();
+        assert!(message.contains("datasets--org--other"), "{message}");
     }
 
     #[test]

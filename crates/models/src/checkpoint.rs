@@ -533,6 +533,11 @@ impl Checkpoint {
         self.weights.as_ref()
     }
 
+    /// The name of the folder of the saved adapter, if there is one.
+    pub fn saved_adapter(&self) -> Option<&str> {
+        self.adapter_folder().map(PeftFolder::name)
+    }
+
     /// The saved adapter, if there is one.
     pub(crate) fn adapter_folder(&self) -> Option<&PeftFolder> {
         match &self.lora {

@@ -147,7 +147,7 @@ impl Work<'_> {
                 if let (Some(saved), Some(wanted)) = (&saved, wanted) {
                     self.agree(saved, &wanted.task(), folder)?;
                 }
-                let opened = Model::open_with(preset, compute, |task| self.move_backbone(task));
+                let opened = Model::open_with(preset, compute, |task| self.adjust_backbone(task));
                 opened.map_err(in_checkpoint)?
             }
         };
@@ -158,13 +158,21 @@ impl Work<'_> {
         })
     }
 
-    /// Names the backbone of a saved task that lies elsewhere as the experiment does: it may have moved since.
-    fn move_backbone(&self, saved: &mut Task) {
+    /// Names the backbone of a saved task that lies elsewhere as the experiment does, for it may have moved since; and reads other letters
+    /// as the experiment says, where nothing is trained.
+    fn adjust_backbone(&self, saved: &mut Task) {
         let wanted = self.session.experiment.model.as_ref();
-        let wanted = wanted.map(ModelSettings::task);
-        if let (Some(wanted), true) = (wanted, Model::lies_elsewhere(Some(saved))) {
-            let moved = wanted.backbone().backbone().preset_name().to_owned();
-            saved.backbone_mut().backbone_mut().preset = moved;
+        let Some(wanted) = wanted.map(ModelSettings::task) else {
+            return;
+        };
+        let wanted = wanted.backbone().backbone();
+        let lies_elsewhere = Model::lies_elsewhere(Some(saved));
+        let backbone = saved.backbone_mut().backbone_mut();
+        if lies_elsewhere {
+            wanted.preset_name().clone_into(&mut backbone.preset);
+        }
+        if self.purpose.uses_head() {
+            backbone.letters = wanted.letters.or(backbone.letters);
         }
     }
 
@@ -178,7 +186,7 @@ impl Work<'_> {
             let opened = task.map(|task| task.backbone().backbone().open());
             return opened.transpose().map(drop).map_err(Error::before);
         };
-        let checked = Model::check_base(&preset_in(folder)?, |task| self.move_backbone(task));
+        let checked = Model::check_base(&preset_in(folder)?, |task| self.adjust_backbone(task));
         checked.map_err(in_checkpoint)
     }
 
@@ -197,9 +205,12 @@ impl Work<'_> {
         }
         let mut same = settled(wanted, saved);
         if self.purpose != Purpose::Fit {
-            // A model is the same with its hidden states kept or not, but is not trained to the same.
-            let cache = &saved.backbone().backbone().cache;
-            same.backbone_mut().backbone_mut().cache.clone_from(cache);
+            // A model is the same with its hidden states kept or not, and with other letters read as it is asked, but is not trained to the
+            // same.
+            let described = saved.backbone().backbone();
+            let backbone = same.backbone_mut().backbone_mut();
+            backbone.cache.clone_from(&described.cache);
+            backbone.letters = described.letters;
         }
         if same == *saved {
             return Ok(());

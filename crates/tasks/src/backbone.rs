@@ -215,6 +215,47 @@ impl Backbone {
         }
     }
 
+    /// What of these arguments is without effect on the checkpoint that they opened, under its own head or, without `own_head`, another.
+    pub(crate) fn notes(&self, checkpoint: &Checkpoint, own_head: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        let why = match checkpoint.saved_adapter() {
+            _ if !self.use_peft => Some("use_peft is false".to_owned()),
+            Some(folder) => Some(format!("the adapter in {folder} has its own")),
+            None => None,
+        };
+        let lora = self.lora_arguments();
+        if let (Some(why), false) = (why, lora.is_empty()) {
+            let be = if lora.len() == 1 { "is" } else { "are" };
+            notes.push(format!(
+                "model.backbone: {} {be} without effect, as {why}",
+                lora.join(", ")
+            ));
+        }
+        let of_heads = ["id2label", "label2id", "num_labels", "problem_type"];
+        let overwrites = self.config_overwrites.iter().flatten();
+        let unused = overwrites.filter(|(key, _)| !own_head && of_heads.contains(&key.as_str()));
+        notes.extend(unused.map(|(key, _)| {
+            format!(
+                "model.backbone.config_overwrites.{key} is without effect, as it is about the checkpoint's own head, which is not used"
+            )
+        }));
+        notes
+    }
+
+    /// The names of LoRA's arguments that are not at their defaults.
+    fn lora_arguments(&self) -> Vec<&'static str> {
+        let default = Self::new("");
+        let arguments = [
+            ("lora_r", self.lora_r != default.lora_r),
+            ("lora_alpha", self.lora_alpha.is_some()),
+            ("lora_dropout", self.lora_dropout != default.lora_dropout),
+            ("lora_target_modules", self.lora_target_modules.is_some()),
+            ("lora_use_rslora", self.lora_use_rslora),
+        ];
+        let given = arguments.into_iter().filter(|(_, is_given)| *is_given);
+        given.map(|(name, _)| name).collect()
+    }
+
     /// Whether the encoder's own weights stay as they are.
     pub fn keeps_weights(&self) -> bool {
         self.use_peft || self.frozen

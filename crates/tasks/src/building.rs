@@ -200,6 +200,11 @@ impl Model {
         }
         let tokenizer = task.tokenizer(tokenizer, &checkpoint)?;
         let mut notes = checkpoint.notes();
+        // A saved model was told so when it was made.
+        if learned.is_none() {
+            let own_head = task.uses_checkpoint_head();
+            notes.extend(task.backbone().backbone().notes(&checkpoint, own_head));
+        }
         notes.extend(task.notes(&checkpoint)?);
         let objective = task.objective(&Basis {
             checkpoint: &checkpoint,

@@ -1,6 +1,9 @@
 //! What tasks that classify share: which classes there are, what each weighs, and whether labels are of their kind.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::Tensor;
+use engraft_component::Refusal;
 use engraft_data::{ClassWeight, Label, Labels};
 use engraft_kernels::{ClassTargets, cross_entropy};
 use engraft_models::{Checkpoint, HeadKind};
@@ -19,11 +22,16 @@ use crate::observer::Observer;
 pub(crate) struct OwnClasses<'a> {
     pub(crate) count: Option<usize>,
     pub(crate) names: Option<&'a [String]>,
+    /// How many classes the configuration states, if the head has another number.
+    pub(crate) misstated: Option<usize>,
 }
 
 impl<'a> OwnClasses<'a> {
     /// Those of the head of a kind, if it is `used`.
-    pub(crate) fn of(checkpoint: &'a Checkpoint, used: bool, kind: HeadKind) -> Self {
+    ///
+    /// # Errors
+    /// Two of them have one name.
+    pub(crate) fn of(checkpoint: &'a Checkpoint, used: bool, kind: HeadKind) -> Result<Self> {
         let count = if used {
             checkpoint.stored_classes(kind)
         } else {
@@ -31,10 +39,35 @@ impl<'a> OwnClasses<'a> {
         };
         // Names that count other classes than the head has belong to something else.
         let names = checkpoint.config().labels.as_deref();
-        Self {
-            count,
-            names: names.filter(|names| count == Some(names.len())),
+        let names = names.filter(|names| count == Some(names.len()));
+        let mut seen = BTreeSet::new();
+        if let Some(name) = names
+            .iter()
+            .copied()
+            .flatten()
+            .find(|name| !seen.insert(*name))
+        {
+            let place = checkpoint.preset().locate("config.json");
+            return Err(Refusal::plain(format!(
+                "{place}: id2label: two classes of the checkpoint's own head are called {name:?}"
+            ))
+            .help("Say other names by model.backbone.config_overwrites.id2label, or set use_legacy_adapter to false for a new head")
+            .into());
         }
+        let stated = checkpoint.config().classes;
+        Ok(Self {
+            count,
+            names,
+            misstated: stated.filter(|stated| count.is_some_and(|count| count != *stated)),
+        })
+    }
+
+    /// That the configuration is about other classes than the head has.
+    fn note(self) -> Option<String> {
+        let (count, stated) = (self.count?, self.misstated?);
+        Some(format!(
+            "config.json states {stated} classes, but the checkpoint's own head has {count}: what it calls them is left out"
+        ))
     }
 
     /// Refuses columns that are not those of the checkpoint's own head, whose outputs would change their meaning.
@@ -70,14 +103,16 @@ pub(crate) fn classes(
             ),
         ));
     }
-    match (labels, declared.or(own.count)) {
-        (Some(labels), _) => LabelSpace::from_training(labels, declared, own),
+    let (space, mut notes) = match (labels, declared.or(own.count)) {
+        (Some(labels), _) => LabelSpace::from_training(labels, declared, own)?,
         (None, Some(count)) => {
             let names = own.names.map(<[String]>::to_vec);
-            Ok((LabelSpace::new(count, names), Vec::new()))
+            (LabelSpace::new(count, names), Vec::new())
         }
-        (None, None) => Err(unknown_count()),
-    }
+        (None, None) => return Err(unknown_count()),
+    };
+    notes.extend(own.note());
+    Ok((space, notes))
 }
 
 /// The classes of rows that may have several, each a column of the data.

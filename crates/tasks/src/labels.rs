@@ -11,8 +11,12 @@ use crate::error::{Error, Result};
 /// More classes than this are a mistake: the head alone would fill the memory.
 pub(crate) const MOST_CLASSES: usize = 1 << 20;
 
-/// How many class names a message spells out.
+/// How many class names a message spells out, and how much of a long one.
 const SHOWN: usize = 12;
+const CLIPPED: usize = 40;
+
+/// From this many rows on, a label for every two rows or more is taken for a mistake.
+const MANY_ROWS: usize = 50;
 
 /// The classes of a model: how many, what they are called, and how labels say which one they mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +70,7 @@ impl LabelSpace {
             Some(count) => found.in_own_head(count, own.names),
             None => match &found.numbers {
                 Some(numbers) => found.numbered(numbers, declared, labels.len()),
-                None => found.named(declared),
+                None => found.named(declared, labels.len()),
             },
         }
     }
@@ -433,8 +437,13 @@ impl Found {
     }
 
     /// In a new head, where labels are names.
-    fn named(&self, declared: Option<usize>) -> Result<(LabelSpace, Vec<String>)> {
+    fn named(&self, declared: Option<usize>, rows: usize) -> Result<(LabelSpace, Vec<String>)> {
         match declared {
+            None if rows >= MANY_ROWS && self.names.len() > rows / 2 => Err(Error::plain(format!(
+                "the training labels have {} names in {rows} rows, such as {:?}: is data.y_col a column of texts or ids? If they are classes, give model.n_classes",
+                self.names.len(),
+                clipped(self.names.first().map_or("", String::as_str))
+            ))),
             Some(count) if count != self.names.len() => Err(Error::refused(
                 "model.n_classes",
                 format!(
@@ -444,11 +453,17 @@ impl Found {
                 ),
             )),
             _ => {
-                let is_number = |name: &&String| name.parse().is_ok_and(f64::is_finite);
-                let numbers: Vec<String> = self.names.iter().filter(is_number).cloned().collect();
+                let is_number = |name: &String| name.parse().is_ok_and(f64::is_finite);
+                let (numbers, words): (Vec<String>, Vec<String>) =
+                    self.names.iter().cloned().partition(is_number);
                 let note = (!numbers.is_empty()).then(|| {
+                    let why = match words.as_slice() {
+                        [] => "which all would have to be".to_owned(),
+                        [word] => format!("as {word:?}, another class, is none"),
+                        words => format!("as {}, other classes, are none", shown(words)),
+                    };
                     format!(
-                        "the labels {} are names of classes, not class numbers, which all would have to be",
+                        "the labels {} are names of classes, not class numbers, {why}",
                         shown(&numbers)
                     )
                 });
@@ -493,6 +508,14 @@ pub(crate) fn shown(names: &[String]) -> String {
     match names.len().saturating_sub(SHOWN) {
         0 => listed,
         more => format!("{listed}, ... and {more} more"),
+    }
+}
+
+/// The beginning of a long name.
+fn clipped(name: &str) -> String {
+    match name.char_indices().nth(CLIPPED) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
     }
 }
 

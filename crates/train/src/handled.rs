@@ -51,8 +51,9 @@ impl Handled {
             } else {
                 ""
             };
+            let were = if self.cut == 1 { "was" } else { "were" };
             note(format!(
-                "{} of {rows} were cut to {length} tokens{lost}",
+                "{} of {rows} {were} cut to {length} tokens{lost}",
                 self.cut
             ));
         }

@@ -190,6 +190,15 @@ fn stand_ins() -> Workplace {
     place.write("sequences.tsv", &table("sequences", dna.iter().cloned()));
     place.write("genes.tsv", &table("sequence", dna.iter().take(3).cloned()));
     place.write("letters.txt", "A\nC\nG\nT\n");
+    let classed_dna = dna.iter().enumerate();
+    let classed_dna = classed_dna.map(|(row, dna)| format!("{dna},{}", row % 2));
+    let benchmark = table("sequence,label", classed_dna);
+    for folder in ["leannmlindsey/GUE/prom_core_all", "gue"] {
+        fs::create_dir_all(place.path(folder)).unwrap();
+        for split in ["train", "test"] {
+            place.write(&format!("{folder}/{split}.csv"), &benchmark);
+        }
+    }
     let states = |protein: &String| format!("{protein}\t{}", &"HE".repeat(9)[..protein.len()]);
     place.write(
         "structures.tsv",

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod benchmarks;
 mod cache;
 mod causal;
 mod checkpoints;
@@ -20,6 +21,7 @@ mod help;
 mod knowing;
 mod logs;
 mod lora;
+mod published;
 mod refusals;
 mod report;
 mod resume;
@@ -28,6 +30,7 @@ mod signals;
 mod tasks;
 mod trainer;
 mod training;
+mod unused;
 mod walk;
 mod writers;
 

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use engraft_component::{Choice, Component, FromNode, Node, decode, read_yaml};
+use engraft_component::{Choice, Component, FromNode, Node, ReadyMade, decode, read_yaml};
 
 /// Adam with decoupled
 /// weight decay.
@@ -54,6 +54,22 @@ pub enum Optimizer {
     AdamW(AdamW),
     /// Gradient descent.
     Descent(GradientDescent),
+}
+
+/// Descents under names of their own.
+pub const DESCENTS: &[ReadyMade] = &[ReadyMade {
+    name: "Momentum",
+    class: "SGD",
+    summary: "Gradient descent with momentum.",
+    defaults: &[("lr", "0.1"), ("momentum", "0.9")],
+}];
+
+/// Gradient descent, or one that is ready-made.
+#[derive(Clone, Debug, PartialEq, Choice)]
+#[choice(ready_made = DESCENTS)]
+pub enum Descent {
+    /// Gradient descent.
+    Plain(GradientDescent),
 }
 
 /// Where rows come from.

@@ -102,6 +102,7 @@ fn unknown(name: &str, sections: &[Section]) -> Refusal {
         info.arguments().iter().any(is_meant)
     };
     let mut owners: Vec<&str> = components()
+        .filter(|info| info.ready_made().is_none())
         .filter(has_argument)
         .map(|info| info.name)
         .collect();

@@ -143,11 +143,19 @@ fn config_name_is_a_folder_within() {
 
 #[test]
 fn a_path_that_does_not_exist_is_not_downloaded() {
+    let said = |path: &str| {
+        let found = find(&Source::new(path), &mut vec![]);
+        found.unwrap_err().to_string()
+    };
     assert_eq!(
-        find(&Source::new("genbio-ai/rna"), &mut vec![])
-            .unwrap_err()
-            .to_string(),
-        "path: \"genbio-ai/rna\" is no file or folder here; data sets are not downloaded"
+        said("nowhere"),
+        "path: \"nowhere\" is no file or folder here; data sets are not downloaded"
+    );
+    let repository = said("genbio-ai/rna");
+    assert!(
+        repository.contains("genbio-ai/rna is not in the local Hugging Face cache")
+            && repository.contains("`hf download --repo-type dataset genbio-ai/rna`"),
+        "{repository}"
     );
 }
 

@@ -67,13 +67,25 @@ fn split_files_are_taken_as_they_are() {
         ),
         (9, 3, 4)
     );
-    assert_eq!(fit.notes.len(), 1);
+    let [dev, valid, test] = fit.notes.as_slice() else {
+        panic!("{:?}", fit.notes);
+    };
     assert!(
-        fit.notes[0].starts_with("valid_split_name is null, so dev.tsv "),
-        "{:?}",
-        fit.notes
+        dev.starts_with("valid_split_name is null, so dev.tsv "),
+        "{dev}"
     );
-    assert_eq!(case.load(Stage::Test).test, fit.test);
+    // The files begin with the same rows.
+    assert!(
+        valid.starts_with("3 of 3 rows of the validation split stand in the training split too"),
+        "{valid}"
+    );
+    assert!(
+        test.starts_with("4 of 4 rows of the test split stand in the training split too"),
+        "{test}"
+    );
+    let tested = case.load(Stage::Test);
+    assert_eq!(tested.test, fit.test);
+    assert_eq!(&tested.notes, std::slice::from_ref(test));
 }
 
 #[test]

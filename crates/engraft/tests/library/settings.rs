@@ -281,7 +281,7 @@ fn what_is_not_honoured_and_what_prompts_lose_is_said() {
         [
             "sampler: top_k k=50 (as the preset's generation_config.json says)".to_owned(),
             format!("{path}: not honoured: num_beams 4"),
-            format!("{path}: eos_token_id: -1 is no token and is left out"),
+            format!("{path}: eos_token_id: -1 is no token of the 67 that the model has, and is left out"),
             "3 of the 4 tokens of the prompt are unknown to the model's vocabulary (\"!\", \"1\", \"2\")".to_owned(),
         ]
     );

@@ -100,8 +100,8 @@ pub(super) const WITHOUT_EFFECT: [&str; 39] = [
 
 impl GenerationConfig {
     /// What is to be said of it: keys that change texts and are not honoured, ids that there cannot be, keys that the reference does not know.
-    /// Options that replace what it says are left out.
-    pub fn notes(&self, generate: &Generate) -> Vec<String> {
+    /// Options that replace what it says are left out. `vocabulary` is the number of tokens that the model has.
+    pub fn notes(&self, generate: &Generate, vocabulary: usize) -> Vec<String> {
         let mut notes = Vec::new();
         let beams = self.object.get(BEAMS).and_then(Value::as_f64);
         let searches = beams.is_some_and(|beams| beams > 1.0);
@@ -145,12 +145,16 @@ impl GenerationConfig {
                 "suppress_tokens" => generate.suppress_tokens.is_some(),
                 _ => generate.begin_suppress_tokens.is_some(),
             };
-            let negative = self.negative(key);
-            if !negative.is_empty() && !replaced {
+            let strangers = self.strangers(key, vocabulary);
+            if !strangers.is_empty() && !replaced {
+                let (is, are) = match strangers.len() {
+                    1 => ("is no token", "is"),
+                    _ => ("are no tokens", "are"),
+                };
                 notes.push(format!(
-                    "{}: {key}: {} is no token and is left out",
+                    "{}: {key}: {} {is} of the {vocabulary} that the model has, and {are} left out",
                     self.file,
-                    negative.join(", ")
+                    strangers.join(", ")
                 ));
             }
         }
@@ -177,12 +181,16 @@ impl GenerationConfig {
         notes
     }
 
-    /// The ids below 0 that a key has.
-    fn negative(&self, key: &str) -> Vec<String> {
-        let is_negative = |value: &&Value| value.as_i64().is_some_and(|id| id < 0);
+    /// The ids of a key that no token has.
+    fn strangers(&self, key: &str, vocabulary: usize) -> Vec<String> {
+        let is_token = |id: &Value| {
+            let id = id.as_u64().and_then(|id| usize::try_from(id).ok());
+            id.is_some_and(|id| id < vocabulary)
+        };
+        let is_stranger = |id: &&Value| id.is_i64() && !is_token(id);
         let ids = match self.object.get(key) {
-            Some(Value::Array(ids)) => ids.iter().filter(is_negative).collect(),
-            Some(id) if is_negative(&id) => vec![id],
+            Some(Value::Array(ids)) => ids.iter().filter(is_stranger).collect(),
+            Some(id) if is_stranger(&id) => vec![id],
             _ => Vec::new(),
         };
         ids.into_iter().map(Value::to_string).collect()

@@ -33,7 +33,7 @@ fn the_file_of_a_llama_is_read_whole() {
     );
     let one = read(json!({"eos_token_id": 50256}));
     assert_eq!(one.eos_token_id().unwrap().unwrap(), [50256]);
-    assert!(config.notes(&Generate::default()).is_empty());
+    assert!(config.notes(&Generate::default(), 128_256).is_empty());
 }
 
 #[test]
@@ -117,9 +117,10 @@ fn wrong_types_and_values_are_refused_by_file_and_key_when_they_are_used() {
 }
 
 #[test]
-fn numbers_and_ids_below_zero_are_none_as_the_reference_has_it() {
+fn numbers_below_zero_and_ids_of_no_token_are_none_as_the_reference_has_it() {
     let config = read(json!({
         "no_repeat_ngram_size": -1, "min_length": -3, "eos_token_id": -1, "suppress_tokens": [-1, 3, -2], "max_length": -1,
+        "begin_suppress_tokens": [8, 9],
     }));
     assert_eq!(config.least("no_repeat_ngram_size").unwrap(), Some(0));
     assert_eq!(config.least("min_length").unwrap(), Some(0));
@@ -127,17 +128,18 @@ fn numbers_and_ids_below_zero_are_none_as_the_reference_has_it() {
     assert_eq!(config.ids("suppress_tokens").unwrap(), Some(vec![3]));
     assert!(config.most("max_length").is_err());
     assert_eq!(
-        config.notes(&Generate::default()),
+        config.notes(&Generate::default(), 9),
         [
-            "m/generation_config.json: eos_token_id: -1 is no token and is left out",
-            "m/generation_config.json: suppress_tokens: -1, -2 is no token and is left out",
+            "m/generation_config.json: eos_token_id: -1 is no token of the 9 that the model has, and is left out",
+            "m/generation_config.json: suppress_tokens: -1, -2 are no tokens of the 9 that the model has, and are left out",
+            "m/generation_config.json: begin_suppress_tokens: 9 is no token of the 9 that the model has, and is left out",
         ]
     );
 }
 
 #[test]
 fn what_changes_texts_and_is_not_honoured_is_named_in_one_note() {
-    let notes = |value: Value| read(value).notes(&Generate::default());
+    let notes = |value: Value| read(value).notes(&Generate::default(), 9);
     assert_eq!(
         notes(json!({
             "num_beams": 4, "length_penalty": 0.8, "early_stopping": true, "guidance_scale": 1.5, "max_time": 2.5,

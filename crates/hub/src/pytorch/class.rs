@@ -1,7 +1,7 @@
 //! The functions and classes that a checkpoint may name, and what each of them builds here.
 //!
-//! This is the whole list: nothing that a file says can add to it, and none of it does more than describe a tensor or make an
-//! empty container.
+//! This is the whole list: nothing that a file says can add to it, and none of it does more than describe a tensor, make an
+//! empty container, or be skipped.
 
 use safetensors::Dtype;
 
@@ -31,6 +31,60 @@ pub(super) enum Class {
     Device,
     /// Bytes, as protocol 2 writes them: text and the name of an encoding.
     Encode,
+    /// One that only carries settings of a training program: whatever is made of it is skipped.
+    Settings,
+}
+
+/// Programs whose classes carry settings in the checkpoints that they write: nothing of theirs is run, made or kept.
+const PROGRAMS: [&str; 15] = [
+    "argparse",
+    "jsonargparse",
+    "lightning",
+    "lightning_fabric",
+    "lightning_utilities",
+    "modelgenerator",
+    "omegaconf",
+    "pathlib",
+    "peft",
+    "pytorch_lightning",
+    "torchmetrics",
+    "transformers",
+    "torch.nn.modules.activation",
+    "torch.nn.modules.loss",
+    "torch.optim",
+];
+
+/// Single classes of others that carry settings too.
+const SETTINGS: [(&str, &str); 12] = [
+    ("builtins", "bool"),
+    ("builtins", "dict"),
+    ("builtins", "float"),
+    ("builtins", "frozenset"),
+    ("builtins", "int"),
+    ("builtins", "list"),
+    ("builtins", "set"),
+    ("builtins", "slice"),
+    ("builtins", "str"),
+    ("builtins", "tuple"),
+    ("collections", "defaultdict"),
+    ("functools", "partial"),
+];
+
+/// Whether a class only carries settings.
+fn carries_settings(module: &str, name: &str) -> bool {
+    let is_of = |program: &str| {
+        let rest = module.strip_prefix(program);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    // Names with a dot lead to what a class has, and a type of numbers is a word of torch itself.
+    let is_dtype = || {
+        let word = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
+        module == "torch" && matches!(word, "float" | "bfloat" | "int" | "uint" | "bool")
+    };
+    !name.contains('.')
+        && (PROGRAMS.iter().any(|program| is_of(program))
+            || SETTINGS.contains(&(module, name))
+            || is_dtype())
 }
 
 impl Class {
@@ -55,6 +109,7 @@ impl Class {
             ("torch", "CharStorage") => Class::Storage(Dtype::I8),
             ("torch", "ByteStorage") => Class::Storage(Dtype::U8),
             ("torch", "BoolStorage") => Class::Storage(Dtype::BOOL),
+            _ if carries_settings(module, name) => Class::Settings,
             _ => return Err(refusal(module, name, at)),
         };
         Ok(class)
@@ -88,6 +143,7 @@ impl Class {
             | (Class::Size, [tensor @ Value::Tuple(_)]) => Ok(*tensor),
             (Class::Device, [Value::Text(_)] | [Value::Text(_), Value::Int(_)]) => Ok(Value::Nothing),
             (Class::Encode, [Value::Text(_), Value::Text("latin1")]) => Ok(Value::Bytes),
+            (Class::Settings, _) => Ok(Value::Opaque),
             _ => Err(self.misuse(arguments)),
         }
     }

@@ -201,6 +201,7 @@ impl<'p> Machine<'p> {
                 self.heap.append(list, items);
                 Ok(())
             }
+            Value::Opaque => Ok(()),
             other => Err(self.damaged(&format!("appends to {}", other.kind()))),
         }
     }
@@ -223,6 +224,7 @@ impl<'p> Machine<'p> {
                     .set(dict, pairs.iter().map(|[key, value]| (*key, *value)));
                 Ok(())
             }
+            Value::Opaque => Ok(()),
             other => Err(self.damaged(&format!("sets a key of {}", other.kind()))),
         }
     }
@@ -267,12 +269,26 @@ impl<'p> Machine<'p> {
         Ok(())
     }
 
-    /// Gives an object its state. Only an ordered dictionary may be given one, and it is not looked at: PyTorch keeps the
-    /// versions of its modules there.
+    /// Skips an object of a class that carries settings, made by `operation` from so many tuples and dictionaries of arguments.
+    pub(super) fn object(&mut self, operation: u8, arguments: usize) -> Result<(), String> {
+        for _ in 0..arguments {
+            self.pop()?;
+        }
+        match self.pop()? {
+            Value::Class(Class::Settings) => {
+                self.push(Value::Opaque);
+                Ok(())
+            }
+            _ => Err(self.foreign_object(operation)),
+        }
+    }
+
+    /// Gives an object its state. Only an ordered dictionary and what carries settings may be given one, and it is not looked at: PyTorch keeps
+    /// the versions of its modules there.
     pub(super) fn build(&mut self) -> Result<(), String> {
         self.pop()?;
         match self.top()? {
-            Value::Dict(_) => Ok(()),
+            Value::Dict(_) | Value::Opaque => Ok(()),
             other => Err(format!(
                 "its pickle sets attributes of {} (before byte {}), which no checkpoint of tensors needs; nothing of the kind \
                  is ever done, so convert it to safetensors with PyTorch if you trust where it comes from",

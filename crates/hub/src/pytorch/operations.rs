@@ -129,14 +129,21 @@ impl<'p> Machine<'p> {
             0x82 => return Err(self.extension(|program| program.byte().map(i64::from))),
             0x83 => return Err(self.extension(|program| program.u16().map(i64::from))),
             0x84 => return Err(self.extension(|program| program.i32().map(i64::from))),
-            b'o' | 0x81 | 0x92 => return Err(self.object(operation)),
+            0x81 => self.object(operation, 1)?,
+            0x92 => self.object(operation, 2)?,
+            0x90 => {
+                let items = self.since_mark()?;
+                self.append(&items)?;
+            }
+            0x8f => self.push(Value::Opaque),
+            b'o' => return Err(self.foreign_object(operation)),
             _ => return Err(self.unknown(operation)),
         }
         Ok(None)
     }
 
-    /// The reason why an operation that makes an object of any class is refused.
-    fn object(&self, operation: u8) -> String {
+    /// The reason why an operation that makes an object of any other class is refused.
+    pub(super) fn foreign_object(&self, operation: u8) -> String {
         format!(
             "its pickle makes an object of a class of its own (operation {operation:#04x} before byte {}), but a checkpoint may \
              hold only tensors and plain values, and nothing that a file names is ever run; if you trust where it comes from, \

@@ -24,6 +24,8 @@ pub(super) enum Value<'p> {
     Storage(StorageAt),
     Tensor(TensorAt),
     Class(Class),
+    /// A class or object of a training program that carries settings, of which nothing is known or kept.
+    Opaque,
 }
 
 impl Value<'_> {
@@ -41,6 +43,7 @@ impl Value<'_> {
             Value::Storage(_) => "a storage",
             Value::Tensor(_) => "a tensor",
             Value::Class(_) => "a class",
+            Value::Opaque => "an object of a training program",
         }
     }
 }

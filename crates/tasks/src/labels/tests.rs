@@ -30,6 +30,7 @@ fn head(names: &[String]) -> OwnClasses<'_> {
     OwnClasses {
         count: Some(names.len()),
         names: Some(names),
+        ..OwnClasses::default()
     }
 }
 
@@ -42,6 +43,7 @@ fn classes(space: &LabelSpace, found: &[&str]) -> std::result::Result<Vec<u32>, 
 const NO_HEAD: OwnClasses<'_> = OwnClasses {
     count: None,
     names: None,
+    misstated: None,
 };
 
 #[test]
@@ -66,7 +68,7 @@ fn numbers_from_0_are_counted_unless_declared() {
     assert_eq!(space(&["0", "4"], Some(8), NO_HEAD).0.count(), 8);
     let six = OwnClasses {
         count: Some(6),
-        names: None,
+        ..OwnClasses::default()
     };
     assert_eq!(space(&["0", "4"], None, six).0.count(), 6);
     for only in ["0", "1"] {
@@ -189,6 +191,43 @@ fn a_wrong_declaration_names_what_was_found() {
         refused(&["x", "y", "z"], Some(2), NO_HEAD),
         "model.n_classes: 2 given, but the training labels have 3 names: x, y, z"
     );
+}
+
+#[test]
+fn a_word_among_numbers_is_named_as_what_makes_names_of_them() {
+    for (found, why) in [
+        (&["0", "1", "NaN"][..], "as \"NaN\", another class, is none"),
+        (
+            &["1", "2", "n/a", "-"],
+            "as -, n/a, other classes, are none",
+        ),
+        (&["0.5", "1.5"], "which all would have to be"),
+    ] {
+        let (_, notes) = space(found, None, NO_HEAD);
+        let [note] = notes.as_slice() else {
+            panic!("{notes:?}");
+        };
+        assert!(
+            note.ends_with(&format!("not class numbers, {why}")),
+            "{note}"
+        );
+    }
+}
+
+#[test]
+fn texts_taken_for_labels_are_refused() {
+    let texts: Vec<String> = (0..26).map(|row| format!("article {row}")).collect();
+    let mut found: Vec<&str> = texts.iter().map(String::as_str).collect();
+    found.resize(50, "article 0");
+    assert_eq!(
+        refused(&found, None, NO_HEAD),
+        "the training labels have 26 names in 50 rows, such as \"article 0\": is data.y_col a column of texts or ids? If they are classes, give model.n_classes"
+    );
+    assert_eq!(space(&found, Some(26), NO_HEAD).0.count(), 26);
+    found.push("article 0");
+    found.push("article 0");
+    assert_eq!(space(&found, None, NO_HEAD).0.count(), 26);
+    assert_eq!(clipped(&"é".repeat(50)), format!("{}…", "é".repeat(40)));
 }
 
 #[test]

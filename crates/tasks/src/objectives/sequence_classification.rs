@@ -192,7 +192,7 @@ impl SequenceClassification {
     /// What the checkpoint's own head gives if that are no classes: numbers, as its configuration says, or one number alone.
     fn numbers(&self, basis: &Basis<'_>) -> Result<Option<Numbers>> {
         let kind = HeadKind::Classification;
-        let own = OwnClasses::of(basis.checkpoint, self.use_legacy_adapter, kind);
+        let own = OwnClasses::of(basis.checkpoint, self.use_legacy_adapter, kind)?;
         let declared = basis.learned.and_then(|learned| learned.classes);
         let Some(count) = own.count.filter(|_| declared.is_none()) else {
             return Ok(None);
@@ -239,7 +239,7 @@ impl OneClass {
             return Err(unfit(labels, ONE_CLASS));
         }
         let used = task.use_legacy_adapter;
-        let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification);
+        let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification)?;
         let labels = basis.train.and_then(|train| train.naming(of_rows));
         let found = classes(own, task.n_classes, labels.as_deref());
         let (space, notes) = found.map_err(|error| match basis.train {
@@ -430,7 +430,7 @@ impl AnyClasses {
             }
         };
         let used = task.use_legacy_adapter;
-        let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification);
+        let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification)?;
         Ok(Self {
             classes: columns(own, task.n_classes, names)?,
         })

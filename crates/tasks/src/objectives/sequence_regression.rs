@@ -197,7 +197,7 @@ fn names_and_scaling(
 ) -> Result<(Vec<String>, Scaling)> {
     let outputs = task.num_outputs;
     let used = task.use_legacy_adapter;
-    let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification);
+    let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification)?;
     if let Some(stored) = own.count.filter(|stored| *stored != outputs) {
         return Err(Error::refused(
             "model.num_outputs",

@@ -147,7 +147,7 @@ impl TokenClasses {
             Some(other) => return Err(unfit(other, TOKEN_CLASSES)),
         };
         let kind = HeadKind::TokenClassification;
-        let own = OwnClasses::of(basis.checkpoint, task.use_legacy_adapter, kind);
+        let own = OwnClasses::of(basis.checkpoint, task.use_legacy_adapter, kind)?;
         if own.count == Some(1) {
             return Err(Refusal::of(
                 "model.use_legacy_adapter",

@@ -99,6 +99,13 @@ impl Trainer {
             };
             notes.push(format!("{unset}: training ends after 1 epoch"));
         }
+        for (key, limit) in [("max_steps", max_steps), ("max_epochs", max_epochs)] {
+            if limit == Some(0) {
+                notes.push(format!(
+                    "trainer.{key}: 0: nothing is trained, and the weights that are kept are those that training would begin with"
+                ));
+            }
+        }
         let log_every_n_steps = self.log_every_n_steps.unwrap_or(50);
         at_least_one("log_every_n_steps", log_every_n_steps)?;
         at_least_one("accumulate_grad_batches", self.accumulate_grad_batches)?;

@@ -1,0 +1,406 @@
+//! Equivalents of the experiment files that ModelGenerator publishes, by their classes and keys: each is taken as it is, and runs on a few rows of
+//! the right kind with the backbone's smallest shape.
+
+use std::fmt::Write;
+use std::fs;
+
+use crate::Workplace;
+
+/// What a published file trains.
+struct Published {
+    /// A name of its own, which is also that of the folder of its rows.
+    name: &'static str,
+    /// The task, and its arguments beside the backbone, the adapter and those that all have.
+    task: &'static str,
+    arguments: &'static str,
+    backbone: &'static str,
+    backbone_arguments: &'static str,
+    /// The adapter as flow YAML, if there is one.
+    adapter: Option<&'static str>,
+    data: &'static str,
+    data_arguments: &'static str,
+    trainer: &'static str,
+    /// The backbone's smallest shape.
+    debug: &'static str,
+    rows: Rows,
+}
+
+/// What rows a data set has.
+struct Rows {
+    /// The folder within that of the data set, and its files.
+    folder: &'static str,
+    files: &'static [&'static str],
+    /// The letters of its sequences, and the column that has them.
+    letters: &'static [u8],
+    text: &'static str,
+    label: Label,
+}
+
+/// The columns of labels.
+#[derive(Clone, Copy)]
+enum Label {
+    /// A class of so many.
+    Class(&'static str, usize),
+    /// So many columns of 0 and 1, by the beginning of their names.
+    Flags(&'static str, usize),
+    /// A number, and folds of so many.
+    Folds(&'static str, usize),
+}
+
+const DNA: &[u8] = b"ACGT";
+const RNA: &[u8] = b"ACGU";
+const SPLITS: &[&str] = &["train.csv", "test.csv"];
+const THREE_SPLITS: &[&str] = &["train.tsv", "validation.tsv", "test.tsv"];
+
+const DNA_LORA: &str = "{from_scratch: false, use_peft: true, save_peft_only: true, lora_r: 16, lora_alpha: 32, lora_dropout: 0.1, lora_target_modules: [query, value], \
+                        config_overwrites: {hidden_dropout_prob: 0.1, attention_probs_dropout_prob: 0.1}, model_init_args: null}";
+const RNA_LORA: &str = "{from_scratch: false, max_length: 1024, use_peft: true, save_peft_only: true, lora_r: 32, lora_alpha: 64, lora_dropout: 0.1, \
+                        lora_target_modules: [query, value], config_overwrites: {hidden_dropout_prob: 0.1, attention_probs_dropout_prob: 0.1}, model_init_args: null}";
+const RNA_WHOLE: &str = "{from_scratch: false, max_length: 1024, use_peft: false, config_overwrites: {hidden_dropout_prob: 0, attention_probs_dropout_prob: 0}, model_init_args: null}";
+const LINEAR: Option<&str> = Some("modelgenerator.adapters.LinearCLSAdapter");
+const MEAN: Option<&str> = Some(
+    "{class_path: modelgenerator.adapters.MLPPoolAdapter, init_args: {pooling: mean_pooling, hidden_sizes: [512], bias: true, dropout: 0.1, dropout_in_middle: false}}",
+);
+const FIRST: Option<&str> = Some(
+    "{class_path: modelgenerator.adapters.MLPPoolAdapter, init_args: {pooling: cls_pooling, hidden_sizes: [512, 128], bias: true, dropout: 0.1, dropout_in_middle: false}}",
+);
+
+const ON_DNA: &str = "{accelerator: auto, devices: 4, strategy: {class_path: lightning.pytorch.strategies.DDPStrategy, init_args: {find_unused_parameters: true}}, \
+    precision: 32, max_epochs: 20, gradient_clip_val: 1, log_every_n_steps: 50, default_root_dir: logs, \
+    logger: {class_path: lightning.pytorch.loggers.WandbLogger, init_args: {name: null, project: AIDO, save_dir: logs}}, callbacks: [\
+    {class_path: lightning.pytorch.callbacks.ModelCheckpoint, dict_kwargs: {filename: \"{epoch}-{val_mcc:.3f}\", monitor: val_mcc, mode: max, save_top_k: 1}}, \
+    {class_path: lightning.pytorch.callbacks.EarlyStopping, dict_kwargs: {monitor: val_mcc, mode: max, patience: 10}}]}";
+const ON_RNA: &str = "{accelerator: auto, devices: auto, num_nodes: 1, strategy: {class_path: lightning.pytorch.strategies.DDPStrategy, init_args: {find_unused_parameters: true}}, \
+    precision: bf16-mixed, max_epochs: 15, max_steps: -1, gradient_clip_val: 1, gradient_clip_algorithm: null, accumulate_grad_batches: 1, profiler: null, val_check_interval: null, \
+    check_val_every_n_epoch: null, default_root_dir: null, detect_anomaly: false, logger: true, callbacks: [\
+    {class_path: lightning.pytorch.callbacks.ModelCheckpoint, init_args: {dirpath: null, filename: \"best_val:{epoch}-{val_loss:.3f}\", monitor: val_loss, mode: min, every_n_epochs: 1, save_top_k: 1, \
+    save_last: true, save_weights_only: false}}]}";
+
+const FOLDS: &str = "{path: genbio-ai/rna-downstream-tasks, config_name: null, train_split_name: train, test_split_name: null, valid_split_name: null, cv_num_folds: 5, cv_test_fold_id: 0, \
+    cv_enable_val_fold: true, cv_fold_id_col: fold_id, random_seed: 42, normalize: true, batch_size: 4, shuffle: true, sampler: null, num_workers: 0, pin_memory: true, persistent_workers: false}";
+
+const PUBLISHED: &[Published] = &[
+    Published {
+        name: "gue_core_promoter_all",
+        task: "SequenceClassification",
+        arguments: "n_classes: 2",
+        backbone: "aido_dna_7b",
+        backbone_arguments: DNA_LORA,
+        adapter: LINEAR,
+        data: "GUEClassification",
+        data_arguments: "{path: leannmlindsey/GUE, config_name: prom_core_all, batch_size: 4, shuffle: true, num_workers: 0}",
+        trainer: ON_DNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "prom_core_all",
+            files: &["train.csv", "dev.csv", "test.csv"],
+            letters: DNA,
+            text: "sequence",
+            label: Label::Class("label", 2),
+        },
+    },
+    Published {
+        name: "gue_splice_reconstruction",
+        task: "SequenceClassification",
+        arguments: "n_classes: 3",
+        backbone: "aido_dna_7b",
+        backbone_arguments: DNA_LORA,
+        adapter: Some(
+            "{class_path: modelgenerator.adapters.MLPPoolAdapter, init_args: {pooling: mean_pooling, hidden_sizes: [128], bias: true, dropout: 0.1, dropout_in_middle: false}}",
+        ),
+        data: "GUEClassification",
+        data_arguments: "{path: leannmlindsey/GUE, config_name: splice_reconstructed, batch_size: 4}",
+        trainer: ON_DNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "splice_reconstructed",
+            files: SPLITS,
+            letters: DNA,
+            text: "sequence",
+            label: Label::Class("label", 3),
+        },
+    },
+    Published {
+        name: "nt_enhancers",
+        task: "SequenceClassification",
+        arguments: "n_classes: 2",
+        backbone: "aido_dna_7b",
+        backbone_arguments: DNA_LORA,
+        adapter: LINEAR,
+        data: "NTClassification",
+        data_arguments: "{path: InstaDeepAI/nucleotide_transformer_downstream_tasks, config_name: enhancers, batch_size: 8}",
+        trainer: ON_DNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "enhancers",
+            files: SPLITS,
+            letters: DNA,
+            text: "sequence",
+            label: Label::Class("label", 2),
+        },
+    },
+    Published {
+        name: "nt_promoter_all",
+        task: "SequenceClassification",
+        arguments: "n_classes: 2",
+        backbone: "aido_dna_7b",
+        backbone_arguments: DNA_LORA,
+        adapter: LINEAR,
+        data: "NTClassification",
+        data_arguments: "{path: InstaDeepAI/nucleotide_transformer_downstream_tasks, config_name: promoter_all, batch_size: 4}",
+        trainer: ON_DNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "promoter_all",
+            files: SPLITS,
+            letters: DNA,
+            text: "sequence",
+            label: Label::Class("label", 2),
+        },
+    },
+    Published {
+        name: "translation_efficiency",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1, log_grad_norm_step: 0",
+        backbone: "aido_rna_1b600m",
+        backbone_arguments: RNA_WHOLE,
+        adapter: MEAN,
+        data: "TranslationEfficiency",
+        data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: translation_efficiency_Muscle, cv_num_folds: 10, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, normalize: true, batch_size: 8}",
+        trainer: ON_RNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "translation_efficiency_Muscle",
+            files: &["train.tsv"],
+            letters: RNA,
+            text: "sequences",
+            label: Label::Folds("labels", 10),
+        },
+    },
+    Published {
+        name: "expression_level",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1, loss_func: {class_path: torch.nn.L1Loss}",
+        backbone: "aido_rna_1b600m",
+        backbone_arguments: RNA_WHOLE,
+        adapter: MEAN,
+        data: "ExpressionLevel",
+        data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: expression_Muscle, cv_num_folds: 10, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_replace_val_fold_as_test_fold: false, batch_size: 32}",
+        trainer: ON_RNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "expression_Muscle",
+            files: &["train.tsv"],
+            letters: RNA,
+            text: "sequences",
+            label: Label::Folds("labels", 10),
+        },
+    },
+    Published {
+        name: "transcript_abundance",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1",
+        backbone: "aido_rna_1b600m",
+        backbone_arguments: RNA_LORA,
+        adapter: MEAN,
+        data: "TranscriptAbundance",
+        data_arguments: FOLDS,
+        trainer: ON_RNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "",
+            files: &["train.tsv"],
+            letters: RNA,
+            text: "sequences",
+            label: Label::Folds("labels", 5),
+        },
+    },
+    Published {
+        name: "protein_abundance",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1",
+        backbone: "aido_rna_1b600m_cds",
+        backbone_arguments: RNA_LORA,
+        adapter: MEAN,
+        data: "ProteinAbundance",
+        data_arguments: FOLDS,
+        trainer: ON_RNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "",
+            files: &["train.tsv"],
+            letters: RNA,
+            text: "sequences",
+            label: Label::Folds("labels", 5),
+        },
+    },
+    Published {
+        name: "ncrna_family",
+        task: "SequenceClassification",
+        arguments: "n_classes: 88, multilabel: false",
+        backbone: "aido_rna_1b600m",
+        backbone_arguments: RNA_LORA,
+        adapter: MEAN,
+        data: "NcrnaFamilyClassification",
+        data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: ncrna_family_bnoise0, train_split_name: train, valid_split_name: validation, test_split_name: test, batch_size: 32}",
+        trainer: ON_RNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "ncrna_family_bnoise0",
+            files: THREE_SPLITS,
+            letters: RNA,
+            text: "sequences",
+            label: Label::Class("labels", 88),
+        },
+    },
+    Published {
+        name: "splice_site",
+        task: "SequenceClassification",
+        arguments: "n_classes: 2, multilabel: false",
+        backbone: "aido_rna_1b600m",
+        backbone_arguments: RNA_LORA,
+        adapter: FIRST,
+        data: "SpliceSitePrediction",
+        data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: splice_site_acceptor, train_split_name: train, valid_split_name: validation, test_split_name: test_danio, batch_size: 16}",
+        trainer: ON_RNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "splice_site_acceptor",
+            files: &["train.tsv", "validation.tsv", "test_danio.tsv"],
+            letters: RNA,
+            text: "sequences",
+            label: Label::Class("labels", 2),
+        },
+    },
+    Published {
+        name: "modification_site",
+        task: "SequenceClassification",
+        arguments: "n_classes: 12, multilabel: true",
+        backbone: "aido_rna_1b600m",
+        backbone_arguments: RNA_LORA,
+        adapter: FIRST,
+        data: "ModificationSitePrediction",
+        data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: modification_site, train_split_name: train, valid_split_name: validation, test_split_name: test, batch_size: 4}",
+        trainer: ON_RNA,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "modification_site",
+            files: THREE_SPLITS,
+            letters: RNA,
+            text: "sequences",
+            label: Label::Flags("labels_", 12),
+        },
+    },
+];
+
+impl Published {
+    /// The file, with the keys that all of them have.
+    fn yaml(&self) -> String {
+        let mut text = format!(
+            "seed_everything: 42\nckpt_path: null\nmodel:\n  class_path: modelgenerator.tasks.{}\n  init_args:\n    backbone: {{class_path: modelgenerator.backbones.{}, init_args: {}}}\n",
+            self.task, self.backbone, self.backbone_arguments
+        );
+        for argument in split_flow(self.arguments) {
+            let _ = writeln!(text, "    {argument}");
+        }
+        if let Some(adapter) = self.adapter {
+            let _ = writeln!(text, "    adapter: {adapter}");
+            text += "    strict_loading: true\n    reset_optimizer_states: false\n";
+            text += "    optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 1e-4, betas: [0.9, 0.95], eps: 1e-8, weight_decay: 0.01, amsgrad: false, \
+                     capturable: false, differentiable: false, foreach: null, fused: null, maximize: false}}\n";
+            text += "    lr_scheduler: {class_path: modelgenerator.lr_schedulers.CosineWithWarmup, init_args: {warmup_ratio: 0.05, num_warmup_steps: null, last_epoch: -1}}\n";
+        }
+        let _ = writeln!(
+            text,
+            "data: {{class_path: modelgenerator.data.{}, init_args: {}}}\ntrainer: {}",
+            self.data, self.data_arguments, self.trainer
+        );
+        text
+    }
+}
+
+/// The items of a flow mapping, divided at the commas that lie in none of its values.
+fn split_flow(text: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut items) = (0, 0, Vec::new());
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth -= 1,
+            ',' if depth == 0 => {
+                items.push(text[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    items.push(text[start..].trim());
+    items.retain(|item| !item.is_empty());
+    items
+}
+
+impl Rows {
+    /// Writes the files below `root`.
+    fn write(&self, place: &Workplace, root: &str) {
+        let folder = format!("{root}/{}", self.folder);
+        fs::create_dir_all(place.path(&folder)).unwrap();
+        for (number, file) in self.files.iter().enumerate() {
+            let separator = if file.ends_with(".tsv") { "\t" } else { "," };
+            place.write(&format!("{folder}/{file}"), &self.table(separator, number));
+        }
+    }
+
+    fn table(&self, separator: &str, file: usize) -> String {
+        let mut header = vec![self.text.to_owned()];
+        match self.label {
+            Label::Flags(name, count) => header.extend((0..count).map(|at| format!("{name}{at}"))),
+            Label::Folds(name, _) => header.extend([name.to_owned(), "fold_id".to_owned()]),
+            Label::Class(name, _) => header.push(name.to_owned()),
+        }
+        let mut table = header.join(separator) + "\n";
+        let rows = match self.label {
+            Label::Class(_, count) => 2 * count.max(10),
+            _ => 40,
+        };
+        for row in 0..rows {
+            let length = 8 + row % 5;
+            let letter = |at: usize| {
+                let number = (row + 1) * (at + file + 3) * 7 + at * at + row / 3;
+                char::from(self.letters[number % self.letters.len()])
+            };
+            let text: String = (0..length).map(letter).collect();
+            let mut cells = vec![text];
+            match self.label {
+                Label::Class(_, count) => cells.push((row % count).to_string()),
+                Label::Flags(_, count) => {
+                    cells.extend((0..count).map(|at| usize::from((row + at) % 3 == 0).to_string()));
+                }
+                Label::Folds(_, count) => {
+                    cells.extend([
+                        (row as f64 / 8.0 - 1.5).to_string(),
+                        (row % count).to_string(),
+                    ]);
+                }
+            }
+            table += &(cells.join(separator) + "\n");
+        }
+        table
+    }
+}
+
+#[test]
+fn every_published_experiment_is_taken_as_it_is_and_runs_on_a_few_rows() {
+    let place = Workplace::empty();
+    for published in PUBLISHED {
+        let name = published.name;
+        let file = format!("{name}.yaml");
+        place.write(&file, &published.yaml());
+        let printed = place.run(&format!("fit --config {file} --print_config"));
+        assert_eq!(printed.code, Some(0), "{name}: {}", printed.err);
+        published.rows.write(&place, name);
+        let said = place.run(&format!(
+            "fit --config {file} --model.backbone {} --data.path {name} --trainer.fast_dev_run true",
+            published.debug
+        ));
+        assert_eq!(said.code, Some(0), "{name}: {}", said.err);
+    }
+}
