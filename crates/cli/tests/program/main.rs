@@ -20,6 +20,7 @@ mod help;
 mod knowing;
 mod logs;
 mod lora;
+mod proteins;
 mod refusals;
 mod report;
 mod resume;
