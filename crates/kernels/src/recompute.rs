@@ -34,9 +34,10 @@ where
     } else {
         output
     };
-    // A parent that always wants a gradient: the node is kept where the input does not, and gradients pass through it on their way
-    // between the graph's backend and the tensors of `forward`.
-    let probe = Tensor::<2>::zeros([1, 1], &input.device()).require_grad();
+    // A second parent. It wants a gradient where a parameter does, so that the node is kept even if the input wants none; and gradients
+    // pass through it on their way between the graph's backend and the tensors of `forward`.
+    let probe = Tensor::<2>::zeros([1, 1], &input.device());
+    let probe = probe.set_require_grad(!trained(module).is_empty());
     let part = Part {
         module: module.clone(),
         input: inner,

@@ -120,6 +120,9 @@ def run(
             add("structured_hidden", structured.last_hidden_state[0])
         if case.head == "pooler":
             add("pooled", body.pooler_output)
+        elif case.model == "FM4BioForTokenClassification":
+            # Its own pass leaves out the last token; the head is the same on each.
+            add("logits", model.classifier(body.last_hidden_state)[0])
         elif case.head in ["masked_lm", "token_classification", "discriminator"]:
             add("logits", model(**row).logits[0])
         elif case.head == "classification":
