@@ -28,7 +28,7 @@ pub struct ExpertLora {
     rule: LoraRule,
 }
 
-/// The factors of one expert's update, row by row.
+/// The factors `A` and `B` of one expert's update, row by row.
 pub(crate) type Factors = [Vec<f32>; 2];
 
 impl ExpertLora {
@@ -86,15 +86,18 @@ impl ExpertLora {
         output + gather_rows(update, upload(places))
     }
 
-    /// Each adapted expert's factors `A` and `B`, row by row, with their shapes.
-    pub(crate) fn factors(&self) -> Vec<(usize, [(Vec<usize>, Vec<f32>); 2])> {
-        let parts = |tensor: Tensor<3>| -> Vec<(Vec<usize>, Vec<f32>)> {
+    /// The shapes of one expert's factors, `[r, in]` and `[out, r]`.
+    pub(crate) fn shapes(&self) -> [Vec<usize>; 2] {
+        [self.a.val().dims(), self.b.val().dims()].map(|[_, rows, columns]| vec![rows, columns])
+    }
+
+    /// Each adapted expert's factors.
+    pub(crate) fn factors(&self) -> Vec<(usize, Factors)> {
+        let parts = |tensor: Tensor<3>| -> Vec<Vec<f32>> {
             let [_, rows, columns] = tensor.dims();
             let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
             let parts = values.chunks_exact((rows * columns).max(1));
-            parts
-                .map(|part| (vec![rows, columns], part.to_vec()))
-                .collect()
+            parts.map(<[f32]>::to_vec).collect()
         };
         let factors = parts(self.a.val()).into_iter().zip(parts(self.b.val()));
         let factors = factors.map(|(a, b)| [a, b]);
@@ -148,7 +151,7 @@ impl ExpertLinear {
         let Some(lora) = self.lora.take() else { return };
         let [_, output, input] = self.shape();
         let mut weights: Vec<f32> = self.weight.val().into_data().iter::<f32>().collect();
-        for (expert, [(_, a), (_, b)]) in lora.factors() {
+        for (expert, [a, b]) in lora.factors() {
             let start = expert * output * input;
             let weight = &mut weights[start..start + output * input];
             add_product(weight, input, &a, &b, lora.rule);

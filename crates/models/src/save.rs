@@ -163,8 +163,8 @@ impl Checkpoint {
         let experts = adapted.flat_map(|(pattern, lora)| {
             lora.factors().into_iter().flat_map(move |(expert, both)| {
                 let module = module_of(&pattern, expert);
-                let factors = both.into_iter().zip(FACTORS);
-                factors.map(move |((shape, values), factor)| NamedTensor {
+                let factors = both.into_iter().zip(lora.shapes()).zip(FACTORS);
+                factors.map(move |((values, shape), factor)| NamedTensor {
                     name: format!("{BEGINS}{prefix}{module}{factor}"),
                     shape,
                     values,

@@ -10,12 +10,11 @@ use serde_json::{Map, json};
 
 use crate::reference::{cases, golden, gradients_in_order, initial, sequences, values};
 
+/// Gradients of parameters by their paths; none for one that has no part.
+type Gradients = BTreeMap<String, Option<Vec<f32>>>;
+
 /// The hidden states of a case in training, and the gradient of each parameter by its path.
-fn run(
-    folder: &str,
-    name: &str,
-    again: bool,
-) -> engraft_models::Result<(Vec<f32>, BTreeMap<String, Option<Vec<f32>>>)> {
+fn run(folder: &str, name: &str, again: bool) -> engraft_models::Result<(Vec<f32>, Gradients)> {
     let path = golden(folder).join(name);
     let preset = Preset::open(&Handle::Folder(path.clone())).unwrap();
     let mut overwrites = Map::new();
