@@ -21,7 +21,7 @@ const KEYS: &[(&[&str], &str)] = &[
             "use_gradient_checkpointing",
             "activation_checkpointing",
         ],
-        "activations are kept and not computed again yet; a smaller data.batch_size with trainer.accumulate_grad_batches needs less memory",
+        "layers are computed again in the backward pass with model.backbone.config_overwrites.gradient_checkpointing: true",
     ),
     (
         &[

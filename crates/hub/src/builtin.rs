@@ -62,12 +62,15 @@ const RNA: &str = "encoder of RNA (AIDO.RNA)";
 const RNA_MARS: &str = "encoder of RNA (AIDO.RNA), trained on MARS";
 const RNA_CODING: &str = "encoder of coding RNA (AIDO.RNA)";
 const PROTEIN: &str = "encoder of proteins (ESM-2)";
+const PROTEIN_EXPERTS: &str = "encoder of proteins with experts (AIDO.Protein)";
+const PROTEIN_ALIGNED: &str = "encoder of proteins and their alignments (AIDO.Protein-RAG)";
 
 /// Every preset that has a name.
 #[rustfmt::skip]
-static NAMED: [NamedPreset; 20] = [
+static NAMED: [NamedPreset; 26] = [
     built_in("sapiens_vh", "masked language model of antibody heavy chains (RoBERTa, MIT licence)", "0.57 million"),
     built_in("aido_dna_debug", "small encoder of DNA in the shape of AIDO.DNA, without weights", "0.09 million"),
+    built_in("aido_protein_debug", "small encoder of proteins in the shape of AIDO.Protein, without weights", "0.10 million"),
     built_in("dna_onehot", "nucleotides as they are, one channel for each of 16 tokens", "none"),
     built_in("protein_onehot", "residues as they are, one channel for each of 44 tokens", "none"),
     published("aido_dna_dummy", "genbio-ai/AIDO.DNA-dummy", "small untrained encoder of DNA, for trials", "not stated"),
@@ -80,6 +83,11 @@ static NAMED: [NamedPreset; 20] = [
     published("aido_rna_650m_cds", "genbio-ai/AIDO.RNA-650M-CDS", RNA_CODING, "650 million"),
     published("aido_rna_1b600m", "genbio-ai/AIDO.RNA-1.6B", RNA, "1.6 billion"),
     published("aido_rna_1b600m_cds", "genbio-ai/AIDO.RNA-1.6B-CDS", RNA_CODING, "1.6 billion"),
+    published("aido_protein_16b", "genbio-ai/AIDO.Protein-16B", PROTEIN_EXPERTS, "16 billion"),
+    published("aido_protein_16b_v1", "genbio-ai/AIDO.Protein-16B-v1", PROTEIN_EXPERTS, "16 billion"),
+    published("aido_protein_rag_3b", "genbio-ai/AIDO.Protein-RAG-3B", PROTEIN_ALIGNED, "3 billion"),
+    published("aido_protein_rag_16b", "genbio-ai/AIDO.Protein-RAG-16B", PROTEIN_ALIGNED, "16 billion"),
+    published("aido_protein2structoken_16b", "genbio-ai/AIDO.Protein2StructureToken-16B", "structure tokens of proteins (AIDO.Protein2StructureToken)", "16 billion"),
     published("esm2_8m", "facebook/esm2_t6_8M_UR50D", PROTEIN, "8 million"),
     published("esm2_35m", "facebook/esm2_t12_35M_UR50D", PROTEIN, "35 million"),
     published("esm2_150m", "facebook/esm2_t30_150M_UR50D", PROTEIN, "150 million"),
@@ -145,7 +153,7 @@ macro_rules! files_of {
     };
 }
 
-static BUILT_IN: [BuiltIn; 4] = [
+static BUILT_IN: [BuiltIn; 5] = [
     files_of!(
         "sapiens_vh",
         [
@@ -159,6 +167,10 @@ static BUILT_IN: [BuiltIn; 4] = [
     ),
     files_of!(
         "aido_dna_debug",
+        ["config.json", "vocab.txt", "tokenizer_config.json"]
+    ),
+    files_of!(
+        "aido_protein_debug",
         ["config.json", "vocab.txt", "tokenizer_config.json"]
     ),
     files_of!(
@@ -212,6 +224,7 @@ mod tests {
         for (name, shape_only) in [
             ("sapiens_vh", false),
             ("aido_dna_debug", true),
+            ("aido_protein_debug", true),
             ("dna_onehot", true),
             ("protein_onehot", true),
         ] {
@@ -244,6 +257,24 @@ mod tests {
             vocabulary.split(|byte| *byte == b'\n').nth(9),
             Some(&b"U"[..])
         );
+    }
+
+    #[test]
+    fn the_small_encoder_of_proteins_has_the_shape_of_the_published_ones() {
+        let preset = Preset::from_name("aido_protein_debug").unwrap();
+        let config = preset.config().unwrap();
+        for (key, value) in [
+            ("vocab_size", 128),
+            ("hidden_size", 64),
+            ("num_hidden_layers", 2),
+            ("num_attention_heads", 4),
+            ("intermediate_size", 128),
+            ("num_experts", 2),
+        ] {
+            assert_eq!(config[key], value, "{key}");
+        }
+        assert_eq!(config["model_type"], "fm4bio");
+        assert_eq!(config["moe"], false);
     }
 
     #[cfg(unix)]

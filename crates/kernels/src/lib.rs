@@ -12,6 +12,7 @@ mod flex;
 mod ops;
 mod plain;
 mod random;
+mod recompute;
 mod segments;
 mod tensor;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use ops::{
     segment_max, segment_mean, shift_rows, silu,
 };
 pub use random::{Dropout, Key};
+pub use recompute::{Again, recomputed};
 pub use segments::Segments;
 pub use tensor::{
     adamw_step, attention, cached_attention, disentangled_attention, dropout, grouped_linear,

@@ -14,8 +14,9 @@ use crate::autodiff::{all, linear_gradients, record, split};
 use crate::flex::{contiguous, product};
 use crate::wiring::{Float, Int, operations};
 use crate::{
-    AdamWStep, Attention, CachedAttention, ClassTargets, Disentangled, Dropout, GateActivation,
-    Gelu, LinearCrossEntropy, LowRank, RotaryLayout, Segments, flex, plain,
+    AdamWStep, Again, Attention, CachedAttention, ClassTargets, Disentangled, Dropout,
+    GateActivation, Gelu, LinearCrossEntropy, LowRank, RotaryLayout, Segments, flex, plain,
+    recompute,
 };
 
 operations! {
@@ -55,6 +56,17 @@ pub trait Kernels: Backend {
     ) -> (Float<Self, 2>, Float<Self, 2>, Float<Self, 2>, Float<Self, 2>) {
         plain: plain::attention::backward::<Self>(query, key, value, table, output, log_sum, gradient, &call),
         flex: flex::attention::backward(query, key, value, table, output, log_sum, gradient, &call),
+    }
+
+    /// `output` as a node of the graph that is computed again from `input`; `probe` has no values that count.
+    fn recomputed(
+        input: Float<Self, 2>, output: Float<Self, 2>, probe: Float<Self, 2>, again: Again
+    ) -> (Float<Self, 2>) {
+        plain: {
+            let _ = (input, probe, again);
+            output
+        },
+        autodiff: recompute::record::<B, C>(input, output, probe, again),
     }
 
     /// Attention of single queries to a cache; without a kernel of its own for gradients.

@@ -7,11 +7,16 @@ use engraft_component::Refusal;
 
 use crate::checkpoint::{Checkpoint, with_gaps};
 use crate::error::{Result, refuse};
+use crate::expert_lora::module_of;
 use crate::initial::Initial;
 use crate::linears::Linears;
+use crate::lora::LoraRule;
 use crate::names::{HeadKind, Names};
 use crate::peft::{LoraSettings, PeftFolder};
 use crate::transformer::Transformer;
+
+/// Where updates of experts are drawn, apart from those of other layers.
+const EXPERTS: u64 = 1 << 32;
 
 /// Where a LoRA adapter comes from.
 #[derive(Clone)]
@@ -47,6 +52,24 @@ impl Checkpoint {
                 found = true;
             }
             known.insert(without_numbers(&module));
+        }
+        let experts = initial.at(EXPERTS);
+        for ((path, linear), part) in encoder.expert_linears_mut().into_iter().zip(0..) {
+            let Some(pattern) = names.module(&path) else {
+                continue;
+            };
+            let [count, ..] = linear.shape();
+            let is_covered = |expert: &usize| {
+                let module = module_of(&pattern, *expert);
+                settings.covers(&module)
+                    || settings.covers(&format!("{}{module}", self.config.family.prefix))
+            };
+            let covered: Vec<usize> = (0..count).filter(is_covered).collect();
+            if !covered.is_empty() {
+                linear.adapt(covered, settings.rule, &experts.at(part));
+                found = true;
+            }
+            known.insert(without_numbers(&module_of(&pattern, 0)));
         }
         if found {
             return Ok(encoder);
@@ -90,6 +113,35 @@ impl Checkpoint {
             let Some(module) = stored else { continue };
             if let Some((rule, factors)) = folder.update(&module, linear.shape())? {
                 linear.restore(rule, factors, &initial.device);
+            }
+        }
+        for (path, linear) in encoder.expert_linears_mut() {
+            let Some(pattern) = names.module(&path) else {
+                continue;
+            };
+            let [count, output, input] = linear.shape();
+            let mut updates = Vec::new();
+            let mut common: Option<LoraRule> = None;
+            for expert in 0..count {
+                let module = module_of(&pattern, expert);
+                let stored = [format!("{prefix}{module}"), module]
+                    .into_iter()
+                    .find(|module| left.remove(module.as_str()));
+                let Some(module) = stored else { continue };
+                let Some((rule, factors)) = folder.update(&module, [output, input])? else {
+                    continue;
+                };
+                if *common.get_or_insert(rule) != rule {
+                    let problem = format!(
+                        "the adapter {}: the update of {module} has another rank or scale than those of the layer's other experts, which is not supported",
+                        folder.name()
+                    );
+                    return Err(Refusal::plain(problem).into());
+                }
+                updates.push((expert, factors));
+            }
+            if let Some(rule) = common {
+                linear.restore(rule, updates, &initial.device);
             }
         }
         if let Some(module) = left.iter().find(|module| !self.is_in_a_head(module)) {

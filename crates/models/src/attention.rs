@@ -76,7 +76,37 @@ pub(crate) struct Context<'a> {
     bias: ScoreBias,
 }
 
+/// The same apart from what it was made of, for a pass that is computed once more.
+pub(crate) struct KeptContext {
+    batch: TokenBatch,
+    config: TransformerConfig,
+    angles: Option<LayerAngles>,
+    bias: ScoreBias,
+}
+
+impl KeptContext {
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            batch: &self.batch,
+            config: &self.config,
+            angles: self.angles.clone(),
+            distances: None,
+            bias: self.bias.clone(),
+        }
+    }
+}
+
 impl<'a> Context<'a> {
+    /// All of it but vectors of distances, whose gradients a pass that is computed again would lose.
+    pub(crate) fn kept(&self) -> KeptContext {
+        KeptContext {
+            batch: self.batch.clone(),
+            config: self.config.clone(),
+            angles: self.angles.clone(),
+            bias: self.bias.clone(),
+        }
+    }
+
     pub(crate) fn new(
         batch: &'a TokenBatch,
         config: &'a TransformerConfig,

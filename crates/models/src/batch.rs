@@ -59,6 +59,8 @@ pub struct TokenBatch {
     pub positions: Tensor<1, Int>,
     /// Factors of the token embeddings, `[tokens, 1]`, where the family has them.
     pub embedding_scale: Option<Tensor<2>>,
+    /// What is known of each token's structure, `[tokens, width]`, where the model has a layer for it and the rows bring it.
+    pub structures: Option<Tensor<2>>,
     /// Where the sequences begin and end.
     pub segments: Segments,
     /// The position of each sequence's first token: 0 unless it goes on from tokens read before.
@@ -116,8 +118,18 @@ impl TokenBatch {
                 let count = scale.len();
                 Tensor::from_data(TensorData::new(scale, [count, 1]), device)
             }),
+            structures: None,
             segments: Segments::from_lengths(tokens.lengths.iter().copied()),
             starts,
+        }
+    }
+
+    /// The same with what is known of each token's structure, `[tokens, width]`.
+    #[must_use]
+    pub fn with_structures(self, structures: Tensor<2>) -> Self {
+        Self {
+            structures: Some(structures),
+            ..self
         }
     }
 

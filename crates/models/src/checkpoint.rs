@@ -286,9 +286,20 @@ impl Checkpoint {
     pub fn masked_lm(&self, required: bool, initial: &Initial) -> Result<MaskedLmHead> {
         let kind = HeadKind::MaskedLm;
         self.check_head(kind)?;
-        if required && self.weights.is_some() && self.stored(kind, "dense.linear.weight").is_none()
+        let Some(head) = &self.config.masked_lm else {
+            return Err(self.lacks(kind));
+        };
+        // What only the head has: its dense layer, or where there is none a projection of its own.
+        let own = match &head.dense {
+            Some(_) => Some("dense.linear.weight"),
+            None => (!head.tied && !self.untied.contains(&kind)).then_some(PROJECTION),
+        };
+        if let Some(own) = own
+            && required
+            && self.weights.is_some()
+            && self.stored(kind, own).is_none()
         {
-            let names = self.head_names(kind).of("dense.linear.weight", true);
+            let names = self.head_names(kind).of(own, true);
             let problem = format!(
                 "{} has no masked-LM head: it stores no {}",
                 self.preset.name(),
@@ -297,9 +308,6 @@ impl Checkpoint {
             let help = "Take a checkpoint that was saved with its head";
             return Err(Refusal::plain(problem).help(help).into());
         }
-        let Some(head) = &self.config.masked_lm else {
-            return Err(self.lacks(kind));
-        };
         let fresh = MaskedLmHead::new(&self.config.transformer, head, initial);
         self.load(fresh, kind, initial, required)
     }

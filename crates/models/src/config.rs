@@ -97,10 +97,14 @@ pub struct TransformerConfig {
     pub norm: NormConfig,
     /// Where they stand.
     pub order: NormOrder,
+    /// Factor of the normalised states that [`NormOrder::PreResidual`] adds to, if there is one (arXiv 2203.00555).
+    pub residual_scale: Option<f64>,
     /// Where training drops activations out.
     pub dropout: DropoutConfig,
     /// Standard deviation of newly drawn weights.
     pub initializer_range: f64,
+    /// Whether training keeps of each layer its input alone and computes the layer once more in the backward pass.
+    pub recomputes: bool,
 }
 
 /// How tokens become the first hidden states.
@@ -122,6 +126,8 @@ pub struct EmbeddingConfig {
     pub one_hot: bool,
     /// Factor of the tokens' vectors, if there is one (Gemma).
     pub scale: Option<f64>,
+    /// Width of the vectors of structure that may come with tokens, if the model has a layer for them (AIDO.Protein-RAG).
+    pub structures: Option<usize>,
 }
 
 /// A table with a vector for each position.
@@ -197,6 +203,7 @@ impl TransformerConfig {
                 token_dropout: None,
                 one_hot: false,
                 scale: None,
+                structures: None,
             },
             context: None,
             layers,
@@ -226,8 +233,10 @@ impl TransformerConfig {
             activation: Activation::Gelu,
             norm: NormConfig::layer(1e-12),
             order: NormOrder::Post,
+            residual_scale: None,
             dropout: DropoutConfig::uniform(0.1, 0.1),
             initializer_range: 0.02,
+            recomputes: false,
         }
     }
 

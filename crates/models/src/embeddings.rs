@@ -18,6 +18,8 @@ pub struct Embeddings {
     pub positions: Option<Embedding>,
     /// `[token types, width]`, where the family has them.
     pub types: Option<Embedding>,
+    /// Vectors of structure to `width`, where the model has a layer for them.
+    pub structures: Option<Linear>,
     /// Norm of the sum.
     pub norm: Option<Norm>,
     /// `width` to `hidden`, where they differ.
@@ -67,6 +69,9 @@ impl Embeddings {
                 }
             }),
             types: (embedding.token_types > 0).then(|| table(embedding.token_types, 2)),
+            structures: embedding.structures.map(|structure| {
+                Linear::normal([structure, embedding.width], false, range, &initial.at(4))
+            }),
             norm: embedding
                 .norm
                 .then(|| Norm::new(norm_dim, config.norm, initial)),
@@ -89,6 +94,9 @@ impl Embeddings {
         }
         if let Some(scale) = self.scale {
             sum = sum * scale as f32;
+        }
+        if let (Some(structures), Some(values)) = (&self.structures, &batch.structures) {
+            sum = sum + structures.forward(values.clone(), mode.at(2));
         }
         let project = |states, when| match &self.projection {
             Some(projection) if self.projects == Some(when) => {

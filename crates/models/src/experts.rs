@@ -6,7 +6,8 @@ use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData, activation};
 use engraft_kernels::{GateActivation, Segments, gated, gather_rows, grouped_linear};
 
-use crate::config::{Experts, TransformerConfig};
+use crate::config::{Experts, FeedForwardKind, TransformerConfig};
+use crate::expert_lora::ExpertLora;
 use crate::initial::Initial;
 use crate::layers::Linear;
 use crate::mode::Mode;
@@ -23,16 +24,29 @@ pub struct ExpertLayer {
     #[module(skip)]
     renormalise: bool,
     #[module(skip)]
+    kind: FeedForwardKind,
+    #[module(skip)]
     activation: GateActivation,
 }
 
 /// The weights of all experts of a layer.
 #[derive(Module, Debug)]
 pub struct ExpertWeights {
-    /// Gates, then what they gate: `[experts, 2 * intermediate, hidden]`.
-    pub gate_up: Param<Tensor<3>>,
-    /// `[experts, hidden, intermediate]`.
-    pub down: Param<Tensor<3>>,
+    /// `hidden` to gates and what they gate, `2 * intermediate`; which of the two comes first is the [`FeedForwardKind`]'s.
+    pub gate_up: ExpertLinear,
+    /// `intermediate` to `hidden`.
+    pub down: ExpertLinear,
+}
+
+/// A linear layer of each expert: `y = x W^T + b` by that of the row's expert, with a low-rank update beside it if it is adapted.
+#[derive(Module, Debug)]
+pub struct ExpertLinear {
+    /// `[experts, out, in]`.
+    pub weight: Param<Tensor<3>>,
+    /// `[experts, out]`.
+    pub bias: Option<Param<Tensor<2>>>,
+    /// The updates of those that have one.
+    pub lora: Option<ExpertLora>,
 }
 
 /// Which rows the experts get, and where the results belong.
@@ -48,24 +62,33 @@ struct Routes {
 impl ExpertLayer {
     pub(crate) fn new(config: &TransformerConfig, experts: &Experts, initial: &Initial) -> Self {
         let (hidden, range) = (config.hidden, config.initializer_range);
-        let weights = |shape, part| initial.at(part).normal(shape, range);
-        let inner = [experts.count, 2 * experts.intermediate, hidden];
+        let linear = |[input, output]: [usize; 2], part| ExpertLinear {
+            weight: initial
+                .at(part)
+                .normal([experts.count, output, input], range),
+            bias: config
+                .feed_forward_bias
+                .then(|| initial.constant([experts.count, output], 0.0)),
+            lora: None,
+        };
         Self {
             router: Linear::normal([hidden, experts.count], false, range, &initial.at(9)),
             experts: ExpertWeights {
-                gate_up: weights(inner, 4),
-                down: weights([experts.count, hidden, experts.intermediate], 5),
+                gate_up: linear([hidden, 2 * experts.intermediate], 4),
+                down: linear([experts.intermediate, hidden], 5),
             },
             per_token: experts.per_token,
             renormalise: experts.renormalise,
+            kind: config.feed_forward,
             activation: config.activation.gate().unwrap_or(GateActivation::Silu),
         }
     }
 
-    /// `[tokens, hidden]` to the same.
+    /// `[tokens, hidden]` to the same. Draws under parts 3, 4 and 6 of `mode`, which is its layer's.
     pub(crate) fn forward(&self, input: Tensor<2>, mode: Mode) -> Tensor<2> {
         let [tokens, hidden] = input.dims();
-        let shares = activation::softmax(self.router.forward(input.clone(), mode), 1);
+        let scores = self.router.forward(input.clone(), mode.at(6));
+        let shares = activation::softmax(scores, 1);
         let chosen = chosen(shares.clone(), self.per_token);
         let device = input.device();
         let upload = |values: Vec<i32>| {
@@ -75,14 +98,11 @@ impl ExpertLayer {
         let routes = Routes::new(&chosen, self.per_token, shares.dims()[1]);
 
         let rows = gather_rows(input, upload(routes.tokens));
-        let project = |rows, weights: &Param<Tensor<3>>| {
-            grouped_linear(rows, weights.val(), routes.groups.clone())
-        };
-        let both = project(rows, &self.experts.gate_up);
-        let [count, width] = both.dims();
-        let gate = both.clone().slice([0..count, 0..width / 2]);
-        let up = both.slice([0..count, width / 2..width]);
-        let output = project(gated(gate, up, self.activation), &self.experts.down);
+        let ExpertWeights { gate_up, down } = &self.experts;
+        let both = gate_up.forward(rows, &routes.groups, mode.at(3));
+        let [gate, up] = self.kind.halves(both);
+        let inner = gated(gate, up, self.activation);
+        let output = down.forward(inner, &routes.groups, mode.at(4));
 
         let indices = upload(chosen).reshape([tokens, self.per_token]);
         let mut shares = shares.gather(1, indices);
@@ -93,6 +113,32 @@ impl ExpertLayer {
         let weighted = rows.reshape([tokens, self.per_token, hidden])
             * shares.reshape([tokens, self.per_token, 1]);
         weighted.sum_dim(1).reshape([tokens, hidden])
+    }
+}
+
+impl ExpertLinear {
+    /// `[rows, in]` to `[rows, out]`, rows sorted by expert and `groups` each expert's; `mode` decides the updates' dropout alone.
+    fn forward(&self, rows: Tensor<2>, groups: &Segments, mode: Mode) -> Tensor<2> {
+        let mut output = grouped_linear(rows.clone(), self.weight.val(), groups.clone());
+        if let Some(bias) = &self.bias {
+            let experts = groups.lengths().enumerate();
+            let of_rows: Vec<i32> = experts
+                .flat_map(|(expert, count)| std::iter::repeat_n(expert as i32, count))
+                .collect();
+            let of_rows = TensorData::new(of_rows, [groups.total()]);
+            let of_rows = Tensor::<1, Int>::from_data(of_rows, &rows.device());
+            output = output + gather_rows(bias.val(), of_rows);
+        }
+        match &self.lora {
+            Some(lora) => lora.add_to(output, rows, groups, mode),
+            None => output,
+        }
+    }
+
+    /// Number of experts, output and input width.
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        let shape = self.weight.lazy_shape();
+        [shape[0], shape[1], shape[2]]
     }
 }
 

@@ -7,7 +7,7 @@ use crate::transformer::Transformer;
 
 impl Transformer {
     /// A BLAKE3 hash of every parameter, its LoRA updates included, of the shape and of the version of this library, whose rounding another may
-    /// not share. Rates of dropout, which nothing is lost to when an encoder is only used, are left out. Reads everything.
+    /// not share. Rates of dropout, and whether layers are computed again in training, which change nothing when an encoder is only used, are left out. Reads everything.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut hash = blake3::Hasher::new();
         // Lengths come first, so that no two encoders hash the same bytes.
@@ -18,11 +18,18 @@ impl Transformer {
         text(&mut hash, env!("CARGO_PKG_VERSION"));
         let mut config = self.config().clone();
         config.dropout = DropoutConfig::default();
+        config.recomputes = false;
         text(&mut hash, &format!("{config:?}"));
         text(&mut hash, &format!("{:?}", self.frequencies()));
         for (path, linear) in self.linears() {
             if let Some(lora) = &linear.lora {
                 text(&mut hash, &format!("{path} {}", lora.rule().scale()));
+            }
+        }
+        for (path, linear) in self.expert_linears() {
+            if let Some(lora) = &linear.lora {
+                let (experts, scale) = (lora.experts(), lora.rule().scale());
+                text(&mut hash, &format!("{path} {experts:?} {scale}"));
             }
         }
         let mut bytes = Vec::new();

@@ -51,8 +51,8 @@ impl Dense {
 /// Vocabulary logits: dense, activation, norm, and a projection that reads the token embeddings if tied.
 #[derive(Module, Debug)]
 pub struct MaskedLmHead {
-    /// `hidden` to the projection's input.
-    pub dense: Dense,
+    /// `hidden` to the projection's input, where there is a layer between.
+    pub dense: Option<Dense>,
     /// `[vocabulary, width]`, only where it is not the embedding itself.
     pub decoder: Option<Param<Tensor<2>>>,
     /// `[vocabulary]`.
@@ -66,16 +66,15 @@ impl MaskedLmHead {
         initial: &Initial,
     ) -> Self {
         let range = config.initializer_range;
+        let outputs = head.outputs.unwrap_or(config.vocabulary);
+        let dense = head.dense.as_ref();
         Self {
-            dense: Dense::new(config.hidden, &head.dense, range, &initial.at(0)),
+            dense: dense.map(|dense| Dense::new(config.hidden, dense, range, &initial.at(0))),
             decoder: (!head.tied).then(|| {
-                initial
-                    .at(1)
-                    .normal([config.vocabulary, head.dense.width], range)
+                let shape = [outputs, head.width(config.hidden)];
+                initial.at(1).normal(shape, range)
             }),
-            bias: head
-                .bias
-                .then(|| initial.constant([config.vocabulary], 0.0)),
+            bias: head.bias.then(|| initial.constant([outputs], 0.0)),
         }
     }
 
@@ -85,11 +84,11 @@ impl MaskedLmHead {
             .decoder
             .as_ref()
             .unwrap_or(&encoder.embeddings.tokens.weight);
-        linear(
-            self.dense.forward(hidden),
-            decoder.val(),
-            self.bias.as_ref().map(Param::val),
-        )
+        let states = match &self.dense {
+            Some(dense) => dense.forward(hidden),
+            None => hidden,
+        };
+        linear(states, decoder.val(), self.bias.as_ref().map(Param::val))
     }
 }
 

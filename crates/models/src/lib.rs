@@ -14,6 +14,7 @@ mod config;
 mod convolution;
 mod embeddings;
 mod error;
+mod expert_lora;
 mod experts;
 mod families;
 mod fingerprint;
@@ -57,7 +58,8 @@ pub use config::{
 pub use convolution::TokenConvolution;
 pub use embeddings::Embeddings;
 pub use error::{Error, Result, refuse};
-pub use experts::{ExpertLayer, ExpertWeights};
+pub use expert_lora::ExpertLora;
+pub use experts::{ExpertLayer, ExpertLinear, ExpertWeights};
 pub use families::{Family, LoraDefaults, families};
 pub use head::{BoxedHead, Head, HeadInput};
 pub use heads::{CausalLmHead, ClassifierHead, Dense, MaskedLmHead, Pooler};

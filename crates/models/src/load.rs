@@ -201,12 +201,12 @@ impl<'a> Loader<'a> {
             pattern.contains(EXPERT) && names.iter().any(|name| source.weights.get(name).is_some())
         };
         let pattern = candidates.iter().find(stored);
-        let (Some(pattern), &[experts, rows, columns]) = (pattern, shape) else {
+        let (Some(pattern), &[experts, rows, ref columns @ ..]) = (pattern, shape) else {
             return Ok(None);
         };
         let parts = of_expert(pattern, 0).len();
-        let shape = [rows / parts, columns];
-        let mut all = Vec::with_capacity(experts * rows * columns);
+        let shape = [&[rows / parts][..], columns].concat();
+        let mut all = Vec::with_capacity(experts * shape.iter().product::<usize>() * parts);
         for name in (0..experts).flat_map(|expert| of_expert(pattern, expert)) {
             let Some(tensor) = source.weights.get(&name) else {
                 self.report.missing_required.push(name);

@@ -175,9 +175,11 @@ pub(crate) fn add_product(weight: &mut [f32], input: usize, a: &[f32], b: &[f32]
 impl Transformer {
     /// Whether any layer has an update.
     pub fn is_adapted(&self) -> bool {
+        let experts = self.expert_linears();
         self.linears()
             .iter()
             .any(|(_, linear)| linear.lora.is_some())
+            || experts.iter().any(|(_, linear)| linear.lora.is_some())
     }
 
     /// Adds every update to its weight.
@@ -185,5 +187,7 @@ impl Transformer {
         self.linears()
             .into_iter()
             .for_each(|(_, linear)| linear.merge());
+        let experts = self.expert_linears_mut().into_iter();
+        experts.for_each(|(_, linear)| linear.merge());
     }
 }

@@ -79,13 +79,24 @@ impl Checkpoint {
     /// What a user should know of the preset's files.
     pub fn notes(&self) -> Vec<String> {
         let own = self.own_code.iter();
-        own.map(|OwnCode { place, class, .. }| {
+        let own = own.map(|OwnCode { place, class, .. }| {
             format!(
                 "{place}: auto_map: the checkpoint names code of its own, {class}, which is never run: it is read as a model of the family {}, whose tensors it has",
                 self.config.family.name
             )
-        })
-        .collect()
+        });
+        let structures = self.config.transformer.embedding.structures;
+        let structures = structures.map(|width| {
+            format!(
+                "{}: str_embedding_in: the model has a layer for {width} numbers of structure beside each residue, which the rows do not bring: it reads the sequences alone",
+                self.preset.locate("config.json")
+            )
+        });
+        let memory = self.config.transformer.recomputes.then(|| {
+            "gradient_checkpointing: in training each layer's activations are computed again in the backward pass instead of kept, for less memory and somewhat longer steps"
+                .to_owned()
+        });
+        own.chain(structures).chain(memory).collect()
     }
 }
 

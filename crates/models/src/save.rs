@@ -8,6 +8,7 @@ use crate::adapted::LoraOrigin;
 use crate::checkpoint::Checkpoint;
 use crate::config::ModelConfig;
 use crate::error::Result;
+use crate::expert_lora::module_of;
 use crate::linears::Linears;
 use crate::load::exchanged;
 use crate::names::{EXPERT, HeadKind, Names, of_expert, parameters};
@@ -37,7 +38,8 @@ impl NamedTensor {
 
     /// The tensors of the single experts, if its name has a gap for their number; else itself.
     fn by_expert(self) -> Vec<Self> {
-        let (true, &[experts, rows, columns]) = (self.name.contains(EXPERT), self.shape.as_slice())
+        let (true, &[experts, rows, ref columns @ ..]) =
+            (self.name.contains(EXPERT), self.shape.as_slice())
         else {
             return vec![self];
         };
@@ -45,10 +47,11 @@ impl NamedTensor {
             .flat_map(|expert| of_expert(&self.name, expert))
             .collect();
         let rows = rows * experts / names.len().max(1);
-        let parts = self.values.chunks((rows * columns).max(1));
+        let shape = [&[rows][..], columns].concat();
+        let parts = self.values.chunks(shape.iter().product::<usize>().max(1));
         let part = |(name, values): (String, &[f32])| Self {
             name,
-            shape: vec![rows, columns],
+            shape: shape.clone(),
             values: values.to_vec(),
         };
         names.into_iter().zip(parts).map(part).collect()
@@ -146,16 +149,29 @@ impl Checkpoint {
             .linears()
             .into_iter()
             .filter_map(|(path, linear)| Some((names.module(&path)?, linear.lora.as_ref()?)));
-        adapted
-            .flat_map(|(module, lora)| {
-                let factors = [lora.a.val(), lora.b.val()].into_iter().zip(FACTORS);
-                factors.map(move |(tensor, factor): (Tensor<2>, _)| NamedTensor {
+        let layers = adapted.flat_map(|(module, lora)| {
+            let factors = [lora.a.val(), lora.b.val()].into_iter().zip(FACTORS);
+            factors.map(move |(tensor, factor): (Tensor<2>, _)| NamedTensor {
+                name: format!("{BEGINS}{prefix}{module}{factor}"),
+                shape: tensor.dims().to_vec(),
+                values: tensor.into_data().iter::<f32>().collect(),
+            })
+        });
+        let adapted = encoder.expert_linears().into_iter();
+        let adapted = adapted
+            .filter_map(|(path, linear)| Some((names.module(&path)?, linear.lora.as_ref()?)));
+        let experts = adapted.flat_map(|(pattern, lora)| {
+            lora.factors().into_iter().flat_map(move |(expert, both)| {
+                let module = module_of(&pattern, expert);
+                let factors = both.into_iter().zip(lora.shapes()).zip(FACTORS);
+                factors.map(move |((values, shape), factor)| NamedTensor {
                     name: format!("{BEGINS}{prefix}{module}{factor}"),
-                    shape: tensor.dims().to_vec(),
-                    values: tensor.into_data().iter::<f32>().collect(),
+                    shape,
+                    values,
                 })
             })
-            .collect()
+        });
+        layers.chain(experts).collect()
     }
 
     /// A tensor of a head as PEFT names it beside its updates.

@@ -3,9 +3,11 @@
 //! Embeddings, then layers of attention and feed-forward, each added to its input and normalised after (Vaswani et al., arXiv 1706.03762;
 //! BERT, arXiv 1810.04805) or before (Xiong et al., arXiv 2002.04745). A decoder is the same with attention that looks back alone.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
-use engraft_kernels::gated;
+use engraft_kernels::{gated, recomputed};
 
 use crate::attention::{Context, SelfAttention};
 use crate::batch::TokenBatch;
@@ -65,6 +67,8 @@ pub struct Layer {
     #[module(skip)]
     order: NormOrder,
     #[module(skip)]
+    residual_scale: Option<f64>,
+    #[module(skip)]
     attention_dropout: f64,
     #[module(skip)]
     feed_forward_dropout: f64,
@@ -86,7 +90,7 @@ pub enum FeedForwardLayer {
 pub struct FeedForward {
     /// `hidden` to the gate's `intermediate`, where it is a layer of its own.
     pub gate: Option<Linear>,
-    /// `hidden` to `intermediate`; twice as wide, gate first, if it is fused.
+    /// `hidden` to `intermediate`; twice as wide if it is fused.
     pub up: Linear,
     /// `intermediate` to `hidden`.
     pub down: Linear,
@@ -189,11 +193,18 @@ impl Transformer {
         see("encoder.embeddings", &embedded);
         let frequencies = self.frequencies.as_deref();
         let context = Context::new(batch, &self.config, self.relative.as_ref(), frequencies);
+        let kept = self.recomputes(mode).then(|| Arc::new(context.kept()));
         let mut hidden = embedded.clone();
         for (pass, &layer) in self.passes.iter().enumerate() {
             let mode = mode.at(1 + pass as u64);
             let cache = cache.as_mut().map(|cache| cache.layer(pass));
-            hidden = self.layers[layer].forward(hidden, &context, pass, mode, cache);
+            let module = &self.layers[layer];
+            hidden = match kept.clone() {
+                Some(kept) => recomputed(module, hidden, move |module: &Layer, hidden| {
+                    module.forward(hidden, &kept.context(), pass, mode, None)
+                }),
+                None => module.forward(hidden, &context, pass, mode, cache),
+            };
             if let (0, Some(convolution)) = (pass, &self.convolution) {
                 hidden = convolution.forward(embedded.clone(), hidden, batch, mode.at(9));
             }
@@ -208,6 +219,11 @@ impl Transformer {
         }
         hidden
     }
+
+    /// Whether the layers' activations are computed once more in the backward pass.
+    fn recomputes(&self, mode: Mode) -> bool {
+        self.config.recomputes && matches!(mode, Mode::Train(_))
+    }
 }
 
 walk!(Transformer: |transformer, found| {
@@ -217,7 +233,8 @@ walk!(Transformer: |transformer, found| {
         projection,
         ..
     } = transformer;
-    let Embeddings { projection: narrow, .. } = embeddings;
+    let Embeddings { projection: narrow, structures, .. } = embeddings;
+    found.extend(structures.into_iter().map(|linear| ("embeddings.structures".to_owned(), linear)));
     found.extend(narrow.into_iter().map(|linear| ("embeddings.projection".to_owned(), linear)));
     for (layer, number) in layers.into_iter().zip(0..) {
         let Layer {
@@ -251,6 +268,7 @@ impl Layer {
             feed_forward_norm: (!shares_norm).then(norm),
             feed_forward_output_norm: both.then(norm),
             order: config.order,
+            residual_scale: config.residual_scale,
             attention_dropout: config.dropout.attention_output,
             feed_forward_dropout: config.dropout.feed_forward_output,
         }
@@ -290,8 +308,9 @@ impl Layer {
             }
             NormOrder::PreResidual => {
                 let input = normalised(attention_norm, input);
-                let hidden = normalised(feed_forward_norm, input.clone() + attend(input));
-                hidden.clone() + feed(hidden)
+                let residual = self.scaled(input.clone());
+                let hidden = normalised(feed_forward_norm, residual + attend(input));
+                self.scaled(hidden.clone()) + feed(hidden)
             }
             NormOrder::Parallel { shared } => {
                 let first = normalised(attention_norm, input.clone());
@@ -304,6 +323,28 @@ impl Layer {
             }
         }
     }
+
+    /// The states that attention or feed-forward is added to, times their factor.
+    fn scaled(&self, states: Tensor<2>) -> Tensor<2> {
+        match self.residual_scale {
+            Some(scale) => states * scale as f32,
+            None => states,
+        }
+    }
+}
+
+impl FeedForwardKind {
+    /// Gate and what it gates, of a linear layer that gives both side by side.
+    pub(crate) fn halves(self, both: Tensor<2>) -> [Tensor<2>; 2] {
+        let [rows, width] = both.dims();
+        let half = width / 2;
+        let first = both.clone().slice([0..rows, 0..half]);
+        let second = both.slice([0..rows, half..width]);
+        match self {
+            Self::GatedFusedLast => [second, first],
+            Self::Plain | Self::Gated | Self::GatedFused => [first, second],
+        }
+    }
 }
 
 fn normalised(norm: &Option<Norm>, states: Tensor<2>) -> Tensor<2> {
@@ -313,7 +354,7 @@ fn normalised(norm: &Option<Norm>, states: Tensor<2>) -> Tensor<2> {
     }
 }
 
-// Not those of experts.
+// Those of experts are listed by `expert_linears`.
 walk!(FeedForwardLayer: |layer, found| {
     match layer {
         FeedForwardLayer::Dense(dense) => found.extend(dense.linears()),
@@ -341,7 +382,7 @@ impl FeedForward {
         };
         let (hidden, inner) = (config.hidden, config.intermediate);
         let up = match config.feed_forward {
-            FeedForwardKind::GatedFused => 2 * inner,
+            FeedForwardKind::GatedFused | FeedForwardKind::GatedFusedLast => 2 * inner,
             _ => inner,
         };
         Self {
@@ -361,14 +402,9 @@ impl FeedForward {
                 let gate = gate.forward(input.clone(), mode.at(6));
                 self.gate(gate, self.up.forward(input, mode.at(3)))
             }
-            (None, FeedForwardKind::GatedFused) => {
-                let both = self.up.forward(input, mode.at(3));
-                let [rows, width] = both.dims();
-                let half = width / 2;
-                self.gate(
-                    both.clone().slice([0..rows, 0..half]),
-                    both.slice([0..rows, half..width]),
-                )
+            (None, FeedForwardKind::GatedFused | FeedForwardKind::GatedFusedLast) => {
+                let [gate, up] = self.kind.halves(self.up.forward(input, mode.at(3)));
+                self.gate(gate, up)
             }
             (None, _) => self.activation.apply(self.up.forward(input, mode.at(3))),
         };
@@ -404,6 +440,7 @@ mod tests {
         gated.feed_forward = FeedForwardKind::Gated;
         gated.embedding.width = 4;
         gated.embedding.projection = Some(EmbeddingProjection::AfterNorm);
+        gated.embedding.structures = Some(5);
         let mut distances = plain.clone();
         distances.relative = Some(Relative {
             span: 3,

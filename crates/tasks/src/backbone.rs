@@ -65,6 +65,9 @@ pub struct Backbone {
     /// A folder of a PEFT adapter: its updates are the start with `use_peft`, and are added to the weights without. Rank, scale, dropout and
     /// layers are the adapter's own.
     pub peft_path: Option<String>,
+    /// Only false: alignments and structures beside a protein are not read yet.
+    #[arg(default = false)]
+    pub enable_rag: bool,
     /// With `use_peft` or `frozen`: checkpoints leave out the encoder's weights, which are those of the preset.
     #[arg(default = true)]
     pub save_peft_only: bool,
@@ -107,6 +110,7 @@ impl Backbone {
             lora_use_rslora: false,
             lora_modules_to_save: None,
             peft_path: None,
+            enable_rag: false,
             save_peft_only: true,
             cache: CacheSettings::default(),
         }
@@ -299,6 +303,12 @@ impl Backbone {
             let problem = "not supported: heads are always trained and saved whole, and of the encoder only LoRA's updates are";
             return Err(refuse("lora_modules_to_save", problem)
                 .help("Remove it")
+                .into());
+        }
+        if self.enable_rag {
+            let problem = "true: alignments and structures beside a protein are not read yet";
+            return Err(refuse("enable_rag", problem)
+                .help("Remove it: the model then reads the sequences alone")
                 .into());
         }
         if self.lora_target_modules.as_ref().is_some_and(Vec::is_empty) {

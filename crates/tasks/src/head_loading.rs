@@ -4,7 +4,7 @@ use burn::module::Module;
 use engraft_models::{Adapter, BoxedHead, Checkpoint, Head, HeadKind, Initial, TokenAdapter};
 use engraft_text::Tokenizer;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What a head is loaded from, and how.
 pub struct HeadLoading<'a> {
@@ -83,8 +83,26 @@ impl HeadLoading<'_> {
     /// The checkpoint's masked-LM head, which starts anew only if it is to be trained.
     ///
     /// # Errors
-    /// The family has none, or the checkpoint lacks it.
+    /// The family has none, the checkpoint lacks it, or it tells something else than tokens of the vocabulary.
     pub fn masked_lm(&self) -> Result<BoxedHead> {
+        let head = self.checkpoint.config().masked_lm.as_ref();
+        if let Some(outputs) = head.and_then(|head| head.outputs) {
+            let name = self.checkpoint.preset().name();
+            return Err(Error::refused(
+                "model.backbone",
+                format!(
+                    "the head of {name} tells {outputs} tokens of another vocabulary, so masked ones of its own cannot be told by it; its logits are what Inference gives"
+                ),
+            ));
+        }
+        self.any_masked_lm()
+    }
+
+    /// As [`Self::masked_lm`], whatever it tells of each token.
+    ///
+    /// # Errors
+    /// The family has none, or the checkpoint lacks it.
+    pub fn any_masked_lm(&self) -> Result<BoxedHead> {
         let required = self.required || !self.is_trained;
         let head = self.checkpoint.masked_lm(required, self.initial)?;
         Ok(BoxedHead::new(head))

@@ -39,6 +39,7 @@ pub(crate) fn files(config: &Map<String, Value>) -> Option<VocabularyFiles> {
     let size = || config.get("vocab_size")?.as_u64();
     match config.get("model_type")?.as_str()? {
         "rnabert" => Some(NUCLEOTIDES),
+        "fm4bio" => Some(RESIDUES),
         "onehot" if size() == Some(16) => Some(NUCLEOTIDES_ONE_HOT),
         "onehot" if size() == Some(44) => Some(RESIDUES),
         _ => None,

@@ -21,7 +21,7 @@ impl Tokenizer {
     ///
     /// In this order: `tokenizer.json`; `vocab.txt`, as `tokenizer_class` says, else as letters if every ordinary entry is
     /// one character, else as WordPiece; `vocab.json` with `merges.txt`; a SentencePiece file, with what the tokenizer of
-    /// its family (`tokenizer_class`, else `model_type`) adds; the built-in vocabulary of models that come without (`rnabert`,
+    /// its family (`tokenizer_class`, else `model_type`) adds; the built-in vocabulary of models that come without (`rnabert`, `fm4bio`,
     /// `onehot`). Padding and truncation stored in `tokenizer.json` are cleared.
     ///
     /// # Errors

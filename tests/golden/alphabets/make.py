@@ -155,6 +155,10 @@ def main():
             "config": {"model_type": "rnabert"},
             "cases": hand_written(NUCLEOTIDES, DNA, DNA_ROWS, ["[CLS]"]),
         },
+        "fm4bio": {
+            "config": {"model_type": "fm4bio"},
+            "cases": hand_written(RESIDUES, PROTEIN, PROTEIN_ROWS, []),
+        },
         "dna_onehot": {
             "config": {**one_hot, "vocab_size": len(NUCLEOTIDES)},
             "cases": hand_written(NUCLEOTIDES, DNA, ONE_HOT_ROWS, []),

@@ -29,7 +29,19 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 import peft
 import torch
 import transformers
-from cases import NO_DROPOUT, THREE_LABELS, Case, albert, bert, deberta_v3, distilbert, esm, modernbert, rnabert
+from cases import (
+    NO_DROPOUT,
+    THREE_LABELS,
+    Case,
+    albert,
+    bert,
+    deberta_v3,
+    distilbert,
+    esm,
+    fm4bio,
+    modernbert,
+    rnabert,
+)
 from make import LENGTHS, ROW_LABELS, inputs, opened, run, saved, stored_names
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
@@ -156,6 +168,22 @@ CASES = {
         Case("RNABertForMaskedLM", rnabert(hidden_size=24), "masked_lm"),
         dict(target_modules=["dense"], r=4, lora_alpha=8),
         notes=["`dense` is attention.output.dense of each layer and cls.predictions.transform.dense of the head"],
+    ),
+    "fm4bio_experts": Adapted(
+        Case(
+            "FM4BioForMaskedLM",
+            fm4bio(
+                hidden_size=24, num_hidden_layers=2, intermediate_size=22, moe=True, num_experts=3, experts_per_token=2,
+                use_lm_head=False, tie_word_embeddings=False,
+            ),
+            "masked_lm",
+        ),
+        dict(
+            target_modules=["query", "router", "dense_h_to_4h_0", "dense_h_to_4h_2", "dense_4h_to_h_1"], r=3,
+            lora_alpha=6,
+        ),
+        merged=True,
+        notes=["experts are layers of their own: some of them have updates, in each layer's halves others"],
     ),
 }
 

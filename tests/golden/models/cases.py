@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from published import deberta_as_published, esm_as_published, modernbert_as_published
+from rnabert import protein_reference
 from rnabert import reference as rnabert_reference
 from transformers import (
     AlbertConfig,
@@ -88,6 +89,15 @@ def rnabert(**changes) -> Callable[[], PreTrainedConfig]:
         max_position_embeddings=33,
     )
     return lambda: rnabert_reference().RNABertConfig(**sizes | changes)
+
+
+def fm4bio(**changes) -> Callable[[], PreTrainedConfig]:
+    """As `rnabert`, for AIDO.Protein."""
+    sizes = dict(
+        vocab_size=51, hidden_size=36, num_hidden_layers=3, num_attention_heads=3, intermediate_size=46,
+        max_position_embeddings=33,
+    )
+    return lambda: protein_reference().FM4BioConfig(**sizes | changes)
 
 
 def albert(**changes) -> AlbertConfig:
@@ -253,6 +263,69 @@ CASES = {
         dtype=torch.bfloat16, notes=["wider than 128, so the head's dense layer halves the width"],
     ),
     "rnabert_tokens": Case("RNABertForTokenClassification", rnabert(**THREE_LABELS), "token_classification"),
+    "fm4bio_base": Case(
+        "FM4BioModel", fm4bio(rotary_percent=0.5), "none",
+        notes=["one layer to gate and values, the values first; half of a head's channels rotate"],
+    ),
+    "fm4bio_absolute": Case(
+        "FM4BioModel",
+        fm4bio(
+            position_embedding_type="absolute", add_linear_bias=False, hidden_act="geglu", layer_norm_eps=1e-3,
+            num_hidden_layers=2,
+        ),
+        "none", notes=["a position table, no linear biases inside the layers, GELU in the gate"],
+    ),
+    "fm4bio_mlm": Case("FM4BioForMaskedLM", fm4bio(hidden_size=24, num_hidden_layers=2), "masked_lm", gradients=True),
+    "fm4bio_experts": Case(
+        "FM4BioForMaskedLM",
+        fm4bio(
+            hidden_size=24, num_hidden_layers=2, intermediate_size=22, moe=True, num_experts=3, experts_per_token=2,
+            use_lm_head=False, tie_word_embeddings=False,
+        ),
+        "masked_lm", gradients=True,
+        notes=["each token passes two of three experts, which have biases", "the head is one matrix, output_embed"],
+    ),
+    "fm4bio_experts_no_bias": Case(
+        "FM4BioForMaskedLM",
+        fm4bio(
+            hidden_size=30, num_hidden_layers=2, intermediate_size=20, moe=True, num_experts=5, experts_per_token=3,
+            add_linear_bias=False, hidden_act="geglu", normalization_type="LayerNorm",
+        ),
+        "masked_lm", notes=["GELU in the experts' gates, a tied head"],
+    ),
+    "fm4bio_post_norm": Case(
+        "FM4BioForMaskedLM",
+        fm4bio(
+            apply_residual_connection_post_layernorm=True, normalization_type="LayerNorm", intermediate_size=30,
+            hidden_size=30,
+        ),
+        "masked_lm", notes=["what is added to is the normalised states times the root of twice the layers"],
+    ),
+    "fm4bio_structures": Case(
+        "FM4BioModel",
+        fm4bio(
+            position_embedding_type="rope_2d", str_embedding_in=10, hidden_size=48, num_hidden_layers=2,
+            apply_residual_connection_post_layernorm=True,
+        ),
+        "none",
+        notes=[
+            "two rotations side by side, of which the second stands still for a sequence alone",
+            "structured_hidden is with the vectors `structures` beside the tokens, hidden without",
+        ],
+    ),
+    "fm4bio_structure_tokens": Case(
+        "FM4BioForMaskedLM",
+        fm4bio(output_vocab_size=37, use_lm_head=False, tie_word_embeddings=False, num_hidden_layers=2),
+        "masked_lm", notes=["37 structure tokens come out, 51 residues and other tokens go in"],
+    ),
+    "fm4bio_cls": Case(
+        "FM4BioForSequenceClassification", fm4bio(num_hidden_layers=2, **THREE_LABELS), "classification",
+        notes=["dense, tanh and projection on the mean of all tokens"],
+    ),
+    "fm4bio_tokens": Case(
+        "FM4BioForTokenClassification", fm4bio(num_hidden_layers=2, **THREE_LABELS), "token_classification",
+        notes=["the dense layer has 128 units whatever the model's width"],
+    ),
     "albert_base": Case("AlbertModel", albert(), "pooler", notes=["one layer, applied four times"]),
     "albert_mlm": Case(
         "AlbertForMaskedLM", albert(num_hidden_groups=2, hidden_act="relu"), "masked_lm",

@@ -2,7 +2,7 @@
 
     python tests/golden/models/make.py [case ...]
 
-Pins: transformers 5.23.0, torch 2.15.0, safetensors 0.8.0; for the rnabert cases modelgenerator 0.1.3 (`rnabert.py`).
+Pins: transformers 5.23.0, torch 2.15.0, safetensors 0.8.0; for the rnabert and fm4bio cases modelgenerator 0.1.3 (`rnabert.py`).
 
 What the cases are stands in `cases.py`. Each is a folder beside this script:
 
@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 import transformers
 from cases import CASES, Case
+from rnabert import protein_reference
 from rnabert import reference as rnabert_reference
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -65,8 +66,8 @@ def randomize(model: torch.nn.Module, generator: torch.Generator) -> None:
 
 
 def token_types(config: PreTrainedConfig) -> int:
-    """How many token types the model tells apart; rnabert's configuration has a number that it never reads."""
-    return 0 if config.model_type == "rnabert" else getattr(config, "type_vocab_size", 0)
+    """How many token types the model tells apart; those of AIDO have a number that they never read."""
+    return 0 if config.model_type in ["rnabert", "fm4bio"] else getattr(config, "type_vocab_size", 0)
 
 
 def inputs(config: PreTrainedConfig, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,21 +88,41 @@ def inputs(config: PreTrainedConfig, generator: torch.Generator) -> tuple[torch.
     return ids, type_ids
 
 
-def run(model, case: Case, ids: torch.Tensor, type_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+def structures(config: PreTrainedConfig, generator: torch.Generator) -> torch.Tensor | None:
+    """Vectors of structure for all tokens, for a model that has a layer for them."""
+    width = getattr(config, "str_embedding_in", None)
+    return torch.randn((sum(LENGTHS), int(width)), generator=generator) if width else None
+
+
+def run(
+    model, case: Case, ids: torch.Tensor, type_ids: torch.Tensor, structure: torch.Tensor | None = None
+) -> dict[str, torch.Tensor]:
     """Runs each sequence alone and concatenates what comes out."""
     outputs = {}
+    of_rows = [None] * len(LENGTHS) if structure is None else structure.double().split(LENGTHS)
 
     def add(name, tensor):
         outputs.setdefault(name, []).append(tensor)
 
-    for row_ids, row_types in zip(ids.split(LENGTHS), type_ids.split(LENGTHS), strict=True):
+    rows = zip(ids.split(LENGTHS), type_ids.split(LENGTHS), of_rows, strict=True)
+    for row_ids, row_types, row_structure in rows:
         row = dict(input_ids=row_ids[None], attention_mask=torch.ones_like(row_ids)[None])
         if token_types(model.config):
             row["token_type_ids"] = row_types[None]
+        if getattr(model.config, "position_embedding_type", None) == "rope_2d":
+            # A sequence that stands alone: its residues one after another, all in the first row of an alignment.
+            places = torch.arange(len(row_ids))
+            row["position_ids"] = torch.stack([places, torch.zeros_like(places)])[None]
         body = model.base_model(**row)
         add("hidden", body.last_hidden_state[0])
+        if row_structure is not None:
+            structured = model.base_model(**row, inputs_str_embeds=row_structure[None])
+            add("structured_hidden", structured.last_hidden_state[0])
         if case.head == "pooler":
             add("pooled", body.pooler_output)
+        elif case.model == "FM4BioForTokenClassification":
+            # Its own pass leaves out the last token; the head is the same on each.
+            add("logits", model.classifier(body.last_hidden_state)[0])
         elif case.head in ["masked_lm", "token_classification", "discriminator"]:
             add("logits", model(**row).logits[0])
         elif case.head == "classification":
@@ -110,7 +131,11 @@ def run(model, case: Case, ids: torch.Tensor, type_ids: torch.Tensor) -> dict[st
 
 
 def kind_of(case: Case) -> type:
-    return getattr(rnabert_reference() if case.model.startswith("RNABert") else transformers, case.model)
+    if case.model.startswith("RNABert"):
+        return getattr(rnabert_reference(), case.model)
+    if case.model.startswith("FM4Bio"):
+        return getattr(protein_reference(), case.model)
+    return getattr(transformers, case.model)
 
 
 def stored_names(folder: Path) -> set[str]:
@@ -137,8 +162,8 @@ def saved(case: Case, generator: torch.Generator, folder: Path) -> None:
 def opened(case: Case, folder: Path):
     """Reads the checkpoint back, in f64 and ready to be run."""
     kind = kind_of(case)
-    if case.model.startswith("RNABert"):
-        # `from_pretrained` of version 5 leaves this model's buffers without values.
+    if case.model.startswith(("RNABert", "FM4Bio")):
+        # `from_pretrained` of version 5 leaves these models' buffers without values.
         model = kind(kind.config_class.from_pretrained(folder))
         report = model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
         assert not report.unexpected_keys, report
@@ -180,7 +205,10 @@ def make(name: str, case: Case) -> int:
     model = opened(case, folder)
 
     ids, type_ids = inputs(model.config, generator)
-    outputs = run(model, case, ids, type_ids)
+    structure = structures(model.config, generator)
+    outputs = run(model, case, ids, type_ids, structure)
+    if structure is not None:
+        outputs["structures"] = structure
     assert all(value.isfinite().all() for value in outputs.values())
     tensors = dict(ids=ids, type_ids=type_ids, lengths=torch.tensor(LENGTHS))
     about = dict(

@@ -21,6 +21,7 @@ mod help;
 mod knowing;
 mod logs;
 mod lora;
+mod proteins;
 mod published;
 mod refusals;
 mod report;

@@ -90,6 +90,10 @@ fn other_families(folder: &Path) -> Vec<BackboneSlot> {
         ),
         ("rnabert", "\"hidden_size\": 24, \"num_attention_heads\": 3"),
         (
+            "fm4bio",
+            "\"hidden_size\": 24, \"num_attention_heads\": 3, \"moe\": true, \"num_experts\": 3, \"experts_per_token\": 2",
+        ),
+        (
             "albert",
             "\"embedding_size\": 10, \"max_position_embeddings\": 302, \"hidden_size\": 24, \"num_attention_heads\": 3",
         ),

@@ -54,17 +54,31 @@ impl DenseConfig {
             norm: None,
         }
     }
+
+    /// The same with another activation.
+    pub(crate) fn activated(self, activation: Activation) -> Self {
+        Self { activation, ..self }
+    }
 }
 
 /// The masked-LM head of a family's checkpoints: a dense layer with a norm, and a projection to the vocabulary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaskedLmConfig {
-    /// The dense layer; its width is that of the token embeddings where these are the projection.
-    pub dense: DenseConfig,
+    /// The dense layer, if there is one; its width is that of the token embeddings where these are the projection.
+    pub dense: Option<DenseConfig>,
     /// Whether the projection has a bias.
     pub bias: bool,
     /// Whether the projection is the token embeddings.
     pub tied: bool,
+    /// How many values there are for each token, where it is not the vocabulary's size: the model then tells something else than tokens.
+    pub outputs: Option<usize>,
+}
+
+impl MaskedLmConfig {
+    /// The width of what the projection reads, in an encoder of `hidden` units.
+    pub(crate) fn width(&self, hidden: usize) -> usize {
+        self.dense.as_ref().map_or(hidden, |dense| dense.width)
+    }
 }
 
 /// The projection to the vocabulary of a language model that writes on.

@@ -35,6 +35,8 @@ pub struct Experts {
     pub renormalise: bool,
     /// Which layers have them; empty if all do.
     pub layers: Vec<bool>,
+    /// Whether each is a layer of its own in the reference library, so that LoRA may name it.
+    pub separate: bool,
 }
 
 /// Layers that are used several times (ALBERT).
@@ -81,6 +83,8 @@ pub enum FeedForwardKind {
     Gated,
     /// The same with `gate` and `up` as the two halves of one linear layer.
     GatedFused,
+    /// The same with `up` and `gate` as the two halves of one linear layer (Megatron).
+    GatedFusedLast,
 }
 
 /// What the norms are.

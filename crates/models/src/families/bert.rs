@@ -14,7 +14,7 @@ pub(crate) const FAMILY: Family = Family {
     name: "bert",
     hugging_face: &["bert"],
     prefix: "bert.",
-    variant: |_| None,
+    variant: |_, _| None,
     spellings: &[],
     config,
     classifier,
@@ -156,14 +156,15 @@ pub(super) fn masked_lm_config(
     encoder: &TransformerConfig,
 ) -> Result<MaskedLmConfig> {
     Ok(MaskedLmConfig {
-        dense: DenseConfig {
+        dense: Some(DenseConfig {
             width: encoder.hidden,
             bias: true,
             activation: encoder.activation,
             norm: Some(encoder.norm),
-        },
+        }),
         bias: true,
         tied: c.flag_or("tie_word_embeddings", true)?,
+        outputs: None,
     })
 }
 
@@ -173,6 +174,8 @@ pub(super) fn narrow_masked_lm_config(
     encoder: &TransformerConfig,
 ) -> Result<MaskedLmConfig> {
     let mut head = masked_lm_config(c, encoder)?;
-    head.dense.width = encoder.embedding.width;
+    if let Some(dense) = &mut head.dense {
+        dense.width = encoder.embedding.width;
+    }
     Ok(head)
 }

@@ -63,6 +63,6 @@ fn classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Class
 
 fn masked_lm_config(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<MaskedLmConfig> {
     let mut head = bert::narrow_masked_lm_config(c, encoder)?;
-    head.dense.activation = Activation::Gelu;
+    head.dense = head.dense.map(|dense| dense.activated(Activation::Gelu));
     Ok(head)
 }

@@ -44,7 +44,7 @@ const TWO_NORMS: Family = Family {
     ..FAMILY
 };
 
-fn variant(config: &TransformerConfig) -> Option<&'static Family> {
+fn variant(_: &ConfigReader<'_>, config: &TransformerConfig) -> Option<&'static Family> {
     (config.order == NormOrder::Parallel { shared: false }).then_some(&TWO_NORMS)
 }
 

@@ -43,18 +43,18 @@ const EXPERTS: NameTable = &[
     ("layers.{}.feed_forward.router", "layers.{}.mlp.gate"),
     (
         "layers.{}.feed_forward.experts.gate_up",
-        "layers.{}.block_sparse_moe.experts.*.(w1,w3).weight",
+        "layers.{}.block_sparse_moe.experts.*.(w1,w3)",
     ),
     (
-        "layers.{}.feed_forward.experts.gate_up",
+        "layers.{}.feed_forward.experts.gate_up.weight",
         "layers.{}.mlp.experts.gate_up_proj",
     ),
     (
         "layers.{}.feed_forward.experts.down",
-        "layers.{}.block_sparse_moe.experts.*.w2.weight",
+        "layers.{}.block_sparse_moe.experts.*.w2",
     ),
     (
-        "layers.{}.feed_forward.experts.down",
+        "layers.{}.feed_forward.experts.down.weight",
         "layers.{}.mlp.experts.down_proj",
     ),
 ];
@@ -80,6 +80,7 @@ fn mixtral(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         intermediate: config.intermediate,
         renormalise: true,
         layers: Vec::new(),
+        separate: false,
     });
     Ok(config)
 }

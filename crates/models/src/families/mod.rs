@@ -8,6 +8,7 @@ mod distilbert;
 mod electra;
 mod esm;
 mod falcon;
+mod fm4bio;
 mod gemma;
 mod gpt2;
 mod gpt_neox;
@@ -46,7 +47,7 @@ pub struct Family {
     /// What the names of the encoder's tensors begin with where a head stands beside it.
     pub(crate) prefix: &'static str,
     /// The family as it is where the shape has other names, if it is such a shape.
-    pub(crate) variant: fn(&TransformerConfig) -> Option<&'static Family>,
+    pub(crate) variant: fn(&ConfigReader<'_>, &TransformerConfig) -> Option<&'static Family>,
     /// Keys of `config.json` that have several names.
     pub(crate) spellings: &'static [Spellings],
     /// Reads the shape of the encoder or decoder.
@@ -115,6 +116,7 @@ pub fn families() -> &'static [&'static Family] {
         &deberta::FAMILY,
         &esm::FAMILY,
         &rnabert::FAMILY,
+        &fm4bio::FAMILY,
         &one_hot::FAMILY,
         &gpt2::FAMILY,
         &gpt_neox::FAMILY,
@@ -175,9 +177,10 @@ impl Family {
         let reader = ConfigReader::new(place, &json).with_spellings(family.spellings);
         // Read already, and a key like others.
         reader.value("model_type");
-        let transformer = (family.config)(&reader)?;
+        let mut transformer = (family.config)(&reader)?;
+        transformer.recomputes = recomputes(&reader, &transformer)?;
         check(&reader, &transformer)?;
-        let family = (family.variant)(&transformer).unwrap_or(family);
+        let family = (family.variant)(&reader, &transformer).unwrap_or(family);
         let classifier = (family.classifier)(&reader, &transformer)?;
         let token_classifier = (family.token_classifier)(&reader, &transformer)?;
         let masked_lm = family.masked_lm_config;
@@ -190,13 +193,14 @@ impl Family {
             .transpose()?;
         if let Some(masked_lm) = &masked_lm
             && masked_lm.tied
-            && masked_lm.dense.width != transformer.embedding.width
+            && masked_lm.width(transformer.hidden) != transformer.embedding.width
         {
             return Err(reader.error(
                 "tie_word_embeddings",
                 format!(
                     "a head of width {} cannot share token embeddings of width {}",
-                    masked_lm.dense.width, transformer.embedding.width
+                    masked_lm.width(transformer.hidden),
+                    transformer.embedding.width
                 ),
             ));
         }
@@ -215,6 +219,18 @@ impl Family {
         };
         Ok((config, keys))
     }
+}
+
+/// Whether layers are to be computed again in the backward pass, under the reference library's name for it.
+fn recomputes(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<bool> {
+    let key = "gradient_checkpointing";
+    let wanted = reader.flag_or(key, false)?;
+    if wanted && config.relative.is_some() {
+        let problem =
+            "not supported where distances have vectors of their own, as in DeBERTa: leave it out";
+        return Err(reader.error(key, problem));
+    }
+    Ok(wanted)
 }
 
 /// Refuses shapes that no model can have.
@@ -298,7 +314,9 @@ fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
         .map_or(0.0, |relative| 2.0 * relative.span as f64 * hidden);
     let matrices = match config.feed_forward {
         FeedForwardKind::Plain => 2.0,
-        FeedForwardKind::Gated | FeedForwardKind::GatedFused => 3.0,
+        FeedForwardKind::Gated | FeedForwardKind::GatedFused | FeedForwardKind::GatedFusedLast => {
+            3.0
+        }
     };
     let heads = (2 * (config.heads + config.key_value_heads)) as f64 * config.head_dim as f64;
     let experts = config.experts.as_ref().map_or(0.0, |experts| {

@@ -187,8 +187,9 @@ fn token_classifier(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result
 
 fn masked_lm_config(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<MaskedLmConfig> {
     Ok(MaskedLmConfig {
-        dense: dense(c, encoder)?,
+        dense: Some(dense(c, encoder)?),
         bias: c.flag_or("decoder_bias", true)?,
         tied: c.flag_or("tie_word_embeddings", true)?,
+        outputs: None,
     })
 }

@@ -59,18 +59,18 @@ const EXPERTS: NameTable = &[
     ("layers.{}.feed_forward.router", "layers.{}.mlp.gate"),
     (
         "layers.{}.feed_forward.experts.gate_up",
-        "layers.{}.mlp.experts.*.(gate_proj,up_proj).weight",
+        "layers.{}.mlp.experts.*.(gate_proj,up_proj)",
     ),
     (
-        "layers.{}.feed_forward.experts.gate_up",
+        "layers.{}.feed_forward.experts.gate_up.weight",
         "layers.{}.mlp.experts.gate_up_proj",
     ),
     (
         "layers.{}.feed_forward.experts.down",
-        "layers.{}.mlp.experts.*.down_proj.weight",
+        "layers.{}.mlp.experts.*.down_proj",
     ),
     (
-        "layers.{}.feed_forward.experts.down",
+        "layers.{}.feed_forward.experts.down.weight",
         "layers.{}.mlp.experts.down_proj",
     ),
 ];
@@ -150,6 +150,7 @@ fn qwen3_moe(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         intermediate: c.size_or("moe_intermediate_size", 768)?,
         renormalise: c.flag_or("norm_topk_prob", false)?,
         layers: (0..config.layers).map(has).collect(),
+        separate: false,
     });
     Ok(config)
 }

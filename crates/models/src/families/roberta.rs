@@ -76,6 +76,6 @@ pub(super) fn masked_lm_config(
     encoder: &TransformerConfig,
 ) -> Result<MaskedLmConfig> {
     let mut head = bert::masked_lm_config(c, encoder)?;
-    head.dense.activation = Activation::Gelu;
+    head.dense = head.dense.map(|dense| dense.activated(Activation::Gelu));
     Ok(head)
 }

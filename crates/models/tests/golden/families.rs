@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use burn::module::Module;
-use burn::tensor::{Device, Gradients};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use engraft_hub::{Handle, Preset, Weights};
 use engraft_kernels::{ClassTargets, Key, cross_entropy};
 use engraft_models::{Checkpoint, HeadKind, Mode, PackedTokens, TokenBatch};
@@ -86,7 +86,7 @@ fn run(case: &Case, sequences: &[(Vec<u32>, Vec<u32>)]) -> (Vec<f32>, Option<Vec
 }
 
 fn cases() -> Vec<String> {
-    crate::reference::cases(&folder(), 59)
+    crate::reference::cases(&folder(), 69)
 }
 
 #[test]
@@ -211,6 +211,28 @@ fn the_gradient_of_every_parameter_agrees_with_the_reference_library() {
 }
 
 #[test]
+fn vectors_of_structure_are_added_to_the_tokens() {
+    let case = open("fm4bio_structures", &Map::new());
+    let device = Device::flex();
+    let config = &case.checkpoint.config().transformer;
+    let stored = case.tensors.require("structures").unwrap();
+    let shape = [stored.shape()[0], stored.shape()[1]];
+    assert_eq!(config.embedding.structures, Some(shape[1]));
+    let structures = TensorData::new(stored.to_f32().unwrap(), shape);
+    let batch = TokenBatch::new(&pack(&case.sequences), config, &device)
+        .with_structures(Tensor::from_data(structures, &device));
+    let encoder = case.checkpoint.encoder(&initial(&device)).unwrap();
+    let hidden = values(encoder.forward(&batch, Mode::Evaluate));
+    let expected = case.tensors.require("structured_hidden").unwrap();
+    assert!(largest_difference(&hidden, &expected.to_f32().unwrap()) < 1e-4);
+    let note = case.checkpoint.notes().join("; ");
+    assert!(
+        note.contains("str_embedding_in: the model has a layer for 10 numbers"),
+        "{note}"
+    );
+}
+
+#[test]
 fn dropout_draws_depend_on_the_key_alone() {
     let case = open("bert_base", &Map::new());
     let device = Device::flex();
@@ -237,6 +259,8 @@ fn what_is_saved_is_what_was_loaded() {
         ("deberta_v3_cls", HeadKind::Classification),
         ("modernbert_cls", HeadKind::Classification),
         ("rnabert_cls", HeadKind::Classification),
+        ("fm4bio_cls", HeadKind::Classification),
+        ("fm4bio_experts", HeadKind::MaskedLm),
     ] {
         let case = open(name, &Map::new());
         let device = Device::flex();
@@ -252,6 +276,10 @@ fn what_is_saved_is_what_was_loaded() {
                     &initial(&device),
                 )
                 .unwrap();
+            saved.extend(case.checkpoint.named(&head, kind, kind));
+        }
+        if kind == HeadKind::MaskedLm {
+            let head = case.checkpoint.masked_lm(true, &initial(&device)).unwrap();
             saved.extend(case.checkpoint.named(&head, kind, kind));
         }
         let stored = Weights::open(case.checkpoint.preset()).unwrap();

@@ -112,6 +112,8 @@ esm, rows: stays ours
 esm, tokens: EsmForTokenClassification classifier.weight classifier.bias
 falcon, rows: FalconForSequenceClassification score.weight
 falcon, tokens: FalconForTokenClassification classifier.weight classifier.bias
+fm4bio, rows: stays ours
+fm4bio, tokens: stays ours
 gemma, rows: GemmaForSequenceClassification score.weight
 gemma, tokens: GemmaForTokenClassification score.weight score.bias
 gemma2, rows: Gemma2ForSequenceClassification score.weight

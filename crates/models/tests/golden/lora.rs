@@ -9,8 +9,8 @@ use burn::tensor::{Device, Gradients, Tensor};
 use engraft_hub::{Handle, Preset, Weights};
 use engraft_kernels::{ClassTargets, cross_entropy};
 use engraft_models::{
-    Checkpoint, HeadKind, LoraOrigin, LoraRule, LoraSettings, Mode, NamedTensor, PackedTokens,
-    PeftFolder, TokenBatch, Transformer, parameters,
+    Checkpoint, ExpertLayer, FeedForwardLayer, HeadKind, LoraOrigin, LoraRule, LoraSettings, Mode,
+    NamedTensor, PackedTokens, PeftFolder, TokenBatch, Transformer, parameters,
 };
 use serde_json::{Map, Value};
 
@@ -28,7 +28,7 @@ fn preset(path: &Path) -> Preset {
 }
 
 fn cases() -> Vec<String> {
-    crate::reference::cases(&folder(), 15)
+    crate::reference::cases(&folder(), 16)
 }
 
 /// A base with its adapter, the inputs and PEFT's outputs.
@@ -165,6 +165,40 @@ fn gradients(module: &impl Module, grads: &Gradients) -> BTreeMap<String, Vec<f3
         .collect()
 }
 
+/// Gradients of all experts' updates that are kept in one, each under its path with the expert's number in the place of `experts`.
+fn by_expert(
+    encoder: &Transformer,
+    gradients: BTreeMap<String, Vec<f32>>,
+) -> BTreeMap<String, Vec<f32>> {
+    let mut adapted: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (number, layer) in encoder.layers.iter().enumerate() {
+        if let FeedForwardLayer::Experts(ExpertLayer { experts, .. }) = &layer.feed_forward {
+            for (part, linear) in [("gate_up", &experts.gate_up), ("down", &experts.down)] {
+                if let Some(lora) = &linear.lora {
+                    let path = format!("layers.{number}.feed_forward.experts.{part}");
+                    adapted.insert(path, lora.experts().to_vec());
+                }
+            }
+        }
+    }
+    let split = gradients.into_iter().flat_map(|(path, gradient)| {
+        let module = path.rsplit_once(".lora.").unwrap().0;
+        let Some(experts) = adapted.get(module) else {
+            return vec![(path, gradient)];
+        };
+        let parts = gradient.chunks_exact(gradient.len() / experts.len());
+        experts
+            .iter()
+            .zip(parts)
+            .map(|(expert, part)| {
+                let path = path.replace(".experts.", &format!(".experts#{expert}."));
+                (path, part.to_vec())
+            })
+            .collect()
+    });
+    split.collect()
+}
+
 #[test]
 fn only_updates_and_heads_have_gradients_and_they_are_those_of_peft() {
     for name in cases() {
@@ -190,6 +224,7 @@ fn only_updates_and_heads_have_gradients_and_they_are_those_of_peft() {
             ours.keys().all(|path| path.contains(".lora.")),
             "{name}: frozen weights have gradients"
         );
+        let ours = by_expert(&encoder, ours);
         // The names of the updates, in the order of their gradients.
         let named = case.checkpoint.named_lora(&encoder, case.head);
         let expected =
@@ -224,7 +259,19 @@ fn only_updates_and_heads_have_gradients_and_they_are_those_of_peft() {
 /// Whether the update at `path` is PEFT's tensor of this name.
 fn has_name(case: &Case, path: &str, name: &str) -> bool {
     let module = path.rsplit_once(".lora.").unwrap().0;
-    let module = case.checkpoint.module_name(module).unwrap();
+    let expert = module
+        .split_once("experts#")
+        .and_then(|(_, rest)| rest.split_once('.'));
+    let module = match expert {
+        Some((expert, part)) => {
+            let all = module.replace(&format!("#{expert}.{part}"), &format!(".{part}"));
+            case.checkpoint
+                .module_name(&all)
+                .unwrap()
+                .replace('*', expert)
+        }
+        None => case.checkpoint.module_name(module).unwrap(),
+    };
     let bare = name.trim_start_matches("base_model.model.");
     let bare = bare.strip_prefix(case.checkpoint.prefix()).unwrap_or(bare);
     bare.starts_with(&format!("{module}.lora_"))
@@ -294,10 +341,40 @@ fn targets_are_ends_of_names_after_a_dot() {
     );
 }
 
+/// As PEFT does on AIDO.Protein, whose experts are layers of their own.
+#[test]
+fn experts_have_updates_only_if_they_are_named() {
+    let (layers, experts) = (2, 3);
+    let name = "fm4bio_experts";
+    let default = ["query", "value", "key", "dense", "router"];
+    assert_eq!(adapted(name, &default), Ok(5 * layers));
+    assert_eq!(
+        adapted(name, &["dense_h_to_4h", "dense_4h_to_h_2"]),
+        Ok(layers)
+    );
+    assert_eq!(
+        adapted(name, &["encoder.layer.1.mlp.dense_h_to_4h_0", "key"]),
+        Ok(1 + layers)
+    );
+    assert_eq!(
+        adapted(name, &["all-linear"]),
+        Ok((5 + 2 * experts) * layers)
+    );
+    let problem = adapted(name, &["dense_h_to_4h"]).unwrap_err();
+    assert!(problem.contains("mlp.dense_h_to_4h_0"), "{problem}");
+}
+
 #[test]
 fn a_fresh_adapter_changes_nothing_yet() {
-    let case = open("bert_cls");
-    let plain = Checkpoint::open(preset(&folder().join("bert_cls/base")), &Map::new(), false);
+    for name in ["bert_cls", "fm4bio_experts"] {
+        check_fresh(name);
+    }
+}
+
+fn check_fresh(name: &str) {
+    let case = open(name);
+    let base = preset(&folder().join(name).join("base"));
+    let plain = Checkpoint::open(base, &Map::new(), false);
     let plain = plain.unwrap();
     let settings = LoraSettings {
         rule: LoraRule {
@@ -306,7 +383,7 @@ fn a_fresh_adapter_changes_nothing_yet() {
             rank_stabilised: false,
             dropout: 0.0,
         },
-        targets: vec!["query".to_owned()],
+        targets: vec!["query".to_owned(), "dense_h_to_4h_1".to_owned()],
     };
     let fresh = plain
         .clone()

@@ -8,5 +8,6 @@ mod family_heads;
 mod lora;
 mod lora_decoders;
 mod overwrites;
+mod recompute;
 mod reference;
 mod tied;

@@ -46,7 +46,7 @@ impl TaskArguments for Inference {
         if loading.checkpoint.config().transformer.causal {
             loading.causal_lm()
         } else {
-            loading.masked_lm()
+            loading.any_masked_lm()
         }
     }
 
