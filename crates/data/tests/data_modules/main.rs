@@ -8,6 +8,7 @@ mod columns;
 mod folds;
 mod formats;
 mod hostile;
+mod pairs;
 mod retrieval;
 mod splits;
 mod targets;
