@@ -213,24 +213,23 @@ fn of_matrix(place: Place, entries: &[Vec<Cell>]) -> Result<PairRow, Error> {
             .ok_or_else(|| place.wrong_label(wanted, cell))
     };
     let (mut together, mut unscored) = (Vec::new(), Vec::new());
-    for row in 0..entries.len() {
-        for column in row..entries.len() {
-            let (upper, lower) = (value(row, column)?, value(column, row)?);
-            if upper != lower {
-                let [upper, lower] =
-                    [&entries[row][column], &entries[column][row]].map(Cell::shown);
-                return Err(wrong(
-                    place,
-                    format!(
-                        "holds a matrix that is not symmetric: {upper} at [{row}, {column}], {lower} at [{column}, {row}], counted from 0"
-                    ),
-                ));
-            }
-            match upper {
-                Some(true) => together.push([row, column]),
-                Some(false) => {}
-                None => unscored.push([row, column]),
-            }
+    let size = entries.len();
+    let upper = (0..size).flat_map(|row| (row..size).map(move |column| [row, column]));
+    for [row, column] in upper {
+        let (upper, lower) = (value(row, column)?, value(column, row)?);
+        if upper != lower {
+            let [upper, lower] = [&entries[row][column], &entries[column][row]].map(Cell::shown);
+            return Err(wrong(
+                place,
+                format!(
+                    "holds a matrix that is not symmetric: {upper} at [{row}, {column}], {lower} at [{column}, {row}], counted from 0"
+                ),
+            ));
+        }
+        match upper {
+            Some(true) => together.push([row, column]),
+            Some(false) => {}
+            None => unscored.push([row, column]),
         }
     }
     let found = PairRow::new(entries.len(), together).and_then(|it| it.with_unscored(unscored));

@@ -250,6 +250,58 @@ mod tests {
     }
 
     #[test]
+    fn structures_and_their_scores_are_those_of_the_reference() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/golden/pairs/structures.json"
+        );
+        let cases: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let mut checked = 0;
+        for case in cases.as_array().unwrap() {
+            let bases = case["sequence"].as_str().unwrap().as_bytes();
+            let rows = case["logits"].as_array().unwrap().iter();
+            let logits = rows.flat_map(|row| row.as_array().unwrap());
+            let mut logits: Vec<f32> = logits.map(|it| it.as_f64().unwrap() as f32).collect();
+            rule_out(&mut logits, bases);
+            let predicted = likeliest(&logits, bases.len(), 0.01);
+            let mut truth = Plane::new(bases.len());
+            let mut open: Vec<(char, usize)> = Vec::new();
+            for (at, sign) in case["truth"].as_str().unwrap().chars().enumerate() {
+                let opening = match sign {
+                    '(' | '[' => {
+                        open.push((sign, at));
+                        continue;
+                    }
+                    ')' => '(',
+                    ']' => '[',
+                    _ => continue,
+                };
+                let found = open.iter().rposition(|(sign, _)| *sign == opening);
+                truth.set([open.remove(found.unwrap()).1, at], 1);
+            }
+            let comparison = Comparison::new(&predicted, &truth);
+            for (threshold, expected) in case["thresholds"].as_object().unwrap() {
+                let threshold: f64 = threshold.parse().unwrap();
+                let count = predicted.partition_point(|(_, it)| *it > threshold);
+                let mut pairs: Vec<[usize; 2]> = predicted.iter().map(|(pair, _)| *pair).collect();
+                pairs.truncate(count);
+                pairs.sort_unstable();
+                assert_eq!(serde_json::json!(pairs), expected["pairs"], "{case}");
+                for (name, is_relaxed) in [("relaxed", true), ("strict", false)] {
+                    let found = comparison.likeness(count, is_relaxed);
+                    for (found, expected) in found.iter().zip(expected[name].as_array().unwrap()) {
+                        let expected = expected.as_f64().unwrap();
+                        assert!((found - expected).abs() < 1e-6, "{found} {expected} {case}");
+                    }
+                }
+                checked += 1;
+            }
+        }
+        assert_eq!(checked, 12);
+    }
+
+    #[test]
     fn pseudoknots_are_scored_by_themselves() {
         let mut truth = Plane::new(12);
         for pair in [[0, 6], [3, 9], [4, 8]] {

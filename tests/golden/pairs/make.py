@@ -1,14 +1,21 @@
-"""Golden cases for heads on pairs of tokens, made by PyTorch.
+"""Golden cases for heads on pairs of tokens and for structures of RNA, made by modelgenerator 0.1.3 on PyTorch 2.15.0.
 
     python tests/golden/pairs/make.py
 
-Writes `pairs.json` beside this script. Of ModelGenerator's task the pair features, the adapters and the loss are its own formulas, put
-together here from torch layers: channel `2 f` of the pair `[i, j]` is channel `f` of the hidden state of the earlier letter, channel
-`2 f + 1` that of the later one; the loss is the mean binary cross-entropy over all ordered pairs of all rows, of the last of the head's two
-outputs. Where its package is at fault, the intended behaviour is here: scores are of each row by its own length, not of the batch by the sum
-of lengths.
+Writes `pairs.json` and `structures.json` beside this script. Adapters and all that is done with structures are the package's own. Pair features
+and the loss are formulas put together here from torch: channel `2 f` of the pair `[i, j]` is channel `f` of the hidden state of the earlier
+letter, channel `2 f + 1` that of the later one; the loss is the mean binary cross-entropy over all ordered pairs of all rows, of the last of the
+head's two outputs. So are the scores of pairs, where the package is at fault: they are of each row by its own length, not of the batch by
+the sum of lengths.
 
-A case has
+A case of `structures.json` has
+
+    sequence    of bases
+    logits      `[bases, bases]`, symmetric
+    truth       a structure in brackets
+    thresholds  at each: the pairs of the predicted structure, `relaxed` precision, recall and F1, and `strict` ones
+
+A case of `pairs.json` has
 
     adapter     its class, and `settings`, its arguments
     layers      `[weight, bias or null]` of each linear layer, first to last; the last has one output
@@ -25,7 +32,10 @@ A case has
 import json
 from pathlib import Path
 
+import numpy
 import torch
+from modelgenerator.adapters import LinearAdapter, MLPAdapter, MLPAdapterWithoutOutConcat, ResNet2DAdapter
+from modelgenerator.rna_ss.rna_ss_utils import dot_bracket_to_2d_mat, prob_mat_to_sec_struct, ss_f1, ss_precision, ss_recall
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -43,64 +53,34 @@ def features(hidden: torch.Tensor) -> torch.Tensor:
     return torch.stack([hidden[first], hidden[second]], dim=-1).flatten(2)
 
 
-def linear_adapter() -> nn.Sequential:
-    return nn.Sequential(nn.Linear(2 * WIDTH, 2))
-
-
-def mlp(sizes: list[int], activation: type, bias: bool, first_bias: bool) -> nn.Sequential:
-    widths = [2 * WIDTH, *sizes, 2]
-    layers: list[nn.Module] = []
-    for at, (before, after) in enumerate(zip(widths, widths[1:])):
-        layers.append(nn.Linear(before, after, bias=bias or (at == 0 and first_bias)))
-        if at < len(sizes):
-            layers.append(activation())
-    return nn.Sequential(*layers)
-
-
-class Block(nn.Module):
-    def __init__(self, channels: int, size: int):
-        super().__init__()
-        def unit(size: int) -> list[nn.Module]:
-            convolution = nn.Conv2d(channels, channels, size, padding="same", bias=False)
-            return [convolution, nn.InstanceNorm2d(channels), nn.ReLU()]
-        self.residual = nn.Sequential(*unit(1), *unit(size), *unit(1))
-
-    def forward(self, plane: torch.Tensor) -> torch.Tensor:
-        return plane + self.residual(plane)
-
-
-class ResNet(nn.Module):
-    """Planes with an axis of one output at the end, as the others have."""
-
-    def __init__(self, blocks: int, channels: int, size: int):
-        super().__init__()
-        self.first = nn.Linear(2 * WIDTH, channels)
-        self.blocks = nn.Sequential(*(Block(channels, size) for _ in range(blocks)))
-        self.last = nn.Conv2d(channels, 1, 3, padding="same")
-
-    def forward(self, pairs: torch.Tensor) -> torch.Tensor:
-        plane = self.first(pairs).permute(2, 0, 1)[None]
-        logits = self.last(self.blocks(plane))[0, 0].triu(1)
-        return (logits + logits.T)[..., None]
-
-
+# Each with its settings, and whether it is given hidden states in the place of pair features.
 ADAPTERS = dict(
-    resnet=(
-        "ResNet2DAdapter", dict(num_res_blocks=2, conv_channels=6, kernel_size=5), lambda: ResNet(2, 6, 5),
-    ),
-    linear=("LinearAdapter", {}, linear_adapter),
-    mlp=(
-        "MLPAdapter", dict(hidden_sizes=[7, 4], activation_layer="ReLU"),
-        lambda: mlp([7, 4], nn.ReLU, True, True),
-    ),
-    mlp_without_bias=(
-        "MLPAdapter", dict(hidden_sizes=[6], bias=False), lambda: mlp([6], nn.Tanh, False, False),
-    ),
+    resnet=(ResNet2DAdapter, dict(num_res_blocks=2, conv_channels=6, kernel_size=5), False),
+    linear=(LinearAdapter, {}, False),
+    mlp=(MLPAdapter, dict(hidden_sizes=[7, 4], activation_layer="ReLU"), False),
+    mlp_without_bias=(MLPAdapter, dict(hidden_sizes=[6], bias=False), False),
     mlp_without_out_concat=(
-        "MLPAdapterWithoutOutConcat", dict(hidden_sizes=[8, 3], bias=False, activation_layer="ReLU"),
-        lambda: mlp([8, 3], nn.ReLU, False, True),
+        MLPAdapterWithoutOutConcat, dict(hidden_sizes=[8, 3], bias=False, activation_layer="ReLU"), True,
     ),
 )
+
+
+def built(adapter: type, settings: dict, reads_hidden: bool) -> nn.Module:
+    settings = settings | (dict(activation_layer=nn.ReLU) if "activation_layer" in settings else {})
+    if adapter is ResNet2DAdapter:
+        return adapter(2 * WIDTH, **settings).double()
+    return adapter(WIDTH if reads_hidden else 2 * WIDTH, 2, **settings).double()
+
+
+def layers_of(head: nn.Module) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Weight and bias of each layer, first to last."""
+    first = [(head.first_linear, head.first_bias)] if isinstance(head, MLPAdapterWithoutOutConcat) else []
+    return first + [(it.weight, it.bias) for it in head.modules() if isinstance(it, (nn.Linear, nn.Conv2d))]
+
+
+def plane(head: nn.Module, hidden: torch.Tensor, reads_hidden: bool) -> torch.Tensor:
+    output = head(hidden[None] if reads_hidden else features(hidden)[None])[0]
+    return output if output.dim() == 2 else output[..., -1]
 
 
 def top(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
@@ -116,9 +96,9 @@ def top(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
 
 
 def case(name: str, weights: list[float], unscored: bool) -> dict:
-    adapter, settings, make = ADAPTERS[name]
+    adapter, settings, reads_hidden = ADAPTERS[name]
     torch.manual_seed(sum(map(ord, name)))
-    head = make().double()
+    head = built(adapter, settings, reads_hidden)
     hidden = [torch.randn(length, WIDTH).double().round(decimals=3).requires_grad_() for length in LENGTHS]
     labels = []
     for length in LENGTHS:
@@ -126,32 +106,49 @@ def case(name: str, weights: list[float], unscored: bool) -> dict:
         if unscored:
             upper[torch.rand(length, length) < 0.1] = -100
         labels.append(upper.triu() + upper.triu(1).T)
-    planes = [head(features(states))[..., -1] for states in hidden]
+    planes = [plane(head, states, reads_hidden) for states in hidden]
     scored = [matrix != -100 for matrix in labels]
     if name == "resnet":
         scored = [mask.triu(1) for mask in scored]
-    logits = torch.cat([plane[mask] for plane, mask in zip(planes, scored)])
+    logits = torch.cat([it[mask] for it, mask in zip(planes, scored)])
     wanted = torch.cat([matrix[mask] for matrix, mask in zip(labels, scored)])
     weight = torch.tensor(weights).double()[wanted]
     losses = binary_cross_entropy_with_logits(logits, wanted.double(), reduction="none")
     loss = (losses * weight).sum() / weight.sum()
     loss.backward()
-    layers = [layer for layer in head.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
+    layers = layers_of(head)
     # The first of the two outputs is never learned: the head here has the last alone.
     kept = [slice(None)] * (len(layers) - 1) + [slice(-1, None)]
 
     def of(pick) -> list:
         values = zip(layers, kept)
-        return [[pick(it.weight)[rows].tolist(), None if it.bias is None else pick(it.bias)[rows].tolist()] for it, rows in values]
+        return [[pick(weight)[rows].tolist(), None if bias is None else pick(bias)[rows].tolist()] for (weight, bias), rows in values]
 
-    scores = [top(plane, matrix) for plane, matrix in zip(planes, labels)]
+    scores = [top(it, matrix) for it, matrix in zip(planes, labels)]
     return dict(
-        adapter=adapter, settings=settings, layers=of(lambda it: it.detach()),
+        adapter=adapter.__name__, settings=settings, layers=of(lambda it: it.detach()),
         hidden=[it.tolist() for it in hidden], labels=[it.tolist() for it in labels], weights=weights,
         logits=[it.tolist() for it in planes], loss=loss.item(),
         gradients=dict(hidden=[it.grad.tolist() for it in hidden], layers=of(lambda it: it.grad)),
         scores={name: sum(it[name] for it in scores) / len(scores) for name in SCORES},
     )
+
+
+def structure(sequence: str, truth: str, seed: int) -> dict:
+    generator = torch.Generator().manual_seed(seed)
+    target = dot_bracket_to_2d_mat(truth)
+    noise = numpy.triu(torch.randn(len(sequence), len(sequence), generator=generator).double().numpy(), 1)
+    logits = -2.5 + 1.5 * (noise + noise.T) + 2.0 * target
+    probabilities = 1 / (1 + numpy.exp(-logits))
+    thresholds = {}
+    for threshold in (0.01, 0.1, 0.29, 0.5):
+        found = prob_mat_to_sec_struct(probabilities, sequence, threshold)
+        scores = {
+            name: [float(score(target, found, is_relaxed)) for score in (ss_precision, ss_recall, ss_f1)]
+            for name, is_relaxed in (("relaxed", True), ("strict", False))
+        }
+        thresholds[str(threshold)] = dict(pairs=numpy.argwhere(numpy.triu(found, 1)).tolist(), **scores)
+    return dict(sequence=sequence, logits=logits.tolist(), truth=truth, thresholds=thresholds)
 
 
 def rounded(value):
@@ -170,3 +167,9 @@ if __name__ == "__main__":
     cases["weighted_and_unscored"] = case("mlp", [0.625, 2.5], True)
     made = dict(made_with=dict(torch=torch.__version__.split("+")[0]), cases=rounded(cases))
     (HERE / "pairs.json").write_text(json.dumps(made) + "\n")
+    structures = [
+        structure("GGGAAAUCCCGCAUUAGC", "(((....)))((....))", 3),
+        structure("GGACUUCGGUCCAAGCUAGGCUU", "((((....))))..((....)).", 5),
+        structure("CCGAAGGCAUUGCCAUGCAAUG", "..((.[[[[.))....]]]]..", 8),
+    ]
+    (HERE / "structures.json").write_text(json.dumps(rounded(structures)) + "\n")

@@ -207,12 +207,12 @@ fn connectivity(lines: &mut Lines<'_, '_>) -> Result<Option<Structure>, Error> {
         };
         listed.add(&at, number, base, partner)?;
     }
-    let words = title.split_whitespace();
+    let mut words = title.split_whitespace();
     // Programs put the energy before the title.
     let is_name = |word: &&str| {
         !matches!(*word, "=" | "dG" | "ENERGY" | "Energy") && word.parse::<f64>().is_err()
     };
-    let id = words.filter(is_name).next().map(str::to_owned);
+    let id = words.find(is_name).map(str::to_owned);
     listed.finish(origin, id).map(Some)
 }
 

@@ -11,6 +11,7 @@ mod hostile;
 mod pairs;
 mod retrieval;
 mod splits;
+mod structures;
 mod targets;
 mod tokens;
 

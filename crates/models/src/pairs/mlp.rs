@@ -211,10 +211,13 @@ impl PairMlp {
         let mut parts: Vec<Vec<Tensor<2>>> = vec![Vec::new(); rows.len()];
         for (tile, logits) in tiles.iter().zip(logits) {
             let (height, width) = (tile.rows.len(), tile.columns.len());
-            let logits = logits.reshape([height, width]);
-            // What is left of the tile is below the diagonal.
-            let left = Tensor::zeros([height, tile.columns.start], &logits.device());
-            parts[tile.row].push(Tensor::cat(vec![left, logits], 1));
+            let mut logits = logits.reshape([height, width]);
+            if tile.columns.start > 0 {
+                // What is left of the tile is below the diagonal.
+                let left = Tensor::zeros([height, tile.columns.start], &logits.device());
+                logits = Tensor::cat(vec![left, logits], 1);
+            }
+            parts[tile.row].push(logits);
         }
         let planes = parts.into_iter().zip(rows.lengths());
         let planes = planes.filter(|(parts, _)| !parts.is_empty());

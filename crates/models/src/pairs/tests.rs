@@ -276,6 +276,6 @@ fn dropout_of_pairs_has_the_gradient_of_its_own_draws() {
         (slope - expected).abs() < 2e-2 * expected.abs().max(1.0),
         "{slope} {expected}"
     );
-    let other = losses(&head, at, &targets, Mode::Train(Key::new(6))).0;
+    let other = losses(&head, at.clone(), &targets, Mode::Train(Key::new(6))).0;
     assert!((values(other)[0] - moved(0.0)).abs() > 1e-4);
 }
