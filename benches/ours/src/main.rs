@@ -363,6 +363,7 @@ fn bert_base(options: &Options) -> Result<Value, Anything> {
         let batch = TokenBatch::new(&packed, shape, device);
         let input = HeadInput {
             hidden: network.encoder().forward(&batch, mode),
+            of_row: &[],
             tokens: &batch,
             is_pooled: false,
             towers: network.towers(),

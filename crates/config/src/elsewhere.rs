@@ -112,10 +112,6 @@ const MODELS: &[(&[&str], &str)] = &[
         "models of an encoder and a decoder are not supported yet; CausalLM trains a decoder alone, with the source as its prompt",
     ),
     (
-        &["PairwiseTokenClassification"],
-        "pairs of tokens are not classified yet; TokenClassification has a class for each token",
-    ),
-    (
         &["MMSequenceRegression"],
         "several inputs are not fused yet; SequenceRegression reads one sequence, or a pair",
     ),

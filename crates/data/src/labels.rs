@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::cell::Cell;
 use crate::error::{Error, argument};
+use crate::pairs::PairRow;
 use crate::table::pick;
 use crate::texts::Texts;
 use crate::unit::TokenUnit;
@@ -39,6 +40,13 @@ pub enum Labels {
         /// `[row][letter or word]`; nothing where no class is known and none is scored.
         rows: Vec<Vec<Option<Label>>>,
     },
+    /// Which pairs of the letters or words of a row belong together.
+    Pairs {
+        /// What pairs are of.
+        unit: TokenUnit,
+        /// Each row's pairs.
+        rows: Vec<PairRow>,
+    },
     /// One number or several a row.
     Numbers {
         /// What the numbers are called.
@@ -55,6 +63,7 @@ impl Labels {
             Labels::Classes(rows) => rows.len(),
             Labels::MultiLabel { rows, .. } => rows.len(),
             Labels::Tokens { rows, .. } => rows.len(),
+            Labels::Pairs { rows, .. } => rows.len(),
             Labels::Numbers { rows, .. } => rows.len(),
         }
     }
@@ -72,6 +81,10 @@ impl Labels {
             Labels::Tokens { unit, .. } => match unit {
                 TokenUnit::Letter => "a class for each letter",
                 TokenUnit::Word => "a class for each word",
+            },
+            Labels::Pairs { unit, .. } => match unit {
+                TokenUnit::Letter => "pairs of letters that belong together",
+                TokenUnit::Word => "pairs of words that belong together",
             },
             Labels::Numbers { .. } => "numbers",
         }
@@ -101,6 +114,14 @@ impl Labels {
         }
     }
 
+    /// Which pairs of each row belong together, if labels say that.
+    pub fn pairs(&self) -> Option<&[PairRow]> {
+        match self {
+            Labels::Pairs { rows, .. } => Some(rows),
+            _ => None,
+        }
+    }
+
     /// The numbers of each row, `[row][name]`, if rows have numbers.
     pub fn numbers(&self) -> Option<&[Vec<f64>]> {
         match self {
@@ -113,7 +134,7 @@ impl Labels {
     pub fn names(&self) -> &[String] {
         match self {
             Labels::MultiLabel { names, .. } | Labels::Numbers { names, .. } => names,
-            Labels::Classes(_) | Labels::Tokens { .. } => &[],
+            Labels::Classes(_) | Labels::Tokens { .. } | Labels::Pairs { .. } => &[],
         }
     }
 
@@ -126,6 +147,10 @@ impl Labels {
                 rows: pick(all, rows),
             },
             Labels::Tokens { unit, rows: all } => Labels::Tokens {
+                unit: *unit,
+                rows: pick(all, rows),
+            },
+            Labels::Pairs { unit, rows: all } => Labels::Pairs {
                 unit: *unit,
                 rows: pick(all, rows),
             },
@@ -152,6 +177,16 @@ impl Labels {
                     if row.len() != count {
                         let units = unit.counted(count);
                         return wrong(number, format!("has {} for {units}", row.len()));
+                    }
+                }
+                None
+            }
+            Labels::Pairs { unit, rows } => {
+                for (number, (row, count)) in rows.iter().zip(texts.counts(*unit)).enumerate() {
+                    let count = count?;
+                    if row.length() != count {
+                        let units = unit.counted(count);
+                        return wrong(number, format!("has pairs of {} for {units}", row.length()));
                     }
                 }
                 None

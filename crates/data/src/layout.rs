@@ -317,6 +317,11 @@ fn by_stem(
         (None, _) => return Ok(None),
     };
     let files = files_of(folder, stems);
+    if files.is_empty()
+        && let Some(found) = folder_of(folder, wanted.split, stems)?
+    {
+        return Ok(Some(found));
+    }
     match (files.as_slice(), wanted.name) {
         ([], Some(name)) if !wanted.has_default_name() => {
             let names = folder.there.iter().map(String::as_str);
@@ -339,6 +344,26 @@ fn by_stem(
             candidates: list(several),
         }),
     }
+}
+
+/// Names of the folders of splits in bpRNA's data sets, of each split.
+const BPRNA: [(&str, &str); 3] = [("train", "TR0"), ("valid", "VL0"), ("test", "TS0")];
+
+/// All files that can be read of a folder with one of these names, of which each split may have one; none if there is no such folder.
+fn folder_of(folder: &Folder, split: &str, stems: &[&str]) -> Result<Option<Vec<PathBuf>>, Error> {
+    let own = BPRNA
+        .iter()
+        .filter(|(of, _)| *of == split)
+        .map(|(_, name)| *name);
+    let mut names = stems.iter().copied().chain(own);
+    let is_there = |name: &str| folder.there.contains(&format!("{name}/"));
+    let Some(name) = names.find(|name| is_there(name)) else {
+        return Ok(None);
+    };
+    let path = folder.path.join(name);
+    let files = entries(&path)?.into_iter().map(|file| path.join(file));
+    let files: Vec<PathBuf> = files.filter(|file| Format::of(file).is_some()).collect();
+    Ok((!files.is_empty()).then_some(files))
 }
 
 /// The files with one of these stems: tables, or else whatever has the name, for reading to refuse.

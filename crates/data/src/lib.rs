@@ -25,6 +25,7 @@ mod module;
 mod mutants;
 mod naming;
 mod origin;
+mod pairs;
 mod pattern;
 mod read;
 mod reading;
@@ -58,11 +59,12 @@ pub use masking::Masking;
 pub use module::{
     CausalLMDataModule, ClassificationDataModule, ColumnRetrievalDataModule, DataModule,
     DependencyMappingDataModule, MLMDataModule, RNAMeanRibosomeLoadDataModule,
-    RegressionDataModule, SequenceClassificationDataModule, SequenceRegressionDataModule,
-    SequencesDataModule, TokenClassificationDataModule,
+    RegressionDataModule, RnaStructures, SequenceClassificationDataModule,
+    SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
 };
 pub use naming::{Naming, Selection};
 pub use origin::Origin;
+pub use pairs::PairRow;
 pub use read::{
     Format, Header, Quote, ReaderArguments, ReaderOptions, SampleBy, read_table, table_of_bytes,
 };

@@ -30,6 +30,12 @@ impl DataModule {
 
     /// [`DataModule::load`] with so many bytes of texts in memory.
     fn load_within(&self, stage: Stage, text_memory: usize) -> Result<Splits, Error> {
+        if let DataModule::RnaStructures(module) = self {
+            let settled = module.settled();
+            if settled != *module {
+                return DataModule::RnaStructures(settled).load_within(stage, text_memory);
+            }
+        }
         self.check()?;
         self.check_stage(stage)?;
         if self.folds().count().is_some() {
@@ -75,6 +81,12 @@ impl DataModule {
     /// # Errors
     /// An argument, a file or the column of folds is wrong; the message names it.
     pub fn load_folds(&self) -> Result<FoldedRows, Error> {
+        if let DataModule::RnaStructures(module) = self {
+            let settled = module.settled();
+            if settled != *module {
+                return DataModule::RnaStructures(settled).load_folds();
+            }
+        }
         self.check()?;
         self.check_stage(Stage::Fit)?;
         let rows = FoldedRows::read(self, Stage::Fit, TEXT_MEMORY)?;

@@ -3,6 +3,7 @@
 mod benchmarks;
 mod components;
 mod retrieval;
+mod structures;
 
 use engraft_component::Choice;
 
@@ -19,6 +20,7 @@ pub use components::{
     SequencesDataModule, TokenClassificationDataModule,
 };
 pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
+pub use structures::RnaStructures;
 
 /// Where examples come from.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -53,6 +55,8 @@ pub enum DataModule {
     DependencyMapping(DependencyMappingDataModule),
     /// Leaders of messenger RNA with the mean number of ribosomes on each.
     RnaMeanRibosomeLoad(RNAMeanRibosomeLoadDataModule),
+    /// RNAs with their secondary structures.
+    RnaStructures(RnaStructures),
 }
 
 /// Does the same to the arguments of whichever module it is.
@@ -70,6 +74,7 @@ macro_rules! any {
             DataModule::ColumnRetrieval($it) => $value,
             DataModule::DependencyMapping($it) => $value,
             DataModule::RnaMeanRibosomeLoad($it) => $value,
+            DataModule::RnaStructures($it) => $value,
         }
     };
 }
@@ -161,6 +166,7 @@ impl DataModule {
             DataModule::CausalLm(module) => module.check()?,
             DataModule::ColumnRetrieval(module) => module.check()?,
             DataModule::DependencyMapping(module) => module.check()?,
+            DataModule::RnaStructures(module) => module.check()?,
             _ => {}
         }
         if let Some(masking) = self.masking() {
@@ -199,7 +205,7 @@ impl DataModule {
                 cut: it.cut(),
                 ..texts(&it.x_col)
                     .named(&it.naming)
-                    .labelled(&it.y_col, LabelKind::Tokens)
+                    .labelled(&it.y_col, it.label_kind())
             },
             DataModule::SequenceRegression(it) => texts(&it.x_col)
                 .named(&it.naming)
@@ -210,6 +216,12 @@ impl DataModule {
             DataModule::RnaMeanRibosomeLoad(it) => texts(&it.x_col)
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
+            DataModule::RnaStructures(it) => Roles {
+                lengths: Some((it.min_seq_len, it.max_seq_len)),
+                ..texts(&it.x_col)
+                    .named(&it.naming)
+                    .labelled(&it.y_col, LabelKind::Pairs)
+            },
             DataModule::Mlm(it) => texts(&it.x_col).named(&it.naming),
             DataModule::CausalLm(it) => texts(&it.x_col)
                 .prompted(it.prompt_col.as_ref())

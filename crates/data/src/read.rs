@@ -11,6 +11,7 @@ mod open;
 mod parquet;
 mod plain;
 mod remarks;
+mod structures;
 mod text;
 
 use std::io;
@@ -140,6 +141,9 @@ fn read_into(
             Format::Json => json::read(text, builder),
             Format::Fasta => fasta::read(text, arguments, builder),
             Format::Fastq => fastq::read(text, arguments, builder),
+            Format::Ct | Format::Bpseq | Format::DotBracket => {
+                structures::read(text, format, builder)
+            }
             Format::Text | Format::Parquet => plain::read(text, arguments, builder),
         };
         reader.finish(result)?

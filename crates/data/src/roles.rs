@@ -25,6 +25,8 @@ pub(crate) struct Roles<'a> {
     pub(crate) rename: Option<&'a BTreeMap<String, String>>,
     pub(crate) uid: bool,
     pub(crate) cut: Option<Cut>,
+    /// The fewest and the most letters (or words) of rows that are kept.
+    pub(crate) lengths: Option<(usize, usize)>,
 }
 
 /// A column that is carried into the table of predictions.
@@ -53,6 +55,8 @@ pub(crate) enum LabelKind<'a> {
     Classes { filter: Option<&'a [String]> },
     /// Classes of letters or words.
     Tokens,
+    /// Whether pairs of letters or words belong together.
+    Pairs,
     /// Numbers.
     Numbers,
 }
@@ -83,6 +87,7 @@ impl<'a> Roles<'a> {
             rename: None,
             uid: false,
             cut: None,
+            lengths: None,
         }
     }
 
@@ -128,11 +133,11 @@ impl<'a> Roles<'a> {
         new_name(self.rename, column)
     }
 
-    /// Whether classes belong to letters or words.
+    /// Whether labels belong to letters or words, or to pairs of them.
     pub(crate) fn of_tokens(&self) -> bool {
         matches!(
             self.labels.map(|labels| labels.kind),
-            Some(LabelKind::Tokens)
+            Some(LabelKind::Tokens | LabelKind::Pairs)
         )
     }
 

@@ -81,6 +81,9 @@ impl Splits {
                 labels: labels.next(),
                 ..draft.examples
             };
+            if let Some(lengths) = roles.lengths {
+                examples = within(examples, lengths, draft.split, &mut notes)?;
+            }
             if let Some(cut) = roles.cut {
                 shorten(&mut examples, cut, unit, draft.split, &mut notes)?;
             }
@@ -169,6 +172,32 @@ fn read_labels(
     }
 }
 
+/// The rows of at least so many letters and at most so many, with a note on others.
+fn within(
+    examples: Examples,
+    (least, most): (usize, usize),
+    split: &str,
+    notes: &mut Vec<String>,
+) -> Result<Examples, Error> {
+    let Some(texts) = examples.texts.first() else {
+        return Ok(examples);
+    };
+    let mut kept = vec![];
+    for (row, count) in texts.counts(TokenUnit::Letter).enumerate() {
+        if (least..=most).contains(&count?) {
+            kept.push(row);
+        }
+    }
+    let (all, left_out) = (examples.len(), examples.len() - kept.len());
+    if left_out > 0 {
+        notes.push(format!(
+            "{left_out} of {all} rows of the {split} split are left out, which have fewer than {least} letters (min_seq_len) or more than {most} (max_seq_len)"
+        ));
+        return Ok(examples.select(&kept));
+    }
+    Ok(examples)
+}
+
 /// Cuts texts, the labels of their letters or words, and extra columns if asked to.
 fn shorten(
     examples: &mut Examples,
@@ -183,6 +212,9 @@ fn shorten(
         longer += texts.cut(unit, cut.length)?;
     }
     if let Some(Labels::Tokens { rows, .. }) = &mut examples.labels {
+        rows.iter_mut().for_each(|row| row.truncate(cut.length));
+    }
+    if let Some(Labels::Pairs { rows, .. }) = &mut examples.labels {
         rows.iter_mut().for_each(|row| row.truncate(cut.length));
     }
     if cut.extra {

@@ -5,6 +5,7 @@ use crate::draft::{Draft, Place};
 use crate::error::Error;
 use crate::labels::{Label, Labels};
 use crate::list;
+use crate::pairs;
 use crate::roles::{LabelKind, LabelRole};
 use crate::tokens;
 
@@ -18,6 +19,10 @@ pub(crate) fn read(role: &LabelRole, drafts: &[Draft]) -> Result<Vec<Labels>, Er
         (LabelKind::Tokens, columns) => {
             let column = columns.first().map_or("", String::as_str);
             tokens::read(column, drafts)
+        }
+        (LabelKind::Pairs, columns) => {
+            let column = columns.first().map_or("", String::as_str);
+            pairs::read(column, drafts)
         }
         (LabelKind::Numbers, columns) => {
             let wide = Wide::read(columns, drafts, Cell::number, "a finite number")?;
@@ -44,6 +49,10 @@ pub(crate) fn problems(
         (LabelKind::Tokens, columns) => {
             let column = columns.first().map_or("", String::as_str);
             tokens::problems(column, drafts)
+        }
+        (LabelKind::Pairs, columns) => {
+            let column = columns.first().map_or("", String::as_str);
+            pairs::problems(column, drafts)
         }
         (LabelKind::Numbers, columns) => {
             wide_problems(columns, drafts, Cell::number, "a finite number")

@@ -56,7 +56,7 @@ pub(crate) fn problems(column: &str, drafts: &[Draft]) -> Result<Vec<Vec<(usize,
 }
 
 /// What labels stand beside, in all splits.
-fn unit_of(drafts: &[Draft]) -> Result<TokenUnit, Error> {
+pub(crate) fn unit_of(drafts: &[Draft]) -> Result<TokenUnit, Error> {
     TokenUnit::of_texts(drafts.iter().map(Draft::first_texts))
 }
 
@@ -133,7 +133,7 @@ fn entry(place: Place, item: Cell) -> Result<Option<Cell>, Error> {
 }
 
 /// Whether this stands for a letter or word that is not scored.
-fn is_unscored(item: &Cell) -> bool {
+pub(crate) fn is_unscored(item: &Cell) -> bool {
     match item {
         Cell::Missing | Cell::Integer(-100) => true,
         Cell::Float(number) => *number == -100.0,

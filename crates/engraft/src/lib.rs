@@ -41,8 +41,9 @@ pub use engraft_generate::Generate;
 pub use error::{Error, Result};
 pub use scores::Scores;
 pub use task::{
-    Classifies, Embedder, Fit, MaskedLm, Regressor, Task, TaskBuilder, TextClassifier,
-    TokenClassifier, read_examples, read_numbers, read_texts, read_token_labels,
+    Classifies, Embedder, Fit, MaskedLm, PairClassifier, Regressor, Task, TaskBuilder,
+    TextClassifier, TokenClassifier, read_examples, read_numbers, read_pair_labels, read_texts,
+    read_token_labels,
 };
 /// What a classifier says of a text, letter or word.
 pub use tasks::ClassPrediction as Prediction;
@@ -52,9 +53,9 @@ pub mod prelude {
     pub use crate::data::{Examples, Label};
     pub use crate::generate::{Greedy, MinP, Random, Sampler, StopTokens, TokenIds, TopK, TopP};
     pub use crate::{
-        CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, Prediction, Regressor, Scores,
-        TextClassifier, TokenClassifier, read_examples, read_numbers, read_texts,
-        read_token_labels,
+        CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, PairClassifier, Prediction,
+        Regressor, Scores, TextClassifier, TokenClassifier, read_examples, read_numbers,
+        read_pair_labels, read_texts, read_token_labels,
     };
 }
 

@@ -17,8 +17,8 @@ use engraft_hub::Preset;
 use engraft_models::Compute;
 use engraft_run::{Display, ProgressLine};
 use engraft_tasks::{
-    Backbone, BackboneSlot, Embed, Learned, MLM, Model, PresetForm, RowOutput,
-    SequenceClassification, SequenceRegression, Task as AnyTask, TaskArguments,
+    Backbone, BackboneSlot, Embed, Learned, MLM, Model, PairwiseTokenClassification, PresetForm,
+    RowOutput, SequenceClassification, SequenceRegression, Task as AnyTask, TaskArguments,
     TokenClassification, TrainingRows, may_replace,
 };
 use engraft_train::settings::{Amount, Trainer};
@@ -31,6 +31,8 @@ use crate::scores::Scores;
 pub type TextClassifier = Task<SequenceClassification>;
 /// Assigns a class to each letter of a sequence or each word of a text.
 pub type TokenClassifier = Task<TokenClassification>;
+/// Says of each pair of letters of a sequence, or words of a text, how likely they belong together.
+pub type PairClassifier = Task<PairwiseTokenClassification>;
 /// Assigns one or several numbers to each text.
 pub type Regressor = Task<SequenceRegression>;
 /// Predicts masked tokens: KerasHub's `MaskedLM`.
@@ -461,13 +463,26 @@ pub fn read_numbers(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<
 /// # Errors
 /// The file or a column is missing, or a row is broken.
 pub fn read_token_labels(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<Examples> {
+    read_letters(path.as_ref(), [x_col, y_col], false)
+}
+
+/// As [`read_examples`], with the pairs of letters or words that belong together, which a [`PairClassifier`] learns.
+///
+/// # Errors
+/// The file or a column is missing, or a row is broken.
+pub fn read_pair_labels(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<Examples> {
+    read_letters(path.as_ref(), [x_col, y_col], true)
+}
+
+/// Labels of letters or words, or of pairs of them.
+fn read_letters(path: &Path, [x_col, y_col]: [&str; 2], pairwise: bool) -> Result<Examples> {
     read(TokenClassificationDataModule {
-        rows: Rows::new(path.as_ref()),
+        rows: Rows::new(path),
         x_col: vec![x_col.to_owned()],
         y_col: vec![y_col.to_owned()],
         max_length: None,
         truncate_extra_cols: false,
-        pairwise: false,
+        pairwise,
         class_weight: None,
         naming: Naming::default(),
     })

@@ -213,7 +213,7 @@ pub struct GeluLayer {}
 pub struct SiLU {}
 
 impl ActivationLayer {
-    fn activation(&self) -> Activation {
+    pub(crate) fn activation(&self) -> Activation {
         match self {
             Self::Tanh(_) => Activation::Tanh,
             Self::ReLU(_) => Activation::Relu,
@@ -299,7 +299,7 @@ impl TokenAdapter {
 }
 
 impl MlpLayers {
-    fn check(&self) -> crate::Result<()> {
+    pub(crate) fn check(&self) -> crate::Result<()> {
         let refuse = |key: &str, problem: &str| Refusal::of(key, problem).within("model.adapter");
         if let Some(size) = self.hidden_sizes.iter().find(|size| **size > WIDEST) {
             let problem = format!("{size} is more than the {WIDEST} that a layer may have");

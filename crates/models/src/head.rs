@@ -9,24 +9,34 @@ use std::fmt::Debug;
 use burn::module::{Devices, Flag, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use engraft_kernels::{ClassTargets, cross_entropy};
+use engraft_kernels::{ClassTargets, Segments, cross_entropy};
 
 use crate::adapters::Pooling;
 use crate::batch::TokenBatch;
 use crate::mode::Mode;
 use crate::names::HeadKind;
+use crate::pairs::PairTargets;
 use crate::towers::Towers;
 
 /// What a head computes from.
 pub struct HeadInput<'a> {
     /// Hidden states: `[tokens, hidden]` of the tokens that are asked for, or `[sequences, hidden]` if they are pooled already.
     pub hidden: Tensor<2>,
+    /// How many of the hidden states each row has, where they are of tokens.
+    pub of_row: &'a [usize],
     /// All tokens of the batch, which say where its sequences begin and end.
     pub tokens: &'a TokenBatch,
     /// Whether the hidden states are pooled as [`Head::pooling`] says.
     pub is_pooled: bool,
     /// The towers that the hidden states come from, whose embeddings a tied head reads.
     pub towers: &'a Towers,
+}
+
+impl HeadInput<'_> {
+    /// Which of the hidden states are of which row.
+    pub(crate) fn rows(&self) -> Segments {
+        Segments::from_lengths(self.of_row.iter().copied())
+    }
 }
 
 /// What stands on the towers: from hidden states to outputs.
@@ -64,6 +74,19 @@ pub trait Head: Debug + Send + Any {
             cross_entropy(logits, targets),
             Tensor::cat(vec![losses, hits], 1),
         )
+    }
+
+    /// The loss of predicting yes or no for each pair of tokens of a row: the weighted sum `[1]`, and the logits of each row's plane,
+    /// `[pairs of all rows, 1]`, which are outside the graph. A head on pairs does it without ever holding what its layers make of all pairs;
+    /// this is what any does whose outputs are such logits.
+    fn pair_losses(
+        &self,
+        input: HeadInput<'_>,
+        targets: &PairTargets,
+        mode: Mode,
+    ) -> (Tensor<1>, Tensor<2>) {
+        let logits = self.forward(input, mode);
+        (targets.loss_of_all(logits.clone()), logits.inner())
     }
 }
 

@@ -31,6 +31,7 @@ mod mode;
 mod names;
 mod overwrites;
 mod own_code;
+mod pairs;
 mod peft;
 mod relative;
 mod rotary;
@@ -69,6 +70,10 @@ pub use layers::{Embedding, Linear, Norm};
 pub use lora::{Lora, LoraRule};
 pub use mode::Mode;
 pub use names::{HeadKind, ParameterPath, parameters};
+pub use pairs::{
+    Convolution as PairConvolution, MLPAdapterWithoutOutConcat, PairAdapter, PairMlp, PairResNet,
+    PairTargets, Plane, ResNet2DAdapter, ResidualBlock,
+};
 pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoraSettings, PeftFolder, base_notes, base_of};
 pub use relative::RelativePositions;
 pub use rotary::{Rotary, RotaryScaling, Yarn};

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use engraft_kernels::{ClassTargets, gather_rows, sum_squares};
-use engraft_models::{HeadInput, Mode, PackedTokens, TokenBatch};
+use engraft_models::{HeadInput, Mode, PackedTokens, PairTargets, TokenBatch};
 
 use crate::inputs::{Inputs, Sites, TOKENS_AT_ONCE};
 use crate::network::Network;
@@ -11,8 +11,22 @@ use crate::output::{Grain, RowOutput};
 /// Hidden states on their way into the head.
 struct Hidden {
     states: Tensor<2>,
+    /// How many of them each row has, where they are of tokens.
+    of_row: Vec<usize>,
     tokens: TokenBatch,
     is_pooled: bool,
+}
+
+impl Hidden {
+    fn input<'a>(&'a self, network: &'a Network) -> HeadInput<'a> {
+        HeadInput {
+            hidden: self.states.clone(),
+            of_row: &self.of_row,
+            tokens: &self.tokens,
+            is_pooled: self.is_pooled,
+            towers: network.towers(),
+        }
+    }
 }
 
 impl Network {
@@ -32,23 +46,21 @@ impl Network {
         targets: ClassTargets,
         mode: Mode,
     ) -> (Tensor<1>, Tensor<2>) {
-        let parts: Vec<Hidden> = match mode {
-            Mode::Evaluate => {
-                let parts = inputs.parts(TOKENS_AT_ONCE);
-                parts.map(|part| self.hidden(&part, mode)).collect()
-            }
-            Mode::Train(_) => vec![self.hidden(inputs, mode)],
-        };
-        let is_pooled = parts.iter().any(|part| part.is_pooled);
-        let states = parts.into_iter().map(|part| part.states).collect();
-        let nothing = PackedTokens::default();
-        let input = HeadInput {
-            hidden: joined(states),
-            tokens: &self.batch(inputs.first().unwrap_or(&nothing)),
-            is_pooled,
-            towers: self.towers(),
-        };
+        let hidden = self.hidden_of_all(inputs, mode);
+        let input = hidden.input(self);
         self.head().class_losses(input, targets, mode.at(1))
+    }
+
+    /// The loss of predicting yes or no for each pair of the sites of a row, as [`Head::pair_losses`](engraft_models::Head) gives it.
+    pub fn pair_losses(
+        &self,
+        inputs: &Inputs,
+        targets: &PairTargets,
+        mode: Mode,
+    ) -> (Tensor<1>, Tensor<2>) {
+        let hidden = self.hidden_of_all(inputs, mode);
+        let input = hidden.input(self);
+        self.head().pair_losses(input, targets, mode.at(1))
     }
 
     /// What the network says of each row of `inputs` in one pass: `grain` says how many vectors of `width` values that is, where nothing is
@@ -61,15 +73,15 @@ impl Network {
                 values.extend(output.into_data().iter::<f32>());
             }
         }
-        let mut start = 0;
+        let (mut start, of_row) = (0, inputs.of_row());
         let rows = (0..inputs.rows()).map(|row| {
-            let several = match (grain, &inputs.sites) {
-                (Grain::Row, _) => None,
-                (_, Sites::Tokens { of_row, .. }) => Some(of_row[row]),
-                (_, Sites::Whole) => inputs.first().map(|tokens| tokens.lengths[row]),
+            let several = of_row.get(row).copied().unwrap_or(0);
+            let shape = match grain {
+                Grain::Row => vec![width],
+                Grain::Pair => vec![several, several],
+                Grain::Unit | Grain::Token => vec![several, width],
             };
-            let end = start + several.unwrap_or(1) * width;
-            let shape = several.map_or(vec![width], |several| vec![several, width]);
+            let end = start + shape.iter().product::<usize>();
             let values = values[start..end].to_vec();
             start = end;
             RowOutput { row, shape, values }
@@ -107,13 +119,23 @@ impl Network {
 
     fn outputs_at_once(&self, inputs: &Inputs, mode: Mode) -> Tensor<2> {
         let hidden = self.hidden(inputs, mode);
-        let input = HeadInput {
-            hidden: hidden.states,
-            tokens: &hidden.tokens,
-            is_pooled: hidden.is_pooled,
-            towers: self.towers(),
-        };
-        self.head().forward(input, mode.at(1))
+        self.head().forward(hidden.input(self), mode.at(1))
+    }
+
+    /// The hidden states that the head is computed from, outside training those of a few rows after the other.
+    fn hidden_of_all(&self, inputs: &Inputs, mode: Mode) -> Hidden {
+        if mode != Mode::Evaluate {
+            return self.hidden(inputs, mode);
+        }
+        let parts = inputs.parts(TOKENS_AT_ONCE);
+        let parts: Vec<Hidden> = parts.map(|part| self.hidden(&part, mode)).collect();
+        let nothing = PackedTokens::default();
+        Hidden {
+            is_pooled: parts.iter().any(|part| part.is_pooled),
+            states: joined(parts.into_iter().map(|part| part.states).collect()),
+            of_row: inputs.of_row(),
+            tokens: self.batch(inputs.first().unwrap_or(&nothing)),
+        }
     }
 
     /// The hidden states that the head is computed from.
@@ -139,6 +161,7 @@ impl Network {
         }
         Hidden {
             states,
+            of_row: inputs.of_row(),
             tokens,
             is_pooled,
         }

@@ -1,7 +1,9 @@
 //! Where a task's head comes from: the checkpoint, or nowhere, when it starts anew.
 
 use burn::module::Module;
-use engraft_models::{Adapter, BoxedHead, Checkpoint, Head, HeadKind, Initial, TokenAdapter};
+use engraft_models::{
+    Adapter, BoxedHead, Checkpoint, Head, HeadKind, Initial, PairAdapter, TokenAdapter,
+};
 use engraft_text::Tokenizer;
 
 use crate::error::{Error, Result};
@@ -66,6 +68,18 @@ impl HeadLoading<'_> {
     /// Those of [`Self::own`].
     pub fn token_adapter(&self, adapter: &TokenAdapter) -> Result<BoxedHead> {
         self.own(|width, initial| adapter.build(width, self.outputs, initial))
+    }
+
+    /// An adapter on every pair of tokens.
+    ///
+    /// # Errors
+    /// Those of [`Self::own`].
+    pub fn pair_adapter(&self, adapter: &PairAdapter) -> Result<BoxedHead> {
+        let width = self.checkpoint.config().transformer.output_width();
+        let fresh = adapter.build(width, self.initial);
+        Ok(self
+            .checkpoint
+            .own_head(fresh, self.required, self.initial)?)
     }
 
     /// The family's classification head, of sequences or of tokens.

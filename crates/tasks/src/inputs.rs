@@ -84,6 +84,14 @@ impl Inputs {
         self.first().map_or(0, |tokens| tokens.lengths.len())
     }
 
+    /// How many tokens of each row the head is computed at, where it is computed at tokens.
+    pub(crate) fn of_row(&self) -> Vec<usize> {
+        match &self.sites {
+            Sites::Tokens { of_row, .. } => of_row.clone(),
+            Sites::Whole => self.first().map_or(Vec::new(), |it| it.lengths.clone()),
+        }
+    }
+
     /// Whether the head is to be computed nowhere: none of its letters or words is scored, or has a token.
     pub fn is_unscored(&self) -> bool {
         matches!(&self.sites, Sites::Tokens { at, .. } if at.is_empty())

@@ -23,6 +23,8 @@ pub struct Learned {
     pub means: Option<Vec<f64>>,
     /// Its standard deviation.
     pub deviations: Option<Vec<f64>>,
+    /// The probability from which on something is taken to be so, where that is tuned.
+    pub threshold: Option<f64>,
 }
 
 impl Learned {

@@ -11,7 +11,7 @@
 //! | [`Classification`] | 8 with two classes, 4 + 4 for each class with more |
 //! | [`MultiLabel`] | 5 for each label |
 //! | [`Regression`] | 8 for each output |
-//! | [`MaskedTokens`], [`NextTokens`] | none |
+//! | [`MaskedTokens`], [`NextTokens`], [`TopPairs`], [`Structures`] | none |
 
 mod classification;
 mod counts;
@@ -21,6 +21,8 @@ mod multi_label;
 mod next_tokens;
 mod ranking;
 mod regression;
+mod structures;
+mod top_pairs;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,8 @@ pub use multi_label::MultiLabel;
 pub use next_tokens::NextTokens;
 pub use ranking::auroc;
 pub use regression::Regression;
+pub use structures::{LEAST_THRESHOLD, Structures};
+pub use top_pairs::TopPairs;
 
 /// Scores of a split, gathered row by row.
 pub trait Metrics: Send + 'static {
@@ -47,6 +51,22 @@ pub trait Metrics: Send + 'static {
     fn details(&self) -> Vec<Detail> {
         Vec::new()
     }
+}
+
+/// The name under which a score of a stage is logged: `val_f1` of `f1`. One that begins with `/` follows the stage at once (`val/f1`), and one that
+/// begins with `=` stands alone.
+pub fn staged(stage: &str, score: &str) -> String {
+    match (score.strip_prefix('='), score.starts_with('/')) {
+        (Some(alone), _) => alone.to_owned(),
+        (None, true) => format!("{stage}{score}"),
+        (None, false) => format!("{stage}_{score}"),
+    }
+}
+
+/// Whether a metric is one of a stage, by its name.
+pub fn is_of(stage: &str, metric: &str) -> bool {
+    let rest = metric.strip_prefix(stage);
+    rest.is_some_and(|rest| rest.starts_with(['_', '/']))
 }
 
 /// A score of one class, label or output alone.

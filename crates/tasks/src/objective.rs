@@ -266,6 +266,21 @@ pub trait Objective: Debug + Send + Sync + 'static {
         Learned::default()
     }
 
+    /// The validation rows of an epoch are about to be scored, of which something may be decided besides weights.
+    fn validating(&self, epoch: u64) {
+        let _ = epoch;
+    }
+
+    /// They were scored, or could not be, which leaves no scores: takes what they decide, which [`Self::learned`] has from then on.
+    fn validated(&self, scores: &[(String, f64)]) {
+        let _ = scores;
+    }
+
+    /// Takes what validation rows decided of other weights of the same model.
+    fn relearn(&self, learned: &Learned) {
+        let _ = learned;
+    }
+
     /// What is worth saying about how it came to be.
     fn notes(&self) -> Vec<String> {
         Vec::new()

@@ -4,6 +4,8 @@ mod causal_lm;
 mod embed;
 mod inference;
 mod mlm;
+mod pairwise_token_classification;
+mod rnass_pairwise_token_classification;
 mod sequence_classification;
 mod sequence_regression;
 mod token_classification;

@@ -9,6 +9,8 @@ pub enum Grain {
     Row,
     /// Each letter or word of a row.
     Unit,
+    /// Each pair of letters or words of a row.
+    Pair,
     /// Each token of a row, special ones included, which fits no table.
     Token,
 }
@@ -27,7 +29,8 @@ pub enum Form {
 pub struct RowOutput {
     /// The number of the row in its split.
     pub row: usize,
-    /// `[values]` for one vector a row, `[tokens, values]` for one a token, `[units, values]` for one a letter or word.
+    /// `[values]` for one vector a row, `[tokens, values]` for one a token, `[units, values]` for one a letter or word,
+    /// `[units, units]` for one value a pair of them.
     pub shape: Vec<usize>,
     /// The values, token by token.
     pub values: Vec<f32>,

@@ -22,6 +22,8 @@ macro_rules! for_each_task {
         $call! {
             sequence_classification::SequenceClassification
             token_classification::TokenClassification
+            pairwise_token_classification::PairwiseTokenClassification
+            rnass_pairwise_token_classification::RNASSPairwiseTokenClassification
             sequence_regression::SequenceRegression
             mlm::MLM
             causal_lm::CausalLM

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use engraft_data::{Batching, Examples, Masking};
 use engraft_models::Mode;
-use engraft_tasks::metrics::{Detail, Mean};
+use engraft_tasks::metrics::{Detail, Mean, staged};
 use engraft_tasks::{Draws, Model, Network, Observer as RowObserver, RowOutput, TaskSpec};
 
 use crate::error::{Error, Result};
@@ -127,7 +127,7 @@ impl ScoringPass<'_> {
                 metrics: &|| vec![(format!("{stage}_loss"), loss.value())],
             }));
         }
-        let staged = |(name, value)| (format!("{stage}_{name}"), value);
+        let staged = |(name, value): (String, f64)| (staged(stage, &name), value);
         let details = if stage == "test" {
             pass.details()
         } else {

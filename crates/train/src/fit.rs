@@ -253,7 +253,14 @@ impl Loop<'_> {
             stop: Some(&self.stop),
             observer: &mut Inside::new(self.observer),
         };
-        let scoring = pass.run(&self.spec, &network.valid(), valid, &mut sight)?;
+        let objective = self.spec.objective();
+        objective.validating(self.standing.position.epoch);
+        let scoring = pass.run(&self.spec, &network.valid(), valid, &mut sight);
+        let scores = scoring
+            .as_ref()
+            .map_or(&[][..], |scoring| &scoring.scores[..]);
+        objective.validated(scores);
+        let scoring = scoring?;
         let Position { epoch, step, .. } = self.standing.position;
         self.record.validated(step, &scoring, sight);
         self.standing.metrics.extend(scoring.scores.iter().cloned());
@@ -492,7 +499,7 @@ impl Loop<'_> {
         let best = match self.run.best() {
             Some((path, _)) => {
                 let mut best = open(&path, self.plan)?;
-                best.share_cache(network);
+                best.network.share_cache(network);
                 Some(best)
             }
             None => None,
@@ -506,8 +513,15 @@ impl Loop<'_> {
             stop: Some(&self.stop),
             observer: self.observer,
         };
-        let scored = best.as_ref().unwrap_or(network);
-        let scoring = pass.run(&self.spec, scored, &test, &mut sight)?;
+        let scored = best.as_ref().map_or(network, |best| &best.network);
+        let objective = self.spec.objective();
+        let latest = objective.learned();
+        if let Some(best) = &best {
+            objective.relearn(&best.spec.objective().learned());
+        }
+        let scoring = pass.run(&self.spec, scored, &test, &mut sight);
+        objective.relearn(&latest);
+        let scoring = scoring?;
         let Position { epoch, step, .. } = self.standing.position;
         self.run.log(epoch, step, &scoring.scores)?;
         Ok(Some(Testing {
@@ -561,8 +575,8 @@ impl Loop<'_> {
     }
 }
 
-/// Opens the weights of a checkpoint for scoring.
-fn open(path: &std::path::Path, plan: &Plan) -> Result<Network> {
+/// Opens a checkpoint for scoring.
+fn open(path: &std::path::Path, plan: &Plan) -> Result<Model> {
     let preset = engraft_hub::Preset::open(&engraft_hub::Handle::Folder(path.to_owned()))?;
-    Ok(Model::open(preset, &plan.compute)?.network)
+    Ok(Model::open(preset, &plan.compute)?)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use engraft_component::Choice;
 use engraft_data::Batching;
 use engraft_models::parameters;
+use engraft_tasks::metrics::staged;
 use engraft_tasks::{Network, TaskSpec};
 
 use crate::callback::Callback;
@@ -32,7 +33,7 @@ pub(crate) struct Outset<'a> {
 pub(crate) fn known_metrics(outset: &Outset<'_>, validates: bool) -> Result<Vec<String>> {
     let scores = outset.spec.learning()?.metrics();
     let names: Vec<&str> = std::iter::once("loss").chain(scores).collect();
-    let mut known: Vec<String> = names.iter().map(|name| format!("train_{name}")).collect();
+    let mut known: Vec<String> = names.iter().map(|name| staged("train", name)).collect();
     known.push("train_loss_epoch".to_owned());
     if names.contains(&"accuracy") {
         known.push("train_accuracy_epoch".to_owned());
@@ -43,7 +44,7 @@ pub(crate) fn known_metrics(outset: &Outset<'_>, validates: bool) -> Result<Vec<
         known.extend(GRADIENT_NORMS.map(str::to_owned));
     }
     if validates {
-        known.extend(names.iter().map(|name| format!("val_{name}")));
+        known.extend(names.iter().map(|name| staged("val", name)));
     }
     Ok(known)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engraft_tasks::metrics::Mean;
+use engraft_tasks::metrics::{Mean, is_of};
 
 use crate::snapshot::{Position, State};
 
@@ -84,7 +84,7 @@ impl Standing {
 
     /// The latest value of a metric, unless it is of an earlier epoch.
     fn present(&self, metric: &str) -> Option<f64> {
-        let is_present = if metric.starts_with("val_") {
+        let is_present = if is_of("val", metric) {
             self.validated == Some(self.position.epoch)
         } else {
             // Those are of whole epochs.

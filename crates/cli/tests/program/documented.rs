@@ -222,6 +222,22 @@ fn stand_ins() -> Workplace {
         )
     };
     place.write("ner.jsonl", &(0..30).map(words).collect::<String>());
+    let contact = |protein: &String| {
+        format!("{{\"sequences\": \"{protein}\", \"labels\": [[0, 7], [1, 3]]}}\n")
+    };
+    let contacts: String = proteins.iter().map(contact).collect();
+    place.write("contacts.jsonl", &contacts);
+    let hairpin = |row: usize| {
+        format!(
+            "GGC{}GCC\t((({})))",
+            "A".repeat(3 + row % 4),
+            ".".repeat(3 + row % 4)
+        )
+    };
+    place.write(
+        "rnas.tsv",
+        &table("sequence\tstructure", (0..30).map(hairpin)),
+    );
     place.write("unfreeze.yaml", "0: [adapter.*]\n1: [backbone.*]\n");
     experiments(&place);
     place

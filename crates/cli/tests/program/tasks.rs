@@ -65,6 +65,186 @@ fn every_letter_gets_a_class() {
     }
 }
 
+/// Sequences of sixteen to twenty letters, of which two that are both a G are in contact, in the three forms that labels have.
+fn contacts() -> Workplace {
+    let place = Workplace::empty();
+    let mut rows = String::from("sequences\tlabels\n");
+    for row in 0..40usize {
+        let length = 16 + row % 5;
+        let sequence: Vec<u8> = (0..length)
+            .map(|at| b"ACGT"[(row * 5 + at * 3 + at * at * (row % 3)) % 4])
+            .collect();
+        let touch = |one: usize, other: usize| {
+            usize::from(one != other && sequence[one] == b'G' && sequence[other] == b'G')
+        };
+        let labels = if row % 2 == 0 {
+            let line = |one| {
+                (0..length)
+                    .map(|other| touch(one, other))
+                    .collect::<Vec<_>>()
+            };
+            format!("{:?}", (0..length).map(line).collect::<Vec<_>>())
+        } else {
+            let pairs = (0..length).flat_map(|one| (one..length).map(move |other| [one, other]));
+            let pairs = pairs.filter(|[one, other]| touch(*one, *other) == 1);
+            format!("{:?}", pairs.collect::<Vec<_>>())
+        };
+        rows += &format!("{}\t{labels}\n", String::from_utf8(sequence).unwrap());
+    }
+    place.write("contacts.tsv", &rows);
+    place
+}
+
+#[test]
+fn pairs_of_letters_are_learned_and_predicted() {
+    let place = contacts();
+    let fit = "fit --model PairwiseTokenClassification --model.backbone aido_dna_debug --model.optimizer.lr 1e-2 \
+         --model.adapter MLPAdapterWithoutOutConcat --model.adapter.hidden_sizes [16] --model.adapter.activation_layer ReLU \
+         --model.adapter_dim_multiplier 1 --data TokenClassificationDataModule --data.pairwise true \
+         --data.path contacts.tsv --data.batch_size 4 --trainer.max_epochs 15";
+    let scores = place.succeed(fit);
+    for name in ["test_top_L_acc ", "test_top_L2_acc ", "test_top_L10_acc "] {
+        assert!(scores.contains(name), "{scores}");
+    }
+    let line = scores
+        .lines()
+        .find(|line| line.starts_with("test_top_L5_acc "));
+    let accuracy: f64 = line
+        .unwrap()
+        .split_whitespace()
+        .last()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(accuracy > 0.9, "{scores}");
+    let predict = "predict --ckpt_path last --data SequencesDataModule --data.x_col sequences --data.path contacts.tsv --output";
+    place.succeed(&format!("{predict} p.tsv"));
+    let (rows, predicted) = (place.read("contacts.tsv"), place.read("p.tsv"));
+    assert_eq!(predicted.lines().next(), Some("id\tprediction"));
+    let mut hits = 0;
+    for (row, told) in rows.lines().zip(predicted.lines()).skip(1) {
+        let sequence = row.split('\t').next().unwrap().as_bytes();
+        let told: Vec<[usize; 2]> = serde_json::from_str(told.split('\t').nth(1).unwrap()).unwrap();
+        hits += told
+            .iter()
+            .filter(|[one, other]| sequence[*one] == b'G' && sequence[*other] == b'G')
+            .count();
+        assert!(
+            told.iter()
+                .all(|[one, other]| one < other && *other < sequence.len()),
+            "{told:?}"
+        );
+    }
+    assert!(hits > 100, "{hits}");
+    place.succeed(&format!("{predict} p.safetensors"));
+    assert!(std::fs::read(place.path("p.safetensors")).unwrap().len() > 40 * 16 * 16 * 4);
+}
+
+#[test]
+fn pairs_that_are_no_pairs_of_their_row_are_refused() {
+    let place = contacts();
+    let fit = "fit --model PairwiseTokenClassification --model.backbone aido_dna_debug --data TokenClassificationDataModule --data.path rows.tsv";
+    let refuse = |labels: &str, more: &str| {
+        let row = format!("ACGTACGTAC\t{labels}\n");
+        place.write("rows.tsv", &format!("sequences\tlabels\nACG\t...\n{row}"));
+        let said = place.run(&format!("{fit} {more}"));
+        assert_eq!(said.code, Some(2), "{said:?}");
+        said.err
+    };
+    for (labels, problem) in [
+        (
+            "[[0, 1, 0], [1, 0, 0]]",
+            "rows.tsv:3: the column \"labels\" holds a matrix of 2 x 3 for a text of 10 letters",
+        ),
+        ("[[0, 10]]", "which is outside a text of 10 letters"),
+        ("((.......)", "is not closed"),
+    ] {
+        let error = refuse(labels, "--data.pairwise true");
+        assert!(error.contains(problem), "{error}");
+    }
+    let error = refuse("..........", "");
+    assert!(error.contains("pairwise: true"), "{error}");
+    let error = refuse(
+        "..........",
+        "--data.pairwise true --model.adapter_dim_multiplier 1",
+    );
+    assert!(
+        error.contains("model.adapter_dim_multiplier: 1 given, but LinearAdapter takes 2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn structures_of_rna_are_learned_from_files_and_written_in_brackets() {
+    let place = Workplace::empty();
+    for (folder, count) in [("train", 12), ("valid", 4), ("test", 4)] {
+        std::fs::create_dir_all(place.path("rna").join(folder)).unwrap();
+        for row in 0..count {
+            let stem = ["GGCA", "GCAG", "CGGA"][row % 3];
+            let partner = |base: char| match base {
+                'G' => 'C',
+                'C' => 'G',
+                _ => 'T',
+            };
+            let back: String = stem.chars().rev().map(partner).collect();
+            let loops = "A".repeat(4 + row % 2);
+            let sequence = format!("{stem}{loops}{back}");
+            let (name, text) = if row % 2 == 0 {
+                let dots = ".".repeat(loops.len());
+                (
+                    format!("r{row}.dbn"),
+                    format!(">r{row}\n{sequence}\n(((({dots}))))\n"),
+                )
+            } else {
+                let last = sequence.len() + 1;
+                let line = |(at, base)| {
+                    let at: usize = at + 1;
+                    let partner = if at <= 4 || at > last - 5 {
+                        last - at
+                    } else {
+                        0
+                    };
+                    format!("{at} {base} {partner}\n")
+                };
+                let lines = sequence.chars().enumerate().map(line);
+                (format!("r{row}.bpseq"), lines.collect())
+            };
+            place.write(&format!("rna/{folder}/{name}"), &text);
+        }
+    }
+    let fit = "fit --model RNASSPairwiseTokenClassification --model.backbone aido_dna_debug --model.optimizer.lr 3e-3 \
+         --model.adapter ResNet2DAdapter --model.adapter.conv_channels 8 --model.adapter.num_res_blocks 1 --data RNASSPairwiseTokenClassification --data.path rna \
+         --data.batch_size 2 --trainer.max_epochs 6 --trainer.callbacks ModelCheckpoint \
+         --trainer.callbacks.monitor val/f1 --trainer.callbacks.mode max";
+    let scores = place.succeed(fit);
+    for name in [
+        "test/f1 ",
+        "test/precision ",
+        "test/recall ",
+        "test_strict_f1 ",
+    ] {
+        assert!(scores.contains(name), "{scores}");
+    }
+    place.succeed("predict --ckpt_path last --data.path rna/test/*.dbn --output p.tsv");
+    let predicted = place.read("p.tsv");
+    assert_eq!(predicted.lines().next(), Some("id\tstructure"));
+    for line in predicted.lines().skip(1) {
+        let structure = line.split('\t').nth(1).unwrap();
+        assert!([12, 13].contains(&structure.len()), "{line}");
+        let count = |sign| structure.matches(sign).count();
+        assert_eq!(count('('), count(')'), "{line}");
+    }
+    let broken = ">r\nGGGAAACCC\n(((...))\n";
+    place.write("broken.dbn", broken);
+    let said = place.run("test --ckpt_path last --data.path broken.dbn");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(
+        said.err
+            .contains("broken.dbn:2: the column \"structure\" has a structure of 8 characters"),
+        "{said:?}"
+    );
+}
+
 #[test]
 fn numbers_are_predicted_in_the_units_of_the_data() {
     let place = letters();

@@ -7,7 +7,7 @@ use crate::class_weight::ClassWeight;
 use crate::error::{Error, argument};
 use crate::masking::Masking;
 use crate::naming::{Naming, Selection};
-use crate::roles::Cut;
+use crate::roles::{Cut, LabelKind};
 
 /// Texts with ids, for embedding, masked language models and other work without labels.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -76,7 +76,7 @@ pub struct TokenClassificationDataModule {
     /// Whether extra columns of texts and lists are cut likewise.
     #[arg(default = false)]
     pub truncate_extra_cols: bool,
-    /// Only false: classes of pairs of letters are not supported yet.
+    /// Whether pairs of letters (or words) have labels: `y_col` holds a matrix of 0 and 1, a list of the pairs that belong together (`[[0, 7], [2, 5]]`, counted from 0), or a structure in brackets (`((..))`).
     #[arg(default = false)]
     pub pairwise: bool,
     /// What each class weighs in the loss: `auto`, which is letters (or words) / (those of the class x classes) of the training split, or a number for each class.
@@ -185,14 +185,17 @@ pub struct CausalLMDataModule {
 
 impl TokenClassificationDataModule {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.pairwise {
-            let message =
-                "classes of pairs of letters are not supported yet, so this must be false";
-            return Err(argument("pairwise", message));
-        }
         match self.max_length {
             Some(0 | 1) => Err(argument("max_length", "must be at least 2")),
             _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn label_kind(&self) -> LabelKind<'_> {
+        if self.pairwise {
+            LabelKind::Pairs
+        } else {
+            LabelKind::Tokens
         }
     }
 

@@ -19,10 +19,16 @@ pub enum Format {
     Fastq,
     /// Plain text: a row for each line.
     Text,
+    /// Connectivity tables of secondary structures, of one RNA or several.
+    Ct,
+    /// Base pairs of one RNA.
+    Bpseq,
+    /// RNAs with brackets, and files of bpRNA.
+    DotBracket,
 }
 
 /// Extensions and the format each stands for.
-const EXTENSIONS: [(&str, Format); 24] = [
+const EXTENSIONS: [(&str, Format); 28] = [
     ("csv", Format::Csv),
     ("tsv", Format::Tsv),
     ("tab", Format::Tsv),
@@ -47,6 +53,10 @@ const EXTENSIONS: [(&str, Format); 24] = [
     ("fastq", Format::Fastq),
     ("fq", Format::Fastq),
     ("txt", Format::Text),
+    ("ct", Format::Ct),
+    ("bpseq", Format::Bpseq),
+    ("dbn", Format::DotBracket),
+    ("st", Format::DotBracket),
 ];
 
 impl Format {
@@ -77,6 +87,9 @@ impl Format {
             Format::Fasta => "FASTA",
             Format::Fastq => "FASTQ",
             Format::Text => "plain text",
+            Format::Ct => "CT",
+            Format::Bpseq => "BPSEQ",
+            Format::DotBracket => "dot-bracket",
         }
     }
 }

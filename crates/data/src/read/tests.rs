@@ -62,7 +62,7 @@ fn a_binary_file_is_refused_with_the_line() {
 fn an_unknown_extension_lists_the_known_ones() {
     assert_eq!(
         message("a.xlsx", b"x"),
-        "a.xlsx: unknown kind of table; the extensions read are .csv, .tsv, .tab, .jsonl, .ndjson, .json, .parquet, .pq, .fasta, .fa, .fas, .fna, .ffn, .faa, .frn, .pep, .cds, .cdna, .fsa, .mfa, .mpfa, .fastq, .fq, .txt, each also with .gz or .zst"
+        "a.xlsx: unknown kind of table; the extensions read are .csv, .tsv, .tab, .jsonl, .ndjson, .json, .parquet, .pq, .fasta, .fa, .fas, .fna, .ffn, .faa, .frn, .pep, .cds, .cdna, .fsa, .mfa, .mpfa, .fastq, .fq, .txt, .ct, .bpseq, .dbn, .st, each also with .gz or .zst"
     );
 }
 

@@ -287,10 +287,6 @@ fn masking_takes_rates_that_can_be() {
 #[test]
 fn what_token_classification_cannot_do_is_refused() {
     for (arguments, message) in [
-        (
-            "pairwise: true",
-            "pairwise: classes of pairs of letters are not supported yet, so this must be false",
-        ),
         ("max_length: 1", "max_length: must be at least 2"),
         (
             "x_col: [a, b]",

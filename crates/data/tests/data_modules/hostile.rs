@@ -21,6 +21,10 @@ fn is_whole(examples: &Examples) -> bool {
                 let mut pairs = rows.iter().zip(examples.texts[0].iter());
                 pairs.all(|(row, text)| row.len() == unit.count(&text.unwrap()))
             }
+            Labels::Pairs { unit, rows } => {
+                let mut pairs = rows.iter().zip(examples.texts[0].iter());
+                pairs.all(|(row, text)| row.length() == unit.count(&text.unwrap()))
+            }
             Labels::Numbers { names, rows } => rows
                 .iter()
                 .all(|row| row.len() == names.len() && row.iter().all(|it| it.is_finite())),
@@ -36,6 +40,8 @@ fn is_read_or_refused(name: &str, text: &str) {
         for more in [
             "",
             ", max_length: 3, truncate_extra_cols: true, extra_cols: labels",
+            ", pairwise: true",
+            ", pairwise: true, max_length: 3, on_bad_row: skip",
         ] {
             if !more.is_empty() && module != "TokenClassificationDataModule" {
                 continue;

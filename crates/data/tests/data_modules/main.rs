@@ -8,8 +8,10 @@ mod columns;
 mod folds;
 mod formats;
 mod hostile;
+mod pairs;
 mod retrieval;
 mod splits;
+mod structures;
 mod targets;
 mod tokens;
 

@@ -121,6 +121,22 @@ fn a_token_classifier_learns_the_names_of_its_classes() {
 }
 
 #[test]
+fn a_pair_classifier_says_how_likely_each_pair_is() {
+    let folder = place();
+    std::fs::write(
+        folder.path().join("pairs.tsv"),
+        "sequence\tstructure\nACGTACGT\t((....))\nACGTAAAA\t........\n",
+    )
+    .unwrap();
+    let rows = read_pair_labels(folder.path().join("pairs.tsv"), "sequence", "structure").unwrap();
+    let task: PairClassifier = fresh(folder.path()).build().unwrap();
+    let task = trained(task, &rows, "test_loss");
+    let planes = task.predict(["ACAC"]).unwrap();
+    assert_eq!((planes[0].len(), planes[0][3].len()), (4, 4));
+    assert_eq!(planes[0][3][1], planes[0][1][3]);
+}
+
+#[test]
 fn a_masked_language_model_and_an_embedder_take_texts_alone() {
     let folder = place();
     let rows = read_texts(folder.path().join("rows.tsv"), "sequence").unwrap();

@@ -276,6 +276,7 @@ fn losses_without_logits_are_those_of_any_head() {
             let hidden = Tensor::from_data(hidden.clone(), &case.device).require_grad();
             let input = HeadInput {
                 hidden: hidden.clone(),
+                of_row: &[],
                 tokens: &tokens,
                 is_pooled: false,
                 towers: &towers,

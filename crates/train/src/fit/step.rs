@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Gradients;
 use engraft_kernels::{Key, sum_squares};
 use engraft_models::{Mode, parameters};
-use engraft_tasks::metrics::Mean;
+use engraft_tasks::metrics::{Mean, staged};
 use engraft_tasks::{Handled, Network, Pass, Scores};
 
 use super::Loop;
@@ -140,7 +140,7 @@ impl Loop<'_> {
                 self.standing.accuracy.add(accuracy * rows, rows);
             }
             let scores = scores.all.into_iter();
-            logged.extend(scores.map(|(name, value)| (format!("train_{name}"), value)));
+            logged.extend(scores.map(|(name, value)| (staged("train", &name), value)));
         }
         let size = ("grad_norm".to_owned(), norm);
         let all = logged.iter().chain(&rates).chain([&size]).chain(&norms);

@@ -1,7 +1,7 @@
 //! The schedule that looks at a metric.
 
 use engraft_component::{Component, Refusal, Words};
-use engraft_tasks::metrics::exact;
+use engraft_tasks::metrics::{exact, is_of};
 use serde::{Deserialize, Serialize};
 
 use super::{Point, Schedule, in_place, is_rate, within};
@@ -145,7 +145,7 @@ impl Plateau {
     /// Whether the metric is to be looked at now.
     pub fn due(&self, moment: Moment, validation: Validation) -> bool {
         moment
-            == if self.monitor.starts_with("val_") {
+            == if is_of("val", &self.monitor) {
                 validation.moment()
             } else {
                 Moment::TrainEpochEnd
