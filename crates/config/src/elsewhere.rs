@@ -116,10 +116,6 @@ const MODELS: &[(&[&str], &str)] = &[
         "pairs of tokens are not classified yet; TokenClassification has a class for each token",
     ),
     (
-        &["MMSequenceRegression"],
-        "several inputs are not fused yet; SequenceRegression reads one sequence, or a pair",
-    ),
-    (
         &["ZeroshotPredictionDiff", "ZeroshotPredictionDistance"],
         "mutations are not scored without training yet; Inference writes the logits that they are scored by",
     ),

@@ -25,6 +25,8 @@ pub(crate) struct Roles<'a> {
     pub(crate) rename: Option<&'a BTreeMap<String, String>>,
     pub(crate) uid: bool,
     pub(crate) cut: Option<Cut>,
+    /// Whether there may be more texts than the two of a pair.
+    pub(crate) several: bool,
 }
 
 /// A column that is carried into the table of predictions.
@@ -83,6 +85,7 @@ impl<'a> Roles<'a> {
             rename: None,
             uid: false,
             cut: None,
+            several: false,
         }
     }
 
@@ -104,6 +107,14 @@ impl<'a> Roles<'a> {
             extra: self.extra.into_iter().map(renamed).collect(),
             rename,
             uid: naming.generate_uid,
+            ..self
+        }
+    }
+
+    /// With as many columns of texts as there are sequences in a row.
+    pub(crate) fn of_several(self) -> Roles<'a> {
+        Roles {
+            several: true,
             ..self
         }
     }
@@ -141,8 +152,12 @@ impl<'a> Roles<'a> {
             let message = "give one column; letters of text pairs are not labelled";
             return Err(argument("x_col", message));
         }
-        if !(1..=2).contains(&self.texts.len()) {
+        let most = if self.several { usize::MAX } else { 2 };
+        if !(1..=most).contains(&self.texts.len()) {
             return Err(argument("x_col", "give one column, or two for text pairs"));
+        }
+        if self.texts.len() > 2 {
+            once("x_col", &self.texts)?;
         }
         if let Some(labels) = &self.labels {
             let columns = labels.columns;

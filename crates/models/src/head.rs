@@ -21,12 +21,22 @@ use crate::towers::Towers;
 pub struct HeadInput<'a> {
     /// Hidden states: `[tokens, hidden]` of the tokens that are asked for, or `[sequences, hidden]` if they are pooled already.
     pub hidden: Tensor<2>,
-    /// All tokens of the batch, which say where its sequences begin and end.
+    /// All tokens of the batch, its segments those of the tokens that are asked for, which say where each sequence begins and ends.
     pub tokens: &'a TokenBatch,
     /// Whether the hidden states are pooled as [`Head::pooling`] says.
     pub is_pooled: bool,
     /// The towers that the hidden states come from, whose embeddings a tied head reads.
     pub towers: &'a Towers,
+    /// Those of the other towers, in their order; empty where there is one.
+    pub others: &'a [TowerStates],
+}
+
+/// What a tower other than the first gives.
+pub struct TowerStates {
+    /// Hidden states, `[tokens, hidden]`.
+    pub hidden: Tensor<2>,
+    /// The tokens that they are of.
+    pub tokens: TokenBatch,
 }
 
 /// What stands on the towers: from hidden states to outputs.

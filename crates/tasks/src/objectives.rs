@@ -4,8 +4,10 @@ mod causal_lm;
 mod embed;
 mod inference;
 mod mlm;
+mod mm_sequence_regression;
 mod sequence_classification;
 mod sequence_regression;
+mod sequence_regression_with_scaling;
 mod token_classification;
 
 use crate::for_each_task;
