@@ -113,7 +113,7 @@ pub struct Several {
 
 /// One of the sequences of a row, and how it becomes tokens.
 #[derive(Debug)]
-pub struct Sequence {
+pub(crate) struct Sequence {
     /// What it is called.
     pub(crate) name: String,
     /// What reads it.

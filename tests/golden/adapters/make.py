@@ -16,7 +16,7 @@ Each case is a file beside this script, `NAME.safetensors`:
 The layers are put together here from torch's own, by the formulas of the package, each sequence by itself, so that no padding can matter.
 The package is at fault where sequences meet: LinearTransformerAdapter attends across the batch, ResNet1DAdapter normalises over padding and
 takes an integer mask for a choice of rows. `--check` compares each case with the package's own class given one sequence at a time, where it
-is right: all but LinearTransformerAdapter.
+is right and takes it: all but LinearTransformerAdapter, and ResNet1DAdapter of several outputs. There is no difference.
 """
 
 import sys
@@ -190,15 +190,17 @@ def make(name, model, widths, lengths):
         tensors[f"gradients.{path}"] = part(value, "grad")
     if name == "linear_transformer":
         # The feed-forward layers are 2048 wide: the file has them in half precision, and not their gradients.
-        is_wide = lambda key: "feed_forward." in key
-        tensors = {key: value.bfloat16() if is_wide(key) else value for key, value in tensors.items() if not (is_wide(key) and key.startswith("gradients."))}
+        is_wide = lambda tensor: 2048 in tensor.shape
+        kept = {key: tensor for key, tensor in tensors.items() if not (is_wide(tensor) and key.startswith("gradients."))}
+        tensors = {key: tensor.bfloat16() if is_wide(tensor) else tensor for key, tensor in kept.items()}
     save_file({key: value.contiguous().clone() for key, value in tensors.items()}, HERE / f"{name}.safetensors")
     return rows, output
 
 
 def check(name, model, rows, output):
     """Compares with the package's own class."""
-    from modelgenerator.adapters import ConcatFusion, CrossAttentionFusion, MLPAdapter, ResNet1DAdapter
+    from modelgenerator.adapters import MLPAdapter, ResNet1DAdapter
+    from modelgenerator.adapters.fusion import ConcatFusion, CrossAttentionFusion
 
     def copy(theirs, ours):
         theirs.weight.data.copy_(ours.weight.data)

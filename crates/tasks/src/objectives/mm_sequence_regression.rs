@@ -54,6 +54,9 @@ pub struct MMSequenceRegression {
     /// Without, such a row is refused.
     #[arg(default = false)]
     pub allow_empty: bool,
+    /// Only false: no checkpoint's own head reads several backbones.
+    #[arg(default = false)]
+    pub use_legacy_adapter: bool,
 }
 
 impl MMSequenceRegression {
@@ -143,6 +146,7 @@ impl TaskArguments for MMSequenceRegression {
             num_outputs: 1,
             loss_func: LossFunc::default(),
             allow_empty: false,
+            use_legacy_adapter: false,
         }
     }
 
@@ -212,6 +216,10 @@ impl TaskArguments for MMSequenceRegression {
 
     fn check(&self) -> Result<()> {
         check_outputs(self.num_outputs)?;
+        if self.use_legacy_adapter {
+            let problem = "no checkpoint's own head reads several backbones; remove it";
+            return Err(Error::refused("model.use_legacy_adapter", problem));
+        }
         self.check_backbones()?;
         self.loss_func.check()?;
         Ok(self.adapter.check()?)

@@ -1,13 +1,13 @@
-//! One or several numbers from 0 on for each row, from tokens that are no special ones, on convolutions along the sequence.
+//! One or several numbers from 0 on for each row, from tokens that are no special ones.
 
 use std::sync::Arc;
 
 use engraft_component::Component;
-use engraft_models::{Adapter, BoxedHead, ResNet1DAdapter};
+use engraft_models::{Adapter, BoxedHead};
 
 use super::sequence_regression::{Numbers, check_outputs};
 use crate::backbone::BackboneSlot;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
 use crate::objective::{Basis, Objective, TaskArguments};
 use crate::output::RowOutput;
@@ -25,12 +25,15 @@ use crate::output::RowOutput;
 pub struct SequenceRegressionWithScaling {
     /// The pretrained encoder.
     pub backbone: BackboneSlot,
-    /// The head on tokens that are no special ones.
-    #[arg(default = ResNet1DAdapter::default().into())]
+    /// The head on tokens that are no special ones; ResNet1DAdapter is made for it.
+    #[arg(default = Adapter::default())]
     pub adapter: Adapter,
     /// Numbers of a row, each a column of the data.
     #[arg(default = 1)]
     pub num_outputs: usize,
+    /// Only false: the checkpoint's own head reads special tokens.
+    #[arg(default = false)]
+    pub use_legacy_adapter: bool,
 }
 
 impl TaskArguments for SequenceRegressionWithScaling {
@@ -41,8 +44,9 @@ impl TaskArguments for SequenceRegressionWithScaling {
     fn on(backbone: BackboneSlot) -> Self {
         Self {
             backbone,
-            adapter: ResNet1DAdapter::default().into(),
+            adapter: Adapter::default(),
             num_outputs: 1,
+            use_legacy_adapter: false,
         }
     }
 
@@ -72,6 +76,10 @@ impl TaskArguments for SequenceRegressionWithScaling {
 
     fn check(&self) -> Result<()> {
         check_outputs(self.num_outputs)?;
+        if self.use_legacy_adapter {
+            let problem = "the checkpoint's own head reads special tokens, which are left out here; remove it";
+            return Err(Error::refused("model.use_legacy_adapter", problem));
+        }
         Ok(self.adapter.check()?)
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use engraft_data::Examples;
-use engraft_models::{Compute, LinearMeanPoolAdapter, Mode};
+use engraft_models::{Compute, LinearMeanPoolAdapter, Mode, ResNet1DAdapter};
 
 use super::*;
 use crate::backbone::Backbone;
