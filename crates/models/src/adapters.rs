@@ -359,7 +359,7 @@ impl Adapter {
     /// The heads of its attention do not divide their width.
     pub fn check_on(&self, hidden: usize) -> crate::Result<()> {
         match self {
-            Self::LinearTransformerAdapter(_) if hidden % HEADS != 0 => {
+            Self::LinearTransformerAdapter(_) if !hidden.is_multiple_of(HEADS) => {
                 let problem = format!(
                     "LinearTransformerAdapter has {HEADS} heads, which do not divide the {hidden} of the backbone's hidden states"
                 );

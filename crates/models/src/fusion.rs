@@ -126,10 +126,10 @@ impl FusionAdapter {
             return Ok(());
         };
         let heads = fusion.num_attention_heads;
-        if width % heads.max(1) == 0 {
+        if width.is_multiple_of(heads) {
             return adapter.check_on(width);
         }
-        let divisors = (1..=width.min(64)).filter(|heads| width % heads == 0);
+        let divisors = (1..=width.min(64)).filter(|heads| width.is_multiple_of(*heads));
         let divisors: Vec<String> = divisors.map(|heads| heads.to_string()).collect();
         let key = "model.adapter.fusion.num_attention_heads";
         let problem = format!(

@@ -203,7 +203,12 @@ fn several_backbones_learn_together_and_are_kept_as_each_was_trained() {
     place.succeed("predict --ckpt_path last --data.path new.tsv --output p.tsv");
     let first = predicted(&place, "p.tsv");
     assert_eq!(first.len(), 32);
-    place.succeed("export --ckpt_path last --output whole");
+    place.succeed("export --ckpt_path last --output whole --merge-lora");
+    assert!(
+        !place
+            .path("whole/backbone1/adapter_model.safetensors")
+            .exists()
+    );
     assert!(place.path("whole/backbone1/model.safetensors").is_file());
     assert!(place.path("whole/backbone2/model.safetensors").is_file());
     std::fs::rename(place.path("rna"), place.path("gone")).unwrap();
