@@ -367,6 +367,7 @@ fn bert_base(options: &Options) -> Result<Value, Anything> {
             tokens: &batch,
             is_pooled: false,
             towers: network.towers(),
+            others: &[],
         };
         network.head().forward(input, mode)
     };

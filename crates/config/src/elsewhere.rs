@@ -112,10 +112,6 @@ const MODELS: &[(&[&str], &str)] = &[
         "models of an encoder and a decoder are not supported yet; CausalLM trains a decoder alone, with the source as its prompt",
     ),
     (
-        &["MMSequenceRegression"],
-        "several inputs are not fused yet; SequenceRegression reads one sequence, or a pair",
-    ),
-    (
         &["ZeroshotPredictionDiff", "ZeroshotPredictionDistance"],
         "mutations are not scored without training yet; Inference writes the logits that they are scored by",
     ),

@@ -43,8 +43,10 @@ impl<'a> Draft<'a> {
             let text = |place: Place| place.text(roles.of_tokens());
             Place::each(table, column, &rows).map(text).collect()
         });
+        let names = roles.texts.iter().map(|name| roles.renamed(name));
         let examples = Examples {
             texts: texts.collect::<Result<_, _>>()?,
+            names: names.map(str::to_owned).collect(),
             ids: Some(ids(table, &rows, roles)?),
             labels: None,
             extra: extra(table, &rows, roles)?,

@@ -16,8 +16,10 @@ use crate::unit::TokenUnit;
 pub struct Examples {
     /// The row's name: the id column, or its number in the file from 0.
     pub ids: Option<Vec<String>>,
-    /// `[segment][row]`: one segment, or two for text pairs.
+    /// `[segment][row]`: one segment, two for text pairs, or one for each of several named sequences.
     pub texts: Vec<Texts>,
+    /// What each segment is called, where the file says it; else empty.
+    pub names: Vec<String>,
     /// What is to be predicted of each row, where the file says it.
     pub labels: Option<Labels>,
     /// Columns that are carried into the table of predictions, with their names.
@@ -51,6 +53,7 @@ impl Examples {
             ids: Some((0..texts.len()).map(|row| row.to_string()).collect()),
             origins: origins.collect(),
             texts: vec![texts],
+            names: Vec::new(),
             labels: None,
             extra: vec![],
         }
@@ -69,6 +72,27 @@ impl Examples {
         self.texts.truncate(1);
         self.texts.push(texts);
         Ok(self)
+    }
+
+    /// Examples of several named sequences each, `[(name, [row])]`, numbered from 0.
+    ///
+    /// # Errors
+    /// One name has more or fewer texts than another.
+    pub fn from_named<N: Into<String>, T: Into<String>>(
+        sequences: impl IntoIterator<Item = (N, Vec<T>)>,
+    ) -> Result<Examples, Error> {
+        let mut whole = Self::of(Texts::default());
+        for (name, texts) in sequences {
+            let texts: Texts = texts.into_iter().map(Into::into).collect();
+            if whole.names.is_empty() {
+                whole = Self::of(texts);
+            } else {
+                whole.check_length("sequences", texts.len())?;
+                whole.texts.push(texts);
+            }
+            whole.names.push(name.into());
+        }
+        Ok(whole)
     }
 
     /// The same examples with a class each.
@@ -184,6 +208,7 @@ impl Examples {
         Examples {
             ids: self.ids.as_ref().map(|ids| pick(ids, rows)),
             texts: self.texts.iter().map(|texts| texts.select(rows)).collect(),
+            names: self.names.clone(),
             labels: self.labels.as_ref().map(|labels| labels.select(rows)),
             extra: self
                 .extra

@@ -208,9 +208,11 @@ impl DataModule {
                     .labelled(&it.y_col, it.label_kind())
             },
             DataModule::SequenceRegression(it) => texts(&it.x_col)
+                .of_several()
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
             DataModule::Regression(it) => texts(&it.x_col)
+                .of_several()
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
             DataModule::RnaMeanRibosomeLoad(it) => texts(&it.x_col)

@@ -92,6 +92,7 @@ pub(crate) fn mutate(examples: &Examples, alphabet: &[char]) -> Result<Examples,
     Ok(Examples {
         ids: examples.ids.as_ref().map(|ids| pick(ids, &rows)),
         texts: vec![texts.into_iter().collect()],
+        names: examples.names.clone(),
         labels: None,
         extra,
         origins: pick(&examples.origins, &rows),

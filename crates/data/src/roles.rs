@@ -27,6 +27,8 @@ pub(crate) struct Roles<'a> {
     pub(crate) cut: Option<Cut>,
     /// The fewest and the most letters (or words) of rows that are kept.
     pub(crate) lengths: Option<(usize, usize)>,
+    /// Whether there may be more texts than the two of a pair.
+    pub(crate) several: bool,
 }
 
 /// A column that is carried into the table of predictions.
@@ -88,6 +90,7 @@ impl<'a> Roles<'a> {
             uid: false,
             cut: None,
             lengths: None,
+            several: false,
         }
     }
 
@@ -109,6 +112,14 @@ impl<'a> Roles<'a> {
             extra: self.extra.into_iter().map(renamed).collect(),
             rename,
             uid: naming.generate_uid,
+            ..self
+        }
+    }
+
+    /// With as many columns of texts as there are sequences in a row.
+    pub(crate) fn of_several(self) -> Roles<'a> {
+        Roles {
+            several: true,
             ..self
         }
     }
@@ -146,8 +157,12 @@ impl<'a> Roles<'a> {
             let message = "give one column; letters of text pairs are not labelled";
             return Err(argument("x_col", message));
         }
-        if !(1..=2).contains(&self.texts.len()) {
+        let most = if self.several { usize::MAX } else { 2 };
+        if !(1..=most).contains(&self.texts.len()) {
             return Err(argument("x_col", "give one column, or two for text pairs"));
+        }
+        if self.texts.len() > 2 {
+            once("x_col", &self.texts)?;
         }
         if let Some(labels) = &self.labels {
             let columns = labels.columns;

@@ -14,8 +14,18 @@ use crate::initial::Initial;
 use crate::layers::Linear;
 use crate::mode::Mode;
 
+mod linear_transformer;
+mod resnet;
+
+pub use linear_transformer::EncoderLayers;
+use linear_transformer::HEADS;
+pub use resnet::{ResNet1d, ResidualBlock};
+
 /// A layer wider than this is a mistake: its weights would fill the memory.
 const WIDEST: usize = 1 << 20;
+
+/// The part of a mode's draws that are those of a stage before pooling.
+const STAGE: u64 = 1 << 32;
 
 /// A head on pooled hidden states.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -31,6 +41,10 @@ pub enum Adapter {
     LinearMaxPoolAdapter(LinearMaxPoolAdapter),
     /// Several layers on the mean or the first token.
     MLPPoolAdapter(MLPPoolAdapter),
+    /// Layers of attention, then a linear layer on the first token.
+    LinearTransformerAdapter(LinearTransformerAdapter),
+    /// Convolutions along the sequence, then a linear layer on the mean.
+    ResNet1DAdapter(ResNet1DAdapter),
 }
 
 /// A linear layer on the first token's hidden state.
@@ -58,6 +72,24 @@ pub struct MLPPoolAdapter {
     /// Its layers.
     #[arg(flatten)]
     pub layers: MlpLayers,
+}
+
+/// Two layers of attention with 8 heads each, feed-forward layers of 2048 and dropout of 0.1, then a linear layer on the first token.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct LinearTransformerAdapter {}
+
+/// A linear layer to channels, residual blocks of convolutions over three tokens, then a linear layer on the mean.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct ResNet1DAdapter {
+    /// Channels inside.
+    #[arg(default = 256)]
+    pub channels: usize,
+    /// Residual blocks, each of two convolutions.
+    #[arg(default = 9)]
+    pub num_blocks: usize,
+    /// Dropout of the mean.
+    #[arg(default = 0.2)]
+    pub dropout: f64,
 }
 
 /// A head on every token's hidden state.
@@ -226,12 +258,35 @@ impl ActivationLayer {
 /// An [`Adapter`] or [`TokenAdapter`] with its parameters.
 #[derive(Module, Debug)]
 pub struct AdapterHead {
+    /// What is done to every token before anything is pooled.
+    pub stage: Option<TokenStage>,
     /// The linear layers, first to last.
     pub layers: Vec<Linear>,
     #[module(skip)]
     pooling: Option<Pooling>,
     #[module(skip)]
     mlp: Option<MlpLayers>,
+    /// Whether it is given the tokens that are asked for, so that nothing may be pooled before.
+    #[module(skip)]
+    at_sites: bool,
+}
+
+/// What an adapter does to every token before anything is pooled.
+#[derive(Module, Debug)]
+pub enum TokenStage {
+    /// Layers of attention.
+    Transformer(EncoderLayers),
+    /// Residual blocks of convolutions.
+    ResNet(ResNet1d),
+}
+
+impl TokenStage {
+    fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
+        match self {
+            Self::Transformer(layers) => layers.forward(hidden, batch, mode),
+            Self::ResNet(blocks) => blocks.forward(hidden, &batch.segments, mode),
+        }
+    }
 }
 
 impl Adapter {
@@ -246,23 +301,43 @@ impl Adapter {
 
     /// The head from `hidden` to `outputs`, with fresh weights.
     pub fn build(&self, hidden: usize, outputs: usize, initial: &Initial) -> AdapterHead {
+        let draws = initial.at(STAGE);
+        let (stage, width) = match self {
+            Self::LinearTransformerAdapter(_) => {
+                let layers = EncoderLayers::new(hidden, &draws);
+                (Some(TokenStage::Transformer(layers)), hidden)
+            }
+            Self::ResNet1DAdapter(it) => {
+                let blocks = ResNet1d::new(hidden, it.channels, it.num_blocks, &draws);
+                (Some(TokenStage::ResNet(blocks)), it.channels)
+            }
+            _ => (None, hidden),
+        };
         let mlp = self.mlp();
-        AdapterHead::new(Some(self.pooling()), mlp, [hidden, outputs], initial)
+        let pooling = Some(self.pooling());
+        AdapterHead {
+            stage,
+            ..AdapterHead::new(pooling, mlp.as_ref(), [width, outputs], initial)
+        }
     }
 
     fn pooling(&self) -> Pooling {
         match self {
-            Self::LinearCLSAdapter(_) => Pooling::Cls,
+            Self::LinearCLSAdapter(_) | Self::LinearTransformerAdapter(_) => Pooling::Cls,
             Self::LinearLastAdapter(_) => Pooling::Last,
-            Self::LinearMeanPoolAdapter(_) => Pooling::Mean,
+            Self::LinearMeanPoolAdapter(_) | Self::ResNet1DAdapter(_) => Pooling::Mean,
             Self::LinearMaxPoolAdapter(_) => Pooling::Max,
             Self::MLPPoolAdapter(mlp) => mlp.pooling,
         }
     }
 
-    fn mlp(&self) -> Option<&MlpLayers> {
+    fn mlp(&self) -> Option<MlpLayers> {
         match self {
-            Self::MLPPoolAdapter(mlp) => Some(&mlp.layers),
+            Self::MLPPoolAdapter(mlp) => Some(mlp.layers.clone()),
+            Self::ResNet1DAdapter(it) => Some(MlpLayers {
+                dropout: it.dropout,
+                ..MlpLayers::default()
+            }),
             _ => None,
         }
     }
@@ -272,7 +347,27 @@ impl Adapter {
     /// # Errors
     /// A width of zero, a dropout outside `[0, 1)`.
     pub fn check(&self) -> crate::Result<()> {
-        self.mlp().map_or(Ok(()), MlpLayers::check)
+        if let Self::ResNet1DAdapter(it) = self {
+            check_width("channels", it.channels)?;
+        }
+        self.mlp().map_or(Ok(()), |mlp| mlp.check())
+    }
+
+    /// Refuses a backbone of whose hidden states it can make nothing.
+    ///
+    /// # Errors
+    /// The heads of its attention do not divide their width.
+    pub fn check_on(&self, hidden: usize) -> crate::Result<()> {
+        match self {
+            Self::LinearTransformerAdapter(_) if !hidden.is_multiple_of(HEADS) => {
+                let problem = format!(
+                    "LinearTransformerAdapter has {HEADS} heads, which do not divide the {hidden} of the backbone's hidden states"
+                );
+                let help = "Take another adapter";
+                Err(Refusal::of("model.adapter", problem).help(help).into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -298,16 +393,25 @@ impl TokenAdapter {
     }
 }
 
+/// Refuses a layer of no width, or beyond all use.
+pub(crate) fn check_width(key: &str, width: usize) -> crate::Result<()> {
+    let refuse = |problem: &str| Refusal::of(key, problem).within("model.adapter");
+    if width > WIDEST {
+        let problem = format!("{width} is more than the {WIDEST} that a layer may have");
+        return Err(refuse(&problem).into());
+    }
+    if width == 0 {
+        let refusal = refuse("a layer of width 0 passes nothing on");
+        return Err(refusal.help("Give sizes from 1").into());
+    }
+    Ok(())
+}
+
 impl MlpLayers {
     pub(crate) fn check(&self) -> crate::Result<()> {
         let refuse = |key: &str, problem: &str| Refusal::of(key, problem).within("model.adapter");
-        if let Some(size) = self.hidden_sizes.iter().find(|size| **size > WIDEST) {
-            let problem = format!("{size} is more than the {WIDEST} that a layer may have");
-            return Err(refuse("hidden_sizes", &problem).into());
-        }
-        if self.hidden_sizes.contains(&0) {
-            let refusal = refuse("hidden_sizes", "a layer of width 0 passes nothing on");
-            return Err(refusal.help("Give sizes from 1").into());
+        for size in &self.hidden_sizes {
+            check_width("hidden_sizes", *size)?;
         }
         if !(0.0..1.0).contains(&self.dropout) {
             let problem = format!("expected a rate from 0 to below 1, found {}", self.dropout);
@@ -335,9 +439,11 @@ impl AdapterHead {
             .zip(0..)
             .map(|(pair, part)| Linear::uniform([pair[0], pair[1]], bias, &initial.at(part)));
         Self {
+            stage: None,
             layers: layers.collect(),
             pooling,
             mlp: mlp.cloned(),
+            at_sites: false,
         }
     }
 
@@ -353,16 +459,29 @@ impl AdapterHead {
         self
     }
 
+    /// The same on the tokens that are asked for alone, wherever it is computed.
+    #[must_use]
+    pub fn at_sites(self) -> Self {
+        Self {
+            at_sites: true,
+            ..self
+        }
+    }
+
     /// The layer and what it reads of a sequence, if there is one layer and nothing else.
     pub(crate) fn as_linear(&self) -> Option<(&Linear, Option<Pooling>)> {
         match self.layers.as_slice() {
-            [only] => Some((only, self.pooling)),
+            [only] if self.stage.is_none() && !self.at_sites => Some((only, self.pooling)),
             _ => None,
         }
     }
 
     /// `[tokens, hidden]` to `[sequences, outputs]`, or `[tokens, outputs]` for a head on every token.
     pub fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
+        let hidden = match &self.stage {
+            Some(stage) => stage.forward(hidden, batch, mode.at(STAGE)),
+            None => hidden,
+        };
         let states = match self.pooling {
             Some(pooling) => pooling.apply(hidden, batch),
             None => hidden,
@@ -405,6 +524,7 @@ impl Head for AdapterHead {
 
     fn pooling(&self) -> Option<Pooling> {
         self.pooling
+            .filter(|_| self.stage.is_none() && !self.at_sites)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use engraft_kernels::{linear, shift_rows};
+use engraft_kernels::{Segments, linear, shift_rows};
 
 use crate::batch::TokenBatch;
 use crate::config::{Convolution, TransformerConfig};
@@ -49,25 +49,32 @@ impl TokenConvolution {
         batch: &TokenBatch,
         mode: Mode,
     ) -> Tensor<2> {
-        let weight = self.weight.val();
-        let [outputs, inputs, kernel] = weight.dims();
-        let before = (kernel / 2) as isize;
-        let parts = (0..kernel).map(|at| {
-            let weight = weight
-                .clone()
-                .slice([0..outputs, 0..inputs, at..at + 1])
-                .reshape([outputs, inputs]);
-            let shifted = shift_rows(input.clone(), batch.segments.clone(), at as isize - before);
-            let bias = (at == 0).then(|| self.bias.val());
-            linear(shifted, weight, bias)
-        });
-        let Some(convolved) = parts.reduce(|sum, part| sum + part) else {
-            return output;
-        };
+        let bias = Some(self.bias.val());
+        let convolved = convolve(input, self.weight.val(), bias, &batch.segments);
         let convolved = self
             .config
             .activation
             .apply(mode.dropout(convolved, self.dropout));
         self.norm.forward(output + convolved)
     }
+}
+
+/// A convolution over the tokens of each sequence, beyond whose ends there are zeros: `[tokens, in]` to `[tokens, out]`, by a `weight` of
+/// `[out, in, kernel]`.
+pub(crate) fn convolve(
+    input: Tensor<2>,
+    weight: Tensor<3>,
+    bias: Option<Tensor<1>>,
+    segments: &Segments,
+) -> Tensor<2> {
+    let [outputs, inputs, kernel] = weight.dims();
+    let before = (kernel / 2) as isize;
+    let part = |at: usize, bias| {
+        let weight = weight.clone().slice([0..outputs, 0..inputs, at..at + 1]);
+        let weight = weight.reshape([outputs, inputs]);
+        let shifted = shift_rows(input.clone(), segments.clone(), at as isize - before);
+        linear(shifted, weight, bias)
+    };
+    let first = part(0, bias);
+    (1..kernel).fold(first, |sum, at| sum + part(at, None))
 }

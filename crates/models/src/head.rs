@@ -30,6 +30,16 @@ pub struct HeadInput<'a> {
     pub is_pooled: bool,
     /// The towers that the hidden states come from, whose embeddings a tied head reads.
     pub towers: &'a Towers,
+    /// Those of the other towers, in their order; empty where there is one.
+    pub others: &'a [TowerStates],
+}
+
+/// What a tower other than the first gives.
+pub struct TowerStates {
+    /// Hidden states, `[tokens, hidden]`.
+    pub hidden: Tensor<2>,
+    /// The tokens that they are of.
+    pub tokens: TokenBatch,
 }
 
 impl HeadInput<'_> {

@@ -18,6 +18,7 @@ mod expert_lora;
 mod experts;
 mod families;
 mod fingerprint;
+mod fusion;
 mod head;
 mod heads;
 mod initial;
@@ -42,9 +43,10 @@ mod transformer;
 
 pub use adapted::LoraOrigin;
 pub use adapters::{
-    ActivationLayer, Adapter, AdapterHead, LinearAdapter, LinearCLSAdapter, LinearLastAdapter,
-    LinearMaxPoolAdapter, LinearMeanPoolAdapter, MLPAdapter, MLPPoolAdapter, MlpLayers, Pooling,
-    TokenAdapter,
+    ActivationLayer, Adapter, AdapterHead, EncoderLayers, LinearAdapter, LinearCLSAdapter,
+    LinearLastAdapter, LinearMaxPoolAdapter, LinearMeanPoolAdapter, LinearTransformerAdapter,
+    MLPAdapter, MLPPoolAdapter, MlpLayers, Pooling, ResNet1DAdapter, ResNet1d, ResidualBlock,
+    TokenAdapter, TokenStage,
 };
 pub use attention::{DistanceProjections, QueryKeyValue, SelfAttention, Separate};
 pub use batch::{PackedTokens, TokenBatch};
@@ -62,7 +64,11 @@ pub use error::{Error, Result, refuse};
 pub use expert_lora::ExpertLora;
 pub use experts::{ExpertLayer, ExpertLinear, ExpertWeights};
 pub use families::{Family, LoraDefaults, families};
-pub use head::{BoxedHead, Head, HeadInput};
+pub use fusion::{
+    Concat, ConcatFusion, CrossAttention, CrossAttentionFusion, CrossAttentionLayer, FusionAdapter,
+    FusionHead, FusionLayers, MMFusionSeqAdapter, MMFusionTokenAdapter, ModalityFusion,
+};
+pub use head::{BoxedHead, Head, HeadInput, TowerStates};
 pub use heads::{CausalLmHead, ClassifierHead, Dense, MaskedLmHead, Pooler};
 pub use initial::Initial;
 pub use key_value_cache::KeyValueCache;
@@ -78,5 +84,5 @@ pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoraSettings, PeftFolder, base_n
 pub use relative::RelativePositions;
 pub use rotary::{Rotary, RotaryScaling, Yarn};
 pub use save::{NamedTensor, Problem};
-pub use towers::{ENCODER, Tower, Towers};
+pub use towers::{ENCODER, TOWERS, Tower, Towers};
 pub use transformer::{FeedForward, FeedForwardLayer, Layer, Transformer};

@@ -5,6 +5,11 @@ use crate::transformer::Transformer;
 /// What the one transformer of most tasks is called, in paths of parameters too, whether it encodes or decodes.
 pub const ENCODER: &str = "encoder";
 
+/// What the transformers of a task with several backbones are called, in the order of these.
+pub const TOWERS: [&str; 8] = [
+    ENCODER, "encoder1", "encoder2", "encoder3", "encoder4", "encoder5", "encoder6", "encoder7",
+];
+
 /// A transformer of a network.
 #[derive(Clone, Debug)]
 pub struct Tower {

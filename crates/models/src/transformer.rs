@@ -250,7 +250,7 @@ walk!(Transformer: |transformer, found| {
 });
 
 impl Layer {
-    fn new(config: &TransformerConfig, number: usize, initial: &Initial) -> Self {
+    pub(crate) fn new(config: &TransformerConfig, number: usize, initial: &Initial) -> Self {
         let norm = || Norm::new(config.hidden, config.norm, initial);
         let skips_norm = config.order == NormOrder::Pre { skips_first: true } && number == 0;
         let shares_norm = config.order == NormOrder::Parallel { shared: true };
@@ -274,7 +274,7 @@ impl Layer {
         }
     }
 
-    fn forward(
+    pub(crate) fn forward(
         &self,
         input: Tensor<2>,
         context: &Context<'_>,

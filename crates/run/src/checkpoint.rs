@@ -6,7 +6,7 @@ use engraft_component::{Choice, FromNode, Node, NoteKind, Value, did_you_mean, t
 use engraft_config::Model as ModelSettings;
 use engraft_data::Splits;
 use engraft_hub::{Handle, Preset};
-use engraft_tasks::{CacheSettings, Model, Task};
+use engraft_tasks::{Backbone, CacheSettings, Model, Task};
 use engraft_train::Plan;
 
 use crate::error::{Error, Result};
@@ -269,8 +269,19 @@ pub(crate) fn difference(wanted: &Node, saved: &Node, key: &str) -> Option<Strin
 fn settled(wanted: &Task, saved: &Task) -> Task {
     let mut wanted = wanted.clone();
     wanted.fill_in(saved);
-    let backbone = wanted.backbone_mut().backbone_mut();
+    let lies_here = !Model::lies_elsewhere(Some(saved));
     let described = saved.backbone().backbone();
+    settle(wanted.backbone_mut().backbone_mut(), described, lies_here);
+    for (slot, described) in wanted.others_mut().into_iter().zip(saved.others()) {
+        let described = described.backbone();
+        let lies_here = described.preset.starts_with('.');
+        settle(slot.backbone_mut(), described, lies_here);
+    }
+    wanted
+}
+
+/// A backbone as a checkpoint of it would describe it, which may hold all of its weights.
+fn settle(backbone: &mut Backbone, described: &Backbone, lies_here: bool) {
     backbone.preset.clone_from(&described.preset);
     backbone.peft_path.clone_from(&described.peft_path);
     backbone.from_scratch = false;
@@ -278,11 +289,10 @@ fn settled(wanted: &Task, saved: &Task) -> Task {
         enable_cache: backbone.cache.enable_cache,
         ..described.cache.clone()
     };
-    if !Model::lies_elsewhere(Some(saved)) {
+    if lies_here {
         backbone.config_overwrites = None;
         backbone.save_peft_only = described.save_peft_only;
     }
-    wanted
 }
 
 /// `. Did you mean "last.v2"?`, by the names beside a folder that is not there.

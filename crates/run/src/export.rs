@@ -84,7 +84,11 @@ impl Work<'_> {
 
 /// How much is written, and of what: updates that are to be merged are.
 fn form(network: Network, lora: Option<LoraExport>) -> Result<(Network, PresetForm)> {
-    let is_adapted = network.encoder().is_adapted();
+    let adapted = network
+        .towers()
+        .iter()
+        .find(|tower| tower.transformer.is_adapted());
+    let is_adapted = adapted.is_some();
     match (lora, is_adapted) {
         (None, true) => {
             let problem = "the checkpoint has LoRA updates: say whether to add them to the weights, or to write the adapter alone";

@@ -7,7 +7,7 @@ use engraft_component::Refusal;
 use engraft_data::{ClassWeight, Examples, Label, Labels};
 use engraft_hub::Preset;
 use engraft_kernels::Key;
-use engraft_models::{Checkpoint, Compute, Initial, Towers};
+use engraft_models::{Checkpoint, Compute, Initial, TOWERS, Tower, Towers};
 use engraft_text::{LetterPolicy, Tokenizer};
 
 use crate::error::{Error, Result, place};
@@ -15,6 +15,7 @@ use crate::head_loading::HeadLoading;
 use crate::learned::Learned;
 use crate::network::Network;
 use crate::objective::{Basis, Objective};
+use crate::several::OtherBackbone;
 use crate::spec::{Model, TaskSpec};
 use crate::task::Task;
 
@@ -199,16 +200,19 @@ impl Model {
             backbone.max_length = checkpoint.config().transformer.longest();
         }
         let tokenizer = task.tokenizer(tokenizer, &checkpoint)?;
+        let others = OtherBackbone::open_all(task.others_mut(), cuts)?;
         let mut notes = checkpoint.notes();
         // A saved model was told so when it was made.
         if learned.is_none() {
             let own_head = task.uses_checkpoint_head();
             notes.extend(task.backbone().backbone().notes(&checkpoint, own_head));
         }
+        notes.extend(others.iter().flat_map(|other| other.checkpoint.notes()));
         notes.extend(task.notes(&checkpoint)?);
         let objective = task.objective(&Basis {
             checkpoint: &checkpoint,
             tokenizer: &tokenizer,
+            others: &others,
             learned,
             train,
         })?;
@@ -219,6 +223,7 @@ impl Model {
                 task: task.clone(),
                 checkpoint: checkpoint.clone(),
                 tokenizer: tokenizer.clone(),
+                others: others.clone(),
                 objective: Arc::clone(&objective),
                 notes: Vec::new(),
             };
@@ -230,18 +235,28 @@ impl Model {
         };
         // The encoder draws from a branch of its own, so that no weight of it repeats one of the head. It is read first: where neither
         // fits, the encoder is what is wrong.
-        let encoder = checkpoint.encoder(&initial.at(ENCODER))?;
+        let mut towers = Towers::one(checkpoint.encoder(&initial.at(ENCODER))?);
+        for other in &others {
+            let draws = initial.at(ENCODER + other.number as u64);
+            towers = towers.with(Tower {
+                name: other.tower(),
+                transformer: other.encoder(&draws)?,
+            });
+        }
         let head = task.head(&HeadLoading {
             checkpoint: &checkpoint,
+            others: &others,
             tokenizer: &tokenizer,
             outputs: objective.outputs(),
             required: require_head,
             is_trained: train.is_some(),
             initial: &initial,
         })?;
-        let mut network = Network::new(Towers::one(encoder), head, compute);
-        if task.backbone().backbone().frozen {
-            network = network.frozen();
+        let mut network = Network::new(towers, head, compute);
+        for (slot, tower) in task.backbones().into_iter().zip(TOWERS) {
+            if slot.backbone().frozen {
+                network = network.frozen(tower);
+            }
         }
         if network.head_rests() {
             network = network.with_resting_head();
@@ -250,6 +265,7 @@ impl Model {
             task,
             checkpoint,
             tokenizer,
+            others,
             objective,
             notes,
         };

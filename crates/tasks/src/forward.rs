@@ -1,8 +1,8 @@
 //! Running a network: hidden states at the sites of a batch, through its head.
 
 use burn::tensor::{Int, Tensor, TensorData};
-use engraft_kernels::{ClassTargets, gather_rows, sum_squares};
-use engraft_models::{HeadInput, Mode, PackedTokens, PairTargets, TokenBatch};
+use engraft_kernels::{ClassTargets, Segments, gather_rows, sum_squares};
+use engraft_models::{HeadInput, Mode, PackedTokens, PairTargets, TokenBatch, TowerStates};
 
 use crate::inputs::{Inputs, Sites, TOKENS_AT_ONCE};
 use crate::network::Network;
@@ -15,6 +15,8 @@ struct Hidden {
     of_row: Vec<usize>,
     tokens: TokenBatch,
     is_pooled: bool,
+    /// Those of the other towers.
+    others: Vec<TowerStates>,
 }
 
 impl Hidden {
@@ -25,6 +27,7 @@ impl Hidden {
             tokens: &self.tokens,
             is_pooled: self.is_pooled,
             towers: network.towers(),
+            others: &self.others,
         }
     }
 }
@@ -135,6 +138,7 @@ impl Network {
             states: joined(parts.into_iter().map(|part| part.states).collect()),
             of_row: inputs.of_row(),
             tokens: self.batch(inputs.first().unwrap_or(&nothing)),
+            others: Vec::new(),
         }
     }
 
@@ -142,7 +146,7 @@ impl Network {
     fn hidden(&self, inputs: &Inputs, mode: Mode) -> Hidden {
         let nothing = PackedTokens::default();
         let packed = inputs.first().unwrap_or(&nothing);
-        let tokens = self.batch(packed);
+        let mut tokens = self.batch(packed);
         let (mut states, is_pooled) = match &self.cached {
             Some(cached) => {
                 let states = cached.forward(packed, &self.device());
@@ -151,20 +155,35 @@ impl Network {
             None => (self.encoder().forward(&tokens, mode.at(0)), false),
         };
         // Where every token is asked for, all are there in order.
-        if let Sites::Tokens { at, .. } = &inputs.sites
+        if let Sites::Tokens { at, of_row } = &inputs.sites
             && at.len() < packed.ids.len()
         {
             let rows: Vec<i32> = at.iter().map(|&row| row as i32).collect();
             let rows = TensorData::new(rows, [at.len()]);
             let rows = Tensor::<1, Int>::from_data(rows, &self.device());
             states = gather_rows(states, rows);
+            tokens.segments = Segments::from_lengths(of_row.iter().copied());
         }
         Hidden {
             states,
             of_row: inputs.of_row(),
             tokens,
             is_pooled,
+            others: self.others(inputs, mode),
         }
+    }
+
+    /// The hidden states of the towers that are fed beside the first.
+    fn others(&self, inputs: &Inputs, mode: Mode) -> Vec<TowerStates> {
+        // What the first tower and the head draw is under 0 and 1.
+        let streams = inputs.streams.iter().skip(1).zip(2..);
+        let states = streams.filter_map(|(stream, part)| {
+            let tower = self.towers().get(stream.tower)?;
+            let tokens = TokenBatch::new(&stream.tokens, tower.config(), &self.device());
+            let hidden = tower.forward(&tokens, mode.at(part));
+            Some(TowerStates { hidden, tokens })
+        });
+        states.collect()
     }
 
     fn batch(&self, tokens: &PackedTokens) -> TokenBatch {

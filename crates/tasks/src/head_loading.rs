@@ -7,11 +7,14 @@ use engraft_models::{
 use engraft_text::Tokenizer;
 
 use crate::error::{Error, Result};
+use crate::several::OtherBackbone;
 
 /// What a head is loaded from, and how.
 pub struct HeadLoading<'a> {
     /// The backbone's checkpoint.
     pub checkpoint: &'a Checkpoint,
+    /// The backbones beside it.
+    pub others: &'a [OtherBackbone],
     /// What makes its inputs.
     pub tokenizer: &'a Tokenizer,
     /// Values that the head is to give for each row or token, where it is not the vocabulary's size.
@@ -52,6 +55,7 @@ impl HeadLoading<'_> {
             .unwrap_or_else(|| Adapter::for_backbone(causal));
         // A saved one may have a bias where a fresh one has none.
         let has_bias = self.required && self.checkpoint.stores_own("layers.0.bias");
+        self.check(&adapter)?;
         self.own(|width, initial| {
             let head = adapter.build(width, self.outputs, initial);
             if has_bias {
@@ -60,6 +64,20 @@ impl HeadLoading<'_> {
                 head
             }
         })
+    }
+
+    /// An adapter on the tokens of rows that are asked for.
+    ///
+    /// # Errors
+    /// Those of [`Self::own`].
+    pub fn adapter_at_sites(&self, adapter: &Adapter) -> Result<BoxedHead> {
+        self.check(adapter)?;
+        self.own(|width, initial| adapter.build(width, self.outputs, initial).at_sites())
+    }
+
+    fn check(&self, adapter: &Adapter) -> Result<()> {
+        let width = self.checkpoint.config().transformer.output_width();
+        Ok(adapter.check_on(width)?)
     }
 
     /// An adapter on every token.

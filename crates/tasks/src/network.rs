@@ -85,15 +85,19 @@ impl Network {
         }
     }
 
-    /// The same with towers whose weights are not trained; their dropout stays on. LoRA updates are trained all the same.
-    pub(crate) fn frozen(self) -> Self {
-        self.with_towers(|tower| {
-            if tower.is_adapted() {
+    /// The same with a tower whose weights are not trained; its dropout stays on. LoRA updates are trained all the same.
+    pub(crate) fn frozen(self, name: &str) -> Self {
+        let change = |of: &'static str, tower: Transformer| {
+            if of != name || tower.is_adapted() {
                 tower
             } else {
                 tower.no_grad()
             }
-        })
+        };
+        Self {
+            towers: self.towers.map(change),
+            ..self
+        }
     }
 
     /// The same with LoRA updates added to the weights that they stand beside.

@@ -31,6 +31,7 @@ use crate::network::Network;
 use crate::observer::{Observer, Shown};
 use crate::output::{Form, Grain, RowOutput, softmax};
 use crate::rows::{Draws, EncodedRow};
+use crate::several::{OtherBackbone, Several};
 use crate::split::Learning;
 use crate::task::Task;
 
@@ -76,6 +77,16 @@ pub trait TaskArguments:
 
     /// The backbone.
     fn backbone_mut(&mut self) -> &mut BackboneSlot;
+
+    /// The backbones beside it, of a task that has several, in the order of their towers.
+    fn others(&self) -> Vec<&BackboneSlot> {
+        Vec::new()
+    }
+
+    /// The backbones beside it.
+    fn others_mut(&mut self) -> Vec<&mut BackboneSlot> {
+        Vec::new()
+    }
 
     /// Sets the number of classes, where there are any.
     fn set_classes(&mut self, count: Option<usize>) {
@@ -188,6 +199,8 @@ pub struct Basis<'a> {
     pub checkpoint: &'a Checkpoint,
     /// Its tokenizer.
     pub tokenizer: &'a Tokenizer,
+    /// The backbones beside it.
+    pub others: &'a [OtherBackbone],
     /// What a saved model had learned of its training rows; it decides alone.
     pub learned: Option<&'a Learned>,
     /// The training rows, where there are any.
@@ -213,6 +226,8 @@ pub enum Reading {
     Units(Option<TokenUnit>),
     /// A row is a text that may be read in several windows.
     Windows(Documents),
+    /// A row is several sequences, each for a backbone of its own.
+    Several(Several),
 }
 
 /// What a model computes: a task on its backbone, resolved and immutable.

@@ -4,10 +4,12 @@ mod causal_lm;
 mod embed;
 mod inference;
 mod mlm;
+mod mm_sequence_regression;
 mod pairwise_token_classification;
 mod rnass_pairwise_token_classification;
 mod sequence_classification;
 mod sequence_regression;
+mod sequence_regression_with_scaling;
 mod token_classification;
 
 use crate::for_each_task;

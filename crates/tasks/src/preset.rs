@@ -10,6 +10,7 @@ use engraft_hub::Preset;
 
 use crate::error::{Error, Result};
 use crate::learned::Learned;
+use crate::several::argument;
 use crate::task::Task;
 
 /// The file that makes a Hugging Face folder a preset of ours.
@@ -20,6 +21,11 @@ const WEIGHTS: &str = "model.safetensors";
 
 /// What stands for a preset's own folder.
 const HERE: &str = ".";
+
+/// What stands for the folder within a preset's own that holds backbone `number` of a task with several.
+fn place_of_other(number: usize) -> String {
+    format!("{HERE}/{}", argument(number))
+}
 
 /// The version of that file's layout.
 const FORMAT: u64 = 2;

@@ -18,6 +18,8 @@ use crate::units::{Unit, locate, of_words, without_token};
 pub struct EncodedRow {
     /// Its tokens.
     pub encoding: Encoding,
+    /// The tokens of its other sequences, where a row has several.
+    pub others: Vec<Encoding>,
     /// Its letters or words that have a token, where these are told apart.
     pub units: Option<Vec<Unit>>,
     /// Its words that have no token, each with its number, so that nothing can be said of them. Behind where a row was cut, none is named.
@@ -104,6 +106,26 @@ impl EncodedRow {
         tokens
     }
 
+    /// The tokens of each of its sequences.
+    pub(crate) fn encodings(&self) -> impl Iterator<Item = &Encoding> {
+        std::iter::once(&self.encoding).chain(&self.others)
+    }
+
+    /// Tokens of all its sequences.
+    fn len(&self) -> usize {
+        self.encodings().map(Encoding::len).sum()
+    }
+
+    /// The places of its tokens that are no special ones; of all where it has no other.
+    pub(crate) fn own_tokens(&self) -> Vec<usize> {
+        let own = ordinary(&self.encoding);
+        if own.is_empty() {
+            (0..self.encoding.len()).collect()
+        } else {
+            own
+        }
+    }
+
     /// The tokens of rows, laid end to end.
     pub fn pack(rows: &[Self]) -> PackedTokens {
         let mut tokens = PackedTokens::default();
@@ -142,7 +164,7 @@ impl RowEncoder {
         let mut lengths = Vec::with_capacity(rows.len());
         for rows in groups(examples, &rows) {
             let encoded = self.encode_at_once(examples, rows, unit)?;
-            lengths.extend(encoded.iter().map(|row| row.encoding.len()));
+            lengths.extend(encoded.iter().map(EncodedRow::len));
         }
         Ok(lengths)
     }
@@ -154,6 +176,9 @@ impl RowEncoder {
         rows: &[usize],
         unit: Option<TokenUnit>,
     ) -> Result<Vec<EncodedRow>> {
+        if let Reading::Several(several) = &self.reading {
+            return several.encode(examples, rows);
+        }
         let place = |row: usize| place(examples, row);
         let prompt = match &self.reading {
             Reading::Prompted(prompt) => Some(prompt),
@@ -255,6 +280,7 @@ impl RowEncoder {
         Ok(EncodedRow {
             unsaid: unsaid.collect(),
             encoding: encoded.encoding,
+            others: Vec::new(),
             units: Some(units),
             given: 0,
             cut: encoded.cut,
@@ -337,6 +363,7 @@ impl RowEncoder {
         };
         Ok(EncodedRow {
             encoding,
+            others: Vec::new(),
             units,
             unsaid,
             given: 0,
@@ -362,11 +389,31 @@ impl RowEncoder {
         self.max_length
     }
 
+    /// Refuses rows of more sequences than are read, or of others.
+    ///
+    /// # Errors
+    /// They are such.
+    pub(crate) fn check_sequences(&self, examples: &Examples) -> Result<()> {
+        match &self.reading {
+            Reading::Several(several) => several.check(examples),
+            _ if examples.texts.len() > 2 => Err(Error::refused(
+                "data.x_col",
+                format!(
+                    "the model reads one column, or two for text pairs, not the {} of {}",
+                    examples.texts.len(),
+                    examples.names.join(", ")
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a row may be refused for what it is: its length, its letters, or several of these in one token.
     pub(crate) fn refuses(&self) -> bool {
         let too_long = self.max_length.is_none() && self.longest.is_some();
         let letters = self.tokenizer.letter_policy() == Some(LetterPolicy::Error);
-        too_long || letters || self.locates()
+        let several = matches!(self.reading, Reading::Several(_));
+        too_long || letters || several || self.locates()
     }
 
     /// The tokenizer.

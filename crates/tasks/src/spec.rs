@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engraft_data::{Examples, Masking};
 use engraft_hub::LoadReport;
-use engraft_models::{Checkpoint, HeadKind};
+use engraft_models::{Checkpoint, HeadKind, Transformer};
 use engraft_text::Tokenizer;
 
 use crate::building::TrainingRows;
@@ -13,6 +13,7 @@ use crate::labels::LabelSpace;
 use crate::network::Network;
 use crate::objective::{Labelled, Objective, Reading};
 use crate::rows::RowEncoder;
+use crate::several::{OtherBackbone, argument};
 use crate::split::{Learning, Predictions, Source, Split};
 use crate::task::Task;
 
@@ -22,6 +23,8 @@ pub struct TaskSpec {
     pub(crate) task: Task,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) tokenizer: Tokenizer,
+    /// The backbones beside the first.
+    pub(crate) others: Vec<OtherBackbone>,
     pub(crate) objective: Arc<dyn Objective>,
     pub(crate) notes: Vec<String>,
 }
@@ -58,7 +61,9 @@ impl TaskSpec {
 
     /// What a user should know of the preset's files: what they say without effect, or leave open.
     pub fn notes(&self) -> impl Iterator<Item = &str> {
-        let notes = self.tokenizer.notes().iter().chain(&self.notes);
+        let others = self.others.iter().flat_map(|other| other.tokenizer.notes());
+        let notes = self.tokenizer.notes().iter().chain(others);
+        let notes = notes.chain(&self.notes);
         notes.map(String::as_str)
     }
 
@@ -174,22 +179,15 @@ impl TaskSpec {
 
     /// LoRA updates of a network in a few words, if it has any.
     pub fn lora(&self, network: &Network) -> Option<String> {
-        let updates = self
-            .checkpoint
-            .named_lora(network.encoder(), HeadKind::None);
-        let parameters: usize = updates.iter().map(|tensor| tensor.values.len()).sum();
-        (parameters > 0).then(|| {
-            let fresh = if self.checkpoint.has_weights() {
-                ""
-            } else {
-                ", which starts from scratch and stays as it is"
-            };
-            format!(
-                "{} layers of {}{fresh} have updates, {parameters} parameters in all",
-                updates.len() / 2,
-                self.checkpoint.preset().name()
-            )
-        })
+        let others = self.others.iter().filter_map(|other| {
+            let encoder = network.towers().get(other.tower())?;
+            Some((&other.checkpoint, encoder))
+        });
+        let all = std::iter::once((&self.checkpoint, network.encoder())).chain(others);
+        let said: Vec<String> = all
+            .filter_map(|(of, encoder)| updates(of, encoder))
+            .collect();
+        (!said.is_empty()).then(|| said.join("; "))
     }
 
     /// The names under which users know the parameter at a path of a network whose head is of a kind: ModelGenerator's first, then the
@@ -200,6 +198,15 @@ impl TaskSpec {
     /// and a head of the family's own kind has the checkpoint's name too.
     pub fn parameter_names(&self, head: HeadKind, path: &str) -> Vec<String> {
         let (part, rest) = path.split_once('.').unwrap_or((path, ""));
+        if let Some(other) = self.others.iter().find(|other| other.tower() == part) {
+            let name = other.checkpoint.parameter_name(rest);
+            let name = name.unwrap_or_else(|| rest.to_owned());
+            let argument = argument(other.number);
+            return vec![
+                format!("{argument}.encoder.{name}"),
+                format!("{argument}.{name}"),
+            ];
+        }
         if part == engraft_models::ENCODER {
             let name = self.checkpoint.parameter_name(rest);
             let name = name.unwrap_or_else(|| rest.to_owned());
@@ -217,6 +224,24 @@ impl TaskSpec {
             _ => vec![format!("adapter.{rest}")],
         }
     }
+}
+
+/// The LoRA updates of a backbone in a few words, if it has any.
+fn updates(checkpoint: &Checkpoint, encoder: &Transformer) -> Option<String> {
+    let updates = checkpoint.named_lora(encoder, HeadKind::None);
+    let parameters: usize = updates.iter().map(|tensor| tensor.values.len()).sum();
+    (parameters > 0).then(|| {
+        let fresh = if checkpoint.has_weights() {
+            ""
+        } else {
+            ", which starts from scratch and stays as it is"
+        };
+        format!(
+            "{} layers of {}{fresh} have updates, {parameters} parameters in all",
+            updates.len() / 2,
+            checkpoint.preset().name()
+        )
+    })
 }
 
 #[cfg(test)]

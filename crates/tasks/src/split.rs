@@ -152,7 +152,8 @@ impl Unsaid {
 
 impl Handled {
     fn of(numbers: &[usize], rows: &[EncodedRow], examples: &Examples) -> Self {
-        let outside = || rows.iter().map(|row| row.encoding.outside);
+        let of_row = |row: &EncodedRow| row.encodings().map(|it| it.outside).sum::<usize>();
+        let outside = || rows.iter().map(of_row);
         let mut unknown = Unknown::default();
         rows.iter().for_each(|row| unknown.add(row));
         Self {

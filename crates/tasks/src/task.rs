@@ -25,6 +25,8 @@ macro_rules! for_each_task {
             pairwise_token_classification::PairwiseTokenClassification
             rnass_pairwise_token_classification::RNASSPairwiseTokenClassification
             sequence_regression::SequenceRegression
+            sequence_regression_with_scaling::SequenceRegressionWithScaling
+            mm_sequence_regression::MMSequenceRegression
             mlm::MLM
             causal_lm::CausalLM
             embed::Embed
@@ -86,6 +88,13 @@ macro_rules! tasks {
                 }
             }
 
+            /// All its backbones, in the order of their towers.
+            pub fn backbones(&self) -> Vec<&BackboneSlot> {
+                let mut backbones = vec![self.backbone()];
+                backbones.extend(self.others());
+                backbones
+            }
+
             /// The data module that a task of this name is mostly used with.
             pub fn data_module_of(name: &str) -> Option<&'static str> {
                 match name {
@@ -120,6 +129,12 @@ pub trait AnyTask: Debug + Send + Sync {
 
     /// The backbone.
     fn backbone_mut(&mut self) -> &mut BackboneSlot;
+
+    /// The backbones beside it, of a task that has several.
+    fn others(&self) -> Vec<&BackboneSlot>;
+
+    /// The backbones beside it.
+    fn others_mut(&mut self) -> Vec<&mut BackboneSlot>;
 
     /// Sets the number of classes, where there are any.
     fn set_classes(&mut self, count: Option<usize>);
@@ -208,6 +223,14 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn backbone_mut(&mut self) -> &mut BackboneSlot {
         TaskArguments::backbone_mut(self)
+    }
+
+    fn others(&self) -> Vec<&BackboneSlot> {
+        TaskArguments::others(self)
+    }
+
+    fn others_mut(&mut self) -> Vec<&mut BackboneSlot> {
+        TaskArguments::others_mut(self)
     }
 
     fn set_classes(&mut self, count: Option<usize>) {

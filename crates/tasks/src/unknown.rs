@@ -35,15 +35,17 @@ pub struct Unknown {
 impl Unknown {
     /// Counts a row.
     pub(crate) fn add(&mut self, row: &EncodedRow) {
-        let encoding = &row.encoding;
-        let tokens = encoding.special.iter().filter(|special| !**special).count();
-        let unknown = encoding.unknown + encoding.dropped;
-        self.merge(&Self {
-            tokens: unknown,
-            of: tokens + encoding.dropped,
-            rows: usize::from(unknown > 0),
-            missing: encoding.missing.clone(),
-        });
+        for encoding in row.encodings() {
+            let tokens = encoding.special.iter().filter(|special| !**special).count();
+            self.merge(&Self {
+                tokens: encoding.unknown + encoding.dropped,
+                of: tokens + encoding.dropped,
+                rows: 0,
+                missing: encoding.missing.clone(),
+            });
+        }
+        let has_unknown = row.encodings().any(|it| it.unknown + it.dropped > 0);
+        self.rows += usize::from(has_unknown);
     }
 
     /// Counts other rows too.
@@ -80,10 +82,12 @@ impl TaskSpec {
     /// # Errors
     /// They are such.
     pub(crate) fn check_known(&self, examples: &Examples) -> Result<()> {
+        let encoder = self.row_encoder();
+        encoder.check_sequences(examples)?;
         let step = examples.len().div_ceil(SAMPLE).max(1);
         let sample: Vec<usize> = (0..examples.len()).step_by(step).collect();
         // What else is wrong with a row is said where it is read for good.
-        let Ok(rows) = self.row_encoder().encode(examples, &sample, None) else {
+        let Ok(rows) = encoder.encode(examples, &sample, None) else {
             return Ok(());
         };
         let mut unknown = Unknown::default();

@@ -16,6 +16,7 @@ mod elsewhere;
 mod explaining;
 mod folds;
 mod formats;
+mod fusion;
 mod generate;
 mod help;
 mod knowing;

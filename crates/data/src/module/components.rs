@@ -93,7 +93,7 @@ pub struct SequenceRegressionDataModule {
     /// Which rows there are, and how they come.
     #[arg(flatten)]
     pub rows: Rows,
-    /// The column of sequences, or two columns for pairs.
+    /// The column of sequences, two columns for pairs, or one for each of the sequences that a model of several backbones reads.
     #[arg(default = vec!["sequences".to_owned()])]
     pub x_col: Vec<String>,
     /// The column of numbers, or several columns for several numbers a row.
@@ -114,7 +114,7 @@ pub struct RegressionDataModule {
     /// Which rows there are, and how they come.
     #[arg(flatten)]
     pub rows: Rows,
-    /// The column of texts, or two columns for pairs.
+    /// The column of texts, two columns for pairs, or one for each of the sequences that a model of several backbones reads.
     pub x_col: Vec<String>,
     /// The column of numbers, or several columns for several numbers a row.
     pub y_col: Vec<String>,

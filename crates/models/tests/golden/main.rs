@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod adapters;
 mod decoders;
 mod families;
 mod family_heads;

@@ -238,11 +238,12 @@ impl Columns {
             Source::Id => Cell::Text(self.id(row)),
             Source::Labels => self.label(row),
             Source::Sequences => {
-                let mut texts = self.examples.texts.iter().map(|texts| texts.cell(row));
-                match (texts.next(), texts.next()) {
-                    (Some(one), None) => one,
-                    (Some(one), Some(two)) => Cell::List(vec![one, two]),
-                    (None, _) => Cell::Missing,
+                let texts = self.examples.texts.iter().map(|texts| texts.cell(row));
+                let mut texts: Vec<Cell> = texts.collect();
+                match texts.len() {
+                    0 => Cell::Missing,
+                    1 => texts.swap_remove(0),
+                    _ => Cell::List(texts),
                 }
             }
             Source::Extra(at) => self.extra(at, row),

@@ -17,11 +17,12 @@ use crate::learned::Learned;
 use crate::loss::{LossFunc, matrix, rows_of};
 use crate::metrics::{MetricError, Regression};
 use crate::network::Network;
-use crate::objective::{Basis, Labelled, Learns, Loss, Objective, TaskArguments};
+use crate::objective::{Basis, Labelled, Learns, Loss, Objective, Reading, TaskArguments};
 use crate::observer::{Observer, Shown};
 use crate::output::{Form, Grain, RowOutput, number};
 use crate::rows::{Draws, EncodedRow};
 use crate::scaling::Scaling;
+use crate::several::Several;
 use crate::split::{Learning, learning};
 use crate::stated_head::Activation;
 
@@ -100,16 +101,19 @@ impl TaskArguments for SequenceRegression {
     }
 
     fn check(&self) -> Result<()> {
-        if !(1..=MOST_CLASSES).contains(&self.num_outputs) {
-            let problem = format!(
-                "expected a number from 1 to {MOST_CLASSES}, found {}",
-                self.num_outputs
-            );
-            return Err(Error::refused("model.num_outputs", problem));
-        }
+        check_outputs(self.num_outputs)?;
         self.loss_func.check()?;
         Ok(self.adapter.as_ref().map_or(Ok(()), Adapter::check)?)
     }
+}
+
+/// Refuses a number of outputs that no head has.
+pub(super) fn check_outputs(count: usize) -> Result<()> {
+    if (1..=MOST_CLASSES).contains(&count) {
+        return Ok(());
+    }
+    let problem = format!("expected a number from 1 to {MOST_CLASSES}, found {count}");
+    Err(Error::refused("model.num_outputs", problem))
 }
 
 /// Numbers for each row.
@@ -122,6 +126,23 @@ pub(super) struct Numbers {
     loss_func: LossFunc,
     /// What is made of these.
     applied: Activation,
+    /// What of a row is read.
+    reads: Reads,
+    /// Whether no number is below 0.
+    from_zero: bool,
+    /// What is worth saying of the training rows.
+    notes: Vec<String>,
+}
+
+/// What of a row the head sees.
+#[derive(Debug)]
+enum Reads {
+    /// All tokens.
+    Whole,
+    /// Those that are no special ones.
+    OwnTokens,
+    /// All tokens of several sequences.
+    Several(Several),
 }
 
 impl Numbers {
@@ -129,14 +150,92 @@ impl Numbers {
         let outputs = task.num_outputs;
         let (names, scaling) = match basis.learned {
             Some(learned) => learned.numbers(outputs).map_err(Error::Saved)?,
-            None => names_and_scaling(task, basis)?,
+            None => {
+                let normalizes = basis.train.is_some_and(|train| train.normalize);
+                names_and_scaling(outputs, task.use_legacy_adapter, normalizes, basis)?
+            }
         };
         Ok(Self {
             names,
             scaling,
             loss_func: task.loss_func.clone(),
             applied: Activation::Identity,
+            reads: Reads::Whole,
+            from_zero: false,
+            notes: Vec::new(),
         })
+    }
+
+    /// Numbers from 0 on, scaled by the training rows and read from tokens that are no special ones.
+    pub(super) fn with_scaling(outputs: usize, basis: &Basis<'_>) -> Result<Self> {
+        let (names, scaling) = match basis.learned {
+            Some(learned) => learned.numbers(outputs).map_err(Error::Saved)?,
+            None => names_and_scaling(outputs, false, true, basis)?,
+        };
+        let rows = match basis.labels() {
+            Some(Labels::Numbers { rows, .. }) => rows.as_slice(),
+            _ => &[],
+        };
+        let below = rows.iter().filter(|row| row.iter().any(|&it| it < 0.0));
+        let below = below.count();
+        let note = (below > 0).then(|| {
+            format!(
+                "{below} of {} training rows have a number below 0, which is never predicted here; SequenceRegression predicts such",
+                rows.len()
+            )
+        });
+        Ok(Self {
+            names,
+            scaling,
+            loss_func: LossFunc::default(),
+            applied: Activation::Identity,
+            reads: Reads::OwnTokens,
+            from_zero: true,
+            notes: note.into_iter().collect(),
+        })
+    }
+
+    /// Numbers of rows of several sequences.
+    pub(super) fn of_several(
+        several: Several,
+        outputs: usize,
+        loss_func: LossFunc,
+        basis: &Basis<'_>,
+    ) -> Result<Self> {
+        let (names, scaling) = match basis.learned {
+            Some(learned) => learned.numbers(outputs).map_err(Error::Saved)?,
+            None => {
+                let normalizes = basis.train.is_some_and(|train| train.normalize);
+                names_and_scaling(outputs, false, normalizes, basis)?
+            }
+        };
+        Ok(Self {
+            names,
+            scaling,
+            loss_func,
+            applied: Activation::Identity,
+            reads: Reads::Several(several),
+            from_zero: false,
+            notes: Vec::new(),
+        })
+    }
+
+    /// What the network is fed for rows.
+    fn inputs(&self, rows: &[EncodedRow]) -> Inputs {
+        match &self.reads {
+            Reads::Whole => Inputs::whole(EncodedRow::pack(rows)),
+            Reads::OwnTokens => Inputs::at(rows.iter().map(|row| (row.own_tokens(), row.tokens()))),
+            Reads::Several(several) => several.inputs(rows),
+        }
+    }
+
+    /// What the head gives in the units of the data.
+    fn restored(&self, outputs: &[f32]) -> Vec<f32> {
+        let mut numbers = self.scaling.restore(outputs);
+        if self.from_zero {
+            numbers.iter_mut().for_each(|it| *it = it.max(0.0));
+        }
+        numbers
     }
 
     /// What a checkpoint's own head of so many outputs gives, by their names.
@@ -159,6 +258,9 @@ impl Numbers {
             scaling,
             loss_func: LossFunc::default(),
             applied,
+            reads: Reads::Whole,
+            from_zero: false,
+            notes: Vec::new(),
         })
     }
 
@@ -190,14 +292,14 @@ impl Numbers {
     }
 }
 
-/// The numbers of a regression that is about to start.
+/// The numbers of a regression that is about to start, on the checkpoint's own head or another.
 fn names_and_scaling(
-    task: &SequenceRegression,
+    outputs: usize,
+    own_head: bool,
+    normalizes: bool,
     basis: &Basis<'_>,
 ) -> Result<(Vec<String>, Scaling)> {
-    let outputs = task.num_outputs;
-    let used = task.use_legacy_adapter;
-    let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification)?;
+    let own = OwnClasses::of(basis.checkpoint, own_head, HeadKind::Classification)?;
     if let Some(stored) = own.count.filter(|stored| *stored != outputs) {
         return Err(Error::refused(
             "model.num_outputs",
@@ -226,9 +328,10 @@ fn names_and_scaling(
             ),
         ));
     }
-    let scaling = match basis.train {
-        Some(train) if train.normalize => Scaling::of(rows, outputs),
-        _ => Scaling::identity(outputs),
+    let scaling = if normalizes {
+        Scaling::of(rows, outputs)
+    } else {
+        Scaling::identity(outputs)
     };
     Ok((names.clone(), scaling))
 }
@@ -242,16 +345,22 @@ fn counted(count: usize) -> String {
 
 impl Objective for Numbers {
     fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
-        let inputs = Inputs::whole(EncodedRow::pack(&rows));
-        let mut outputs = network.predict(&inputs, Grain::Row, self.outputs());
+        let mut outputs = network.predict(&self.inputs(&rows), Grain::Row, self.outputs());
         for output in &mut outputs {
-            output.values = self.applied.of(&self.scaling.restore(&output.values));
+            output.values = self.applied.of(&self.restored(&output.values));
         }
         outputs
     }
 
     fn outputs(&self) -> usize {
         self.names.len()
+    }
+
+    fn reading(&self) -> Reading {
+        match &self.reads {
+            Reads::Several(several) => Reading::Several(several.clone()),
+            Reads::Whole | Reads::OwnTokens => Reading::Sequences,
+        }
     }
 
     fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
@@ -265,6 +374,10 @@ impl Objective for Numbers {
             deviations: Some(self.scaling.deviations.clone()),
             ..Learned::default()
         }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn problem(&self) -> (Problem, Option<Vec<String>>) {
@@ -335,9 +448,8 @@ impl Learns for Numbers {
         targets: &Vec<Vec<f64>>,
         _draws: Draws,
     ) -> (Inputs, Vec<f64>) {
-        let inputs = Inputs::whole(EncodedRow::pack(&rows));
         let targets = numbers.iter().flat_map(|&row| targets[row].clone());
-        (inputs, targets.collect())
+        (self.inputs(&rows), targets.collect())
     }
 
     fn loss(&self, network: &Network, inputs: &Inputs, targets: &Vec<f64>, mode: Mode) -> Loss {
@@ -362,7 +474,7 @@ impl Learns for Numbers {
         observer: &mut dyn Observer,
     ) -> std::result::Result<(), MetricError> {
         let (values, width) = rows_of(outputs);
-        let predicted = self.scaling.restore(&values);
+        let predicted = self.restored(&values);
         let truth: Vec<f32> = targets.iter().map(|&number| number as f32).collect();
         let rows = predicted.chunks_exact(width).zip(truth.chunks_exact(width));
         for (predicted, truth) in rows {

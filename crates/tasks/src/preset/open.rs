@@ -5,10 +5,11 @@ use std::sync::Arc;
 use engraft_hub::{Preset, Weights};
 use engraft_models::{Checkpoint, Compute};
 
-use super::{DESCRIPTION, HERE, WEIGHTS, read_description};
+use super::{DESCRIPTION, HERE, WEIGHTS, place_of_other, read_description};
 use crate::backbone::Backbone;
 use crate::building::{Building, TrainingRows};
 use crate::error::{Error, Result};
+use crate::several::argument;
 use crate::spec::Model;
 use crate::task::Task;
 
@@ -74,6 +75,10 @@ impl Model {
         }
         if backbone.peft_path.is_some() {
             backbone.peft_path = Some(preset.name().to_owned());
+        }
+        for (slot, number) in task.others_mut().into_iter().zip(1..) {
+            let described = slot.backbone().clone();
+            take_over(slot.backbone_mut(), &described, &preset, number);
         }
         adjust(&mut task);
         task.check()?;
@@ -148,6 +153,11 @@ impl Model {
             backbone.save_peft_only = false;
             backbone.open_preset(preset.clone())?
         };
+        let described = saved.as_ref().map(|saved| saved.others());
+        let described = described.into_iter().flatten().zip(1..);
+        for (slot, (described, number)) in task.others_mut().into_iter().zip(described) {
+            take_over(slot.backbone_mut(), described.backbone(), &preset, number);
+        }
         let building = |require_head| Building {
             learned: None,
             train,
@@ -173,6 +183,24 @@ impl Model {
     /// Whether a saved task's backbone is another preset than the folder it was saved in.
     pub fn lies_elsewhere(saved: Option<&Task>) -> bool {
         saved.is_some_and(|saved| saved.backbone().backbone().preset != HERE)
+    }
+}
+
+/// Makes backbone `number` beside the first what lies in a preset, if something of it does, as it is described there.
+fn take_over(backbone: &mut Backbone, described: &Backbone, preset: &Preset, number: usize) {
+    let place = place_of_other(number);
+    let folder = preset.dir().map(|folder| folder.join(argument(number)));
+    let folder = folder.map(|folder| std::fs::canonicalize(&folder).unwrap_or(folder));
+    let Some(folder) = folder.map(|folder| folder.display().to_string()) else {
+        return;
+    };
+    if described.preset == place {
+        backbone.preset.clone_from(&folder);
+        backbone.from_scratch = false;
+        backbone.save_peft_only = false;
+    }
+    if described.peft_path.as_deref() == Some(&place) {
+        backbone.peft_path = Some(folder);
     }
 }
 

@@ -11,13 +11,15 @@ use engraft_files::atomic;
 use engraft_hub::{TensorData, TensorToWrite, write_safetensors};
 use engraft_models::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterHead, BoxedHead, Checkpoint, HeadKind, NamedTensor,
-    Problem, base_notes,
+    Problem, Transformer, base_notes,
 };
 
-use super::{DESCRIPTION, Description, FORMAT, HERE, PresetForm, WEIGHTS};
+use super::{DESCRIPTION, Description, FORMAT, HERE, PresetForm, WEIGHTS, place_of_other};
+use crate::backbone::Backbone;
 use crate::cache_settings::CacheSettings;
 use crate::error::{Error, Result};
 use crate::network::Network;
+use crate::several::{OtherBackbone, argument};
 use crate::spec::{Model, TaskSpec};
 
 impl Model {
@@ -134,7 +136,13 @@ impl TaskSpec {
                 atomic::write(&file, &bytes)?;
             }
         }
-        let description = self.description(is_small, is_adapted);
+        for (other, slot) in self.others.iter().zip(self.task.others()) {
+            if let Some(encoder) = network.towers().get(other.tower()) {
+                let folder = folder.join(argument(other.number));
+                write_other(other, slot.backbone(), encoder, form, &folder)?;
+            }
+        }
+        let description = self.description(network, form);
         atomic::write(
             &folder.join(DESCRIPTION),
             to_yaml(&description.to_node()).as_bytes(),
@@ -192,25 +200,11 @@ impl TaskSpec {
     /// Whether the encoder's weights are left out, being those of its preset.
     fn leaves_encoder(&self, network: &Network, form: PresetForm) -> bool {
         let backbone = self.task.backbone().backbone();
-        // An adapter that was added to the weights made them others.
-        let is_same = network.encoder().is_adapted() || !self.checkpoint.has_lora();
-        let can = backbone.keeps_weights() && self.checkpoint.has_weights() && is_same;
-        match form {
-            PresetForm::AsTrained => can && backbone.save_peft_only,
-            PresetForm::Adapter => can,
-            PresetForm::Whole => false,
-        }
+        leaves_weights(backbone, &self.checkpoint, network.encoder(), form)
     }
 
-    /// The name under which the backbone's preset is found again, from wherever the program runs.
     fn base_name(&self) -> String {
-        let preset = self.checkpoint.preset();
-        let folder = preset.dir().filter(|_| !preset.name().starts_with("hf://"));
-        let whole = folder.and_then(|folder| std::fs::canonicalize(folder).ok());
-        whole.map_or_else(
-            || preset.name().to_owned(),
-            |folder| folder.display().to_string(),
-        )
+        base_name(&self.checkpoint)
     }
 
     /// What a head is for that classifies or gives numbers, and the names these have in `config.json`.
@@ -223,27 +217,22 @@ impl TaskSpec {
         (problem, names.filter(|_| is_classifier))
     }
 
-    fn description(&self, is_small: bool, is_adapted: bool) -> Description {
+    fn description(&self, network: &Network, form: PresetForm) -> Description {
         let mut task = self.task.clone();
-        let base = self.base_name();
-        let backbone = task.backbone_mut().backbone_mut();
-        if is_small {
-            backbone.preset = base;
-        } else {
-            backbone.preset = HERE.into();
-            // The overwrites are in the saved config.json.
-            backbone.config_overwrites = None;
-            // What goes on from this folder cannot rely on it to stay.
-            backbone.save_peft_only = false;
+        let first = task.backbone_mut().backbone_mut();
+        describe(first, HERE, &self.checkpoint, network.encoder(), form);
+        for (other, slot) in self.others.iter().zip(task.others_mut()) {
+            if let Some(encoder) = network.towers().get(other.tower()) {
+                let place = place_of_other(other.number);
+                describe(
+                    slot.backbone_mut(),
+                    &place,
+                    &other.checkpoint,
+                    encoder,
+                    form,
+                );
+            }
         }
-        // Where hidden states are kept is no part of a model; that it was trained on such, without dropout, is.
-        backbone.cache = CacheSettings {
-            enable_cache: backbone.cache.enable_cache,
-            ..CacheSettings::default()
-        };
-        backbone.use_peft &= is_adapted;
-        backbone.peft_path = is_adapted.then(|| HERE.to_owned());
-        backbone.from_scratch = false;
         Description {
             format: FORMAT,
             engraft: env!("CARGO_PKG_VERSION").into(),
@@ -251,6 +240,105 @@ impl TaskSpec {
             learned: self.objective.learned(),
         }
     }
+}
+
+/// Whether the weights of a backbone are left out, being those of its preset.
+fn leaves_weights(
+    backbone: &Backbone,
+    checkpoint: &Checkpoint,
+    encoder: &Transformer,
+    form: PresetForm,
+) -> bool {
+    // An adapter that was added to the weights made them others.
+    let is_same = encoder.is_adapted() || !checkpoint.has_lora();
+    let can = backbone.keeps_weights() && checkpoint.has_weights() && is_same;
+    match form {
+        PresetForm::AsTrained => can && backbone.save_peft_only,
+        PresetForm::Adapter => can,
+        PresetForm::Whole => false,
+    }
+}
+
+/// The name under which a backbone's preset is found again, from wherever the program runs.
+fn base_name(checkpoint: &Checkpoint) -> String {
+    let preset = checkpoint.preset();
+    let folder = preset.dir().filter(|_| !preset.name().starts_with("hf://"));
+    let whole = folder.and_then(|folder| std::fs::canonicalize(folder).ok());
+    whole.map_or_else(
+        || preset.name().to_owned(),
+        |folder| folder.display().to_string(),
+    )
+}
+
+/// Makes of a backbone's arguments those that it is opened by again; `place` is where its files lie, as seen from the preset.
+fn describe(
+    backbone: &mut Backbone,
+    place: &str,
+    checkpoint: &Checkpoint,
+    encoder: &Transformer,
+    form: PresetForm,
+) {
+    let is_adapted = encoder.is_adapted();
+    if leaves_weights(backbone, checkpoint, encoder, form) {
+        backbone.preset = base_name(checkpoint);
+    } else {
+        backbone.preset = place.to_owned();
+        // The overwrites are in the saved config.json.
+        backbone.config_overwrites = None;
+        // What goes on from this folder cannot rely on it to stay.
+        backbone.save_peft_only = false;
+    }
+    // Where hidden states are kept is no part of a model; that it was trained on such, without dropout, is.
+    backbone.cache = CacheSettings {
+        enable_cache: backbone.cache.enable_cache,
+        ..CacheSettings::default()
+    };
+    backbone.use_peft &= is_adapted;
+    backbone.peft_path = is_adapted.then(|| place.to_owned());
+    backbone.from_scratch = false;
+}
+
+/// Writes what belongs to a backbone beside the first; nothing if it is as its preset has it.
+fn write_other(
+    other: &OtherBackbone,
+    backbone: &Backbone,
+    encoder: &Transformer,
+    form: PresetForm,
+    folder: &Path,
+) -> Result<()> {
+    let checkpoint = &other.checkpoint;
+    let is_small = leaves_weights(backbone, checkpoint, encoder, form);
+    if is_small && !encoder.is_adapted() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Error::plain(format!("cannot make {}: {error}", folder.display())))?;
+    let kind = HeadKind::None;
+    if encoder.is_adapted() {
+        let name = base_name(checkpoint);
+        let notes = match checkpoint.fingerprint() {
+            Some(fingerprint) if is_small => BTreeMap::from(base_notes(&name, &fingerprint)),
+            _ => BTreeMap::new(),
+        };
+        let base = if is_small { name.as_str() } else { HERE };
+        let base = base.strip_prefix("hf://").unwrap_or(base);
+        if let Some(config) = checkpoint.adapter_config(kind, base, &[]) {
+            write_json(&folder.join(ADAPTER_CONFIG), &config)?;
+        }
+        let updates = checkpoint.named_lora(encoder, kind).into_iter().map(whole);
+        write_safetensors(&folder.join(ADAPTER_WEIGHTS), updates, &notes)?;
+    }
+    if !is_small {
+        let mut tensors = checkpoint.named(encoder, kind, kind);
+        tensors.extend(checkpoint.named_constants(kind)?);
+        let tensors = tensors.into_iter().map(whole);
+        write_safetensors(&folder.join(WEIGHTS), tensors, &BTreeMap::new())?;
+        for (name, bytes) in other.tokenizer.files() {
+            atomic::write(&folder.join(name), &bytes)?;
+        }
+    }
+    let config = checkpoint.config_json(kind, Problem::SingleLabel, None);
+    write_json(&folder.join("config.json"), &config)
 }
 
 /// A tensor as a file holds it.

@@ -29,6 +29,7 @@ impl Source {
         examples: Arc<Examples>,
         unit: Option<TokenUnit>,
     ) -> Result<Self> {
+        encoder.check_sequences(&examples)?;
         let unit = match &encoder.reading {
             Reading::Units(known) => match unit.or(*known) {
                 None => Some(TokenUnit::of_texts(&examples.texts)?),
