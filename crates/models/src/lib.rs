@@ -77,8 +77,8 @@ pub use lora::{Lora, LoraRule};
 pub use mode::Mode;
 pub use names::{HeadKind, ParameterPath, parameters};
 pub use pairs::{
-    Convolution as PairConvolution, MLPAdapterWithoutOutConcat, PairAdapter, PairMlp, PairResNet,
-    PairTargets, Plane, ResNet2DAdapter, ResidualBlock,
+    Convolution as PairConvolution, MLPAdapterWithoutOutConcat, PairAdapter, PairBlock, PairMlp,
+    PairResNet, PairTargets, Plane, ResNet2DAdapter,
 };
 pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoraSettings, PeftFolder, base_notes, base_of};
 pub use relative::RelativePositions;

@@ -20,7 +20,7 @@ use crate::initial::Initial;
 use crate::layers::Linear;
 
 pub use mlp::PairMlp;
-pub use resnet::{Convolution, PairResNet, ResNet2DAdapter, ResidualBlock};
+pub use resnet::{Convolution, PairBlock, PairResNet, ResNet2DAdapter};
 pub use targets::{PairTargets, Plane};
 
 /// A head on every pair of tokens.

@@ -69,7 +69,7 @@ impl ResNet2DAdapter {
             let bound = 1.0 / ((channels * size * size) as f64).sqrt();
             initial.uniform([output, channels, size, size], bound)
         };
-        let block = |number: u64| ResidualBlock {
+        let block = |number: u64| PairBlock {
             convolutions: [1, size, 1]
                 .into_iter()
                 .zip(0..)
@@ -96,14 +96,14 @@ pub struct PairResNet {
     /// From both hidden states of a pair to its channels, `[channels, 2 hidden]`: columns 0, 2, ... meet the earlier letter's hidden state.
     pub in_to_conv: Linear,
     /// The blocks, first to last.
-    pub blocks: Vec<ResidualBlock>,
+    pub blocks: Vec<PairBlock>,
     /// From channels to logits.
     pub conv_to_output: Convolution,
 }
 
 /// `x` and what three convolutions make of it, each followed by a normalisation of every channel over the plane and the positive part.
 #[derive(Module, Debug)]
-pub struct ResidualBlock {
+pub struct PairBlock {
     /// `[channels, channels, size, size]`, of size 1, the kernel's and 1; without biases.
     pub convolutions: Vec<Param<Tensor<4>>>,
 }
@@ -126,7 +126,7 @@ struct Weights {
 
 impl Weights {
     fn of(head: &PairResNet) -> Self {
-        let of_block = |block: &ResidualBlock| block.convolutions.iter().map(Param::val).collect();
+        let of_block = |block: &PairBlock| block.convolutions.iter().map(Param::val).collect();
         Self {
             blocks: head.blocks.iter().map(of_block).collect(),
             last: head.conv_to_output.weight.val(),

@@ -99,6 +99,7 @@ fn losses(
         tokens: &TokenBatch::new(&PackedTokens::default(), &config, &device),
         is_pooled: false,
         towers: &Towers::one(transformer),
+        others: &[],
     };
     head.pair_losses(input, targets, mode)
 }

@@ -175,6 +175,7 @@ impl Case {
         let others: Vec<TowerStates> = streams[1..].iter().map(states).collect();
         let input = HeadInput {
             hidden: first.hidden,
+            of_row: &streams[0].lengths,
             tokens: &first.tokens,
             is_pooled: false,
             towers: &self.towers,
