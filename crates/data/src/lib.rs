@@ -23,6 +23,7 @@ mod masking;
 mod module;
 mod mutants;
 mod naming;
+mod noising;
 mod origin;
 mod pattern;
 mod read;
@@ -53,14 +54,16 @@ pub use examples::Examples;
 pub use folded::FoldedRows;
 pub use folds::Folds;
 pub use labels::{Label, Labels};
-pub use masking::Masking;
+pub use masking::{Hiding, Masking};
 pub use module::{
-    CausalLMDataModule, ClassificationDataModule, ColumnRetrievalDataModule, DataModule,
-    DependencyMappingDataModule, MLMDataModule, RNAMeanRibosomeLoadDataModule,
-    RegressionDataModule, SequenceClassificationDataModule, SequenceRegressionDataModule,
-    SequencesDataModule, TokenClassificationDataModule,
+    CausalLMDataModule, ClassDiffusionDataModule, ClassificationDataModule,
+    ColumnRetrievalDataModule, ConditionalDiffusionDataModule, ConditionalMLMDataModule,
+    DataModule, DependencyMappingDataModule, DiffusionDataModule, MLMDataModule,
+    RNAMeanRibosomeLoadDataModule, RegressionDataModule, SequenceClassificationDataModule,
+    SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
 };
 pub use naming::{Naming, Selection};
+pub use noising::Noising;
 pub use origin::Origin;
 pub use read::{
     Format, Header, Quote, ReaderArguments, ReaderOptions, SampleBy, read_table, table_of_bytes,

@@ -27,6 +27,10 @@ pub struct HeadInput<'a> {
     pub is_pooled: bool,
     /// The towers that the hidden states come from, whose embeddings a tied head reads.
     pub towers: &'a Towers,
+    /// The tokens that are asked for, where the head reads whole rows and not all are; `[sites]`.
+    pub sites: Option<Tensor<1, Int>>,
+    /// What the head is told of each sequence, `[sequences, width]`.
+    pub conditions: Option<Tensor<2>>,
 }
 
 /// What stands on the towers: from hidden states to outputs.
@@ -37,6 +41,11 @@ pub trait Head: Debug + Send + Any {
     /// How hidden states become one vector a sequence before they meet anything that is trained; none for a head on every token.
     fn pooling(&self) -> Option<Pooling> {
         None
+    }
+
+    /// Whether it reads the hidden states of all tokens, whichever are asked for.
+    fn reads_rows(&self) -> bool {
+        false
     }
 
     /// Which of the family's heads it is, which names its tensors in checkpoints; a head of a task's own is saved as `adapter`.

@@ -233,7 +233,7 @@ walk!(Transformer: |transformer, found| {
 });
 
 impl Layer {
-    fn new(config: &TransformerConfig, number: usize, initial: &Initial) -> Self {
+    pub(crate) fn new(config: &TransformerConfig, number: usize, initial: &Initial) -> Self {
         let norm = || Norm::new(config.hidden, config.norm, initial);
         let skips_norm = config.order == NormOrder::Pre { skips_first: true } && number == 0;
         let shares_norm = config.order == NormOrder::Parallel { shared: true };
@@ -256,7 +256,8 @@ impl Layer {
         }
     }
 
-    fn forward(
+    /// `[tokens, hidden]` to the same; `pass` counts the layers gone through.
+    pub(crate) fn forward(
         &self,
         input: Tensor<2>,
         context: &Context<'_>,

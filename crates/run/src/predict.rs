@@ -217,6 +217,7 @@ impl Work<'_> {
             examples,
             batching: data.map_or(&batching, DataModule::batching),
             limit,
+            seed: self.session.experiment.seed_everything.number(),
             observer: self.observer,
         };
         let result = engraft_train::predict(model, prediction, |output| {
@@ -314,6 +315,14 @@ impl Destination {
 
 /// Refuses a file that cannot hold what the task predicts, or cannot be written.
 fn check_kind(path: &Path, kind: FileKind, task: &Task, is_saved: bool) -> Result<()> {
+    if kind == FileKind::Fasta && !task.predicts_sequences() {
+        let problem = format!(
+            "{}: FASTA holds sequences, which {} does not predict. Name a table, such as predictions.tsv",
+            path.display(),
+            task.name()
+        );
+        return Err(Error::of("output", problem));
+    }
     if kind != FileKind::Tensors && task.predicts_tokens(is_saved) {
         let whole = match kind {
             FileKind::Array => "one array",

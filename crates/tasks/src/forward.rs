@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use engraft_kernels::{ClassTargets, gather_rows, sum_squares};
 use engraft_models::{HeadInput, Mode, PackedTokens, TokenBatch};
 
-use crate::inputs::{Inputs, Sites, TOKENS_AT_ONCE};
+use crate::inputs::{Inputs, RowValues, Sites, TOKENS_AT_ONCE};
 use crate::network::Network;
 use crate::output::{Grain, RowOutput};
 
@@ -13,6 +13,9 @@ struct Hidden {
     states: Tensor<2>,
     tokens: TokenBatch,
     is_pooled: bool,
+    /// The tokens that are asked for, where the states are those of others too.
+    sites: Option<Tensor<1, Int>>,
+    conditions: Option<Tensor<2>>,
 }
 
 impl Network {
@@ -33,13 +36,14 @@ impl Network {
         mode: Mode,
     ) -> (Tensor<1>, Tensor<2>) {
         let parts: Vec<Hidden> = match mode {
-            Mode::Evaluate => {
+            Mode::Evaluate if !self.head().reads_rows() => {
                 let parts = inputs.parts(TOKENS_AT_ONCE);
                 parts.map(|part| self.hidden(&part, mode)).collect()
             }
-            Mode::Train(_) => vec![self.hidden(inputs, mode)],
+            _ => vec![self.hidden(inputs, mode)],
         };
         let is_pooled = parts.iter().any(|part| part.is_pooled);
+        let sites = parts.first().and_then(|part| part.sites.clone());
         let states = parts.into_iter().map(|part| part.states).collect();
         let nothing = PackedTokens::default();
         let input = HeadInput {
@@ -47,6 +51,8 @@ impl Network {
             tokens: &self.batch(inputs.first().unwrap_or(&nothing)),
             is_pooled,
             towers: self.towers(),
+            sites,
+            conditions: self.conditions(inputs),
         };
         self.head().class_losses(input, targets, mode.at(1))
     }
@@ -112,6 +118,8 @@ impl Network {
             tokens: &hidden.tokens,
             is_pooled: hidden.is_pooled,
             towers: self.towers(),
+            sites: hidden.sites,
+            conditions: hidden.conditions,
         };
         self.head().forward(input, mode.at(1))
     }
@@ -128,6 +136,7 @@ impl Network {
             }
             None => (self.encoder().forward(&tokens, mode.at(0)), false),
         };
+        let mut sites = None;
         // Where every token is asked for, all are there in order.
         if let Sites::Tokens { at, .. } = &inputs.sites
             && at.len() < packed.ids.len()
@@ -135,13 +144,26 @@ impl Network {
             let rows: Vec<i32> = at.iter().map(|&row| row as i32).collect();
             let rows = TensorData::new(rows, [at.len()]);
             let rows = Tensor::<1, Int>::from_data(rows, &self.device());
-            states = gather_rows(states, rows);
+            if self.head().reads_rows() {
+                sites = Some(rows);
+            } else {
+                states = gather_rows(states, rows);
+            }
         }
         Hidden {
             states,
             tokens,
             is_pooled,
+            sites,
+            conditions: self.conditions(inputs),
         }
+    }
+
+    /// What the head is told of each row, `[rows, width]`.
+    fn conditions(&self, inputs: &Inputs) -> Option<Tensor<2>> {
+        let RowValues { values, width } = inputs.conditions.as_ref()?;
+        let values = TensorData::new(values.clone(), [inputs.rows(), *width]);
+        Some(Tensor::from_data(values, &self.device()))
     }
 
     fn batch(&self, tokens: &PackedTokens) -> TokenBatch {

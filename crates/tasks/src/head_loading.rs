@@ -1,7 +1,9 @@
 //! Where a task's head comes from: the checkpoint, or nowhere, when it starts anew.
 
 use burn::module::Module;
-use engraft_models::{Adapter, BoxedHead, Checkpoint, Head, HeadKind, Initial, TokenAdapter};
+use engraft_models::{
+    Adapter, BoxedHead, Checkpoint, ConditionalAdapter, Head, HeadKind, Initial, TokenAdapter,
+};
 use engraft_text::Tokenizer;
 
 use crate::error::Result;
@@ -87,6 +89,26 @@ impl HeadLoading<'_> {
     pub fn masked_lm(&self) -> Result<BoxedHead> {
         let required = self.required || !self.is_trained;
         let head = self.checkpoint.masked_lm(required, self.initial)?;
+        Ok(BoxedHead::new(head))
+    }
+
+    /// A head on every token that is told `conditions` numbers of each row, before the checkpoint's own masked-LM head if that is used.
+    ///
+    /// # Errors
+    /// A stored part of it is missing or has another shape; the family has no masked-LM head.
+    pub fn conditional_lm(
+        &self,
+        adapter: &ConditionalAdapter,
+        conditions: usize,
+        uses_own: bool,
+    ) -> Result<BoxedHead> {
+        let head = self.checkpoint.conditional_lm(
+            adapter,
+            conditions,
+            uses_own,
+            self.required,
+            self.initial,
+        )?;
         Ok(BoxedHead::new(head))
     }
 

@@ -24,6 +24,9 @@ macro_rules! for_each_task {
             token_classification::TokenClassification
             sequence_regression::SequenceRegression
             mlm::MLM
+            conditional_mlm::ConditionalMLM
+            diffusion::Diffusion
+            conditional_diffusion::ConditionalDiffusion
             causal_lm::CausalLM
             embed::Embed
             inference::Inference
@@ -84,6 +87,14 @@ macro_rules! tasks {
                 }
             }
 
+            /// Takes from what is asked for what only says how a model predicts.
+            pub fn predict_as(&mut self, asked: &Self) {
+                match (self, asked) {
+                    $((Self::$name(task), Self::$name(asked)) => task.predict_as(asked),)+
+                    _ => {}
+                }
+            }
+
             /// The data module that a task of this name is mostly used with.
             pub fn data_module_of(name: &str) -> Option<&'static str> {
                 match name {
@@ -133,6 +144,9 @@ pub trait AnyTask: Debug + Send + Sync {
 
     /// Whether it predicts something for every token, which fits no table; `is_saved` as of [`TaskArguments::predicts_tokens`].
     fn predicts_tokens(&self, is_saved: bool) -> bool;
+
+    /// Whether what it predicts of a row is a sequence.
+    fn predicts_sequences(&self) -> bool;
 
     /// Refuses arguments that no model can have, before anything is read.
     ///
@@ -222,6 +236,10 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn predicts_tokens(&self, is_saved: bool) -> bool {
         TaskArguments::predicts_tokens(self, is_saved)
+    }
+
+    fn predicts_sequences(&self) -> bool {
+        TaskArguments::predicts_sequences(self)
     }
 
     fn check(&self) -> Result<()> {

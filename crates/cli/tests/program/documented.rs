@@ -190,6 +190,10 @@ fn stand_ins() -> Workplace {
     place.write("sequences.tsv", &table("sequences", dna.iter().cloned()));
     place.write("genes.tsv", &table("sequence", dna.iter().take(3).cloned()));
     place.write("letters.txt", "A\nC\nG\nT\n");
+    let measured = dna.iter().zip(0..);
+    let measured = measured.map(|(promoter, row)| format!("{promoter}\t{row}.5"));
+    place.write("promoters.tsv", &table("sequence\tlabel", measured));
+    place.write("masked.tsv", "sequence\nAC[MASK]GT[MASK][MASK]\nACGT\n");
     let states = |protein: &String| format!("{protein}\t{}", &"HE".repeat(9)[..protein.len()]);
     place.write(
         "structures.tsv",
