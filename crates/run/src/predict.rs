@@ -102,6 +102,8 @@ impl Work<'_> {
             Some(folder) => self.open_checkpoint(folder, None)?.model,
             None => self.build(None)?,
         };
+        let told = model.spec.objective().check_rows(&examples);
+        told.map_err(Error::before)?;
         let mut file = match place {
             Some((path, kind)) => {
                 let examples = Arc::clone(&examples);
@@ -175,9 +177,11 @@ impl Work<'_> {
         let examples = Arc::new(examples);
         let model = match &checkpoint {
             Some(folder) => self.open_checkpoint(folder, None)?.model,
-            // Labels among the rows, if any, are not looked at.
+            // Labels among the rows, if any, decide nothing.
             None => self.build(None)?,
         };
+        let told = model.spec.objective().check_rows(&examples);
+        told.map_err(Error::before)?;
 
         let mut destination = match place {
             Place::File(path, kind) => {
