@@ -253,6 +253,7 @@ fn predict(options: &Options) -> Result<Value, Anything> {
         examples: Arc::new(examples),
         batching: &options.batching(),
         limit: Amount::ALL,
+        seed: 0,
         observer: &mut (),
     };
     engraft::train::predict(&model, prediction, |row| {
@@ -368,6 +369,8 @@ fn bert_base(options: &Options) -> Result<Value, Anything> {
             is_pooled: false,
             towers: network.towers(),
             others: &[],
+            sites: None,
+            conditions: None,
         };
         network.head().forward(input, mode)
     };

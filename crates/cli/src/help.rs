@@ -154,7 +154,7 @@ fn options(command: Command) -> Vec<(String, String)> {
             "A text to predict instead of a file's, printed where --output names no file; may be given several times, and - reads one from each line of standard input",
         ), (
             "--output FILE",
-            "The file to write: .tsv, .csv, .jsonl or .parquet for a table, .safetensors or .npy for raw values",
+            "The file to write: .tsv, .csv, .jsonl or .parquet for a table, .fasta for sequences, .safetensors or .npy for raw values",
         )]),
         Command::Test => options.push((
             "--output DIR",

@@ -97,8 +97,8 @@ const AT_THE_TOP: &[(&[&str], &str)] = &[
 /// Models, each with what is said in the place of "unknown model".
 const MODELS: &[(&[&str], &str)] = &[
     (
-        &["Diffusion", "ConditionalDiffusion", "ClassDiffusion"],
-        "masked diffusion is not supported yet; the nearest that is there is MLM",
+        &["ClassDiffusion"],
+        "it is the task Diffusion with ClassDiffusionDataModule here",
     ),
     (
         &[
@@ -114,10 +114,6 @@ const MODELS: &[(&[&str], &str)] = &[
     (
         &["ZeroshotPredictionDiff", "ZeroshotPredictionDistance"],
         "mutations are not scored without training yet; Inference writes the logits that they are scored by",
-    ),
-    (
-        &["ConditionalMLM"],
-        "masked language models that are told a label are not supported yet; the nearest that is there is MLM",
     ),
     (
         &[

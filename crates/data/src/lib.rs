@@ -24,6 +24,7 @@ mod masking;
 mod module;
 mod mutants;
 mod naming;
+mod noising;
 mod origin;
 mod pairs;
 mod pattern;
@@ -55,14 +56,17 @@ pub use examples::Examples;
 pub use folded::FoldedRows;
 pub use folds::Folds;
 pub use labels::{Label, Labels};
-pub use masking::Masking;
+pub use masking::{Hiding, Masking};
 pub use module::{
-    CausalLMDataModule, ClassificationDataModule, ColumnRetrievalDataModule, DataModule,
-    DependencyMappingDataModule, MLMDataModule, RNAMeanRibosomeLoadDataModule,
-    RegressionDataModule, RnaStructures, SequenceClassificationDataModule,
-    SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
+    CausalLMDataModule, ClassDiffusionDataModule, ClassificationDataModule,
+    ColumnRetrievalDataModule, ConditionalDiffusionDataModule, ConditionalMLMDataModule,
+    DataModule, DependencyMappingDataModule, DiffusionDataModule, MLMDataModule,
+    RNAMeanRibosomeLoadDataModule, RegressionDataModule, RnaStructures,
+    SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
+    TokenClassificationDataModule,
 };
 pub use naming::{Naming, Selection};
+pub use noising::Noising;
 pub use origin::Origin;
 pub use pairs::PairRow;
 pub use read::{

@@ -3,6 +3,7 @@
 use engraft_component::Component;
 
 use crate::error::{Error, argument};
+use crate::noising::Noising;
 
 /// How much is masked for a masked language model, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Component)]
@@ -42,5 +43,23 @@ impl Masking {
             return Err(argument("mask_token_rate", message));
         }
         Ok(())
+    }
+}
+
+/// How tokens of rows are hidden from a model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Hiding {
+    /// A share of them, for a masked language model.
+    Masking(Masking),
+    /// As many as a time says, for a diffusion model.
+    Noising(Noising),
+}
+
+impl Hiding {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Masking(masking) => masking.check(),
+            Self::Noising(noising) => noising.check(),
+        }
     }
 }

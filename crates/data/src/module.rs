@@ -2,6 +2,7 @@
 
 mod benchmarks;
 mod components;
+mod masked;
 mod retrieval;
 mod structures;
 
@@ -11,13 +12,17 @@ use crate::arguments::{Batching, Source};
 use crate::class_weight::ClassWeight;
 use crate::error::{Error, argument};
 use crate::folds::Folds;
-use crate::masking::Masking;
+use crate::masking::Hiding;
 use crate::roles::{LabelKind, Roles};
 
 pub use components::{
     CausalLMDataModule, ClassificationDataModule, MLMDataModule, RNAMeanRibosomeLoadDataModule,
     RegressionDataModule, SequenceClassificationDataModule, SequenceRegressionDataModule,
     SequencesDataModule, TokenClassificationDataModule,
+};
+pub use masked::{
+    ClassDiffusionDataModule, ConditionalDiffusionDataModule, ConditionalMLMDataModule,
+    DiffusionDataModule,
 };
 pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
 pub use structures::RnaStructures;
@@ -26,9 +31,6 @@ pub use structures::RnaStructures;
 #[derive(Clone, Debug, PartialEq, Choice)]
 #[choice(kind = "data module", ready_made = benchmarks::BENCHMARKS)]
 #[choice(absent(
-    DiffusionDataModule = "there is no diffusion task here yet",
-    ClassDiffusionDataModule = "there is no diffusion task here yet",
-    ConditionalDiffusionDataModule = "there is no diffusion task here yet",
     ZeroshotClassificationRetrieveDataModule = "there is no zero-shot task here yet",
     StructureTokenDataModule = "there is no structure tokenizer here yet",
 ))]
@@ -47,6 +49,14 @@ pub enum DataModule {
     Regression(RegressionDataModule),
     /// Sequences without labels, of which parts are masked and predicted.
     Mlm(MLMDataModule),
+    /// Sequences that a diffusion model learns to write.
+    Diffusion(DiffusionDataModule),
+    /// Sequences of some classes that a diffusion model learns to write.
+    ClassDiffusion(ClassDiffusionDataModule),
+    /// Sequences that a diffusion model learns to write by numbers that it is told.
+    ConditionalDiffusion(ConditionalDiffusionDataModule),
+    /// Sequences of which parts are masked and predicted by numbers that the model is told.
+    ConditionalMlm(ConditionalMLMDataModule),
     /// Texts, perhaps with prompts, that a language model learns to write.
     CausalLm(CausalLMDataModule),
     /// Some columns under other names, all of which come back with the predictions.
@@ -70,6 +80,10 @@ macro_rules! any {
             DataModule::SequenceRegression($it) => $value,
             DataModule::Regression($it) => $value,
             DataModule::Mlm($it) => $value,
+            DataModule::Diffusion($it) => $value,
+            DataModule::ClassDiffusion($it) => $value,
+            DataModule::ConditionalDiffusion($it) => $value,
+            DataModule::ConditionalMlm($it) => $value,
             DataModule::CausalLm($it) => $value,
             DataModule::ColumnRetrieval($it) => $value,
             DataModule::DependencyMapping($it) => $value,
@@ -108,6 +122,7 @@ impl DataModule {
             DataModule::SequenceClassification(it) => it.selection.class_weight.as_ref(),
             DataModule::Classification(it) => it.selection.class_weight.as_ref(),
             DataModule::TokenClassification(it) => it.class_weight.as_ref(),
+            DataModule::ClassDiffusion(it) => it.selection.class_weight.as_ref(),
             _ => None,
         }
     }
@@ -141,14 +156,20 @@ impl DataModule {
             DataModule::SequenceRegression(module) => module.normalize,
             DataModule::Regression(module) => module.normalize,
             DataModule::RnaMeanRibosomeLoad(module) => module.normalize,
+            DataModule::ConditionalDiffusion(module) => module.normalize,
+            DataModule::ConditionalMlm(module) => module.normalize,
             _ => false,
         }
     }
 
-    /// What is to be masked, if the rows are for a masked language model.
-    pub fn masking(&self) -> Option<Masking> {
+    /// How tokens are hidden, if the rows are for a model that predicts what is masked.
+    pub fn hiding(&self) -> Option<Hiding> {
         match self {
-            DataModule::Mlm(module) => Some(module.masking),
+            DataModule::Mlm(module) => Some(Hiding::Masking(module.masking)),
+            DataModule::ConditionalMlm(module) => Some(Hiding::Masking(module.masking)),
+            DataModule::Diffusion(module) => Some(Hiding::Noising(module.noising)),
+            DataModule::ClassDiffusion(module) => Some(Hiding::Noising(module.noising)),
+            DataModule::ConditionalDiffusion(module) => Some(Hiding::Noising(module.noising)),
             _ => None,
         }
     }
@@ -167,10 +188,13 @@ impl DataModule {
             DataModule::ColumnRetrieval(module) => module.check()?,
             DataModule::DependencyMapping(module) => module.check()?,
             DataModule::RnaStructures(module) => module.check()?,
+            DataModule::Diffusion(module) => masked::check_one_text(&module.x_col)?,
+            DataModule::ClassDiffusion(module) => masked::check_one_text(&module.x_col)?,
+            DataModule::ConditionalDiffusion(module) => masked::check_one_text(&module.x_col)?,
             _ => {}
         }
-        if let Some(masking) = self.masking() {
-            masking.check()?;
+        if let Some(hiding) = self.hiding() {
+            hiding.check()?;
         }
         let roles = self.roles();
         roles.check()?;
@@ -225,6 +249,16 @@ impl DataModule {
                     .labelled(&it.y_col, LabelKind::Pairs)
             },
             DataModule::Mlm(it) => texts(&it.x_col).named(&it.naming),
+            DataModule::Diffusion(it) => texts(&it.x_col).named(&it.naming),
+            DataModule::ClassDiffusion(it) => texts(&it.x_col)
+                .named(&it.selection.naming)
+                .labelled(&it.y_col, classes(it.selection.class_filter.as_deref())),
+            DataModule::ConditionalDiffusion(it) => texts(&it.x_col)
+                .named(&it.naming)
+                .labelled(&it.y_col, LabelKind::Conditions),
+            DataModule::ConditionalMlm(it) => texts(&it.x_col)
+                .named(&it.naming)
+                .labelled(&it.y_col, LabelKind::Conditions),
             DataModule::CausalLm(it) => texts(&it.x_col)
                 .prompted(it.prompt_col.as_ref())
                 .named(&it.naming),

@@ -7,6 +7,7 @@ use engraft_component::nearest;
 use crate::arguments::Source;
 use crate::error::{Error, argument, list, once};
 use crate::naming::Naming;
+use crate::stage::Stage;
 
 /// The name of the id column that data modules look for unless they are given another.
 pub(crate) const DEFAULT_ID: &str = "id";
@@ -61,6 +62,8 @@ pub(crate) enum LabelKind<'a> {
     Pairs,
     /// Numbers.
     Numbers,
+    /// Numbers that a model is told, which every row has in every stage.
+    Conditions,
 }
 
 /// Where rows are cut off.
@@ -70,6 +73,13 @@ pub(crate) struct Cut {
     pub(crate) length: usize,
     /// Whether extra columns of texts and lists are cut as well.
     pub(crate) extra: bool,
+}
+
+impl LabelRole<'_> {
+    /// Whether rows that are to be predicted are read without them.
+    pub(crate) fn are_optional(&self, stage: Stage) -> bool {
+        stage == Stage::Predict && !matches!(self.kind, LabelKind::Conditions)
+    }
 }
 
 impl<'a> Roles<'a> {

@@ -59,8 +59,11 @@ impl Splits {
             let skipped = skips.then_some(&mut skipped);
             drafts.push(Draft::new(split, share, &roles, skipped)?);
         }
-        // Predicting needs no labels, so none of them is a reason to leave a row out.
-        if let Some(role) = roles.labels.filter(|_| skips && stage != Stage::Predict) {
+        // Where predicting needs no labels, none of them is a reason to leave a row out.
+        if let Some(role) = roles
+            .labels
+            .filter(|role| skips && !role.are_optional(stage))
+        {
             let problems = targets::problems(&role, &drafts)?;
             for (draft, problems) in drafts.iter_mut().zip(problems) {
                 draft.skip(problems, &mut skipped)?;
@@ -163,7 +166,7 @@ fn read_labels(
     let is_there = |name: &String| drafts.iter().any(|draft| draft.has_column(name));
     match targets::read(role, drafts) {
         Ok(labels) => Ok(Some(labels)),
-        Err(error) if stage != Stage::Predict => Err(error),
+        Err(error) if !role.are_optional(stage) => Err(error),
         Err(_) if !role.columns.iter().any(is_there) => Ok(None),
         Err(error) => {
             notes.push(format!("{error}; all labels are left aside"));

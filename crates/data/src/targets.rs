@@ -24,7 +24,7 @@ pub(crate) fn read(role: &LabelRole, drafts: &[Draft]) -> Result<Vec<Labels>, Er
             let column = columns.first().map_or("", String::as_str);
             pairs::read(column, drafts)
         }
-        (LabelKind::Numbers, columns) => {
+        (LabelKind::Numbers | LabelKind::Conditions, columns) => {
             let wide = Wide::read(columns, drafts, Cell::number, "a finite number")?;
             Ok(wide.labels(|names, rows| Labels::Numbers { names, rows }))
         }
@@ -54,7 +54,7 @@ pub(crate) fn problems(
             let column = columns.first().map_or("", String::as_str);
             pairs::problems(column, drafts)
         }
-        (LabelKind::Numbers, columns) => {
+        (LabelKind::Numbers | LabelKind::Conditions, columns) => {
             wide_problems(columns, drafts, Cell::number, "a finite number")
         }
         (LabelKind::Classes { .. }, [column]) if !begins_with_list(column, drafts)? => {

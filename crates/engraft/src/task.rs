@@ -393,6 +393,7 @@ impl<A: TaskArguments> Task<A> {
             examples: Arc::new(examples),
             batching: &RustDefaults::default().batching,
             limit: Amount::ALL,
+            seed: 0,
             observer: &mut ProgressLine::new(Display::Silent),
         };
         let objective = self.model.spec.objective();

@@ -32,6 +32,10 @@ pub struct HeadInput<'a> {
     pub towers: &'a Towers,
     /// Those of the other towers, in their order; empty where there is one.
     pub others: &'a [TowerStates],
+    /// The tokens that are asked for, where the head reads whole rows and not all are; `[sites]`.
+    pub sites: Option<Tensor<1, Int>>,
+    /// What the head is told of each sequence, `[sequences, width]`.
+    pub conditions: Option<Tensor<2>>,
 }
 
 /// What a tower other than the first gives.
@@ -57,6 +61,11 @@ pub trait Head: Debug + Send + Any {
     /// How hidden states become one vector a sequence before they meet anything that is trained; none for a head on every token.
     fn pooling(&self) -> Option<Pooling> {
         None
+    }
+
+    /// Whether it reads the hidden states of all tokens, whichever are asked for.
+    fn reads_rows(&self) -> bool {
+        false
     }
 
     /// Which of the family's heads it is, which names its tensors in checkpoints; a head of a task's own is saved as `adapter`.

@@ -10,6 +10,7 @@ mod attention;
 mod batch;
 mod checkpoint;
 mod compute;
+mod conditional;
 mod config;
 mod convolution;
 mod embeddings;
@@ -52,6 +53,7 @@ pub use attention::{DistanceProjections, QueryKeyValue, SelfAttention, Separate}
 pub use batch::{PackedTokens, TokenBatch};
 pub use checkpoint::Checkpoint;
 pub use compute::Compute;
+pub use conditional::{ConditionalAdapter, ConditionalLMAdapter, ConditionalLmHead, TokenDecoder};
 pub use config::{
     Activation, Alibi, CausalLmConfig, ClassifierConfig, Convolution, DenseConfig, DropoutConfig,
     EmbeddingConfig, EmbeddingProjection, Experts, FeedForwardKind, Fusion, MaskedLmConfig,

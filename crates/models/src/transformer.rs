@@ -274,6 +274,7 @@ impl Layer {
         }
     }
 
+    /// `[tokens, hidden]` to the same; `pass` counts the layers gone through.
     pub(crate) fn forward(
         &self,
         input: Tensor<2>,

@@ -147,7 +147,14 @@ impl Work<'_> {
                 if let (Some(saved), Some(wanted)) = (&saved, wanted) {
                     self.agree(saved, &wanted.task(), folder)?;
                 }
-                let opened = Model::open_with(preset, compute, |task| self.adjust_backbone(task));
+                let opened = Model::open_with(preset, compute, |task| {
+                    self.adjust_backbone(task);
+                    if self.purpose != Purpose::Fit
+                        && let Some(wanted) = wanted
+                    {
+                        task.predict_as(&wanted.task());
+                    }
+                });
                 opened.map_err(in_checkpoint)?
             }
         };
@@ -205,6 +212,8 @@ impl Work<'_> {
         }
         let mut same = settled(wanted, saved);
         if self.purpose != Purpose::Fit {
+            // How it predicts is the asker's choice.
+            same.predict_as(saved);
             // A model is the same with its hidden states kept or not, and with other letters read as it is asked, but is not trained to the
             // same.
             let described = saved.backbone().backbone();

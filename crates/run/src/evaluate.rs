@@ -105,7 +105,7 @@ impl Work<'_> {
             ));
         }
         // Labels are the last thing that can be wrong with what the user gave.
-        let masking = data.masking();
+        let masking = data.hiding();
         let labels = model.spec.check_labels(&examples, masking);
         labels.map_err(Error::before)?;
 

@@ -103,7 +103,7 @@ impl Work<'_> {
                 callbacks: experiment.trainer.callbacks(),
                 splits: training.splits,
                 batching: data.batching(),
-                masking: data.masking(),
+                masking: data.hiding(),
                 seed: experiment.seed_everything.number(),
                 config: training.config,
                 resume: training.resume,

@@ -2,6 +2,7 @@
 
 mod array;
 mod columns;
+mod fasta;
 mod tensors;
 mod writer;
 
@@ -17,6 +18,7 @@ use engraft_tasks::{RowOutput, TaskSpec};
 use crate::error::{Error, Result};
 
 use columns::Columns;
+use fasta::Fasta;
 pub(crate) use writer::{AtWork, Writers, WritingStage};
 
 /// What a file of predictions is.
@@ -28,6 +30,8 @@ pub(crate) enum FileKind {
     Tensors,
     /// A NumPy array of the raw values, without ids.
     Array,
+    /// A FASTA file, where what is predicted are sequences.
+    Fasta,
 }
 
 impl FileKind {
@@ -41,10 +45,11 @@ impl FileKind {
             (Some(_), _) => Ok(Self::Table),
             (None, Some("safetensors")) => Ok(Self::Tensors),
             (None, Some("npy")) => Ok(Self::Array),
+            (None, Some("fasta" | "fa" | "fna" | "faa")) => Ok(Self::Fasta),
             (None, _) => Err(Error::of(
                 "output",
                 format!(
-                    "{}: unknown output format; predictions are written as {}, .safetensors, .npy",
+                    "{}: unknown output format; predictions are written as {}, .safetensors, .npy, or of sequences .fasta",
                     path.display(),
                     OutputFormat::known()
                 ),
@@ -96,6 +101,7 @@ pub(crate) struct PredictionFile {
     columns: Columns,
     /// Opened with the first row, which says how many columns there are.
     table: Option<RowWriter>,
+    fasta: Option<Fasta>,
     tensors: Vec<RowOutput>,
 }
 
@@ -121,6 +127,10 @@ impl PredictionFile {
             kind,
             columns,
             table: None,
+            fasta: match kind {
+                FileKind::Fasta => Some(Fasta::create(path)?),
+                _ => None,
+            },
             tensors: Vec::new(),
         })
     }
@@ -139,6 +149,9 @@ impl PredictionFile {
                 output.shape
             );
             return Err(Error::of("output", problem).late());
+        }
+        if let Some(fasta) = &mut self.fasta {
+            return fasta.add(&self.columns, &output);
         }
         if self.kind != FileKind::Table {
             self.tensors.push(output);
@@ -159,6 +172,7 @@ impl PredictionFile {
             }
             FileKind::Tensors => tensors::write(&self.path, &self.columns, self.tensors),
             FileKind::Array => array::write(&self.path, &self.columns, self.tensors),
+            FileKind::Fasta => self.fasta.map_or(Ok(()), Fasta::finish),
         }
     }
 

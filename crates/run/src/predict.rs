@@ -102,6 +102,8 @@ impl Work<'_> {
             Some(folder) => self.open_checkpoint(folder, None)?.model,
             None => self.build(None)?,
         };
+        let told = model.spec.objective().check_rows(&examples);
+        told.map_err(Error::before)?;
         let mut file = match place {
             Some((path, kind)) => {
                 let examples = Arc::clone(&examples);
@@ -175,9 +177,11 @@ impl Work<'_> {
         let examples = Arc::new(examples);
         let model = match &checkpoint {
             Some(folder) => self.open_checkpoint(folder, None)?.model,
-            // Labels among the rows, if any, are not looked at.
+            // Labels among the rows, if any, decide nothing.
             None => self.build(None)?,
         };
+        let told = model.spec.objective().check_rows(&examples);
+        told.map_err(Error::before)?;
 
         let mut destination = match place {
             Place::File(path, kind) => {
@@ -217,6 +221,7 @@ impl Work<'_> {
             examples,
             batching: data.map_or(&batching, DataModule::batching),
             limit,
+            seed: self.session.experiment.seed_everything.number(),
             observer: self.observer,
         };
         let result = engraft_train::predict(model, prediction, |output| {
@@ -314,6 +319,14 @@ impl Destination {
 
 /// Refuses a file that cannot hold what the task predicts, or cannot be written.
 fn check_kind(path: &Path, kind: FileKind, task: &Task, is_saved: bool) -> Result<()> {
+    if kind == FileKind::Fasta && !task.predicts_sequences() {
+        let problem = format!(
+            "{}: FASTA holds sequences, which {} does not predict. Name a table, such as predictions.tsv",
+            path.display(),
+            task.name()
+        );
+        return Err(Error::of("output", problem));
+    }
     if kind != FileKind::Tensors && task.predicts_tokens(is_saved) {
         let whole = match kind {
             FileKind::Array => "one array",

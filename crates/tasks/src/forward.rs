@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use engraft_kernels::{ClassTargets, Segments, gather_rows, sum_squares};
 use engraft_models::{HeadInput, Mode, PackedTokens, PairTargets, TokenBatch, TowerStates};
 
-use crate::inputs::{Inputs, Sites, TOKENS_AT_ONCE};
+use crate::inputs::{Inputs, RowValues, Sites, TOKENS_AT_ONCE};
 use crate::network::Network;
 use crate::output::{Grain, RowOutput};
 
@@ -17,6 +17,9 @@ struct Hidden {
     is_pooled: bool,
     /// Those of the other towers.
     others: Vec<TowerStates>,
+    /// The tokens that are asked for, where the states are those of others too.
+    sites: Option<Tensor<1, Int>>,
+    conditions: Option<Tensor<2>>,
 }
 
 impl Hidden {
@@ -28,6 +31,8 @@ impl Hidden {
             is_pooled: self.is_pooled,
             towers: network.towers(),
             others: &self.others,
+            sites: self.sites.clone(),
+            conditions: self.conditions.clone(),
         }
     }
 }
@@ -127,7 +132,7 @@ impl Network {
 
     /// The hidden states that the head is computed from, outside training those of a few rows after the other.
     fn hidden_of_all(&self, inputs: &Inputs, mode: Mode) -> Hidden {
-        if mode != Mode::Evaluate {
+        if mode != Mode::Evaluate || self.head().reads_rows() {
             return self.hidden(inputs, mode);
         }
         let parts = inputs.parts(TOKENS_AT_ONCE);
@@ -139,6 +144,8 @@ impl Network {
             of_row: inputs.of_row(),
             tokens: self.batch(inputs.first().unwrap_or(&nothing)),
             others: Vec::new(),
+            sites: None,
+            conditions: self.conditions(inputs),
         }
     }
 
@@ -154,6 +161,7 @@ impl Network {
             }
             None => (self.encoder().forward(&tokens, mode.at(0)), false),
         };
+        let mut sites = None;
         // Where every token is asked for, all are there in order.
         if let Sites::Tokens { at, of_row } = &inputs.sites
             && at.len() < packed.ids.len()
@@ -161,8 +169,12 @@ impl Network {
             let rows: Vec<i32> = at.iter().map(|&row| row as i32).collect();
             let rows = TensorData::new(rows, [at.len()]);
             let rows = Tensor::<1, Int>::from_data(rows, &self.device());
-            states = gather_rows(states, rows);
-            tokens.segments = Segments::from_lengths(of_row.iter().copied());
+            if self.head().reads_rows() {
+                sites = Some(rows);
+            } else {
+                states = gather_rows(states, rows);
+                tokens.segments = Segments::from_lengths(of_row.iter().copied());
+            }
         }
         Hidden {
             states,
@@ -170,6 +182,8 @@ impl Network {
             tokens,
             is_pooled,
             others: self.others(inputs, mode),
+            sites,
+            conditions: self.conditions(inputs),
         }
     }
 
@@ -184,6 +198,13 @@ impl Network {
             Some(TowerStates { hidden, tokens })
         });
         states.collect()
+    }
+
+    /// What the head is told of each row, `[rows, width]`.
+    fn conditions(&self, inputs: &Inputs) -> Option<Tensor<2>> {
+        let RowValues { values, width } = inputs.conditions.as_ref()?;
+        let values = TensorData::new(values.clone(), [inputs.rows(), *width]);
+        Some(Tensor::from_data(values, &self.device()))
     }
 
     fn batch(&self, tokens: &PackedTokens) -> TokenBatch {

@@ -2,7 +2,8 @@
 
 use burn::module::Module;
 use engraft_models::{
-    Adapter, BoxedHead, Checkpoint, Head, HeadKind, Initial, PairAdapter, TokenAdapter,
+    Adapter, BoxedHead, Checkpoint, ConditionalAdapter, Head, HeadKind, Initial, PairAdapter,
+    TokenAdapter,
 };
 use engraft_text::Tokenizer;
 
@@ -137,6 +138,26 @@ impl HeadLoading<'_> {
     pub fn any_masked_lm(&self) -> Result<BoxedHead> {
         let required = self.required || !self.is_trained;
         let head = self.checkpoint.masked_lm(required, self.initial)?;
+        Ok(BoxedHead::new(head))
+    }
+
+    /// A head on every token that is told `conditions` numbers of each row, before the checkpoint's own masked-LM head if that is used.
+    ///
+    /// # Errors
+    /// A stored part of it is missing or has another shape; the family has no masked-LM head.
+    pub fn conditional_lm(
+        &self,
+        adapter: &ConditionalAdapter,
+        conditions: usize,
+        uses_own: bool,
+    ) -> Result<BoxedHead> {
+        let head = self.checkpoint.conditional_lm(
+            adapter,
+            conditions,
+            uses_own,
+            self.required,
+            self.initial,
+        )?;
         Ok(BoxedHead::new(head))
     }
 

@@ -31,13 +31,24 @@ pub enum Sites {
     },
 }
 
+/// Numbers that a head is told of rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowValues {
+    /// Row by row.
+    pub values: Vec<f32>,
+    /// How many each row has.
+    pub width: usize,
+}
+
 /// What a network is fed for some rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
     /// A stream for each tower, the first tower's first.
     pub streams: Vec<Stream>,
     /// Where the head is computed.
     pub sites: Sites,
+    /// What the head is told of each row, where it is told anything.
+    pub conditions: Option<RowValues>,
 }
 
 impl Inputs {
@@ -49,7 +60,14 @@ impl Inputs {
                 tokens,
             }],
             sites: Sites::Whole,
+            conditions: None,
         }
+    }
+
+    /// The same with what the head is told of each row.
+    #[must_use]
+    pub fn told(self, conditions: Option<RowValues>) -> Self {
+        Self { conditions, ..self }
     }
 
     /// For a network of one tower, its head computed at these tokens; each row's sites are counted from its own first token.
@@ -143,8 +161,10 @@ impl Inputs {
                 },
             }
         });
+        let conditions = self.conditions.as_ref().map(|told| told.part(rows.clone()));
         Self {
             streams: streams.collect(),
+            conditions,
             sites: match &self.sites {
                 Sites::Whole => Sites::Whole,
                 Sites::Tokens { at, of_row } => {
@@ -158,6 +178,29 @@ impl Inputs {
                     }
                 }
             },
+        }
+    }
+}
+
+impl RowValues {
+    /// Those of rows of these numbers.
+    pub(crate) fn rows(&self, rows: &[usize]) -> Self {
+        let values = rows.iter().flat_map(|row| {
+            let values = self.values.iter().skip(row * self.width);
+            values.take(self.width).copied()
+        });
+        Self {
+            values: values.collect(),
+            width: self.width,
+        }
+    }
+
+    /// Those of rows that follow each other.
+    fn part(&self, rows: Range<usize>) -> Self {
+        let values = rows.start * self.width..rows.end * self.width;
+        Self {
+            values: self.values[values].to_vec(),
+            width: self.width,
         }
     }
 }
@@ -242,6 +285,18 @@ mod tests {
         // A token's id is its place in the batch. The second row, which has none, is left out.
         assert_eq!(found.collect::<Vec<_>>(), of(&whole));
         assert_eq!(lengths(&whole, 3), [[3], [2], [4]]);
+    }
+
+    #[test]
+    fn each_row_keeps_what_the_head_is_told_of_it() {
+        let told = RowValues {
+            values: (0..8u8).map(f32::from).collect(),
+            width: 2,
+        };
+        let whole = batch(&[3, 2, 2, 4], None).told(Some(told.clone()));
+        let parts = whole.parts(4);
+        let found: Vec<f32> = parts.flat_map(|it| it.conditions.unwrap().values).collect();
+        assert_eq!(found, told.values);
     }
 
     #[test]

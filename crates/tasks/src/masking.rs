@@ -12,14 +12,20 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Masker {
     masking: Masking,
-    /// The id that stands for what is to be predicted.
-    mask: u32,
-    /// The ids of tokens with a role, which are never masked.
-    roles: BTreeSet<u32>,
-    /// All others, from which random ones are drawn.
-    ordinary: Vec<u32>,
+    tokens: MaskTokens,
     /// Whether tokens that were not masked count too.
     everywhere: bool,
+}
+
+/// Which tokens of a vocabulary may be masked, and by which.
+#[derive(Clone, Debug)]
+pub(crate) struct MaskTokens {
+    /// The id that stands for what is to be predicted.
+    pub(crate) mask: u32,
+    /// The ids of tokens with a role, which are never masked.
+    roles: BTreeSet<u32>,
+    /// All others, but the unknown token, ascending: those that may be written.
+    pub(crate) ordinary: Vec<u32>,
 }
 
 /// What each draw of a row is for.
@@ -33,9 +39,67 @@ impl Masker {
     /// # Errors
     /// The tokenizer has no mask token, or nothing but tokens with a role.
     pub(crate) fn new(tokenizer: &Tokenizer, masking: Masking, everywhere: bool) -> Result<Self> {
+        Ok(Self {
+            masking,
+            tokens: MaskTokens::of(tokenizer, "masked-language modelling")?,
+            everywhere,
+        })
+    }
+
+    /// The rates.
+    pub(crate) fn masking(&self) -> Masking {
+        self.masking
+    }
+
+    /// Masks a row: the places that count, ascending, and the ids that stood there.
+    ///
+    /// Of the tokens without a role `max(1, floor(rate * count))` are chosen, each choice as likely. Of these the mask token replaces
+    /// some, a random token some, and the others stay.
+    pub(crate) fn mask(&self, encoding: &mut Encoding, key: Key) -> Vec<(usize, u32)> {
+        let mut places = self.tokens.places(encoding);
+        let original = encoding.ids.clone();
+        if !places.is_empty() {
+            let count = (places.len() as f64 * self.masking.masking_rate) as usize;
+            let count = count.clamp(1, places.len());
+            let choice = key.with(CHOICE);
+            places = chosen(places, count, |draw| choice.uniform(draw));
+        }
+        let Masking {
+            mask_token_rate,
+            random_token_rate,
+            ..
+        } = self.masking;
+        for &place in &places {
+            let fate = key.with(FATE).uniform(place as u64);
+            if fate < mask_token_rate {
+                encoding.ids[place] = self.tokens.mask;
+            } else if fate < mask_token_rate + random_token_rate {
+                let ordinary = &self.tokens.ordinary;
+                let drawn = key.with(REPLACEMENT).uniform(place as u64);
+                encoding.ids[place] = ordinary[below(drawn, ordinary.len())];
+            }
+        }
+        if self.everywhere {
+            return original.into_iter().enumerate().collect();
+        }
+        places
+            .into_iter()
+            .map(|place| (place, original[place]))
+            .collect()
+    }
+}
+
+impl MaskTokens {
+    /// Those of a tokenizer, for the `purpose` that a refusal names.
+    ///
+    /// # Errors
+    /// The tokenizer has no mask token, or nothing but tokens with a role.
+    pub(crate) fn of(tokenizer: &Tokenizer, purpose: &str) -> Result<Self> {
         let special = tokenizer.special_ids();
         let mask = special.mask.ok_or_else(|| {
-            Error::plain("the tokenizer has no mask token, which masked-language modelling needs")
+            Error::plain(format!(
+                "the tokenizer has no mask token, which {purpose} needs"
+            ))
         })?;
         // An unknown token stands for text, so it may be masked, but is never put in the place of another.
         let roles: BTreeSet<u32> = [
@@ -63,69 +127,47 @@ impl Masker {
             ));
         }
         Ok(Self {
-            masking,
             mask,
             roles,
             ordinary,
-            everywhere,
         })
     }
 
-    /// The rates.
-    pub(crate) fn masking(&self) -> Masking {
-        self.masking
+    /// Where a row has tokens that may be masked, ascending.
+    pub(crate) fn places(&self, encoding: &Encoding) -> Vec<usize> {
+        let places = (0..encoding.len()).filter(|&at| {
+            !encoding.special.get(at).copied().unwrap_or(false)
+                && !self.roles.contains(&encoding.ids[at])
+        });
+        places.collect()
     }
 
-    /// Masks a row: the places that count, ascending, and the ids that stood there.
-    ///
-    /// Of the tokens without a role `max(1, floor(rate * count))` are chosen, each choice as likely. Of these the mask token replaces
-    /// some, a random token some, and the others stay.
-    pub(crate) fn mask(&self, encoding: &mut Encoding, key: Key) -> Vec<(usize, u32)> {
-        let mut places: Vec<usize> = (0..encoding.len())
-            .filter(|&at| {
-                !encoding.special.get(at).copied().unwrap_or(false)
-                    && !self.roles.contains(&encoding.ids[at])
-            })
-            .collect();
-        let original = encoding.ids.clone();
-        if !places.is_empty() {
-            let count = (places.len() as f64 * self.masking.masking_rate) as usize;
-            let count = count.clamp(1, places.len());
-            let choice = key.with(CHOICE);
-            for at in 0..count {
-                let other = at + below(choice, at as u64, places.len() - at);
-                places.swap(at, other);
-            }
-            places.truncate(count);
-            places.sort_unstable();
-        }
-        let Masking {
-            mask_token_rate,
-            random_token_rate,
-            ..
-        } = self.masking;
-        for &place in &places {
-            let fate = key.with(FATE).uniform(place as u64);
-            if fate < mask_token_rate {
-                encoding.ids[place] = self.mask;
-            } else if fate < mask_token_rate + random_token_rate {
-                let drawn = below(key.with(REPLACEMENT), place as u64, self.ordinary.len());
-                encoding.ids[place] = self.ordinary[drawn];
-            }
-        }
-        if self.everywhere {
-            return original.into_iter().enumerate().collect();
-        }
-        places
-            .into_iter()
-            .map(|place| (place, original[place]))
-            .collect()
+    /// Whether a token has a role.
+    pub(crate) fn is_role(&self, id: u32) -> bool {
+        self.roles.contains(&id)
     }
 }
 
-/// A whole number below `bound`, which is not 0.
-fn below(key: Key, index: u64, bound: usize) -> usize {
-    ((key.uniform(index) * bound as f64) as usize).min(bound.saturating_sub(1))
+/// `count` of some places, ascending, each choice as likely where the numbers drawn are uniform in `[0, 1)`: the first `count` steps of a
+/// shuffle.
+pub(crate) fn chosen(
+    mut places: Vec<usize>,
+    count: usize,
+    draw: impl Fn(u64) -> f64,
+) -> Vec<usize> {
+    let count = count.min(places.len());
+    for at in 0..count {
+        let other = at + below(draw(at as u64), places.len() - at);
+        places.swap(at, other);
+    }
+    places.truncate(count);
+    places.sort_unstable();
+    places
+}
+
+/// The whole number below `bound`, which is not 0, that a number drawn from `[0, 1)` stands for.
+fn below(drawn: f64, bound: usize) -> usize {
+    ((drawn * bound as f64) as usize).min(bound.saturating_sub(1))
 }
 
 /// Whether a token is written as those with a role are: `[UNUSED1]`, `<extra_id_0>`.

@@ -11,10 +11,11 @@
 //! | [`Classification`] | 8 with two classes, 4 + 4 for each class with more |
 //! | [`MultiLabel`] | 5 for each label |
 //! | [`Regression`] | 8 for each output |
-//! | [`MaskedTokens`], [`NextTokens`], [`TopPairs`], [`Structures`] | none |
+//! | [`MaskedTokens`], [`NextTokens`], [`TopPairs`], [`Structures`], [`Denoised`] | none |
 
 mod classification;
 mod counts;
+mod denoised;
 pub mod exact;
 mod masked_tokens;
 mod multi_label;
@@ -27,6 +28,7 @@ mod top_pairs;
 use serde::{Deserialize, Serialize};
 
 pub use classification::Classification;
+pub use denoised::{Denoised, DenoisedRow};
 pub use masked_tokens::MaskedTokens;
 pub use multi_label::MultiLabel;
 pub use next_tokens::NextTokens;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use engraft_component::Component;
-use engraft_data::{Cell, Examples, Labels, Masking, TokenUnit};
+use engraft_data::{Cell, Examples, Hiding, Labels, Masking, Noising, TokenUnit};
 use engraft_models::{BoxedHead, Checkpoint, Mode, Problem};
 use engraft_text::Tokenizer;
 
@@ -106,6 +106,16 @@ pub trait TaskArguments:
     fn predicts_tokens(&self, is_saved: bool) -> bool {
         let _ = is_saved;
         false
+    }
+
+    /// Whether what it predicts of a row is a sequence.
+    fn predicts_sequences(&self) -> bool {
+        false
+    }
+
+    /// Takes from what is asked for the arguments that only say how a model predicts, which it may do otherwise than it was saved.
+    fn predict_as(&mut self, asked: &Self) {
+        let _ = asked;
     }
 
     /// Refuses arguments that no model can have, before anything is read.
@@ -258,6 +268,38 @@ pub trait Objective: Debug + Send + Sync + 'static {
         false
     }
 
+    /// As [`Self::predict`], of rows that are known by more than their tokens.
+    fn predict_asked(
+        &self,
+        network: &Network,
+        rows: Vec<EncodedRow>,
+        asked: &Asked<'_>,
+    ) -> Vec<RowOutput> {
+        let _ = asked;
+        self.predict(network, rows)
+    }
+
+    /// Refuses rows that cannot be predicted for what stands beside their texts.
+    ///
+    /// # Errors
+    /// They lack what the model is told of each.
+    fn check_rows(&self, examples: &Examples) -> Result<()> {
+        let _ = examples;
+        Ok(())
+    }
+
+    /// Whether nothing is predicted of a row, which is given back as it is.
+    fn copies(&self, row: &EncodedRow) -> bool {
+        let _ = row;
+        false
+    }
+
+    /// How a prediction came to be, a line a step, where the task is asked to say it.
+    fn steps(&self, output: &RowOutput) -> Vec<String> {
+        let _ = output;
+        Vec::new()
+    }
+
     /// Refuses to go on with other training rows than its weights of classes were counted on.
     ///
     /// # Errors
@@ -330,9 +372,33 @@ pub trait Objective: Debug + Send + Sync + 'static {
     /// A row's cells, one for each column.
     fn cells(&self, form: Form, output: &RowOutput) -> Vec<Cell>;
 
+    /// As [`Self::cells`], of a row of which the text is at hand.
+    fn cells_of_text(&self, form: Form, output: &RowOutput, text: &dyn Fn() -> Cell) -> Vec<Cell> {
+        let _ = text;
+        self.cells(form, output)
+    }
+
     /// Whether the place of the largest value says something of a row.
     fn has_largest(&self) -> bool {
         true
+    }
+}
+
+/// What is known of rows that are predicted, beside their tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// Their numbers in their split; empty if they are counted from 0.
+    pub numbers: &'a [usize],
+    /// What all rows of the split are labelled as, if they are.
+    pub labels: Option<&'a Labels>,
+    /// What draws are made by.
+    pub seed: u64,
+}
+
+impl Asked<'_> {
+    /// The number of one of the rows in their split.
+    pub fn number(&self, at: usize) -> usize {
+        self.numbers.get(at).copied().unwrap_or(at)
     }
 }
 
@@ -360,8 +426,15 @@ pub trait Learns: Objective + Sized {
         None
     }
 
+    /// The rows that a batch of some rows is made of, as many for each of them, where these are others or come more than once: first one for
+    /// each row, then the next.
+    fn read(&self, numbers: &[usize], targets: &Self::Targets, draws: Draws) -> Option<Vec<usize>> {
+        let _ = (numbers, targets, draws);
+        None
+    }
+
     /// What the network is fed for some rows, and what is to be predicted at the sites of these inputs; `numbers` are those of the rows in
-    /// their split, and what is drawn for them is drawn by `draws`.
+    /// their split, what is drawn for them is drawn by `draws`, and `rows` are these or what [`Self::read`] says.
     fn collate(
         &self,
         numbers: &[usize],
@@ -412,10 +485,26 @@ pub struct Labelled<'a> {
     /// The backbone's tokenizer.
     pub tokenizer: &'a Tokenizer,
     /// How tokens are masked, if not by default.
-    pub masking: Option<Masking>,
+    pub masking: Option<Hiding>,
 }
 
 impl<'a> Labelled<'a> {
+    /// How tokens are masked.
+    pub fn masking(&self) -> Masking {
+        match self.masking {
+            Some(Hiding::Masking(masking)) => masking,
+            _ => Masking::default(),
+        }
+    }
+
+    /// How rows are noised.
+    pub fn noising(&self) -> Noising {
+        match self.masking {
+            Some(Hiding::Noising(noising)) => noising,
+            _ => Noising::default(),
+        }
+    }
+
     /// The labels.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! The tasks, one file each.
 
 mod causal_lm;
+mod conditional_diffusion;
+mod conditional_mlm;
+mod diffusion;
 mod embed;
 mod inference;
 mod mlm;

@@ -230,6 +230,7 @@ impl Several {
         Inputs {
             streams: streams.collect(),
             sites: Sites::Whole,
+            conditions: None,
         }
     }
 }

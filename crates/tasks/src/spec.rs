@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engraft_data::{Examples, Masking};
+use engraft_data::{Examples, Hiding};
 use engraft_hub::LoadReport;
 use engraft_models::{Checkpoint, HeadKind, Transformer};
 use engraft_text::Tokenizer;
@@ -110,11 +110,7 @@ impl TaskSpec {
     ///
     /// # Errors
     /// The task only predicts; labels are missing, of another kind, out of range or unknown; the rows cannot be read.
-    pub fn bind(
-        &self,
-        examples: Arc<Examples>,
-        masking: Option<Masking>,
-    ) -> Result<Box<dyn Split>> {
+    pub fn bind(&self, examples: Arc<Examples>, masking: Option<Hiding>) -> Result<Box<dyn Split>> {
         let labelled = self.labelled(&examples, masking);
         let encoder = self.row_encoder();
         self.learning()?
@@ -125,11 +121,11 @@ impl TaskSpec {
     ///
     /// # Errors
     /// Those of [`Self::bind`] about labels.
-    pub fn check_labels(&self, examples: &Examples, masking: Option<Masking>) -> Result<()> {
+    pub fn check_labels(&self, examples: &Examples, masking: Option<Hiding>) -> Result<()> {
         self.learning()?.check(&self.labelled(examples, masking))
     }
 
-    fn labelled<'a>(&'a self, examples: &'a Examples, masking: Option<Masking>) -> Labelled<'a> {
+    fn labelled<'a>(&'a self, examples: &'a Examples, masking: Option<Hiding>) -> Labelled<'a> {
         Labelled {
             examples,
             tokenizer: &self.tokenizer,
@@ -140,8 +136,9 @@ impl TaskSpec {
     /// Rows that are to be predicted; labels among them are not looked at.
     ///
     /// # Errors
-    /// The rows cannot be read.
+    /// The rows cannot be read, or lack what the model is told of each.
     pub fn rows(&self, examples: Arc<Examples>) -> Result<Arc<Source>> {
+        self.objective.check_rows(&examples)?;
         Ok(Arc::new(Source::new(self.row_encoder(), examples, None)?))
     }
 

@@ -20,7 +20,7 @@ use crate::error::{Error, Result, place};
 use crate::inputs::Inputs;
 use crate::metrics::{Detail, Metrics};
 use crate::network::Network;
-use crate::objective::{Labelled, Learns, Loss};
+use crate::objective::{Asked, Labelled, Learns, Loss};
 use crate::observer::{Observer, Shown};
 use crate::output::RowOutput;
 use crate::rows::{Draws, EncodedRow, RowEncoder};
@@ -118,6 +118,8 @@ pub struct Handled {
     pub unsaid: Option<Unsaid>,
     /// What the vocabulary lacks.
     pub unknown: Unknown,
+    /// How many of them are given back as they are, where rows with nothing to predict are.
+    pub copied: usize,
 }
 
 /// Words that have no token, so that nothing can be said of them.
@@ -152,6 +154,7 @@ impl Unsaid {
 
 impl Handled {
     fn of(numbers: &[usize], rows: &[EncodedRow], examples: &Examples) -> Self {
+        let rows = rows.get(..numbers.len()).unwrap_or(rows);
         let of_row = |row: &EncodedRow| row.encodings().map(|it| it.outside).sum::<usize>();
         let outside = || rows.iter().map(of_row);
         let mut unknown = Unknown::default();
@@ -162,6 +165,7 @@ impl Handled {
             outside: [outside().sum(), outside().filter(|&it| it > 0).count()],
             unsaid: Unsaid::of(numbers, rows, examples),
             unknown,
+            copied: 0,
         }
     }
 }
@@ -233,7 +237,12 @@ impl<O: Learns> Split for Bound<O> {
         let targets = Arc::clone(&self.targets);
         std::thread::spawn(move || {
             for numbers in plan {
-                let batch = source.encode(numbers).map(|(numbers, rows)| {
+                let batch = match objective.read(&numbers, &targets, draws) {
+                    Some(read) => source.encode(read).map(|(_, rows)| (numbers, rows)),
+                    None => source.encode(numbers),
+                };
+                let batch = batch.map(|(numbers, rows)| {
+                    // Of rows that come more than once, the first of each counts.
                     let handled = Handled::of(&numbers, &rows, source.examples());
                     let (inputs, targets) = objective.collate(&numbers, rows, &targets, draws);
                     (inputs, targets, handled)
@@ -339,6 +348,8 @@ pub struct Predictions<'n> {
     /// The row of which more windows may come.
     open: Option<RowOutput>,
     is_divided: bool,
+    /// What is drawn on the way is drawn by it.
+    seed: u64,
 }
 
 impl<'n> Predictions<'n> {
@@ -368,7 +379,14 @@ impl<'n> Predictions<'n> {
             left,
             open: None,
             is_divided,
+            seed: 0,
         }
+    }
+
+    /// The same with draws by `seed`, where any are made; else by 0.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     /// The rows of which nothing more is to come.
@@ -397,8 +415,16 @@ impl Iterator for Predictions<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let next = received(&self.receiver, &mut self.left)?;
         Some(next.map(|(numbers, rows)| {
-            let handled = Handled::of(&numbers, &rows, self.source.examples());
-            let mut outputs = self.spec.objective().predict(self.network, rows);
+            let examples = self.source.examples();
+            let objective = self.spec.objective();
+            let mut handled = Handled::of(&numbers, &rows, examples);
+            handled.copied = rows.iter().filter(|row| objective.copies(row)).count();
+            let asked = Asked {
+                numbers: &numbers,
+                labels: examples.labels.as_ref(),
+                seed: self.seed,
+            };
+            let mut outputs = objective.predict_asked(self.network, rows, &asked);
             for output in &mut outputs {
                 output.row = numbers[output.row];
             }

@@ -28,6 +28,9 @@ macro_rules! for_each_task {
             sequence_regression_with_scaling::SequenceRegressionWithScaling
             mm_sequence_regression::MMSequenceRegression
             mlm::MLM
+            conditional_mlm::ConditionalMLM
+            diffusion::Diffusion
+            conditional_diffusion::ConditionalDiffusion
             causal_lm::CausalLM
             embed::Embed
             inference::Inference
@@ -95,6 +98,14 @@ macro_rules! tasks {
                 backbones
             }
 
+            /// Takes from what is asked for what only says how a model predicts.
+            pub fn predict_as(&mut self, asked: &Self) {
+                match (self, asked) {
+                    $((Self::$name(task), Self::$name(asked)) => task.predict_as(asked),)+
+                    _ => {}
+                }
+            }
+
             /// The data module that a task of this name is mostly used with.
             pub fn data_module_of(name: &str) -> Option<&'static str> {
                 match name {
@@ -150,6 +161,9 @@ pub trait AnyTask: Debug + Send + Sync {
 
     /// Whether it predicts something for every token, which fits no table; `is_saved` as of [`TaskArguments::predicts_tokens`].
     fn predicts_tokens(&self, is_saved: bool) -> bool;
+
+    /// Whether what it predicts of a row is a sequence.
+    fn predicts_sequences(&self) -> bool;
 
     /// Refuses arguments that no model can have, before anything is read.
     ///
@@ -247,6 +261,10 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn predicts_tokens(&self, is_saved: bool) -> bool {
         TaskArguments::predicts_tokens(self, is_saved)
+    }
+
+    fn predicts_sequences(&self) -> bool {
+        TaskArguments::predicts_sequences(self)
     }
 
     fn check(&self) -> Result<()> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use engraft_data::{Batching, Examples, Masking};
+use engraft_component::{Note, NoteKind};
+use engraft_data::{Batching, Examples, Hiding};
 use engraft_models::Mode;
 use engraft_tasks::metrics::{Detail, Mean, staged};
 use engraft_tasks::{Draws, Model, Network, Observer as RowObserver, RowOutput, TaskSpec};
@@ -24,7 +25,7 @@ pub struct Evaluation<'a> {
     /// How they are put into batches.
     pub batching: &'a Batching,
     /// How tokens are masked, where they are.
-    pub masking: Option<Masking>,
+    pub masking: Option<Hiding>,
     /// How many batches are scored.
     pub limit: Amount,
     /// What is scored, in words: a checkpoint, or other weights.
@@ -181,6 +182,8 @@ pub struct Prediction<'a> {
     pub batching: &'a Batching,
     /// How many batches are run.
     pub limit: Amount,
+    /// What draws are made by, where predicting draws.
+    pub seed: u64,
     /// Who is told how far it has come.
     pub observer: &'a mut dyn Observer,
 }
@@ -198,6 +201,7 @@ pub fn predict<E: From<Error>>(
         examples,
         batching,
         limit,
+        seed,
         observer,
     } = prediction;
     let Model { spec, network } = model;
@@ -213,8 +217,16 @@ pub fn predict<E: From<Error>>(
         total: Some(plan.len() as u64),
         ahead: None,
     }));
-    for batch in spec.predictions(network, source, plan) {
+    let ids = source.examples().ids.clone();
+    for batch in spec.predictions(network, source, plan).seeded(seed) {
         let (batch, outputs) = batch.map_err(Error::from)?;
+        for output in &outputs {
+            let id = ids.as_ref().and_then(|ids| ids.get(output.row));
+            let id = id.map_or_else(|| output.row.to_string(), |id| single_line(id));
+            for step in spec.objective().steps(output) {
+                observer.note(Note::new(NoteKind::Model, format!("row {id}: {step}")));
+            }
+        }
         outputs.into_iter().try_for_each(&mut sink)?;
         handled.add(&batch);
         observer.event(Event::Progress(Progress::Advanced {

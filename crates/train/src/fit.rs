@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::Module;
 use engraft_component::{Note, NoteKind};
-use engraft_data::{Batching, Masking, Splits};
+use engraft_data::{Batching, Hiding, Splits};
 use engraft_tasks::{Draws, Model, Network, TaskSpec};
 
 use crate::callback::{Callback, Moment};
@@ -52,7 +52,7 @@ pub struct Fit<'a> {
     /// How rows are put into batches.
     pub batching: &'a Batching,
     /// How tokens are masked, where they are.
-    pub masking: Option<Masking>,
+    pub masking: Option<Hiding>,
     /// Decides the order of rows and all dropout.
     pub seed: u64,
     /// The experiment as it was resolved, saved with the run.

@@ -15,12 +15,15 @@ pub struct Handled {
     pub unsaid: Option<Unsaid>,
     /// What the vocabulary lacks.
     pub unknown: Unknown,
+    /// Rows that are given back as they are, where rows with nothing to predict are.
+    pub copied: usize,
 }
 
 impl Handled {
     /// Adds what was done to the rows of a batch.
     pub(crate) fn add(&mut self, batch: &engraft_tasks::Handled) {
         self.cut += batch.cut;
+        self.copied += batch.copied;
         self.outside[0] += batch.outside[0];
         self.outside[1] += batch.outside[1];
         match (&mut self.unsaid, &batch.unsaid) {
@@ -56,6 +59,13 @@ impl Handled {
                 "{} of {rows} {were} cut to {length} tokens{lost}",
                 self.cut
             ));
+        }
+        if self.copied > 0 {
+            let are = match self.copied {
+                1 => "has no mask token: it is copied as it is",
+                _ => "have no mask token: they are copied as they are",
+            };
+            note(format!("{} of {rows} {are}", self.copied));
         }
         if let Some(Unsaid {
             words,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engraft_data::{
-    BatchBy, Batching, Examples, Masking, Order, plan_rows, plan_tokens, plan_window,
+    BatchBy, Batching, Examples, Hiding, Order, plan_rows, plan_tokens, plan_window,
 };
 use engraft_tasks::{Draws, Pass, Source, Split, TaskSpec};
 
@@ -104,7 +104,7 @@ impl Loader {
     pub(crate) fn new(
         spec: &TaskSpec,
         examples: Arc<Examples>,
-        masking: Option<Masking>,
+        masking: Option<Hiding>,
         batching: &Batching,
         seed: Option<u64>,
     ) -> Result<Self> {
@@ -120,7 +120,7 @@ impl Loader {
     pub(crate) fn in_order(
         spec: &TaskSpec,
         examples: Arc<Examples>,
-        masking: Option<Masking>,
+        masking: Option<Hiding>,
         batching: &Batching,
     ) -> Result<Self> {
         let split = spec.bind(examples, masking)?;

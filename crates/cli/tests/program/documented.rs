@@ -199,6 +199,10 @@ fn stand_ins() -> Workplace {
             place.write(&format!("{folder}/{split}.csv"), &benchmark);
         }
     }
+    let measured = dna.iter().zip(0..);
+    let measured = measured.map(|(promoter, row)| format!("{promoter}\t{row}.5"));
+    place.write("promoters.tsv", &table("sequence\tlabel", measured));
+    place.write("masked.tsv", "sequence\nAC[MASK]GT[MASK][MASK]\nACGT\n");
     let states = |protein: &String| format!("{protein}\t{}", &"HE".repeat(9)[..protein.len()]);
     place.write(
         "structures.tsv",

@@ -96,8 +96,6 @@ fn what_users_know_from_elsewhere_is_answered_by_what_it_is() {
     let fit = "fit --model SequenceClassification --model.backbone sapiens_vh --data SequenceClassificationDataModule --data.path a.tsv";
     let keys = keys.map(|key| format!("{fit} {key}"));
     let classes = [
-        "Diffusion",
-        "modelgenerator.tasks.ConditionalDiffusion",
         "Seq2SeqLM",
         "AutoModelForSeq2SeqLM",
         "transformers.AutoModelForSequenceClassification",

@@ -9,6 +9,7 @@ mod checkpoints;
 mod claims;
 mod commands;
 mod configuration;
+mod diffusion;
 mod documentation;
 #[cfg(unix)]
 mod documented;

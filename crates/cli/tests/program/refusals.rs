@@ -83,7 +83,7 @@ const REFUSED: &[&str] = &[
     "fit -c fit.yaml --data.cv_num_folds 3 --trainer.callbacks ModelCheckpoint --trainer.callbacks.dirpath kept",
     "fit -c fit.yaml --data.class_weight [1,2]",
     "fit -c fit.yaml --data.class_weight heavy",
-    "fit -c fit.yaml --data DiffusionDataModule",
+    "fit -c fit.yaml --data StructureTokenDataModule",
     "fit -c fit.yaml --data.valid_split_size 1.5",
     "fit --data SequencesDataModule --data.path unlabelled.csv",
     "fit --model SequenceClassification --model.backbone ./tiny",

@@ -1,7 +1,7 @@
 //! Arguments: defaults, what is noted, and what is refused before a file is read.
 
 use engraft_component::{FromNode, decode, read_yaml, to_yaml};
-use engraft_data::{ClassWeight, DataModule, Masking, Stage};
+use engraft_data::{ClassWeight, DataModule, Hiding, Masking, Stage};
 
 use crate::module;
 
@@ -141,7 +141,7 @@ fn arguments_that_cannot_be_are_refused_before_any_file_is_read() {
     }
 }
 
-const ALL: [&str; 10] = [
+const ALL: [&str; 14] = [
     "SequencesDataModule",
     "SequenceClassificationDataModule",
     "ClassificationDataModule",
@@ -149,6 +149,10 @@ const ALL: [&str; 10] = [
     "SequenceRegressionDataModule",
     "RegressionDataModule",
     "MLMDataModule",
+    "DiffusionDataModule",
+    "ClassDiffusionDataModule",
+    "ConditionalDiffusionDataModule",
+    "ConditionalMLMDataModule",
     "ColumnRetrievalDataModule",
     "DependencyMappingDataModule",
     "RNAMeanRibosomeLoadDataModule",
@@ -161,6 +165,9 @@ fn every_data_module_has_its_columns_and_says_what_it_is_for() {
         .map(|name| {
             let given = match *name {
                 "ClassificationDataModule" | "RegressionDataModule" => ", x_col: a, y_col: [b, c]",
+                "ClassDiffusionDataModule" | "ConditionalDiffusionDataModule" => {
+                    ", x_col: a, y_col: [b, c]"
+                }
                 "ColumnRetrievalDataModule" => ", in_cols: [a, b], out_cols: [id, sequence]",
                 "DependencyMappingDataModule" => ", vocab_file: v.txt",
                 _ => "",
@@ -172,7 +179,7 @@ fn every_data_module_has_its_columns_and_says_what_it_is_for() {
             let says = (
                 module.is_labelled(),
                 module.normalizes(),
-                module.masking().is_some(),
+                module.hiding().is_some(),
             );
             (texts, module.label_names().join(" "), says)
         })
@@ -188,6 +195,10 @@ fn every_data_module_has_its_columns_and_says_what_it_is_for() {
             row("sequences", "labels", (true, true, false)),
             row("a", "b c", (true, true, false)),
             row("sequences", "", (false, false, true)),
+            row("sequences", "", (false, false, true)),
+            row("a", "b c", (true, false, true)),
+            row("a", "b c", (true, true, true)),
+            row("sequences", "labels", (true, true, true)),
             row("sequence", "", (false, false, false)),
             row("sequence", "", (false, false, false)),
             row("utr", "rl", (true, false, false)),
@@ -197,7 +208,12 @@ fn every_data_module_has_its_columns_and_says_what_it_is_for() {
 
 #[test]
 fn columns_that_only_the_user_can_name_are_required() {
-    for name in ["ClassificationDataModule", "RegressionDataModule"] {
+    for name in [
+        "ClassificationDataModule",
+        "RegressionDataModule",
+        "ClassDiffusionDataModule",
+        "ConditionalDiffusionDataModule",
+    ] {
         let yaml = format!("class_path: {name}\ninit_args: {{path: d, x_col: a}}");
         let node = read_yaml(yaml.as_bytes(), "e.yaml").unwrap();
         let error = decode::<DataModule>(&node).unwrap_err().to_string();
@@ -228,7 +244,7 @@ fn weights_of_classes_are_auto_or_numbers() {
 #[test]
 fn modules_of_tasks_that_are_not_here_are_refused_by_name() {
     for name in [
-        "DiffusionDataModule",
+        "StructureTokenDataModule",
         "ZeroshotClassificationRetrieveDataModule",
     ] {
         let yaml = format!("{{class_path: modelgenerator.data.{name}, init_args: {{path: d}}}}");
@@ -255,7 +271,7 @@ fn masking_takes_rates_that_can_be() {
         mask_token_rate: 0.9,
         random_token_rate: 0.1,
     };
-    assert_eq!(mlm.masking(), Some(expected));
+    assert_eq!(mlm.hiding(), Some(Hiding::Masking(expected)));
     mlm.check().unwrap();
     assert!(notes[0].contains("y_col: ignored"), "{notes:?}");
     for (arguments, message) in [

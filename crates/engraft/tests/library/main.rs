@@ -23,6 +23,7 @@ fn outputs(model: &Model, texts: &[String]) -> Vec<RowOutput> {
         examples: Arc::new(Examples::from_texts(texts.iter().cloned())),
         batching: &Batching::default(),
         limit: Amount::ALL,
+        seed: 0,
         observer: &mut (),
     };
     let mut rows = Vec::new();

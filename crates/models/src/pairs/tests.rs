@@ -100,6 +100,8 @@ fn losses(
         is_pooled: false,
         towers: &Towers::one(transformer),
         others: &[],
+        sites: None,
+        conditions: None,
     };
     head.pair_losses(input, targets, mode)
 }

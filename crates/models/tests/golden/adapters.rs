@@ -180,6 +180,8 @@ impl Case {
             is_pooled: false,
             towers: &self.towers,
             others: &others,
+            sites: None,
+            conditions: None,
         };
         self.head.head().forward(input, Mode::Evaluate)
     }

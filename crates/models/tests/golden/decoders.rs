@@ -281,6 +281,8 @@ fn losses_without_logits_are_those_of_any_head() {
                 is_pooled: false,
                 towers: &towers,
                 others: &[],
+                sites: None,
+                conditions: None,
             };
             let (sum, of_rows) = head.class_losses(input, targets.clone(), Mode::Evaluate);
             let grads = sum.backward();

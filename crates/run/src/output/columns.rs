@@ -302,7 +302,16 @@ impl Columns {
 
     /// The cells of what is predicted of a row.
     fn own_cells(&self, output: &RowOutput) -> Vec<Cell> {
-        self.objective.cells(self.form, output)
+        let text = || {
+            let texts = self.examples.texts.first();
+            texts.map_or(Cell::Missing, |texts| texts.cell(output.row))
+        };
+        self.objective.cells_of_text(self.form, output, &text)
+    }
+
+    /// The first cell of what is predicted of a row.
+    pub(super) fn first_of_prediction(&self, output: &RowOutput) -> Option<Cell> {
+        self.own_cells(output).into_iter().next()
     }
 
     /// Whether the places of the largest values are written instead of all.

@@ -145,7 +145,7 @@ impl Learns for Masked {
     type Metrics = MaskedTokens;
 
     fn targets(&self, rows: &Labelled<'_>) -> Result<Masker> {
-        let masking = rows.masking.unwrap_or_default();
+        let masking = rows.masking();
         Masker::new(rows.tokenizer, masking, self.everywhere)
     }
 
