@@ -73,7 +73,13 @@ impl Standing {
         if self.accuracy.weight > 0.0 {
             shown.push(("accuracy".to_owned(), self.accuracy.value()));
         }
-        for metric in ["val_loss", "val_accuracy", "val_spearman"] {
+        for metric in [
+            "val_loss",
+            "val_accuracy",
+            "val_spearman",
+            "val_top_L5_acc",
+            "val/f1",
+        ] {
             let is_new = watched.iter().all(|watched| watched.metric != metric);
             if let Some(value) = self.present(metric).filter(|_| is_new) {
                 shown.push((metric.to_owned(), value));

@@ -5,8 +5,7 @@
 Writes `pairs.json` and `structures.json` beside this script. Adapters and all that is done with structures are the package's own. Pair features
 and the loss are formulas put together here from torch: channel `2 f` of the pair `[i, j]` is channel `f` of the hidden state of the earlier
 letter, channel `2 f + 1` that of the later one; the loss is the mean binary cross-entropy over all ordered pairs of all rows, of the last of the
-head's two outputs. So are the scores of pairs, where the package is at fault: they are of each row by its own length, not of the batch by
-the sum of lengths.
+head's two outputs. So are the scores of pairs, of each row by its own length, where the package's task takes the batch by the sum of lengths; of a row alone its metric gives the same.
 
 A case of `structures.json` has
 
@@ -35,6 +34,7 @@ from pathlib import Path
 import numpy
 import torch
 from modelgenerator.adapters import LinearAdapter, MLPAdapter, MLPAdapterWithoutOutConcat, ResNet2DAdapter
+from modelgenerator.metrics import TopLAcc
 from modelgenerator.rna_ss.rna_ss_utils import dot_bracket_to_2d_mat, prob_mat_to_sec_struct, ss_f1, ss_precision, ss_recall
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -95,6 +95,15 @@ def top(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     return {name: sum(hits[:count]) / count for name, count in taken.items()}
 
 
+def check(logits: torch.Tensor, labels: torch.Tensor, scores: dict[str, float]) -> None:
+    """Of one row whose pairs are enough, the package's own scores are the same."""
+    order = logits.flatten().argsort(descending=True)
+    for name, divisor in SCORES.items():
+        own = TopLAcc(divisor)
+        own.update(logits.flatten(), labels.flatten(), order, len(labels))
+        assert abs(own.compute().item() - scores[name]) < 1e-6, name
+
+
 def case(name: str, weights: list[float], unscored: bool) -> dict:
     adapter, settings, reads_hidden = ADAPTERS[name]
     torch.manual_seed(sum(map(ord, name)))
@@ -125,6 +134,9 @@ def case(name: str, weights: list[float], unscored: bool) -> dict:
         return [[pick(weight)[rows].tolist(), None if bias is None else pick(bias)[rows].tolist()] for (weight, bias), rows in values]
 
     scores = [top(it, matrix) for it, matrix in zip(planes, labels)]
+    if not unscored:
+        for it, matrix, found in zip(planes, labels, scores):
+            check(it, matrix, found)
     return dict(
         adapter=adapter.__name__, settings=settings, layers=of(lambda it: it.detach()),
         hidden=[it.tolist() for it in hidden], labels=[it.tolist() for it in labels], weights=weights,

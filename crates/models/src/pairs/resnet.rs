@@ -28,7 +28,7 @@ pub struct ResNet2DAdapter {
     /// Channels of the plane.
     #[arg(default = 64)]
     pub conv_channels: usize,
-    /// Height and width of the middle convolution of each block; odd.
+    /// Height and width of the middle convolution of each block, and of the last one; odd.
     #[arg(default = 3)]
     pub kernel_size: usize,
 }
@@ -81,10 +81,10 @@ impl ResNet2DAdapter {
             in_to_conv: Linear::uniform([2 * hidden, channels], true, &initial.at(0)),
             blocks: (2..).map(block).take(self.num_res_blocks).collect(),
             conv_to_output: Convolution {
-                weight: convolution([1, 3], &last.at(0)),
+                weight: convolution([1, size], &last.at(0)),
                 bias: last
                     .at(1)
-                    .uniform([1], 1.0 / ((channels * 9) as f64).sqrt()),
+                    .uniform([1], 1.0 / ((channels * size * size) as f64).sqrt()),
             },
         }
     }
@@ -111,7 +111,7 @@ pub struct PairBlock {
 /// A convolution to one channel.
 #[derive(Module, Debug)]
 pub struct Convolution {
-    /// `[1, channels, 3, 3]`.
+    /// `[1, channels, size, size]`, of the kernel's size.
     pub weight: Param<Tensor<4>>,
     /// `[1]`.
     pub bias: Param<Tensor<1>>,
