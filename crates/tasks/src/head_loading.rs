@@ -56,7 +56,6 @@ impl HeadLoading<'_> {
             .unwrap_or_else(|| Adapter::for_backbone(causal));
         // A saved one may have a bias where a fresh one has none.
         let has_bias = self.required && self.checkpoint.stores_own("layers.0.bias");
-        self.check(&adapter)?;
         self.own(|width, initial| {
             let head = adapter.build(width, self.outputs, initial);
             if has_bias {
@@ -72,13 +71,7 @@ impl HeadLoading<'_> {
     /// # Errors
     /// Those of [`Self::own`].
     pub fn adapter_at_sites(&self, adapter: &Adapter) -> Result<BoxedHead> {
-        self.check(adapter)?;
         self.own(|width, initial| adapter.build(width, self.outputs, initial).at_sites())
-    }
-
-    fn check(&self, adapter: &Adapter) -> Result<()> {
-        let width = self.checkpoint.config().transformer.output_width();
-        Ok(adapter.check_on(width)?)
     }
 
     /// An adapter on every token.

@@ -27,6 +27,11 @@ fn place_of_other(number: usize) -> String {
     format!("{HERE}/{}", argument(number))
 }
 
+/// The note beside the weights that says on which of backbone `number`'s a model was trained, where these are not written.
+fn hash_of_other(number: usize) -> String {
+    format!("{}_fingerprint", argument(number))
+}
+
 /// The version of that file's layout.
 const FORMAT: u64 = 2;
 

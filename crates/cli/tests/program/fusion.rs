@@ -211,6 +211,20 @@ fn several_backbones_learn_together_and_are_kept_as_each_was_trained() {
     );
     assert!(place.path("whole/backbone1/model.safetensors").is_file());
     assert!(place.path("whole/backbone2/model.safetensors").is_file());
+    // What is frozen must be what the model was trained on.
+    let file = place.path("protein/model.safetensors");
+    let mut weights = std::fs::read(&file).unwrap();
+    let last = weights.len() - 2;
+    weights[last] ^= 1;
+    std::fs::write(&file, weights).unwrap();
+    let said = place.run("predict --ckpt_path last --data.path new.tsv --output r.tsv");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(
+        said.err
+            .contains("was trained on other weights than those of"),
+        "{}",
+        said.err
+    );
     std::fs::rename(place.path("rna"), place.path("gone")).unwrap();
     std::fs::rename(place.path("protein"), place.path("gone2")).unwrap();
     let named =

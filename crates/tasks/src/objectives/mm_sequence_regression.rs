@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engraft_component::Component;
-use engraft_models::{BoxedHead, FusionAdapter, TOWERS};
+use engraft_models::{BoxedHead, Checkpoint, FusionAdapter, TOWERS};
 
 use super::sequence_regression::{Numbers, check_outputs};
 use crate::backbone::BackboneSlot;
@@ -175,7 +175,6 @@ impl TaskArguments for MMSequenceRegression {
         let widths: Vec<usize> = checkpoints
             .map(|it| it.config().transformer.output_width())
             .collect();
-        self.adapter.check_on(widths[0])?;
         loading.own(|_, initial| self.adapter.build(&widths, loading.outputs, initial))
     }
 
@@ -212,6 +211,11 @@ impl TaskArguments for MMSequenceRegression {
 
     fn uses_checkpoint_head(&self) -> bool {
         false
+    }
+
+    fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let width = checkpoint.config().transformer.output_width();
+        Ok(self.adapter.check_on(width)?)
     }
 
     fn check(&self) -> Result<()> {

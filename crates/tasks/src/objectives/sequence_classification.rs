@@ -176,6 +176,12 @@ impl TaskArguments for SequenceClassification {
         self.adapter = None;
     }
 
+    fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let width = checkpoint.config().transformer.output_width();
+        let adapter = self.adapter.as_ref();
+        Ok(adapter.map_or(Ok(()), |adapter| adapter.check_on(width))?)
+    }
+
     fn check(&self) -> Result<()> {
         if self.multilabel && self.weighted_loss {
             return Err(Error::refused(

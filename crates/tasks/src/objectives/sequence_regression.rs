@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use engraft_component::Component;
 use engraft_data::{Cell, Labels};
-use engraft_models::{Adapter, BoxedHead, HeadKind, Mode, Problem};
+use engraft_models::{Adapter, BoxedHead, Checkpoint, HeadKind, Mode, Problem};
 
 use crate::backbone::BackboneSlot;
 use crate::classes::{OwnClasses, unfit};
@@ -98,6 +98,12 @@ impl TaskArguments for SequenceRegression {
     fn use_checkpoint_head(&mut self) {
         self.use_legacy_adapter = true;
         self.adapter = None;
+    }
+
+    fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let width = checkpoint.config().transformer.output_width();
+        let adapter = self.adapter.as_ref();
+        Ok(adapter.map_or(Ok(()), |adapter| adapter.check_on(width))?)
     }
 
     fn check(&self) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engraft_component::Component;
-use engraft_models::{Adapter, BoxedHead};
+use engraft_models::{Adapter, BoxedHead, Checkpoint};
 
 use super::sequence_regression::{Numbers, check_outputs};
 use crate::backbone::BackboneSlot;
@@ -72,6 +72,11 @@ impl TaskArguments for SequenceRegressionWithScaling {
 
     fn uses_checkpoint_head(&self) -> bool {
         false
+    }
+
+    fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let width = checkpoint.config().transformer.output_width();
+        Ok(self.adapter.check_on(width)?)
     }
 
     fn check(&self) -> Result<()> {

@@ -1,15 +1,16 @@
 //! Opening a preset, as the model it was saved as or as what another task starts from.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use engraft_hub::{Preset, Weights};
 use engraft_models::{Checkpoint, Compute};
 
-use super::{DESCRIPTION, HERE, WEIGHTS, place_of_other, read_description};
+use super::{DESCRIPTION, HERE, WEIGHTS, hash_of_other, place_of_other, read_description};
 use crate::backbone::Backbone;
 use crate::building::{Building, TrainingRows};
 use crate::error::{Error, Result};
-use crate::several::argument;
+use crate::several::{OtherBackbone, argument};
 use crate::spec::Model;
 use crate::task::Task;
 
@@ -83,6 +84,7 @@ impl Model {
         adjust(&mut task);
         task.check()?;
         let backbone = task.backbone().backbone();
+        let folder = preset.dir().map(Path::to_path_buf);
         let checkpoint = if is_whole {
             backbone.open_preset(preset)?
         } else {
@@ -96,10 +98,12 @@ impl Model {
             compute,
             seed: 0,
         };
-        Self::on(task, checkpoint, building).map_err(|error| match error {
+        let model = Self::on(task, checkpoint, building).map_err(|error| match error {
             Error::Saved(problem) => Error::plain(format!("{place}: {problem}")),
             other => other,
-        })
+        })?;
+        check_beside(&model.spec.others, folder.as_deref())?;
+        Ok(model)
     }
 
     /// Refuses a saved model whose backbone lies elsewhere and is not the one it was trained on, before weights are read; the saved task is
@@ -184,6 +188,30 @@ impl Model {
     pub fn lies_elsewhere(saved: Option<&Task>) -> bool {
         saved.is_some_and(|saved| saved.backbone().backbone().preset != HERE)
     }
+}
+
+/// Refuses backbones beside the first that have other weights than those a model was trained on, where a preset holds none of them.
+fn check_beside(others: &[OtherBackbone], folder: Option<&Path>) -> Result<()> {
+    let file = folder.map(|folder| folder.join(WEIGHTS));
+    let Some(file) = file.filter(|file| !others.is_empty() && file.is_file()) else {
+        return Ok(());
+    };
+    let weights = Weights::open_file(&file)?;
+    for other in others {
+        let Some(trained_on) = weights.notes().get(&hash_of_other(other.number)) else {
+            continue;
+        };
+        if other.checkpoint.fingerprint().as_ref() != Some(trained_on) {
+            let problem = format!(
+                "{} was trained on other weights than those of {}",
+                file.display(),
+                other.checkpoint.preset().name()
+            );
+            let key = format!("model.{}", argument(other.number));
+            return Err(Error::refused(&key, problem));
+        }
+    }
+    Ok(())
 }
 
 /// Makes backbone `number` beside the first what lies in a preset, if something of it does, as it is described there.

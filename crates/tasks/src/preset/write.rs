@@ -14,7 +14,9 @@ use engraft_models::{
     Problem, Transformer, base_notes,
 };
 
-use super::{DESCRIPTION, Description, FORMAT, HERE, PresetForm, WEIGHTS, place_of_other};
+use super::{
+    DESCRIPTION, Description, FORMAT, HERE, PresetForm, WEIGHTS, hash_of_other, place_of_other,
+};
 use crate::backbone::Backbone;
 use crate::cache_settings::CacheSettings;
 use crate::error::{Error, Result};
@@ -101,6 +103,8 @@ impl TaskSpec {
             let trained = if rests { &[][..] } else { &head };
             self.write_adapter(network, is_small, trained, &notes, folder)?;
         }
+        let mut notes = notes;
+        notes.extend(self.frozen_beside(network, form));
         let mut tensors = Vec::new();
         if !is_small {
             let encoder = network.encoder();
@@ -205,6 +209,20 @@ impl TaskSpec {
 
     fn base_name(&self) -> String {
         base_name(&self.checkpoint)
+    }
+
+    /// The hashes of the weights of backbones beside the first of which nothing is written.
+    fn frozen_beside(&self, network: &Network, form: PresetForm) -> BTreeMap<String, String> {
+        let others = self.others.iter().zip(self.task.others());
+        let left_out = others.filter_map(|(other, slot)| {
+            let encoder = network.towers().get(other.tower())?;
+            let backbone = slot.backbone();
+            if encoder.is_adapted() || !leaves_weights(backbone, &other.checkpoint, encoder, form) {
+                return None;
+            }
+            Some((hash_of_other(other.number), other.checkpoint.fingerprint()?))
+        });
+        left_out.collect()
     }
 
     /// What a head is for that classifies or gives numbers, and the names these have in `config.json`.
