@@ -120,10 +120,6 @@ const MODELS: &[(&[&str], &str)] = &[
         "several inputs are not fused yet; SequenceRegression reads one sequence, or a pair",
     ),
     (
-        &["ZeroshotPredictionDiff", "ZeroshotPredictionDistance"],
-        "mutations are not scored without training yet; Inference writes the logits that they are scored by",
-    ),
-    (
         &["ConditionalMLM"],
         "masked language models that are told a label are not supported yet; the nearest that is there is MLM",
     ),

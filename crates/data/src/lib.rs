@@ -27,7 +27,10 @@ mod origin;
 mod pattern;
 mod read;
 mod reading;
+mod reference;
+mod retrieval;
 mod roles;
+mod scan;
 mod shares;
 mod shield;
 mod shuffle;
@@ -55,10 +58,11 @@ pub use folds::Folds;
 pub use labels::{Label, Labels};
 pub use masking::Masking;
 pub use module::{
-    CausalLMDataModule, ClassificationDataModule, ColumnRetrievalDataModule, DataModule,
-    DependencyMappingDataModule, MLMDataModule, RNAMeanRibosomeLoadDataModule,
-    RegressionDataModule, SequenceClassificationDataModule, SequenceRegressionDataModule,
-    SequencesDataModule, TokenClassificationDataModule,
+    CausalLMDataModule, ClassificationDataModule, ClinvarRetrieve, ColumnRetrievalDataModule,
+    DataModule, DependencyMappingDataModule, MLMDataModule, MutationScanDataModule,
+    RNAMeanRibosomeLoadDataModule, RegressionDataModule, SequenceClassificationDataModule,
+    SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
+    ZeroshotClassificationRetrieveDataModule,
 };
 pub use naming::{Naming, Selection};
 pub use origin::Origin;

@@ -2,6 +2,7 @@
 
 mod components;
 mod retrieval;
+mod variants;
 
 use engraft_component::Choice;
 
@@ -18,6 +19,10 @@ pub use components::{
     SequencesDataModule, TokenClassificationDataModule,
 };
 pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
+pub(crate) use variants::Retrieval;
+pub use variants::{
+    ClinvarRetrieve, MutationScanDataModule, ZeroshotClassificationRetrieveDataModule,
+};
 
 /// Where examples come from.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -26,7 +31,6 @@ pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
     DiffusionDataModule = "there is no diffusion task here yet",
     ClassDiffusionDataModule = "there is no diffusion task here yet",
     ConditionalDiffusionDataModule = "there is no diffusion task here yet",
-    ZeroshotClassificationRetrieveDataModule = "there is no zero-shot task here yet",
     StructureTokenDataModule = "there is no structure tokenizer here yet",
 ))]
 pub enum DataModule {
@@ -52,6 +56,12 @@ pub enum DataModule {
     DependencyMapping(DependencyMappingDataModule),
     /// Leaders of messenger RNA with the mean number of ribosomes on each.
     RnaMeanRibosomeLoad(RNAMeanRibosomeLoadDataModule),
+    /// Variants of a genome with what is around them.
+    ZeroshotClassificationRetrieve(ZeroshotClassificationRetrieveDataModule),
+    /// Those of the human genome that clinicians have judged.
+    ClinvarRetrieve(ClinvarRetrieve),
+    /// Every substitution of one letter of each sequence.
+    MutationScan(MutationScanDataModule),
 }
 
 /// Does the same to the arguments of whichever module it is.
@@ -69,6 +79,9 @@ macro_rules! any {
             DataModule::ColumnRetrieval($it) => $value,
             DataModule::DependencyMapping($it) => $value,
             DataModule::RnaMeanRibosomeLoad($it) => $value,
+            DataModule::ZeroshotClassificationRetrieve($it) => $value,
+            DataModule::ClinvarRetrieve($it) => $value,
+            DataModule::MutationScan($it) => $value,
         }
     };
 }
@@ -114,7 +127,7 @@ impl DataModule {
     /// The names under which text columns are offered to the task, one for each segment.
     pub fn text_names(&self) -> Vec<&str> {
         if let DataModule::ColumnRetrieval(module) = self {
-            return module.text_name().into_iter().collect();
+            return module.text_names();
         }
         let roles = self.roles();
         let texts = roles.texts.iter();
@@ -147,6 +160,29 @@ impl DataModule {
         }
     }
 
+    /// Whether each row is a reference and a variant of it, which are compared.
+    pub fn compares(&self) -> bool {
+        match self {
+            DataModule::MutationScan(_) => true,
+            DataModule::ColumnRetrieval(module) => module.compares(),
+            _ => self.retrieval().is_some(),
+        }
+    }
+
+    /// Whether the rows are every substitution of each sequence, whose predictions make a map.
+    pub fn scans(&self) -> bool {
+        matches!(self, DataModule::MutationScan(_))
+    }
+
+    /// How variants are retrieved from a reference, if they are.
+    pub(crate) fn retrieval(&self) -> Option<Retrieval<'_>> {
+        match self {
+            DataModule::ZeroshotClassificationRetrieve(module) => Some(module.retrieval()),
+            DataModule::ClinvarRetrieve(module) => Some(module.retrieval()),
+            _ => None,
+        }
+    }
+
     /// Checks the arguments that need no file to be checked.
     ///
     /// # Errors
@@ -160,7 +196,11 @@ impl DataModule {
             DataModule::CausalLm(module) => module.check()?,
             DataModule::ColumnRetrieval(module) => module.check()?,
             DataModule::DependencyMapping(module) => module.check()?,
+            DataModule::MutationScan(module) => module.check()?,
             _ => {}
+        }
+        if let Some(retrieval) = self.retrieval() {
+            retrieval.check()?;
         }
         if let Some(masking) = self.masking() {
             masking.check()?;
@@ -215,6 +255,12 @@ impl DataModule {
                 .named(&it.naming),
             DataModule::ColumnRetrieval(it) => it.roles(),
             DataModule::DependencyMapping(it) => Roles {
+                id: &it.id_col,
+                ..texts(&it.x_col)
+            },
+            DataModule::ZeroshotClassificationRetrieve(it) => it.retrieval().roles(),
+            DataModule::ClinvarRetrieve(it) => it.retrieval().roles(),
+            DataModule::MutationScan(it) => Roles {
                 id: &it.id_col,
                 ..texts(&it.x_col)
             },

@@ -2,6 +2,7 @@
 
 mod array;
 mod columns;
+mod scans;
 mod tensors;
 mod writer;
 
@@ -17,6 +18,7 @@ use engraft_tasks::{RowOutput, TaskSpec};
 use crate::error::{Error, Result};
 
 use columns::Columns;
+pub(crate) use scans::Scans;
 pub(crate) use writer::{AtWork, Writers, WritingStage};
 
 /// What a file of predictions is.

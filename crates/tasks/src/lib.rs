@@ -36,6 +36,7 @@ mod stated_head;
 mod task;
 mod units;
 mod unknown;
+mod variants;
 
 pub use backbone::{Backbone, BackboneSlot};
 pub use building::{TrainingRows, preset_tokenizer};
@@ -48,7 +49,7 @@ pub use labels::{LabelForm, LabelSpace};
 pub use learned::Learned;
 pub use masking::Masker;
 pub use network::Network;
-pub use objective::{Learns, Loss, Objective, TaskArguments};
+pub use objective::{Comparison, Learns, Loss, Objective, TaskArguments};
 pub use objectives::*;
 pub use observer::{Observer, Shown};
 pub use output::{Form, Grain, RowOutput};

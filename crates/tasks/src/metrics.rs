@@ -11,6 +11,7 @@
 //! | [`Classification`] | 8 with two classes, 4 + 4 for each class with more |
 //! | [`MultiLabel`] | 5 for each label |
 //! | [`Regression`] | 8 for each output |
+//! | [`VariantEffects`] | 4 and 4 for each measure of each layer |
 //! | [`MaskedTokens`], [`NextTokens`] | none |
 
 mod classification;
@@ -21,6 +22,7 @@ mod multi_label;
 mod next_tokens;
 mod ranking;
 mod regression;
+mod variant_effects;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +30,9 @@ pub use classification::Classification;
 pub use masked_tokens::MaskedTokens;
 pub use multi_label::MultiLabel;
 pub use next_tokens::NextTokens;
-pub use ranking::auroc;
+pub use ranking::{auroc, average_precision};
 pub use regression::Regression;
+pub use variant_effects::VariantEffects;
 
 /// Scores of a split, gathered row by row.
 pub trait Metrics: Send + 'static {

@@ -7,6 +7,8 @@ mod mlm;
 mod sequence_classification;
 mod sequence_regression;
 mod token_classification;
+mod zeroshot_prediction_diff;
+mod zeroshot_prediction_distance;
 
 use crate::for_each_task;
 

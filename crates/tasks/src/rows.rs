@@ -1,5 +1,7 @@
 //! From rows of text to their tokens.
 
+mod variants;
+
 use std::borrow::Cow;
 
 use engraft_data::{Examples, TokenUnit};
@@ -18,6 +20,8 @@ use crate::units::{Unit, locate, of_words, without_token};
 pub struct EncodedRow {
     /// Its tokens.
     pub encoding: Encoding,
+    /// Those of its variant, where it is compared with one.
+    pub variant: Option<Encoding>,
     /// Its letters or words that have a token, where these are told apart.
     pub units: Option<Vec<Unit>>,
     /// Its words that have no token, each with its number, so that nothing can be said of them. Behind where a row was cut, none is named.
@@ -175,6 +179,9 @@ impl RowEncoder {
             Some(rows.iter().map(text).collect())
         };
         let (first, second) = (texts(0).transpose()?, texts(1).transpose()?);
+        if let Reading::Variants(comparison) = &self.reading {
+            return self.encode_variants(*comparison, examples, rows, [first, second]);
+        }
         let texts: Vec<Row<'_>> = (0..rows.len())
             .map(|at| Row {
                 text: first.as_ref().map_or("", |texts| &texts[at]),
@@ -255,6 +262,7 @@ impl RowEncoder {
         Ok(EncodedRow {
             unsaid: unsaid.collect(),
             encoding: encoded.encoding,
+            variant: None,
             units: Some(units),
             given: 0,
             cut: encoded.cut,
@@ -267,12 +275,17 @@ impl RowEncoder {
         text: &str,
         unit: Option<TokenUnit>,
     ) -> std::result::Result<EncodedRow, String> {
+        let (encoding, cut) = self.tokens_of(text)?;
+        self.checked(encoding, cut, text, unit)
+    }
+
+    /// The tokens of a text, and whether it was cut.
+    fn tokens_of(&self, text: &str) -> std::result::Result<(Encoding, bool), String> {
         let encoded = match self.max_length {
             Some(most) => self.tokenizer.encode_truncated(text, None, most),
             None => self.tokenizer.encode(text, None).map(|it| (it, false)),
         };
-        let (encoding, cut) = encoded.map_err(|error| error.to_string())?;
-        self.checked(encoding, cut, text, unit)
+        encoded.map_err(|error| error.to_string())
     }
 
     /// Refuses tokens that no model can take.
@@ -337,6 +350,7 @@ impl RowEncoder {
         };
         Ok(EncodedRow {
             encoding,
+            variant: None,
             units,
             unsaid,
             given: 0,
@@ -366,7 +380,8 @@ impl RowEncoder {
     pub(crate) fn refuses(&self) -> bool {
         let too_long = self.max_length.is_none() && self.longest.is_some();
         let letters = self.tokenizer.letter_policy() == Some(LetterPolicy::Error);
-        too_long || letters || self.locates()
+        let compares = matches!(self.reading, Reading::Variants(_));
+        too_long || letters || compares || self.locates()
     }
 
     /// The tokenizer.

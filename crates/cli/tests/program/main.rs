@@ -30,6 +30,7 @@ mod trainer;
 mod training;
 mod walk;
 mod writers;
+mod zeroshot;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
