@@ -25,6 +25,10 @@ fn table(text: &str) -> Vec<Vec<&str>> {
     lines.map(|line| line.split('\t').collect()).collect()
 }
 
+fn number(cell: &str) -> f64 {
+    cell.parse().unwrap()
+}
+
 const DIFF: &str = "--model ZeroshotPredictionDiff --model.backbone sapiens_vh";
 const DISTANCE: &str = "--model ZeroshotPredictionDistance --model.backbone sapiens_vh";
 const PAIRS: &str =
@@ -40,9 +44,11 @@ fn variants_of_a_table_are_predicted_and_scored_by_both_tasks() {
     let rows = table(&text);
     assert_eq!(rows[0], ["id", "score"]);
     assert_eq!(rows.len(), 5);
-    let score = |row: usize| rows[row][1].parse::<f64>().unwrap();
-    // A tryptophan there is what no antibody has.
-    assert!(score(2) < score(1) && score(2) < 0.0, "{text}");
+    // Differences of the logits that Inference gives where `<mask>` stands.
+    let expected = [0.3201, 0.3413, -1.6713, -5.4281];
+    for (row, expected) in rows[1..].iter().zip(expected) {
+        assert!((number(row[1]) - expected).abs() < 1e-3, "{text}");
+    }
 
     let said = place.succeed(&format!("test {DIFF} {PAIRS} --data.y_col harmless"));
     assert!(
@@ -88,7 +94,8 @@ fn a_table_of_modelgenerators_columns_is_read_by_them() {
     let (of_pairs, of_masked) = (table(&pairs_text), table(&masked_text));
     assert_eq!(of_masked.len(), 3);
     for row in [1, 2] {
-        assert_eq!(of_pairs[row][1], of_masked[row][1]);
+        let difference = number(of_pairs[row][1]) - number(of_masked[row][1]);
+        assert!(difference.abs() < 1e-4, "{pairs_text}{masked_text}");
     }
     let said = place.succeed(&format!("test {DIFF} {masked}"));
     assert!(said.contains("test_AUROC "), "{said}");
@@ -112,10 +119,8 @@ fn a_mutation_scan_has_a_table_and_a_map_of_each_sequence() {
         "wild_type.fasta",
         &format!(">sp|P1 first\n{PROTEIN}\n>second\nQVQLVQ\n"),
     );
-    let scan = format!(
-        "predict {DIFF} --data MutationScanDataModule --data.path wild_type.fasta --output scan.tsv"
-    );
-    let said = place.run(&scan);
+    let scan = format!("predict {DIFF} --data MutationScanDataModule --data.path wild_type.fasta");
+    let said = place.run(&format!("{scan} --output scan.tsv"));
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(
         said.err.contains("the sequences look like proteins")
@@ -155,9 +160,14 @@ fn a_mutation_scan_has_a_table_and_a_map_of_each_sequence() {
         "{scan} --data.positions [2-3] --data.alphabet AW --output some.tsv"
     ));
     let some = place.read("some.tsv");
-    assert_eq!(some.lines().count(), 1 + 2 * 2 * 2);
-    for line in some.lines().skip(1) {
-        assert!(place.read("scan.tsv").contains(line), "{line}");
+    let some = table(&some);
+    assert_eq!(some.len(), 1 + 2 * 2 * 2);
+    for row in &some[1..] {
+        let same = rows
+            .iter()
+            .find(|it| [it[0], it[2]] == [row[0], row[2]])
+            .unwrap();
+        assert!((number(same[1]) - number(row[1])).abs() < 1e-4, "{row:?}");
     }
 }
 
@@ -199,6 +209,27 @@ fn variants_of_a_genome_are_retrieved_and_wrong_ones_refused_or_skipped() {
     let said = place.run(&format!("{test} --data.on_bad_row skip"));
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(said.err.contains("1 row is skipped"), "{}", said.err);
+}
+
+#[test]
+fn modelgenerators_columns_of_variants_are_written_by_a_test() {
+    let place = place();
+    let writer = "--trainer.callbacks+=PredictionWriter --trainer.callbacks.output_dir out --trainer.callbacks.filetype tsv --trainer.callbacks.write_cols [score,norm_type,label,num_layer]";
+    let said = place.run(&format!(
+        "test {DISTANCE} {PAIRS} --data.y_col harmless {writer}"
+    ));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(
+        said.err
+            .contains("norm_type is not written here: a variant has one row"),
+        "{}",
+        said.err
+    );
+    let text = place.read("out/test_predictions.tsv");
+    let rows = table(&text);
+    assert_eq!(rows[0], ["L1", "L2", "cosine", "label"]);
+    let labels: Vec<f64> = rows[1..].iter().map(|row| number(row[3])).collect();
+    assert_eq!(labels, [1.0, 0.0, 1.0, 0.0]);
 }
 
 #[test]

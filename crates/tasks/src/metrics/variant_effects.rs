@@ -4,7 +4,7 @@ use super::regression::spearman;
 use super::{Detail, MetricError, Metrics, auroc, average_precision};
 
 /// What the scores of one measure are called: the area under the ROC curve, that under precision by recall, Spearman's correlation.
-pub type MeasureNames = [&'static str; 3];
+pub(super) type MeasureNames = [&'static str; 3];
 
 /// How well measures of variants agree with what is known of these.
 ///
