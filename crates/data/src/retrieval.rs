@@ -6,7 +6,7 @@ use crate::examples::Examples;
 use crate::module::Retrieval;
 use crate::origin::Origin;
 use crate::reference::Reference;
-use crate::texts::Texts;
+use crate::texts::{TextKeeper, Texts};
 
 /// What alleles must be.
 const BASES: &str = "bases (A, C, G, T, N), or - for none";
@@ -29,17 +29,20 @@ struct Counts {
 }
 
 /// Examples whose texts are alleles, as those whose texts are sequences: the part of the contig around each variant as it is, and with the
-/// variant in it. The rows that cannot be had come with what is wrong with each, and their texts are empty.
+/// variant in it. The rows that cannot be had come with what is wrong with each, and their texts are empty. `text_memory` is how many bytes of
+/// texts are held before they lie in a temporary file.
 ///
 /// # Errors
 /// The reference cannot be read.
 pub(crate) fn retrieve(
     mut examples: Examples,
     retrieval: Retrieval<'_>,
+    text_memory: usize,
     notes: &mut Vec<String>,
 ) -> Result<(Examples, Vec<(usize, Error)>), Error> {
     let mut reference = Reference::open(&retrieval.reference()?, notes)?;
     let mut counts = Counts::default();
+    let mut keeper = TextKeeper::new(text_memory);
     let (mut references, mut variants, mut wrong) = (vec![], vec![], vec![]);
     for number in 0..examples.len() {
         let row = Row::of(&examples, number, retrieval.index);
@@ -54,22 +57,25 @@ pub(crate) fn retrieve(
                 Default::default()
             }
         };
-        references.push(one);
-        variants.push(other);
+        references.push(keeper.keep(one, 1)?);
+        variants.push(keeper.keep(other, 1)?);
     }
+    keeper.finish()?;
     let Counts {
         complemented,
         clipped,
     } = counts;
     if complemented > 0 {
         notes.push(format!(
-            "{complemented} variants are of the other strand than {}: their alleles are complemented",
+            "{} of the other strand than {}, and alleles are complemented",
+            counted(complemented),
             reference.path().display()
         ));
     }
     if clipped > 0 {
         notes.push(format!(
-            "{clipped} variants are so near the end of a contig that there are fewer than {} bases on one side",
+            "{} so near the end of a contig that there are fewer than {} bases on one side",
+            counted(clipped),
             retrieval.window
         ));
     }
@@ -177,6 +183,14 @@ impl<'a> Row<'a> {
             format!("{before}{found}{after}"),
             format!("{before}{variant}{after}"),
         ])
+    }
+}
+
+/// How many variants are of a kind, which follows.
+fn counted(variants: usize) -> String {
+    match variants {
+        1 => "1 variant is".to_owned(),
+        count => format!("{count} variants are"),
     }
 }
 

@@ -6,10 +6,9 @@ use crate::cell::Cell;
 use crate::error::{Error, argument, list};
 use crate::examples::Examples;
 use crate::module::MutationScanDataModule;
-use crate::stored::TextWriter;
 use crate::survey::{Alphabet, Letters};
 use crate::table::pick;
-use crate::texts::{Text, Texts};
+use crate::texts::{Text, TextKeeper, Texts};
 
 /// The amino acids of the genetic code.
 const AMINO_ACIDS: &str = "ACDEFGHIKLMNPQRSTVWY";
@@ -61,7 +60,7 @@ pub(crate) fn scan(
         .map(|text| Ok(text?.trim().to_owned()))
         .collect::<Result<_, Error>>()?;
     let plan = Plan::of(module, &sequences, notes)?;
-    let mut scanned = Scanned::new(&plan, &sequences, text_memory)?;
+    let mut scanned = Scanned::new(text_memory);
     for (row, sequence) in sequences.iter().enumerate() {
         let letters: Vec<char> = sequence.chars().collect();
         let id = examples.ids.as_ref().and_then(|ids| ids.get(row));
@@ -69,11 +68,11 @@ pub(crate) fn scan(
         let substitutions = plan.of_sequence(&letters, &id)?;
         scanned.add(row, sequence, &substitutions)?;
     }
-    notes.push(format!(
-        "{} sequences have {} substitutions",
-        sequences.len(),
-        scanned.rows.len()
-    ));
+    let have = match sequences.len() {
+        1 => "1 sequence has".to_owned(),
+        count => format!("{count} sequences have"),
+    };
+    notes.push(format!("{have} {} substitutions", scanned.rows.len()));
     scanned.finish(examples)
 }
 
@@ -142,17 +141,6 @@ impl Plan {
                 }
                 Ok(listed.clone())
             }
-        }
-    }
-
-    /// About how many substitutions a sequence of some letters has.
-    fn count(&self, letters: usize) -> usize {
-        match self {
-            Plan::Each(alphabet, positions) => {
-                let positions = positions.as_ref().map_or(letters, BTreeSet::len);
-                positions * alphabet.len()
-            }
-            Plan::Listed(listed) => listed.len(),
         }
     }
 }
@@ -231,26 +219,17 @@ struct Scanned {
     rows: Vec<usize>,
     texts: [Vec<Text>; 2],
     columns: [Vec<Cell>; 4],
-    /// Where texts go, if they are too many to be held.
-    writer: Option<TextWriter>,
+    keeper: TextKeeper,
 }
 
 impl Scanned {
-    fn new(plan: &Plan, sequences: &[String], text_memory: usize) -> Result<Scanned, Error> {
-        let bytes = sequences
-            .iter()
-            .map(|text| text.len().saturating_mul(plan.count(text.len())));
-        let bytes = bytes.fold(0, usize::saturating_add);
-        Ok(Scanned {
+    fn new(text_memory: usize) -> Scanned {
+        Scanned {
             rows: vec![],
             texts: Default::default(),
             columns: Default::default(),
-            writer: if bytes > text_memory {
-                Some(TextWriter::create()?)
-            } else {
-                None
-            },
-        })
+            keeper: TextKeeper::new(text_memory),
+        }
     }
 
     fn add(
@@ -260,7 +239,8 @@ impl Scanned {
         substitutions: &[Substitution],
     ) -> Result<(), Error> {
         let starts: Vec<usize> = sequence.char_indices().map(|(start, _)| start).collect();
-        let reference = self.text(sequence.to_owned())?;
+        let copies = substitutions.len();
+        let reference = self.keeper.keep(sequence.to_owned(), copies)?;
         for it in substitutions {
             let start = starts
                 .get(it.position - 1)
@@ -268,7 +248,9 @@ impl Scanned {
                 .unwrap_or(sequence.len());
             let (before, rest) = sequence.split_at(start);
             let after = rest.get(it.wild_type.len_utf8()..).unwrap_or_default();
-            let variant = self.text(format!("{before}{}{after}", it.mutant))?;
+            let variant = self
+                .keeper
+                .keep(format!("{before}{}{after}", it.mutant), 1)?;
             self.rows.push(row);
             self.texts[0].push(reference.clone());
             self.texts[1].push(variant);
@@ -285,18 +267,9 @@ impl Scanned {
         Ok(())
     }
 
-    fn text(&mut self, text: String) -> Result<Text, Error> {
-        match &mut self.writer {
-            Some(writer) => writer.write(&text).map(Text::Stored),
-            None => Ok(Text::Held(text)),
-        }
-    }
-
     /// The rows, with what is carried along of their sequences.
-    fn finish(mut self, examples: &Examples) -> Result<Examples, Error> {
-        if let Some(writer) = &mut self.writer {
-            writer.flush()?;
-        }
+    fn finish(self, examples: &Examples) -> Result<Examples, Error> {
+        self.keeper.finish()?;
         let rows = &self.rows;
         let names = COLUMNS.map(str::to_owned).into_iter();
         let mut extra: Vec<_> = names.zip(self.columns).collect();

@@ -99,7 +99,7 @@ impl Splits {
                 examples = scan(&examples, module, TEXT_MEMORY, &mut notes)?;
             }
             if let Some(retrieval) = module.retrieval() {
-                let (retrieved, wrong) = retrieve(examples, retrieval, &mut notes)?;
+                let (retrieved, wrong) = retrieve(examples, retrieval, TEXT_MEMORY, &mut notes)?;
                 let skipped = skips.then_some(&mut skipped);
                 examples = without(retrieved, wrong, skipped)?;
             }

@@ -189,8 +189,8 @@ fn variants_of_a_genome_are_retrieved_and_wrong_ones_refused_or_skipped() {
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(said.out.contains("test_L1_AUROC "), "{}", said.out);
     assert!(
-        said.err.contains("1 variants are of the other strand than")
-            && said.err.contains("1 variants are so near the end"),
+        said.err.contains("1 variant is of the other strand than")
+            && said.err.contains("1 variant is so near the end"),
         "{}",
         said.err
     );
