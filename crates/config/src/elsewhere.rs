@@ -112,10 +112,6 @@ const MODELS: &[(&[&str], &str)] = &[
         "models of an encoder and a decoder are not supported yet; CausalLM trains a decoder alone, with the source as its prompt",
     ),
     (
-        &["ZeroshotPredictionDiff", "ZeroshotPredictionDistance"],
-        "mutations are not scored without training yet; Inference writes the logits that they are scored by",
-    ),
-    (
         &[
             "TextClassifier",
             "AutoModelForSequenceClassification",

@@ -232,7 +232,7 @@ fn problems(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<(usize, 
 }
 
 /// The places of all rows but the bad ones, which are added to `skipped`.
-fn kept(
+pub(crate) fn kept(
     rows: usize,
     bad: Vec<(usize, Error)>,
     skipped: &mut Vec<SkippedRow>,

@@ -30,7 +30,10 @@ mod pairs;
 mod pattern;
 mod read;
 mod reading;
+mod reference;
+mod retrieval;
 mod roles;
+mod scan;
 mod shares;
 mod shield;
 mod shuffle;
@@ -58,12 +61,12 @@ pub use folds::Folds;
 pub use labels::{Label, Labels};
 pub use masking::{Hiding, Masking};
 pub use module::{
-    CausalLMDataModule, ClassDiffusionDataModule, ClassificationDataModule,
+    CausalLMDataModule, ClassDiffusionDataModule, ClassificationDataModule, ClinvarRetrieve,
     ColumnRetrievalDataModule, ConditionalDiffusionDataModule, ConditionalMLMDataModule,
     DataModule, DependencyMappingDataModule, DiffusionDataModule, MLMDataModule,
-    RNAMeanRibosomeLoadDataModule, RegressionDataModule, RnaStructures,
+    MutationScanDataModule, RNAMeanRibosomeLoadDataModule, RegressionDataModule, RnaStructures,
     SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
-    TokenClassificationDataModule,
+    TokenClassificationDataModule, ZeroshotClassificationRetrieveDataModule,
 };
 pub use naming::{Naming, Selection};
 pub use noising::Noising;

@@ -36,6 +36,11 @@ impl DataModule {
                 return DataModule::RnaStructures(settled).load_within(stage, text_memory);
             }
         }
+        if let DataModule::ClinvarRetrieve(module) = self
+            && let Some(named) = module.with_table()
+        {
+            return DataModule::from(named).load_within(stage, text_memory);
+        }
         self.check()?;
         self.check_stage(stage)?;
         if self.folds().count().is_some() {
@@ -98,13 +103,21 @@ impl DataModule {
     }
 
     fn check_stage(&self, stage: Stage) -> Result<(), Error> {
-        match (self, stage) {
-            (DataModule::DependencyMapping(_), Stage::Fit | Stage::Validate | Stage::Test) => {
-                let message = "DependencyMappingDataModule only serves predict";
-                Err(argument("class_path", message))
+        let serves = match (self, stage) {
+            (_, Stage::Predict) => return Ok(()),
+            (DataModule::DependencyMapping(_), _) => {
+                "DependencyMappingDataModule only serves predict"
             }
-            _ => Ok(()),
-        }
+            (DataModule::MutationScan(_), _) => "MutationScanDataModule only serves predict",
+            (DataModule::ZeroshotClassificationRetrieve(_), Stage::Fit | Stage::Validate) => {
+                "ZeroshotClassificationRetrieveDataModule only serves test and predict"
+            }
+            (DataModule::ClinvarRetrieve(_), Stage::Fit | Stage::Validate) => {
+                "ClinvarRetrieve only serves test and predict"
+            }
+            _ => return Ok(()),
+        };
+        Err(argument("class_path", serves))
     }
 }
 

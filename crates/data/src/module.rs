@@ -5,6 +5,7 @@ mod components;
 mod masked;
 mod retrieval;
 mod structures;
+mod variants;
 
 use engraft_component::Choice;
 
@@ -26,14 +27,15 @@ pub use masked::{
 };
 pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
 pub use structures::RnaStructures;
+pub(crate) use variants::Retrieval;
+pub use variants::{
+    ClinvarRetrieve, MutationScanDataModule, ZeroshotClassificationRetrieveDataModule,
+};
 
 /// Where examples come from.
 #[derive(Clone, Debug, PartialEq, Choice)]
 #[choice(kind = "data module", ready_made = benchmarks::BENCHMARKS)]
-#[choice(absent(
-    ZeroshotClassificationRetrieveDataModule = "there is no zero-shot task here yet",
-    StructureTokenDataModule = "there is no structure tokenizer here yet",
-))]
+#[choice(absent(StructureTokenDataModule = "there is no structure tokenizer here yet",))]
 pub enum DataModule {
     /// Texts with ids.
     Sequences(SequencesDataModule),
@@ -67,6 +69,12 @@ pub enum DataModule {
     RnaMeanRibosomeLoad(RNAMeanRibosomeLoadDataModule),
     /// RNAs with their secondary structures.
     RnaStructures(RnaStructures),
+    /// Variants of a genome with what is around them.
+    ZeroshotClassificationRetrieve(ZeroshotClassificationRetrieveDataModule),
+    /// Those of the human genome that clinicians have judged.
+    ClinvarRetrieve(ClinvarRetrieve),
+    /// Every substitution of one letter of each sequence.
+    MutationScan(MutationScanDataModule),
 }
 
 /// Does the same to the arguments of whichever module it is.
@@ -89,6 +97,9 @@ macro_rules! any {
             DataModule::DependencyMapping($it) => $value,
             DataModule::RnaMeanRibosomeLoad($it) => $value,
             DataModule::RnaStructures($it) => $value,
+            DataModule::ZeroshotClassificationRetrieve($it) => $value,
+            DataModule::ClinvarRetrieve($it) => $value,
+            DataModule::MutationScan($it) => $value,
         }
     };
 }
@@ -135,7 +146,7 @@ impl DataModule {
     /// The names under which text columns are offered to the task, one for each segment.
     pub fn text_names(&self) -> Vec<&str> {
         if let DataModule::ColumnRetrieval(module) = self {
-            return module.text_name().into_iter().collect();
+            return module.text_names();
         }
         let roles = self.roles();
         let texts = roles.texts.iter();
@@ -174,6 +185,29 @@ impl DataModule {
         }
     }
 
+    /// Whether each row is a reference and a variant of it, which are compared.
+    pub fn compares(&self) -> bool {
+        match self {
+            DataModule::MutationScan(_) => true,
+            DataModule::ColumnRetrieval(module) => module.compares(),
+            _ => self.retrieval().is_some(),
+        }
+    }
+
+    /// Whether the rows are every substitution of each sequence, whose predictions make a map.
+    pub fn scans(&self) -> bool {
+        matches!(self, DataModule::MutationScan(_))
+    }
+
+    /// How variants are retrieved from a reference, if they are.
+    pub(crate) fn retrieval(&self) -> Option<Retrieval<'_>> {
+        match self {
+            DataModule::ZeroshotClassificationRetrieve(module) => Some(module.retrieval()),
+            DataModule::ClinvarRetrieve(module) => Some(module.retrieval()),
+            _ => None,
+        }
+    }
+
     /// Checks the arguments that need no file to be checked.
     ///
     /// # Errors
@@ -187,11 +221,15 @@ impl DataModule {
             DataModule::CausalLm(module) => module.check()?,
             DataModule::ColumnRetrieval(module) => module.check()?,
             DataModule::DependencyMapping(module) => module.check()?,
+            DataModule::MutationScan(module) => module.check()?,
             DataModule::RnaStructures(module) => module.check()?,
             DataModule::Diffusion(module) => masked::check_one_text(&module.x_col)?,
             DataModule::ClassDiffusion(module) => masked::check_one_text(&module.x_col)?,
             DataModule::ConditionalDiffusion(module) => masked::check_one_text(&module.x_col)?,
             _ => {}
+        }
+        if let Some(retrieval) = self.retrieval() {
+            retrieval.check()?;
         }
         if let Some(hiding) = self.hiding() {
             hiding.check()?;
@@ -264,6 +302,12 @@ impl DataModule {
                 .named(&it.naming),
             DataModule::ColumnRetrieval(it) => it.roles(),
             DataModule::DependencyMapping(it) => Roles {
+                id: &it.id_col,
+                ..texts(&it.x_col)
+            },
+            DataModule::ZeroshotClassificationRetrieve(it) => it.retrieval().roles(),
+            DataModule::ClinvarRetrieve(it) => it.retrieval().roles(),
+            DataModule::MutationScan(it) => Roles {
                 id: &it.id_col,
                 ..texts(&it.x_col)
             },

@@ -1,14 +1,17 @@
 //! From the rows of each split to its examples.
 
+use crate::builder::TEXT_MEMORY;
 use crate::cell::Cell;
-use crate::draft::Draft;
+use crate::draft::{Draft, kept};
 use crate::error::{Error, list};
 use crate::examples::Examples;
 use crate::labels::{Label, Labels};
 use crate::module::DataModule;
 use crate::mutants::{mutate, read_alphabet};
 use crate::reading::Found;
+use crate::retrieval::retrieve;
 use crate::roles::{Cut, LabelKind, LabelRole};
+use crate::scan::scan;
 use crate::shares::Shares;
 use crate::skipped::{OnBadRow, SkippedRow};
 use crate::stage::Stage;
@@ -98,6 +101,17 @@ impl Splits {
                     "{rows} sequences have {mutants} mutants of one letter"
                 ));
             }
+            if let DataModule::MutationScan(module) = module {
+                examples = scan(&examples, module, TEXT_MEMORY, &mut notes)?;
+            }
+            if let Some(retrieval) = module.retrieval() {
+                let (retrieved, wrong) = retrieve(examples, retrieval, TEXT_MEMORY, &mut notes)?;
+                let skipped = skips.then_some(&mut skipped);
+                examples = without(retrieved, wrong, skipped)?;
+            }
+            if let DataModule::ColumnRetrieval(module) = module {
+                examples = module.unmasked(examples)?;
+            }
             match draft.split {
                 "train" => splits.train = Some(examples),
                 "valid" => splits.valid = Some(examples),
@@ -153,6 +167,25 @@ impl Splits {
             *examples = examples.select(&rows);
         }
         Ok(())
+    }
+}
+
+/// Examples without the rows that something is wrong with, which are added to `skipped` where such rows are skipped.
+///
+/// # Errors
+/// The first of them where none is skipped, or that they are more than half of all.
+fn without(
+    examples: Examples,
+    wrong: Vec<(usize, Error)>,
+    skipped: Option<&mut Vec<SkippedRow>>,
+) -> Result<Examples, Error> {
+    if let Some(skipped) = skipped {
+        let kept = kept(examples.len(), wrong, skipped)?;
+        return Ok(examples.select(&kept));
+    }
+    match wrong.into_iter().next() {
+        Some((_, error)) => Err(error),
+        None => Ok(examples),
     }
 }
 

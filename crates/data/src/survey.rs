@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub use column::{ColumnSurvey, Content, Lengths, Values};
 pub use letters::Alphabet;
+pub(crate) use letters::Letters;
 
 use crate::arguments::Source;
 use crate::cell::Cell;

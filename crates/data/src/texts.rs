@@ -216,6 +216,49 @@ impl Texts {
     }
 }
 
+/// Makes texts that are not read from a file: so many bytes of them stay in memory, and the others lie in a temporary file.
+pub(crate) struct TextKeeper {
+    room: usize,
+    writer: Option<TextWriter>,
+}
+
+impl TextKeeper {
+    /// Nothing yet, with room for so many bytes.
+    pub(crate) fn new(room: usize) -> TextKeeper {
+        TextKeeper { room, writer: None }
+    }
+
+    /// A text of which there are to be so many copies.
+    ///
+    /// # Errors
+    /// The temporary file cannot be written.
+    pub(crate) fn keep(&mut self, text: String, copies: usize) -> Result<Text, Error> {
+        let bytes = text.len().saturating_mul(copies);
+        if bytes <= self.room {
+            self.room -= bytes;
+            return Ok(Text::Held(text));
+        }
+        // What comes later goes there too, however short.
+        self.room = 0;
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => TextWriter::create()?,
+        };
+        self.writer.insert(writer).write(&text).map(Text::Stored)
+    }
+
+    /// Ends the temporary file, so that what is in it can be read.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        match &mut self.writer {
+            Some(writer) => writer.flush(),
+            None => Ok(()),
+        }
+    }
+}
+
 impl FromIterator<Text> for Texts {
     fn from_iter<I: IntoIterator<Item = Text>>(texts: I) -> Texts {
         Texts {
@@ -261,6 +304,17 @@ mod tests {
         );
         assert_eq!(stored.select(&[2, 0, 9]), ["ACGT", "né"]);
         assert_ne!(stored, ["né", "", "ACGA"]);
+    }
+
+    #[test]
+    fn texts_are_kept_in_memory_as_long_as_there_is_room() {
+        let mut keeper = TextKeeper::new(9);
+        let kept = [("ACG", 2), ("ACGT", 1), ("A", 1)]
+            .map(|(text, copies)| keeper.keep(text.to_owned(), copies).unwrap());
+        keeper.finish().unwrap();
+        let held = kept.each_ref().map(|text| matches!(text, Text::Held(_)));
+        assert_eq!(held, [true, false, false]);
+        assert_eq!(Texts::from_iter(kept.to_vec()), ["ACG", "ACGT", "A"]);
     }
 
     #[test]

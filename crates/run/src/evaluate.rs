@@ -95,7 +95,7 @@ impl Work<'_> {
             None => self.build(None)?,
         };
         let task = model.spec.task();
-        if !task.learns() {
+        if !task.scores() {
             return Err(Error::of(
                 "model",
                 format!(
@@ -104,6 +104,7 @@ impl Work<'_> {
                 ),
             ));
         }
+        self.check_texts(task, &examples)?;
         // Labels are the last thing that can be wrong with what the user gave.
         let masking = data.hiding();
         let labels = model.spec.check_labels(&examples, masking);

@@ -39,11 +39,17 @@ impl Session {
 impl Work<'_> {
     fn fit(&mut self, stop: &Arc<AtomicBool>) -> Result<Fitted> {
         let settings = self.model()?;
-        if !settings.task().learns() {
+        let task = settings.task();
+        if !task.learns() {
+            let [does, commands] = if task.scores() {
+                ["scores variants without learning", "test or predict"]
+            } else {
+                ["only predicts", "predict"]
+            };
             return Err(Error::of(
                 "model",
                 format!(
-                    "{} only predicts, so there is nothing to fit. Use predict, or a model that learns: {}",
+                    "{} {does}, so there is nothing to fit. Use {commands}, or a model that learns: {}",
                     settings.name(),
                     Task::that_learn().join(", ")
                 ),

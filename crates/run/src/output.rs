@@ -3,6 +3,7 @@
 mod array;
 mod columns;
 mod fasta;
+mod scans;
 mod tensors;
 mod writer;
 
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 
 use columns::Columns;
 use fasta::Fasta;
+pub(crate) use scans::Scans;
 pub(crate) use writer::{AtWork, Writers, WritingStage};
 
 /// What a file of predictions is.

@@ -14,7 +14,7 @@ use crate::checkpoint::{KEY, in_checkpoint, preset_in};
 use crate::error::{Error, Result};
 use crate::fold;
 use crate::output::{
-    AtWork, FileKind, PredictedRows, PredictionFile, Writers, WritingStage, check_other,
+    AtWork, FileKind, PredictedRows, PredictionFile, Scans, Writers, WritingStage, check_other,
     check_place,
 };
 use crate::session::Session;
@@ -97,6 +97,7 @@ impl Work<'_> {
             extra,
             ..Examples::from_texts(texts)
         };
+        self.check_texts(&task, &examples)?;
         let examples = Arc::new(examples);
         let model = match &checkpoint {
             Some(folder) => self.open_checkpoint(folder, None)?.model,
@@ -164,6 +165,7 @@ impl Work<'_> {
             );
         }
         let examples = examples.ok_or_else(|| Error::of("data", "there are no rows to predict"))?;
+        self.check_texts(&task, &examples)?;
         if let Place::File(path, _) = &place {
             let mut read: Vec<&Path> = examples.origins.iter().map(|it| &*it.file).collect();
             read.dedup();
@@ -195,13 +197,20 @@ impl Work<'_> {
                 self.observer,
             )?),
         };
+        let mut scans = data.scans().then(|| Scans::new(&examples, &model.spec));
         self.observer.event(Event::Started);
         let limit = self.session.plan.limits.predict;
         self.predict_into(&model, examples, limit, stop, |output| {
+            if let Some(scans) = &mut scans {
+                scans.add(&output);
+            }
             destination.add(output)
         })?;
         let files = destination.files();
         destination.finish(self.observer)?;
+        if let (Some(scans), Some(file)) = (scans, files.first()) {
+            scans.finish(file, self.observer)?;
+        }
         let mut lists = files.iter().map(|file| skipped::beside(file));
         lists.try_for_each(|list| self.list_skipped(&skipped, &list))
     }

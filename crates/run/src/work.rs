@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use engraft_component::{Mistake, Note, NoteKind, Refusal};
+use engraft_component::{Choice, Mistake, Note, NoteKind, Refusal};
 use engraft_config::Model as ModelSettings;
 use engraft_data::{DataModule, Examples, Splits, Stage};
-use engraft_tasks::{Model, TrainingRows};
+use engraft_tasks::{Model, Task, TrainingRows};
 use engraft_train::{Event, Observer};
 
 use crate::error::{Error, Result};
@@ -88,6 +88,28 @@ impl<'a> Work<'a> {
             self.note(NoteKind::Data, text);
         }
         Ok(splits)
+    }
+
+    /// Refuses rows with one text for a task that compares two, and rows that are to be compared for a task that does not.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(crate) fn check_texts(&self, task: &Task, examples: &Examples) -> Result<()> {
+        let name = task.name();
+        if task.compares() && examples.texts.len() != 2 {
+            let problem = format!(
+                "{name} compares a reference with a variant of it, and each row has one text. Name the columns of both, as data.x_col: [reference, variant], or take MutationScanDataModule or ZeroshotClassificationRetrieveDataModule"
+            );
+            return Err(Error::of("data", problem));
+        }
+        let data = self.session.experiment.data.as_ref();
+        if !task.compares() && data.is_some_and(DataModule::compares) {
+            let problem = format!(
+                "each row is a reference and a variant of it, which {name} does not compare. Take a model that scores variants, or name one column"
+            );
+            return Err(Error::of("data", problem));
+        }
+        Ok(())
     }
 
     /// What training rows say about a model; rows held out of the same files, by folds or by seed, may name classes too.

@@ -41,6 +41,7 @@ mod structure;
 mod task;
 mod units;
 mod unknown;
+mod variants;
 
 pub use backbone::{Backbone, BackboneSlot};
 pub use building::{TrainingRows, preset_tokenizer};
@@ -53,7 +54,7 @@ pub use labels::{LabelForm, LabelSpace};
 pub use learned::Learned;
 pub use masking::Masker;
 pub use network::Network;
-pub use objective::{Asked, Learns, Loss, Objective, TaskArguments};
+pub use objective::{Asked, Comparison, Learns, Loss, Objective, TaskArguments};
 pub use objectives::*;
 pub use observer::{Observer, Shown};
 pub use output::{Form, Grain, RowOutput};

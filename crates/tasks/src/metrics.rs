@@ -11,6 +11,7 @@
 //! | [`Classification`] | 8 with two classes, 4 + 4 for each class with more |
 //! | [`MultiLabel`] | 5 for each label |
 //! | [`Regression`] | 8 for each output |
+//! | [`VariantEffects`] | 4 and 4 for each measure of each layer |
 //! | [`MaskedTokens`], [`NextTokens`], [`TopPairs`], [`Structures`], [`Denoised`] | none |
 
 mod classification;
@@ -24,6 +25,7 @@ mod ranking;
 mod regression;
 mod structures;
 mod top_pairs;
+mod variant_effects;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,10 +34,11 @@ pub use denoised::{Denoised, DenoisedRow};
 pub use masked_tokens::MaskedTokens;
 pub use multi_label::MultiLabel;
 pub use next_tokens::NextTokens;
-pub use ranking::auroc;
+pub use ranking::{auroc, average_precision};
 pub use regression::Regression;
 pub use structures::{LEAST_THRESHOLD, Structures};
 pub use top_pairs::TopPairs;
+pub use variant_effects::VariantEffects;
 
 /// Scores of a split, gathered row by row.
 pub trait Metrics: Send + 'static {

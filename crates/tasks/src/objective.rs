@@ -42,8 +42,14 @@ pub trait TaskArguments:
     /// What the task says of a row, as a value of Rust.
     type Prediction;
 
-    /// Whether it can be trained and scored; others only predict.
+    /// Whether it can be trained.
     const LEARNS: bool = true;
+
+    /// Whether it can be scored; a task that learns nothing may be all the same.
+    const SCORES: bool = Self::LEARNS;
+
+    /// Whether it compares the two texts of a row, a reference and a variant of it, instead of reading them as one.
+    const COMPARES: bool = false;
 
     /// The data module that it is mostly used with.
     const DATA_MODULE: &'static str;
@@ -238,6 +244,17 @@ pub enum Reading {
     Windows(Documents),
     /// A row is several sequences, each for a backbone of its own.
     Several(Several),
+    /// A row is two texts, a reference and a variant of it, each a sequence by itself.
+    Variants(Comparison),
+}
+
+/// What two texts of a row must be, to be compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Comparison {
+    /// Says what is wrong with the tokens of a row, given its two texts, where they cannot be compared.
+    pub check: fn(&EncodedRow, [&str; 2]) -> std::result::Result<(), String>,
+    /// Whether every row must have the reference of the first.
+    pub shares_reference: bool,
 }
 
 /// What a model computes: a task on its backbone, resolved and immutable.
@@ -258,7 +275,7 @@ pub trait Objective: Debug + Send + Sync + 'static {
         Reading::Sequences
     }
 
-    /// How it learns, if it does: `Some(learning(self))`, of a type that implements [`Learns`].
+    /// How it learns or is scored, if it does: `Some(learning(self))`, of a type that implements [`Learns`].
     fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
         None
     }
@@ -402,7 +419,7 @@ impl Asked<'_> {
     }
 }
 
-/// How an [`Objective`] is trained and scored.
+/// How an [`Objective`] is trained and scored; one that is scored alone has losses of weight 0, of which nothing is said.
 pub trait Learns: Objective + Sized {
     /// What the rows of a split are to be predicted as.
     type Targets: Send + Sync + 'static;

@@ -14,6 +14,8 @@ mod sequence_classification;
 mod sequence_regression;
 mod sequence_regression_with_scaling;
 mod token_classification;
+mod zeroshot_prediction_diff;
+mod zeroshot_prediction_distance;
 
 use crate::for_each_task;
 

@@ -1,5 +1,7 @@
 //! From rows of text to their tokens.
 
+mod variants;
+
 use std::borrow::Cow;
 
 use engraft_data::{Examples, TokenUnit};
@@ -20,6 +22,8 @@ pub struct EncodedRow {
     pub encoding: Encoding,
     /// The tokens of its other sequences, where a row has several.
     pub others: Vec<Encoding>,
+    /// Those of its variant, where it is compared with one.
+    pub variant: Option<Encoding>,
     /// Its letters or words that have a token, where these are told apart.
     pub units: Option<Vec<Unit>>,
     /// Its words that have no token, each with its number, so that nothing can be said of them. Behind where a row was cut, none is named.
@@ -200,6 +204,9 @@ impl RowEncoder {
             Some(rows.iter().map(text).collect())
         };
         let (first, second) = (texts(0).transpose()?, texts(1).transpose()?);
+        if let Reading::Variants(comparison) = &self.reading {
+            return self.encode_variants(*comparison, examples, rows, [first, second]);
+        }
         let texts: Vec<Row<'_>> = (0..rows.len())
             .map(|at| Row {
                 text: first.as_ref().map_or("", |texts| &texts[at]),
@@ -281,6 +288,7 @@ impl RowEncoder {
             unsaid: unsaid.collect(),
             encoding: encoded.encoding,
             others: Vec::new(),
+            variant: None,
             units: Some(units),
             given: 0,
             cut: encoded.cut,
@@ -293,12 +301,17 @@ impl RowEncoder {
         text: &str,
         unit: Option<TokenUnit>,
     ) -> std::result::Result<EncodedRow, String> {
+        let (encoding, cut) = self.tokens_of(text)?;
+        self.checked(encoding, cut, text, unit)
+    }
+
+    /// The tokens of a text, and whether it was cut.
+    fn tokens_of(&self, text: &str) -> std::result::Result<(Encoding, bool), String> {
         let encoded = match self.max_length {
             Some(most) => self.tokenizer.encode_truncated(text, None, most),
             None => self.tokenizer.encode(text, None).map(|it| (it, false)),
         };
-        let (encoding, cut) = encoded.map_err(|error| error.to_string())?;
-        self.checked(encoding, cut, text, unit)
+        encoded.map_err(|error| error.to_string())
     }
 
     /// Refuses tokens that no model can take.
@@ -364,6 +377,7 @@ impl RowEncoder {
         Ok(EncodedRow {
             encoding,
             others: Vec::new(),
+            variant: None,
             units,
             unsaid,
             given: 0,
@@ -412,8 +426,8 @@ impl RowEncoder {
     pub(crate) fn refuses(&self) -> bool {
         let too_long = self.max_length.is_none() && self.longest.is_some();
         let letters = self.tokenizer.letter_policy() == Some(LetterPolicy::Error);
-        let several = matches!(self.reading, Reading::Several(_));
-        too_long || letters || several || self.locates()
+        let together = matches!(self.reading, Reading::Several(_) | Reading::Variants(_));
+        too_long || letters || together || self.locates()
     }
 
     /// The tokenizer.

@@ -34,6 +34,8 @@ macro_rules! for_each_task {
             causal_lm::CausalLM
             embed::Embed
             inference::Inference
+            zeroshot_prediction_diff::ZeroshotPredictionDiff
+            zeroshot_prediction_distance::ZeroshotPredictionDistance
         }
     };
 }
@@ -150,8 +152,14 @@ pub trait AnyTask: Debug + Send + Sync {
     /// Sets the number of classes, where there are any.
     fn set_classes(&mut self, count: Option<usize>);
 
-    /// Whether it can be trained and scored; others only predict.
+    /// Whether it can be trained.
     fn learns(&self) -> bool;
+
+    /// Whether it can be scored.
+    fn scores(&self) -> bool;
+
+    /// Whether it compares the two texts of a row.
+    fn compares(&self) -> bool;
 
     /// Whether its head is one that a checkpoint of another program may hold.
     fn uses_checkpoint_head(&self) -> bool;
@@ -253,6 +261,14 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn learns(&self) -> bool {
         T::LEARNS
+    }
+
+    fn scores(&self) -> bool {
+        T::SCORES
+    }
+
+    fn compares(&self) -> bool {
+        T::COMPARES
     }
 
     fn uses_checkpoint_head(&self) -> bool {

@@ -99,6 +99,8 @@ impl ScoringPass<'_> {
             observer,
         } = self;
         let shown = spec.learning()?.shown();
+        // What nothing is learned from has no loss.
+        let learns = spec.task().learns();
         let began = Instant::now();
         let plan = limited(loader.plan(0), limit);
         let total = Some(plan.len() as u64);
@@ -125,7 +127,7 @@ impl ScoringPass<'_> {
             }
             observer.event(Event::Progress(Progress::Advanced {
                 rows: batch.rows.len() as u64,
-                metrics: &|| vec![(format!("{stage}_loss"), loss.value())],
+                metrics: &|| losses(learns, stage, &loss),
             }));
         }
         let staged = |(name, value): (String, f64)| (staged(stage, &name), value);
@@ -135,7 +137,7 @@ impl ScoringPass<'_> {
             Vec::new()
         };
         let found = pass.take_scores();
-        let mut scores = vec![(format!("{stage}_loss"), loss.value())];
+        let mut scores = losses(learns, stage, &loss);
         scores.extend(found.all.into_iter().map(staged));
         // The scores follow, once.
         observer.event(Event::Progress(Progress::Ended { metrics: &[] }));
@@ -167,6 +169,12 @@ impl ScoringPass<'_> {
             took: began.elapsed(),
         })
     }
+}
+
+/// The loss under its name, of a task that has one.
+fn losses(learns: bool, stage: &str, loss: &Mean) -> Vec<(String, f64)> {
+    let loss = learns.then(|| (format!("{stage}_loss"), loss.value()));
+    loss.into_iter().collect()
 }
 
 /// A name without what would break a line or a table.

@@ -215,6 +215,18 @@ fn stand_ins() -> Workplace {
     let records =
         numbered().map(|(row, protein)| format!(">p{row} label={}\n{protein}\n", row % 2));
     place.write("proteins.fasta", &records.collect::<String>());
+    let variable = "EVQLVESGGGLVQPGGSLRLSCAASGFTFS";
+    place.write("antibody.fasta", &format!(">heavy\n{variable}\n"));
+    place.write("genome.fa", &format!(">chr1\n{}\n", "ACGT".repeat(30)));
+    fs::create_dir(place.path("clinvar")).unwrap();
+    let variant = |row: usize| format!("chr1\t{}\t{}\tA\tG\t{}", 4 * row, 4 * row + 1, row % 2);
+    place.write(
+        "clinvar/ClinVar_Processed.tsv",
+        &table(
+            "chrom\tstart\tend\tref\tmutate\teffect",
+            (0..30).map(variant),
+        ),
+    );
     place.write("prompts.tsv", "prompt\nAB\nCDE\n");
     let story = |row: usize| "ABCDEFG"[..2 + row % 5].repeat(2);
     place.write("stories.tsv", &table("text", (0..20).map(story)));

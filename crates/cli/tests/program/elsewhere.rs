@@ -102,7 +102,6 @@ fn what_users_know_from_elsewhere_is_answered_by_what_it_is() {
         "TextClassifier",
         "MaskedLM",
         "AutoModelForCausalLM",
-        "ZeroshotPredictionDiff",
     ];
     let classes = classes.map(|name| format!("fit --model {name} --model.backbone sapiens_vh"));
     let options = [

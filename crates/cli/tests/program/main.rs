@@ -36,6 +36,7 @@ mod training;
 mod unused;
 mod walk;
 mod writers;
+mod zeroshot;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -5,17 +5,30 @@ use std::path::PathBuf;
 use engraft_component::Component;
 
 use crate::arguments::Rows;
-use crate::error::{Error, argument, once};
-use crate::roles::{Carried, Roles};
+use crate::cell::Cell;
+use crate::error::{Error, argument, once, record};
+use crate::examples::Examples;
+use crate::roles::{Carried, LabelKind, Roles};
+use crate::texts::Texts;
 
 /// Names under which the text column is offered to a task.
 const TEXTS: [&str; 2] = ["sequences", "sequence"];
 /// Names under which row ids are.
 const IDS: [&str; 2] = ["ids", "id"];
+/// Names under which a reference and a variant of it are.
+const PAIR: [&str; 2] = ["ref_sequences", "mutation_sequences"];
+/// Names under which the alleles are that stand where a sequence is masked.
+const ALLELES: [&str; 2] = ["refs", "mutations"];
+/// What is known of variants.
+const LABELS: &str = "labels";
+/// How a sequence says where it is masked.
+const MASKS: [&str; 2] = ["[MASK]", "<mask>"];
 
 /// Some columns of a table under other names, without labels: one is the text, and all come back with the predictions.
 ///
-/// The text is the column that is named `sequences` or `sequence`, else the first. One named `ids` or `id` holds the row ids.
+/// The text is the column that is named `sequences` or `sequence`, else the first. One named `ids` or `id` holds the row ids. Columns named
+/// `ref_sequences` and `mutation_sequences`, or `sequences` with one `[MASK]` and its `refs` and `mutations`, are variants that are scored without
+/// training, against the numbers of one named `labels`.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.ColumnRetrievalDataModule")]
 pub struct ColumnRetrievalDataModule {
@@ -58,16 +71,46 @@ impl ColumnRetrievalDataModule {
         self.named(TEXTS).unwrap_or(0)
     }
 
-    /// The name under which the text is offered to a task.
-    pub(crate) fn text_name(&self) -> Option<&str> {
-        self.names().get(self.text()).map(String::as_str)
+    /// Both of the columns with these names.
+    fn both(&self, names: [&str; 2]) -> Option<[usize; 2]> {
+        let [one, other] = names.map(|name| self.named([name; 2]));
+        Some([one?, other?])
+    }
+
+    /// Whether the columns are variants.
+    pub(crate) fn compares(&self) -> bool {
+        let masked = self.named(TEXTS).and(self.both(ALLELES));
+        self.both(PAIR).or(masked).is_some()
+    }
+
+    /// The columns of texts.
+    fn texts(&self) -> Vec<usize> {
+        self.both(PAIR).map_or_else(|| vec![self.text()], Vec::from)
+    }
+
+    /// The names under which texts are offered to a task.
+    pub(crate) fn text_names(&self) -> Vec<&str> {
+        let names = self
+            .texts()
+            .into_iter()
+            .filter_map(|it| self.names().get(it));
+        names.map(String::as_str).collect()
     }
 
     pub(crate) fn roles(&self) -> Roles<'_> {
-        let text = self.in_cols.get(self.text());
-        let id = self.named(IDS).filter(|id| *id != self.text());
-        let mut roles = Roles::new(text.map_or(&[], std::slice::from_ref), &self.rows.source);
+        let texts = self.texts();
+        let id = self.named(IDS).filter(|id| !texts.contains(id));
+        let mut roles = Roles::new(&[], &self.rows.source);
+        roles.texts = texts
+            .iter()
+            .filter_map(|it| self.in_cols.get(*it))
+            .collect();
         roles.texts_key = "in_cols";
+        if let Some(labels) = self.named([LABELS; 2]).filter(|_| self.compares())
+            && let Some(column) = self.in_cols.get(labels)
+        {
+            roles = roles.labelled(std::slice::from_ref(column), LabelKind::Numbers);
+        }
         if let Some(id) = id.and_then(|id| self.in_cols.get(id)) {
             roles.id = id;
         }
@@ -80,6 +123,43 @@ impl ColumnRetrievalDataModule {
         });
         roles.extra.splice(..0, carried);
         roles
+    }
+
+    /// Masked sequences with each of their alleles in the place of the mask: a reference and a variant. Other rows as they are.
+    ///
+    /// # Errors
+    /// A sequence has no mask or several, or a row no allele.
+    pub(crate) fn unmasked(&self, mut examples: Examples) -> Result<Examples, Error> {
+        if self.both(PAIR).is_some() || !self.compares() {
+            return Ok(examples);
+        }
+        let alleles = ALLELES.map(|name| {
+            let column = examples.extra.iter().find(|(own, _)| own == name);
+            column.map_or(&[][..], |(_, cells)| cells.as_slice())
+        });
+        let mut pairs: [Vec<String>; 2] = Default::default();
+        for (row, origin) in examples.origins.iter().enumerate() {
+            let text = examples.texts.first().map(|texts| texts.get(row));
+            let text = text.transpose()?.unwrap_or_default();
+            let count: usize = MASKS.iter().map(|mask| text.matches(mask).count()).sum();
+            let mask = MASKS.iter().find(|mask| text.contains(*mask));
+            let (Some(mask), 1) = (mask, count) else {
+                let message = format!(
+                    "the sequence has {count} masks ([MASK] or <mask>), and one is wanted, where its refs and mutations stand"
+                );
+                return Err(record(origin, message));
+            };
+            for ((cells, name), texts) in alleles.iter().zip(ALLELES).zip(&mut pairs) {
+                let allele = cells.get(row).and_then(Cell::text);
+                let allele = allele.ok_or_else(|| Error::MissingCell {
+                    origin: origin.clone(),
+                    column: name.to_owned(),
+                })?;
+                texts.push(text.replace(mask, allele.trim()));
+            }
+        }
+        examples.texts = pairs.map(Texts::from_iter).to_vec();
+        Ok(examples)
     }
 }
 

@@ -15,7 +15,7 @@ pub enum Alphabet {
 
 /// How often each letter occurs in the texts of a column.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Letters {
+pub(crate) struct Letters {
     upper: [usize; 26],
     lower: usize,
     /// Gaps and stops, which sequences may have.
@@ -25,7 +25,7 @@ pub(super) struct Letters {
 }
 
 impl Letters {
-    pub(super) fn count(&mut self, text: &str) {
+    pub(crate) fn count(&mut self, text: &str) {
         for letter in text.chars() {
             if !letter.is_whitespace() {
                 self.seen.insert(letter.to_ascii_uppercase());
@@ -63,7 +63,7 @@ impl Letters {
     ///
     /// Nucleotides have codes for several (R is A or G), of which a real table has few: nine letters in ten must be plain, or
     /// proteins would pass. Words in lower case are no proteins.
-    pub(super) fn alphabet(&self) -> Option<Alphabet> {
+    pub(crate) fn alphabet(&self) -> Option<Alphabet> {
         let total: usize = self.upper.iter().sum();
         if total == 0 || self.others > 0 || self.marks > total {
             return None;

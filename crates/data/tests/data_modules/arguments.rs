@@ -141,7 +141,7 @@ fn arguments_that_cannot_be_are_refused_before_any_file_is_read() {
     }
 }
 
-const ALL: [&str; 14] = [
+const ALL: [&str; 17] = [
     "SequencesDataModule",
     "SequenceClassificationDataModule",
     "ClassificationDataModule",
@@ -156,6 +156,9 @@ const ALL: [&str; 14] = [
     "ColumnRetrievalDataModule",
     "DependencyMappingDataModule",
     "RNAMeanRibosomeLoadDataModule",
+    "ZeroshotClassificationRetrieveDataModule",
+    "ClinvarRetrieve",
+    "MutationScanDataModule",
 ];
 
 #[test]
@@ -170,9 +173,16 @@ fn every_data_module_has_its_columns_and_says_what_it_is_for() {
                 }
                 "ColumnRetrievalDataModule" => ", in_cols: [a, b], out_cols: [id, sequence]",
                 "DependencyMappingDataModule" => ", vocab_file: v.txt",
+                "ZeroshotClassificationRetrieveDataModule" => {
+                    ", reference_file: g.fa, window: 5, method: Diff"
+                }
                 _ => "",
             };
-            let class_path = format!("class_path: modelgenerator.data.{name}");
+            let prefix = match *name {
+                "MutationScanDataModule" => "",
+                _ => "modelgenerator.data.",
+            };
+            let class_path = format!("class_path: {prefix}{name}");
             let (module, _) = module(&format!("{class_path}\ninit_args: {{path: d{given}}}"));
             module.check().unwrap();
             let texts = module.text_names().join(" ");
@@ -202,6 +212,9 @@ fn every_data_module_has_its_columns_and_says_what_it_is_for() {
             row("sequence", "", (false, false, false)),
             row("sequence", "", (false, false, false)),
             row("utr", "rl", (true, false, false)),
+            row("ref mutate", "label", (true, false, false)),
+            row("ref mutate", "effect", (true, false, false)),
+            row("sequence", "", (false, false, false)),
         ]
     );
 }
@@ -243,10 +256,7 @@ fn weights_of_classes_are_auto_or_numbers() {
 
 #[test]
 fn modules_of_tasks_that_are_not_here_are_refused_by_name() {
-    for name in [
-        "StructureTokenDataModule",
-        "ZeroshotClassificationRetrieveDataModule",
-    ] {
+    for name in ["StructureTokenDataModule"] {
         let yaml = format!("{{class_path: modelgenerator.data.{name}, init_args: {{path: d}}}}");
         let error = decode::<DataModule>(&read_yaml(yaml.as_bytes(), "e.yaml").unwrap());
         let error = error.unwrap_err().to_string();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use engraft_component::did_you_mean;
 use engraft_data::{Cell, Examples, Label, Labels};
+use engraft_tasks::objective::Reading;
 use engraft_tasks::output::Form;
 use engraft_tasks::{Objective, RowOutput};
 
@@ -55,6 +56,9 @@ const FED: [&str; 5] = [
     "loss",
 ];
 
+/// Columns of ModelGenerator's files in which a variant has a row for each layer and measure.
+const OF_ROWS: [&str; 2] = ["norm_type", "num_layer"];
+
 impl Columns {
     /// All columns there are: the id, what is predicted, and what is carried along.
     pub(super) fn all(examples: Arc<Examples>, objective: Arc<dyn Objective>) -> Self {
@@ -88,6 +92,12 @@ impl Columns {
             if FED.contains(&name.as_str()) && self.source(name).is_none() {
                 notes.push(format!(
                     "PredictionWriter: write_cols: {name} is not written here: files hold what rows are and what is said of them"
+                ));
+                continue;
+            }
+            if self.compares() && OF_ROWS.contains(&name.as_str()) && self.source(name).is_none() {
+                notes.push(format!(
+                    "PredictionWriter: write_cols: {name} is not written here: a variant has one row, and each layer and measure a column"
                 ));
                 continue;
             }
@@ -141,9 +151,20 @@ impl Columns {
             "sequences" => Some(Source::Sequences),
             _ => {
                 let own = self.own_names(0);
-                own.contains(&name.to_owned()).then_some(Source::Prediction)
+                let found = own.contains(&name.to_owned()).then_some(Source::Prediction);
+                // What ModelGenerator calls so where it scores variants.
+                found.or(match name {
+                    "score" if self.compares() => Some(Source::Predictions),
+                    "label" if self.compares() => Some(Source::Labels),
+                    _ => None,
+                })
             }
         }
+    }
+
+    /// Whether rows are variants that are compared with a reference.
+    fn compares(&self) -> bool {
+        matches!(self.objective.reading(), Reading::Variants(_))
     }
 
     fn unknown(&self, name: &str) -> Error {

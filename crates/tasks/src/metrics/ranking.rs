@@ -30,6 +30,30 @@ pub fn auroc(rows: impl Iterator<Item = (f32, bool)>) -> f64 {
     }
 }
 
+/// The average precision: over the scores from the largest down, the precision of all rows so far times the recall that those of this score
+/// add.
+///
+/// Takes `(score, is positive)` for each row, in any order. 0 without positive rows; NaN when a score is.
+pub fn average_precision(rows: impl Iterator<Item = (f32, bool)>) -> f64 {
+    let mut rows: Vec<(f32, bool)> = rows.collect();
+    if rows.iter().any(|(score, _)| score.is_nan()) {
+        return f64::NAN;
+    }
+    rows.sort_unstable_by(|one, other| other.0.total_cmp(&one.0));
+
+    let positives = rows.iter().filter(|(_, positive)| *positive).count();
+    let (mut found, mut seen) = (0, 0);
+    let mut area = 0.0;
+    for tied in rows.chunk_by(|one, other| one.0 == other.0) {
+        let gained = tied.iter().filter(|(_, positive)| *positive).count();
+        found += gained;
+        seen += tied.len();
+        let precision = found as f64 / seen as f64;
+        area += gained as f64 / positives.max(1) as f64 * precision;
+    }
+    area
+}
+
 /// The rank of each value, 1 for the smallest; equal values share the mean of their ranks.
 ///
 /// NaN has a rank of no meaning.

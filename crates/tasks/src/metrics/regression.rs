@@ -132,7 +132,7 @@ fn pearson(one: &[f64], other: &[f64]) -> f64 {
 }
 
 /// Spearman's correlation: Pearson's of the ranks, but 0 when either side is constant.
-fn spearman(one: &[f64], other: &[f64]) -> f64 {
+pub(super) fn spearman(one: &[f64], other: &[f64]) -> f64 {
     /// What torchmetrics adds to the denominator. It shows on a few rows: two in perfect order have
     /// 0.999996.
     const GUARD: f64 = 1e-6;

@@ -1,0 +1,192 @@
+//! Data modules of variants: each row is a reference and a variant of it, which are compared.
+
+use std::path::{Path, PathBuf};
+
+use engraft_component::Component;
+
+use crate::arguments::Rows;
+use crate::error::{Error, argument};
+use crate::roles::{Carried, LabelKind, Roles};
+
+/// Where a variant is and what it is, in this order.
+pub(crate) const INDEX: [&str; 5] = ["chrom", "start", "end", "ref", "mutate"];
+
+/// Variants of a genome, each with the sequence around it, to be scored without training.
+///
+/// A row of the table says where a variant is and what it replaces; what is around it comes from a FASTA file. Places are counted from 0, and
+/// `end` is the first base after it. Where the reference has the complement of what the row says, the variant is taken to be of the other
+/// strand; where it has neither, the row is wrong.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.data.ZeroshotClassificationRetrieveDataModule")]
+#[component(ignored(method = "the rows serve every model that scores variants"))]
+pub struct ZeroshotClassificationRetrieveDataModule {
+    /// Which rows there are, and how they come.
+    #[arg(flatten)]
+    pub rows: Rows,
+    /// The FASTA file of the reference, as it is or in the folder `path`; an index beside it (`.fai`) saves reading it as a whole.
+    pub reference_file: PathBuf,
+    /// Bases on each side of a variant; fewer at the ends of a contig.
+    pub window: usize,
+    /// The columns of contig, start, end, reference allele and variant allele.
+    #[arg(default = INDEX.map(str::to_owned).to_vec())]
+    pub index_cols: Vec<String>,
+    /// The column of what is known of each variant: 0 or 1, or a number.
+    #[arg(default = vec!["label".to_owned()])]
+    pub y_col: Vec<String>,
+}
+
+/// Variants of the human genome that clinicians have judged, each with the sequence around it.
+#[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "modelgenerator.data.ClinvarRetrieve")]
+#[component(ignored(method = "the rows serve every model that scores variants"))]
+pub struct ClinvarRetrieve {
+    /// Which rows there are, and how they come; of a folder, `ClinVar_Processed.tsv` unless files are named.
+    #[arg(flatten)]
+    pub rows: Rows,
+    /// The FASTA file of the reference, as it is or in the folder `path`; an index beside it (`.fai`) saves reading it as a whole.
+    #[arg(default = PathBuf::from("hg38.ml.fa"))]
+    pub reference_file: PathBuf,
+    /// Bases on each side of a variant; fewer at the ends of a contig.
+    #[arg(default = 512)]
+    pub window: usize,
+    /// The columns of contig, start, end, reference allele and variant allele.
+    #[arg(default = INDEX.map(str::to_owned).to_vec())]
+    pub index_cols: Vec<String>,
+    /// The column of what is known of each variant: 0 or 1, or a number.
+    #[arg(default = vec!["effect".to_owned()])]
+    pub y_col: Vec<String>,
+}
+
+/// How variants are retrieved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retrieval<'a> {
+    pub(crate) rows: &'a Rows,
+    reference_file: &'a Path,
+    pub(crate) window: usize,
+    pub(crate) index: &'a [String],
+    labels: &'a [String],
+}
+
+impl ZeroshotClassificationRetrieveDataModule {
+    pub(crate) fn retrieval(&self) -> Retrieval<'_> {
+        Retrieval {
+            rows: &self.rows,
+            reference_file: &self.reference_file,
+            window: self.window,
+            index: &self.index_cols,
+            labels: &self.y_col,
+        }
+    }
+}
+
+impl ClinvarRetrieve {
+    /// The table of a folder that names no files of its own.
+    const TABLE: &str = "ClinVar_Processed.tsv";
+
+    pub(crate) fn retrieval(&self) -> Retrieval<'_> {
+        Retrieval {
+            rows: &self.rows,
+            reference_file: &self.reference_file,
+            window: self.window,
+            index: &self.index_cols,
+            labels: &self.y_col,
+        }
+    }
+
+    /// The same with its table named, where the folder has it and no other is.
+    pub(crate) fn with_table(&self) -> Option<Self> {
+        let source = &self.rows.source;
+        let is_open = source.test_split_files.is_none();
+        if !is_open || !source.path.join(Self::TABLE).is_file() {
+            return None;
+        }
+        let mut named = self.clone();
+        named.rows.source.test_split_files = Some(vec![Self::TABLE.to_owned()]);
+        Some(named)
+    }
+}
+
+impl<'a> Retrieval<'a> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.index.len() != INDEX.len() {
+            let message = format!(
+                "give five columns, {}; found {}",
+                INDEX.join(", "),
+                self.index.len()
+            );
+            return Err(argument("index_cols", message));
+        }
+        Ok(())
+    }
+
+    /// The alleles stand in the place of texts until they have their surroundings, and what else says where a variant is is carried along.
+    pub(crate) fn roles(&self) -> Roles<'a> {
+        let mut roles = Roles::new(&[], &self.rows.source);
+        roles.texts = self.index.iter().skip(3).collect();
+        roles.texts_key = "index_cols";
+        let carried = self.index.iter().map(|column| Carried {
+            column,
+            name: column,
+            key: "index_cols",
+        });
+        roles.extra.splice(..0, carried);
+        roles.labelled(self.labels, LabelKind::Numbers)
+    }
+
+    /// Where the reference is: as it is named, else beside the rows.
+    pub(crate) fn reference(&self) -> Result<PathBuf, Error> {
+        let (named, rows) = (self.reference_file, &self.rows.source.path);
+        let folder = if rows.is_dir() {
+            Some(rows.as_path())
+        } else {
+            rows.parent()
+        };
+        let beside = folder.map(|folder| folder.join(named));
+        let mut places = [Some(named.to_owned()), beside].into_iter().flatten();
+        let found = places.find(|place| place.is_file());
+        found.ok_or_else(|| {
+            let message = format!(
+                "\"{}\" is no file here or in the folder of data.path; sequences are not downloaded",
+                named.display()
+            );
+            argument("reference_file", message)
+        })
+    }
+}
+
+/// Every substitution of one letter of each sequence, to be scored without training.
+///
+/// Beside each score stand `mutation` (`A12T`), `position`, counted from 1, `wild_type` and `mutant`. `predict` also writes, in a folder beside
+/// its output, a table of positions and letters for each sequence, and the same as a map of colours.
+#[derive(Clone, Debug, PartialEq, Component)]
+pub struct MutationScanDataModule {
+    /// Which rows there are, and how they come.
+    #[arg(flatten)]
+    pub rows: Rows,
+    /// The column of sequences.
+    #[arg(default = vec!["sequence".to_owned()])]
+    pub x_col: Vec<String>,
+    /// The column of row ids; without a column `id`, rows are numbered from 0.
+    #[arg(default = "id".to_owned())]
+    pub id_col: String,
+    /// The letters to put in, such as `ACGT`; by default those that the sequences are of: bases, or the 20 amino acids.
+    pub alphabet: Option<String>,
+    /// Positions to scan, such as `[1-30, 95]`, counted from 1; all without.
+    pub positions: Option<Vec<String>>,
+    /// The only substitutions to score, such as `[A12T, G40C]`, of each sequence.
+    pub mutations: Option<Vec<String>>,
+}
+
+impl MutationScanDataModule {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.x_col.len() != 1 {
+            let message = "give one column, whose letters are replaced";
+            return Err(argument("x_col", message));
+        }
+        if self.mutations.is_some() && (self.positions.is_some() || self.alphabet.is_some()) {
+            let message = "names every substitution, so positions and alphabet have no effect; leave them out";
+            return Err(argument("mutations", message));
+        }
+        Ok(())
+    }
+}
