@@ -43,12 +43,18 @@ enum Label {
     Class(&'static str, usize),
     /// So many columns of 0 and 1, by the beginning of their names.
     Flags(&'static str, usize),
+    Number(&'static str),
+    /// A class of three for each letter.
+    Letters(&'static str),
+    /// Pairs of letters.
+    Pairs(&'static str),
     /// A number, and folds of so many.
     Folds(&'static str, usize),
 }
 
 const DNA: &[u8] = b"ACGT";
 const RNA: &[u8] = b"ACGU";
+const PROTEIN: &[u8] = b"ACDEFGHIKLMNPQRSTVWY";
 const SPLITS: &[&str] = &["train.csv", "test.csv"];
 const THREE_SPLITS: &[&str] = &["train.tsv", "validation.tsv", "test.tsv"];
 
@@ -75,6 +81,36 @@ const ON_RNA: &str = "{accelerator: auto, devices: auto, num_nodes: 1, strategy:
     check_val_every_n_epoch: null, default_root_dir: null, detect_anomaly: false, logger: true, callbacks: [\
     {class_path: lightning.pytorch.callbacks.ModelCheckpoint, init_args: {dirpath: null, filename: \"best_val:{epoch}-{val_loss:.3f}\", monitor: val_loss, mode: min, every_n_epochs: 1, save_top_k: 1, \
     save_last: true, save_weights_only: false}}]}";
+
+const PROTEIN_LORA: &str = "{from_scratch: false, max_length: 2048, use_peft: true, save_peft_only: true, lora_r: 16, lora_alpha: 16, lora_dropout: 0, lora_use_rslora: true, \
+    lora_target_modules: [query, value, key, dense, router], config_overwrites: {hidden_dropout_prob: 0, attention_probs_dropout_prob: 0, gradient_checkpointing: true}, model_init_args: null}";
+const PROTEIN_FROZEN: &str =
+    "{max_length: 2048, frozen: true, use_peft: false, save_peft_only: true}";
+const WIDE: Option<&str> = Some(
+    "{class_path: modelgenerator.adapters.MLPPoolAdapter, init_args: {pooling: mean_pooling, hidden_sizes: [1152], activation_layer: {class_path: torch.nn.Tanh}, bias: true, dropout: 0.1, dropout_in_middle: false}}",
+);
+const PROBE: Option<&str> = Some(
+    "{class_path: modelgenerator.adapters.MLPPoolAdapter, init_args: {pooling: mean_pooling, hidden_sizes: [128], bias: true, dropout: 0.1, dropout_in_middle: false}}",
+);
+const ON_TOKENS: Option<&str> = Some(
+    "{class_path: modelgenerator.adapters.MLPAdapter, init_args: {hidden_sizes: [128], bias: true, dropout: 0.1, dropout_in_middle: false}}",
+);
+const ON_PAIRS: Option<&str> = Some(
+    "{class_path: modelgenerator.adapters.MLPAdapter, init_args: {hidden_sizes: [128], activation_layer: {class_path: torch.nn.ReLU}, bias: true, dropout: 0, dropout_in_middle: false}}",
+);
+const ON_PROTEIN: &str = "{accelerator: auto, devices: 8, num_nodes: 4, strategy: {class_path: lightning.pytorch.strategies.DDPStrategy, dict_kwargs: {find_unused_parameters: true}}, \
+    precision: bf16, max_epochs: 15, max_steps: -1, gradient_clip_val: 0.1, gradient_clip_algorithm: norm, accumulate_grad_batches: 2, profiler: null, val_check_interval: 100, log_every_n_steps: 5, \
+    default_root_dir: logs, logger: {class_path: lightning.pytorch.loggers.WandbLogger, init_args: {name: run, project: AIDO, save_dir: logs, save_code: true}}, callbacks: [\
+    {class_path: lightning.pytorch.callbacks.LearningRateMonitor, init_args: {logging_interval: step, log_momentum: false, log_weight_decay: false}}, \
+    {class_path: lightning.pytorch.callbacks.ModelCheckpoint, init_args: {dirpath: null, filename: \"best_val:{step}-{val_loss:.3f}\", monitor: val_loss, mode: min, save_top_k: 1, every_n_epochs: 1, \
+    save_on_train_epoch_end: null}}]}";
+const SHARDED: &str = "{accelerator: auto, devices: 8, num_nodes: 2, strategy: {class_path: lightning.pytorch.strategies.FSDPStrategy, init_args: {sharding_strategy: HYBRID_SHARD, \
+    auto_wrap_policy: modelgenerator.distributed.fsdp.wrap.AutoWrapPolicy}}, precision: bf16-mixed, max_epochs: null, max_steps: 10000, gradient_clip_val: 0.1, gradient_clip_algorithm: value, \
+    logger: false, callbacks: [{class_path: lightning.pytorch.callbacks.EarlyStopping, dict_kwargs: {monitor: val_loss, mode: min, patience: 5, verbose: true}}]}";
+const UNFREEZING: &str = "{accelerator: auto, devices: 1, precision: 32, max_epochs: 70, logger: false, callbacks: [\
+    {class_path: lightning.pytorch.callbacks.ModelCheckpoint, dict_kwargs: {monitor: val_r2, mode: max, save_top_k: 1, auto_insert_metric_name: false}}, \
+    {class_path: lightning.pytorch.callbacks.LearningRateMonitor, dict_kwargs: {logging_interval: step}}, \
+    {class_path: modelgenerator.callbacks.FTScheduler, dict_kwargs: {ft_schedule_path: null}}]}";
 
 const FOLDS: &str = "{path: genbio-ai/rna-downstream-tasks, config_name: null, train_split_name: train, test_split_name: null, valid_split_name: null, cv_num_folds: 5, cv_test_fold_id: 0, \
     cv_enable_val_fold: true, cv_fold_id_col: fold_id, random_seed: 42, normalize: true, batch_size: 4, shuffle: true, sampler: null, num_workers: 0, pin_memory: true, persistent_workers: false}";
@@ -291,6 +327,236 @@ const PUBLISHED: &[Published] = &[
             label: Label::Flags("labels_", 12),
         },
     },
+    Published {
+        name: "fold_prediction",
+        task: "SequenceClassification",
+        arguments: "n_classes: 1195, use_legacy_adapter: false",
+        backbone: "aido_protein_16b",
+        backbone_arguments: PROTEIN_LORA,
+        adapter: WIDE,
+        data: "FoldPrediction",
+        data_arguments: "{path: proteinglm/fold_prediction, config_name: null, batch_size: 2, shuffle: true}",
+        trainer: ON_PROTEIN,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["train.tsv", "valid.tsv", "test.tsv"],
+            letters: PROTEIN,
+            text: "seq",
+            label: Label::Class("label", 8),
+        },
+    },
+    Published {
+        name: "tcr_pmhc_affinity",
+        task: "SequenceClassification",
+        arguments: "n_classes: 2, use_legacy_adapter: false",
+        backbone: "aido_protein_16b",
+        backbone_arguments: PROTEIN_LORA,
+        adapter: WIDE,
+        data: "TcrPmhcAffinity",
+        data_arguments: "{path: proteinglm/tcr_pmhc_affinity, config_name: null, batch_size: 2, shuffle: true}",
+        trainer: ON_PROTEIN,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["train.tsv", "valid.tsv", "test.tsv"],
+            letters: PROTEIN,
+            text: "seq",
+            label: Label::Class("label", 2),
+        },
+    },
+    Published {
+        name: "peptide_hla_mhc_affinity",
+        task: "SequenceClassification",
+        arguments: "n_classes: 2, use_legacy_adapter: false",
+        backbone: "aido_protein_16b",
+        backbone_arguments: PROTEIN_LORA,
+        adapter: WIDE,
+        data: "PeptideHlaMhcAffinity",
+        data_arguments: "{path: proteinglm/peptide_hla_mhc_affinity, config_name: null, batch_size: 2, shuffle: true}",
+        trainer: ON_PROTEIN,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["train.tsv", "valid.tsv", "test.tsv"],
+            letters: PROTEIN,
+            text: "seq",
+            label: Label::Class("label", 2),
+        },
+    },
+    Published {
+        name: "ssp_q3",
+        task: "TokenClassification",
+        arguments: "n_classes: 3, use_legacy_adapter: false",
+        backbone: "aido_protein_16b",
+        backbone_arguments: PROTEIN_LORA,
+        adapter: ON_TOKENS,
+        data: "SspQ3",
+        data_arguments: "{path: proteinglm/ssp_q3, config_name: null, batch_size: 1, max_length: 512, random_seed: 42, shuffle: true}",
+        trainer: ON_PROTEIN,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["train.tsv", "valid.tsv", "test.tsv"],
+            letters: PROTEIN,
+            text: "seq",
+            label: Label::Letters("label"),
+        },
+    },
+    Published {
+        name: "fluorescence",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1, use_legacy_adapter: false",
+        backbone: "aido_protein_16b",
+        backbone_arguments: PROTEIN_LORA,
+        adapter: WIDE,
+        data: "FluorescencePrediction",
+        data_arguments: "{path: proteinglm/fluorescence, config_name: null, batch_size: 2, shuffle: true}",
+        trainer: ON_PROTEIN,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["train.tsv", "valid.tsv", "test.tsv"],
+            letters: PROTEIN,
+            text: "seq",
+            label: Label::Number("label"),
+        },
+    },
+    Published {
+        name: "stability",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1, use_legacy_adapter: false",
+        backbone: "aido_protein_debug",
+        backbone_arguments: PROTEIN_LORA,
+        adapter: WIDE,
+        data: "StabilityPrediction",
+        data_arguments: "{path: proteinglm/stability, config_name: null, batch_size: 2, shuffle: true}",
+        trainer: ON_PROTEIN,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["train.tsv", "valid.tsv", "test.tsv"],
+            letters: PROTEIN,
+            text: "seq",
+            label: Label::Number("label"),
+        },
+    },
+    Published {
+        name: "contacts",
+        task: "PairwiseTokenClassification",
+        arguments: "adapter_dim_multiplier: 2, use_legacy_adapter: false",
+        backbone: "aido_protein_16b",
+        backbone_arguments: PROTEIN_LORA,
+        adapter: ON_PAIRS,
+        data: "ContactPredictionBinary",
+        data_arguments: "{path: proteinglm/contacts, config_name: null, batch_size: 1, max_length: 512, random_seed: 42, shuffle: true}",
+        trainer: ON_PROTEIN,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["train.tsv", "valid.tsv", "test.tsv"],
+            letters: PROTEIN,
+            text: "seq",
+            label: Label::Pairs("label"),
+        },
+    },
+    Published {
+        name: "dms_indels_probe",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1, use_legacy_adapter: false",
+        backbone: "aido_protein_16b",
+        backbone_arguments: PROTEIN_FROZEN,
+        adapter: PROBE,
+        data: "DMSFitnessPrediction",
+        data_arguments: "{path: genbio-ai/ProteinGYM-DMS, train_split_name: train, train_split_files: [indels.tsv], cv_num_folds: 5, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, valid_split_name: null, valid_split_size: 0, test_split_name: null, test_split_size: 0, batch_size: 4, num_workers: 4, pin_memory: true, persistent_workers: true, prefetch_factor: 2}",
+        trainer: ON_PROTEIN,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["indels.tsv"],
+            letters: PROTEIN,
+            text: "sequences",
+            label: Label::Folds("labels", 5),
+        },
+    },
+    Published {
+        name: "dms_indels_lora",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1, use_legacy_adapter: false",
+        backbone: "aido_protein_16b",
+        backbone_arguments: PROTEIN_LORA,
+        adapter: PROBE,
+        data: "DMSFitnessPrediction",
+        data_arguments: "{path: genbio-ai/ProteinGYM-DMS, train_split_name: train, train_split_files: [indels.tsv], cv_num_folds: 5, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, valid_split_name: null, valid_split_size: 0, test_split_name: null, test_split_size: 0, batch_size: 4, num_workers: 4, pin_memory: true, persistent_workers: true, prefetch_factor: 2}",
+        trainer: ON_PROTEIN,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["indels.tsv"],
+            letters: PROTEIN,
+            text: "sequences",
+            label: Label::Folds("labels", 5),
+        },
+    },
+    Published {
+        name: "dms_substitution_ddp",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1, use_legacy_adapter: false",
+        backbone: "aido_protein_16b_v1",
+        backbone_arguments: PROTEIN_LORA,
+        adapter: PROBE,
+        data: "DMSFitnessPrediction",
+        data_arguments: "{path: genbio-ai/ProteinGYM-DMS, train_split_name: train, train_split_files: [substitutions.tsv], cv_num_folds: 5, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, valid_split_name: null, valid_split_size: 0, test_split_name: null, test_split_size: 0, batch_size: 4, num_workers: 4, pin_memory: true, persistent_workers: true, prefetch_factor: 2}",
+        trainer: ON_PROTEIN,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["substitutions.tsv"],
+            letters: PROTEIN,
+            text: "sequences",
+            label: Label::Folds("labels", 5),
+        },
+    },
+    Published {
+        name: "dms_substitution_fsdp",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1, use_legacy_adapter: false",
+        backbone: "aido_protein_16b_v1",
+        backbone_arguments: PROTEIN_LORA,
+        adapter: PROBE,
+        data: "DMSFitnessPrediction",
+        data_arguments: "{path: genbio-ai/ProteinGYM-DMS, train_split_name: train, train_split_files: [substitutions.tsv], cv_num_folds: 5, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, valid_split_name: null, valid_split_size: 0, test_split_name: null, test_split_size: 0, batch_size: 4, num_workers: 4, pin_memory: true, persistent_workers: true, prefetch_factor: 2}",
+        trainer: SHARDED,
+        debug: "aido_protein_debug",
+        rows: Rows {
+            folder: "",
+            files: &["substitutions.tsv"],
+            letters: PROTEIN,
+            text: "sequences",
+            label: Label::Folds("labels", 5),
+        },
+    },
+    Published {
+        name: "mean_ribosome_load",
+        task: "SequenceRegressionWithScaling",
+        arguments: "num_outputs: 1",
+        backbone: "aido_rna_1b600m",
+        backbone_arguments: RNA_WHOLE,
+        adapter: Some(
+            "{class_path: modelgenerator.adapters.ResNet1DAdapter, init_args: {dropout: 0.1, channels: 16, num_blocks: 2}}",
+        ),
+        data: "RNAMeanRibosomeLoadDataModule",
+        data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: mean_ribosome_load, x_col: sequence, y_col: label, train_split_name: train, valid_split_name: validation, test_split_name: test, batch_size: 8, normalize: false}",
+        trainer: UNFREEZING,
+        debug: "aido_dna_debug",
+        rows: Rows {
+            folder: "mean_ribosome_load",
+            files: THREE_SPLITS,
+            letters: RNA,
+            text: "sequence",
+            label: Label::Number("label"),
+        },
+    },
 ];
 
 impl Published {
@@ -354,7 +620,10 @@ impl Rows {
         match self.label {
             Label::Flags(name, count) => header.extend((0..count).map(|at| format!("{name}{at}"))),
             Label::Folds(name, _) => header.extend([name.to_owned(), "fold_id".to_owned()]),
-            Label::Class(name, _) => header.push(name.to_owned()),
+            Label::Class(name, _)
+            | Label::Number(name)
+            | Label::Letters(name)
+            | Label::Pairs(name) => header.push(name.to_owned()),
         }
         let mut table = header.join(separator) + "\n";
         let rows = match self.label {
@@ -373,6 +642,14 @@ impl Rows {
                 Label::Class(_, count) => cells.push((row % count).to_string()),
                 Label::Flags(_, count) => {
                     cells.extend((0..count).map(|at| usize::from((row + at) % 3 == 0).to_string()));
+                }
+                Label::Number(_) => cells.push((row as f64 / 8.0 - 1.5).to_string()),
+                Label::Letters(_) => {
+                    let digits = (0..length).map(|at| char::from(b'0' + (at % 3) as u8));
+                    cells.push(digits.collect());
+                }
+                Label::Pairs(_) => {
+                    cells.push(format!("[[0, {}], [1, {}]]", length - 1, length - 2))
                 }
                 Label::Folds(_, count) => {
                     cells.extend([
@@ -397,8 +674,14 @@ fn every_published_experiment_is_taken_as_it_is_and_runs_on_a_few_rows() {
         let printed = place.run(&format!("fit --config {file} --print_config"));
         assert_eq!(printed.code, Some(0), "{name}: {}", printed.err);
         published.rows.write(&place, name);
+        place.write("schedule.yaml", "0: [adapter.*]\n1: [backbone.*]\n");
+        let schedule = if published.trainer.contains("FTScheduler") {
+            "--trainer.callbacks.ft_schedule_path schedule.yaml"
+        } else {
+            ""
+        };
         let said = place.run(&format!(
-            "fit --config {file} --model.backbone {} --data.path {name} --trainer.fast_dev_run true",
+            "fit --config {file} --model.backbone {} --data.path {name} --trainer.fast_dev_run true {schedule}",
             published.debug
         ));
         assert_eq!(said.code, Some(0), "{name}: {}", said.err);

@@ -8,6 +8,7 @@ use engraft_component::ReadyMade;
 const CLASSES: &str = "SequenceClassificationDataModule";
 const NUMBERS: &str = "SequenceRegressionDataModule";
 const TOKENS: &str = "TokenClassificationDataModule";
+const CONDITIONS: &str = "ConditionalDiffusionDataModule";
 
 /// The benchmarks.
 pub(super) const BENCHMARKS: &[ReadyMade] = &[
@@ -146,6 +147,41 @@ pub(super) const BENCHMARKS: &[ReadyMade] = &[
             ("x_col", "[seq]"),
             ("y_col", "[label]"),
             ("rename_cols", "{seq: sequences}"),
+        ],
+    },
+    ReadyMade {
+        name: "ContactPredictionBinary",
+        class: TOKENS,
+        summary: "Which residues of proteins are in contact",
+        defaults: &[
+            ("path", "proteinglm/contact_prediction_binary"),
+            ("x_col", "[seq]"),
+            ("y_col", "[label]"),
+            ("rename_cols", "{seq: sequences}"),
+            ("pairwise", "true"),
+            ("batch_size", "1"),
+        ],
+    },
+    ReadyMade {
+        name: "PromoterExpressionRegression",
+        class: NUMBERS,
+        summary: "How strongly random promoters of yeast are expressed",
+        defaults: &[
+            ("path", "genbio-ai/100M-random-promoters"),
+            ("x_col", "[sequence]"),
+            ("y_col", "[label]"),
+            ("rename_cols", "{sequence: sequences}"),
+        ],
+    },
+    ReadyMade {
+        name: "PromoterExpressionGeneration",
+        class: CONDITIONS,
+        summary: "Random promoters of yeast, to be written for an expression",
+        defaults: &[
+            ("path", "genbio-ai/100M-random-promoters"),
+            ("x_col", "[sequence]"),
+            ("y_col", "[label]"),
+            ("rename_cols", "{sequence: sequences}"),
         ],
     },
     ReadyMade {
