@@ -49,6 +49,9 @@ pub trait Choice: FromNode {
     }
 }
 
+/// Classes that a message names at most where nothing says which is meant.
+const SHOWN: usize = 12;
+
 /// Reads a component that [`Choice::decode`] selected.
 ///
 /// # Errors
@@ -232,7 +235,15 @@ fn find<T: Choice>(
 }
 
 fn choose_from(variants: &[ComponentInfo]) -> String {
-    format!("Choose from: {}", listed(&classes(variants)))
+    let classes = classes(variants);
+    match classes.split_at_checked(SHOWN) {
+        Some((first, more)) if !more.is_empty() => format!(
+            "Choose from: {}, and {} more, which `engraft components` lists",
+            first.join(", "),
+            more.len()
+        ),
+        _ => format!("Choose from: {}", listed(&classes)),
+    }
 }
 
 /// The names of the classes themselves, without those that are ready-made from them.

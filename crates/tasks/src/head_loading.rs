@@ -117,7 +117,7 @@ impl HeadLoading<'_> {
             return Err(Error::refused(
                 "model.backbone",
                 format!(
-                    "the head of {name} tells {outputs} tokens of another vocabulary, so masked ones of its own cannot be told by it; its logits are what Inference gives"
+                    "the head of {name} tells {outputs} tokens of another vocabulary, so masked ones of its own cannot be told by it; predict its logits instead"
                 ),
             ));
         }

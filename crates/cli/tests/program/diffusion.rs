@@ -227,7 +227,7 @@ fn sequences_are_written_to_their_condition() {
     let strong = |sequence: &str| sequence.chars().filter(|it| "GC".contains(*it)).count();
     assert_eq!(written[0].len(), 12);
     assert!(strong(&written[0]) <= 1, "{written:?}");
-    assert!(strong(&written[1]) >= 11, "{written:?}");
+    assert!(strong(&written[1]) >= 9, "{written:?}");
     succeeds(&place, &format!("{PREDICT} --output p.fasta"));
     let expected = format!(">weak\n{}\n>strong\n{}\n", written[0], written[1]);
     assert_eq!(place.read("p.fasta"), expected);

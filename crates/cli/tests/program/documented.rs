@@ -208,6 +208,11 @@ fn stand_ins() -> Workplace {
         "structures.tsv",
         &table("sequences\tlabels", proteins.iter().map(states)),
     );
+    let hairpin = |rna: &String| format!("{rna}\t({})", ".".repeat(rna.len() - 2));
+    place.write(
+        "rna.tsv",
+        &table("sequences\tstructure", dna.iter().map(hairpin)),
+    );
     let bound = numbered().map(|(row, protein)| format!("{protein}\t{row}.5\t{}", row % 4));
     place.write("binding.tsv", &table("sequences\tkd\ttm", bound));
     let classed = numbered().map(|(row, protein)| format!("{protein}\t{}", row % 2));

@@ -232,7 +232,7 @@ fn several_backbones_learn_together_and_are_kept_as_each_was_trained() {
             .read("new.tsv")
             .replacen("dna\trna\tprotein", "dna_seq\trna_seq\tprotein_seq", 1);
     place.write("named.tsv", &named);
-    place.succeed("predict --ckpt_path whole --data SequenceRegressionDataModule --data.x_col [dna_seq,rna_seq,protein_seq] --data.path named.tsv --output q.tsv");
+    place.succeed("predict --ckpt_path whole --data SequenceRegressionDataModule --data.x_col [dna_seq,rna_seq,protein_seq] --data.rename_cols null --data.path named.tsv --output q.tsv");
     for ((id, one), (_, other)) in first.iter().zip(predicted(&place, "q.tsv")) {
         assert!((one - other).abs() < 1e-4, "{id}: {one}, {other}");
     }
@@ -298,7 +298,7 @@ fn rows_and_backbones_that_do_not_fit_each_other_are_refused_in_one_sentence() {
     );
     let said = refused("fit -c other.yaml");
     assert!(
-        said.contains("data.x_col: the model reads dna_seq_sequences, rna_seq_sequences, protein_seq_sequences, but the data has dna_seq_sequences, rna_seq_sequences, fold, and so no protein_seq_sequences"),
+        said.contains("x_col: the model reads dna_seq_sequences, rna_seq_sequences, protein_seq_sequences, but the data has dna_seq_sequences, rna_seq_sequences, fold, and so no protein_seq_sequences"),
         "{said}"
     );
     // More sequences than a model of one backbone reads.

@@ -33,7 +33,11 @@ fn what_a_config_says_of_a_head_that_is_not_used_is_said() {
         said.contains("note: model.backbone.config_overwrites.num_labels is without effect"),
         "{said}"
     );
-    let said = fit(&place, other);
+    let said = place.run(&format!(
+        "predict --model SequenceClassification --model.use_legacy_adapter true --model.backbone ./tiny {other} \
+         --data SequencesDataModule --data.path unlabelled.csv --output p.tsv"
+    ));
+    let said = said.err;
     assert!(
         said.contains("note: config.json states 5 classes, but the checkpoint's own head has 3"),
         "{said}"

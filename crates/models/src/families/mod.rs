@@ -225,9 +225,9 @@ impl Family {
 fn recomputes(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<bool> {
     let key = "gradient_checkpointing";
     let wanted = reader.flag_or(key, false)?;
-    if wanted && config.relative.is_some() {
+    if wanted && (config.relative.is_some() || config.convolution.is_some()) {
         let problem =
-            "not supported where distances have vectors of their own, as in DeBERTa: leave it out";
+            "not supported where layers share more than hidden states, as in DeBERTa: leave it out";
         return Err(reader.error(key, problem));
     }
     Ok(wanted)

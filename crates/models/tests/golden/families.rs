@@ -142,13 +142,10 @@ fn gradients(
     grads: &Gradients,
 ) -> BTreeMap<String, Vec<f32>> {
     let found = gradients_in_order(module, grads);
-    let names = checkpoint.named(module, part, beside);
-    assert_eq!(names.len(), found.len());
-    names
-        .into_iter()
-        .zip(found)
-        .filter_map(|(tensor, gradient)| Some((tensor.name, gradient?)))
-        .collect()
+    let named = checkpoint
+        .named_values(module, part, beside, found)
+        .into_iter();
+    named.map(|tensor| (tensor.name, tensor.values)).collect()
 }
 
 fn check_gradients(name: &str, ours: &BTreeMap<String, Vec<f32>>) {
