@@ -49,8 +49,9 @@ pub trait Choice: FromNode {
     }
 }
 
-/// Classes that a message names at most where nothing says which is meant.
-const SHOWN: usize = 12;
+/// Where the names of all classes are longer than this together, a message names some of them.
+const LONG: usize = 360;
+const SOME: usize = 8;
 
 /// Reads a component that [`Choice::decode`] selected.
 ///
@@ -236,13 +237,14 @@ fn find<T: Choice>(
 
 fn choose_from(variants: &[ComponentInfo]) -> String {
     let classes = classes(variants);
-    match classes.split_at_checked(SHOWN) {
-        Some((first, more)) if !more.is_empty() => format!(
+    let all = listed(&classes);
+    match classes.split_at_checked(SOME) {
+        Some((some, more)) if all.len() > LONG => format!(
             "Choose from: {}, and {} more, which `engraft components` lists",
-            first.join(", "),
+            some.join(", "),
             more.len()
         ),
-        _ => format!("Choose from: {}", listed(&classes)),
+        _ => format!("Choose from: {all}"),
     }
 }
 

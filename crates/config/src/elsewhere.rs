@@ -125,6 +125,18 @@ const MODELS: &[(&[&str], &str)] = &[
         "it is called TokenClassification here",
     ),
     (
+        &["ProteinInvFold", "RNAInvFold"],
+        "inverse folding is not supported yet",
+    ),
+    (
+        &[
+            "EquiformerEncoderLightning",
+            "ESMFoldDecoderLightning",
+            "StructureTokenizerLightning",
+        ],
+        "structure tokenizers are not supported yet",
+    ),
+    (
         &["MaskedLM", "AutoModelForMaskedLM", "BertForMaskedLM"],
         "it is called MLM here",
     ),

@@ -72,6 +72,31 @@ const METHOD_FILES: [(&str, &str); 2] = [
     ("quant_config.json", "AWQ"),
 ];
 
+/// Models of ModelGenerator that are none of letters, by what their names begin with, and what they read.
+const NOT_OF_LETTERS: [(&str, &str); 8] = [
+    ("aido_cell", "counts of genes in cells"),
+    (
+        "aido_tissue",
+        "counts of genes in cells and where these lie",
+    ),
+    ("scfoundation", "counts of genes in cells"),
+    ("geneformer", "counts of genes in cells"),
+    ("scimilarity", "counts of genes in cells"),
+    ("enformer", "long DNA by convolutions"),
+    ("borzoi", "long DNA by convolutions"),
+    ("flashzoi", "long DNA by convolutions"),
+];
+
+/// Of a model's name alone; none if nothing is known of it.
+pub(crate) fn model(name: &str) -> Option<String> {
+    let name = name.to_lowercase();
+    let mut known = NOT_OF_LETTERS.iter();
+    let (_, reads) = known.find(|(begins, _)| name.starts_with(begins))?;
+    Some(format!(
+        "it is a model of ModelGenerator that reads {reads}, of which none is supported yet"
+    ))
+}
+
 /// Of a name with a scheme that is not ours.
 pub(crate) fn scheme(scheme: &str, rest: &str) -> String {
     let hub = rest.strip_prefix("huggingface.co/");
@@ -165,6 +190,18 @@ mod tests {
             let same = endings.iter().filter(|other| *other == ending);
             assert_eq!(same.count(), 1, "{ending}");
         }
+    }
+
+    #[test]
+    fn models_that_read_no_letters_are_known_by_name() {
+        for name in ["aido_cell_3m", "aido_tissue_60m", "enformer", "Geneformer"] {
+            let message = Preset::from_name(name).unwrap_err().to_string();
+            assert!(
+                message.contains("that reads ") && message.ends_with("supported yet"),
+                "{message}"
+            );
+        }
+        assert_eq!(model("aido_dna_7b"), None);
     }
 
     #[test]

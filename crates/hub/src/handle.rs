@@ -95,6 +95,9 @@ fn unknown(text: &str, path: &Path) -> String {
     if path.exists() {
         return elsewhere::file(path);
     }
+    if let Some(known) = elsewhere::model(text) {
+        return known;
+    }
     let mut reason = String::from("there is no built-in preset and no folder of this name");
     if let Some(name) = nearest_name(text) {
         reason.push_str(&format!(". Did you mean \"{name}\"?"));

@@ -272,6 +272,8 @@ pub struct AdapterHead {
 }
 
 /// What an adapter does to every token before anything is pooled.
+// A model has one.
+#[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 pub enum TokenStage {
     /// Layers of attention.

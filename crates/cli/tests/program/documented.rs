@@ -208,6 +208,23 @@ fn stand_ins() -> Workplace {
         "structures.tsv",
         &table("sequences\tlabels", proteins.iter().map(states)),
     );
+    fs::create_dir_all(place.path("contacts")).unwrap();
+    let contact = |protein: &String| format!("{protein}\t[[0, {}]]", protein.len() - 1);
+    for split in ["train", "test"] {
+        place.write(
+            &format!("contacts/{split}.tsv"),
+            &table("seq\tlabel", proteins.iter().map(contact)),
+        );
+    }
+    let variant = dna.iter().enumerate();
+    let variant = variant.map(|(row, dna)| format!("{dna}\tT{}\t{}", &dna[1..], row % 2));
+    place.write(
+        "variants.tsv",
+        &table("reference\tvariant\teffect", variant),
+    );
+    let both = dna.iter().zip(&proteins).zip(0..);
+    let both = both.map(|((dna, protein), row)| format!("{dna}\t{protein}\t{row}.5"));
+    place.write("both.tsv", &table("dna_seq\tprotein_seq\texpression", both));
     let hairpin = |rna: &String| format!("{rna}\t({})", ".".repeat(rna.len() - 2));
     place.write(
         "rna.tsv",
@@ -308,6 +325,14 @@ fn experiments(place: &Workplace) {
                     init_args: {max_length: 64}}\ndata:\n  class_path: SequenceClassificationDataModule\n  init_args: {path: proteins.tsv, \
                     x_col: sequence, y_col: label}\n";
     place.write("exp.yaml", proteins);
+    let published = "model:\n  class_path: modelgenerator.tasks.SequenceClassification\n  init_args:\n    n_classes: 2\n    \
+                     backbone: {class_path: modelgenerator.backbones.aido_dna_7b, init_args: {use_peft: true, lora_r: 16}}\n\
+                     data:\n  class_path: modelgenerator.data.GUEClassification\n  init_args: {config_name: prom_core_all, batch_size: 4}\n";
+    place.write("published.yaml", published);
+    let two = "model:\n  class_path: MMSequenceRegression\n  init_args:\n    backbone: aido_dna_debug\n    backbone1: aido_protein_debug\n    \
+               backbone_order: [dna_seq, protein_seq]\ndata:\n  class_path: SequenceRegressionDataModule\n  \
+               init_args: {path: both.tsv, x_col: [dna_seq, protein_seq], y_col: expression}\n";
+    place.write("two_modalities.yaml", two);
     place.write("proteins.yaml", proteins);
     let words = "model: {class_path: TokenClassification, init_args: {backbone: ./minilm}}\n\
                  data: {class_path: TokenClassificationDataModule, init_args: {path: ner.jsonl}}\n";

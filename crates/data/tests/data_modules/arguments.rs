@@ -256,7 +256,12 @@ fn weights_of_classes_are_auto_or_numbers() {
 
 #[test]
 fn modules_of_tasks_that_are_not_here_are_refused_by_name() {
-    for name in ["StructureTokenDataModule"] {
+    for name in [
+        "StructureTokenDataModule",
+        "CellClassificationDataModule",
+        "CellWithNeighborDataModule",
+        "ProteinInverseFoldingDataModule",
+    ] {
         let yaml = format!("{{class_path: modelgenerator.data.{name}, init_args: {{path: d}}}}");
         let error = decode::<DataModule>(&read_yaml(yaml.as_bytes(), "e.yaml").unwrap());
         let error = error.unwrap_err().to_string();
