@@ -189,6 +189,20 @@ impl RunFile {
         self.weights.renamed(heads)
     }
 
+    /// The names of the head's tensors.
+    pub fn head_names(&self) -> impl Iterator<Item = &str> {
+        self.weights.names().filter(|name| name.starts_with(HEAD))
+    }
+
+    /// Whether another tensor of the file has the same numbers, as one that is known by two names.
+    pub fn repeats(&self, name: &str) -> bool {
+        let Some(tensor) = self.weights.get(name) else {
+            return false;
+        };
+        let mut others = self.weights.iter().filter(|it| it.name() != name);
+        others.any(|other| other.equals(&tensor).unwrap_or(false))
+    }
+
     /// The names of the head's tensors and their shapes, in words.
     pub fn shown_head(&self) -> String {
         let head = self.weights.iter().filter(|it| it.name().starts_with(HEAD));
@@ -278,3 +292,6 @@ fn listed(names: &[&str]) -> String {
         (false, more) => format!("{} and {more} more", shown.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

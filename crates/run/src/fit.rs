@@ -72,8 +72,13 @@ impl Work<'_> {
             Some(folder) => self.resumed(folder, &splits)?,
             None => (self.build(Some(&splits))?, false),
         };
+        let experiment = match checkpoint {
+            // What reruns it begins with the same weights.
+            Some(checkpoint) if is_file(checkpoint) => session.experiment.clone(),
+            _ => begun_anew(&session.experiment),
+        };
         let training = OneTraining {
-            config: &begun_anew(&session.experiment).to_yaml(),
+            config: &experiment.to_yaml(),
             splits,
             resume: resume.filter(|_| goes_on),
             fold: None,

@@ -7,6 +7,7 @@ Each run takes two steps on a few rows with the package's own task, backbone, ad
     backbone/        the preset that all of them start from: a small encoder in the shape of AIDO.DNA, with its masked-LM head
     NAME.ckpt        the checkpoint
     cases.json       of each: its sequences, and what the task's adapter gives for each row in evaluation mode
+    heads.json       of further adapters: the names and shapes of their parameters
     hostile.ckpt     a checkpoint whose settings hold a call of `os.system` (of `true`) behind a class that may be named
 
 The rows of `scaler` and `structure` are computed one by one, for the package's own batches mix rows up or hold one row alone: the encoder's hidden
@@ -23,7 +24,11 @@ from pathlib import Path
 
 import lightning.pytorch as lightning
 import torch
-from modelgenerator.adapters import LinearMeanPoolAdapter, MLPPoolAdapter, ResNet1DAdapter, ResNet2DAdapter
+from modelgenerator.adapters import (
+    ConditionalLMAdapter, LinearAdapter, LinearMeanPoolAdapter, LinearTransformerAdapter, MLPAdapter, MLPAdapterWithoutOutConcat, MLPPoolAdapter,
+    MMFusionSeqAdapter, MMFusionTokenAdapter, ResNet1DAdapter, ResNet2DAdapter,
+)
+from modelgenerator.adapters.fusion import ConcatFusion, CrossAttentionFusion
 from modelgenerator.backbones import GenBioBERT
 from modelgenerator.huggingface_models.rnabert import RNABertConfig, RNABertForMaskedLM
 from modelgenerator.rna_ss.rna_ss_task import RNASSPairwiseTokenClassification
@@ -192,6 +197,24 @@ def make() -> None:
     (HERE / "cases.json").write_text(json.dumps(CASES) + "\n")
 
 
+def heads() -> None:
+    own = RNABertForMaskedLM(RNABertConfig.from_pretrained(BACKBONE)).cls
+    width = 24
+    attention = partial(CrossAttentionFusion, num_attention_heads=3)
+    adapters = dict(
+        transformer=LinearTransformerAdapter(width, 3),
+        conditional=ConditionalLMAdapter(width, 2, 16, None, nhead=3, dim_feedforward=10, num_layers=2),
+        conditional_own=ConditionalLMAdapter(width, 2, 16, own, nhead=3, dim_feedforward=10, num_layers=2),
+        attention=MMFusionSeqAdapter(1, width, 36, 12, fusion=attention, adapter=LinearMeanPoolAdapter),
+        concat=MMFusionTokenAdapter(1, width, 36, 12, fusion=partial(ConcatFusion, project_size=7), adapter=partial(MLPAdapter, hidden_sizes=[5])),
+        pair_linear=LinearAdapter(2 * width, 2),
+        pair_mlp=MLPAdapter(2 * width, 2, hidden_sizes=[9]),
+        pair_split=MLPAdapterWithoutOutConcat(width, 2, hidden_sizes=[9, 4]),
+    )
+    shapes = {name: {f"adapter.{key}": list(value.shape) for key, value in adapter.state_dict().items()} for name, adapter in adapters.items()}
+    (HERE / "heads.json").write_text(json.dumps(shapes, indent=1) + "\n")
+
+
 class Command:
     """Settings in which a class that may be named calls a function that may not."""
 
@@ -208,4 +231,5 @@ def hostile() -> None:
 
 if __name__ == "__main__":
     make()
+    heads()
     hostile()

@@ -61,7 +61,10 @@ impl Model {
         let needs_head = task.learns() || task.uses_checkpoint_head();
         let opened = Self::on(task.clone(), checkpoint.clone(), building(needs_head));
         let opened = opened.and_then(|model| {
-            unread(run, &heads, model.spec.checkpoint(), needs_head)?;
+            // Under the other name of a checkpoint's own head is the same once more.
+            if task.learns() && !task.uses_checkpoint_head() {
+                unread(run, &heads, model.spec.checkpoint())?;
+            }
             Ok(model)
         });
         let model = match opened {
@@ -233,22 +236,16 @@ fn has_read(heads: &Weights, checkpoint: &Checkpoint, stored: &str) -> bool {
 }
 
 /// Refuses a file with tensors of a head that the task's has no place for.
-fn unread(run: &RunFile, heads: &Weights, checkpoint: &Checkpoint, needs_head: bool) -> Result<()> {
-    if !needs_head {
-        return Ok(());
-    }
+fn unread(run: &RunFile, heads: &Weights, checkpoint: &Checkpoint) -> Result<()> {
     // A projection that is tied to the embeddings is stored and is no parameter of the head.
-    let is_tied = |name: &str| name.ends_with("decoder.weight");
-    let own = heads.iter().filter(|it| it.name().starts_with("adapter."));
-    let left: BTreeSet<&str> = own
-        .map(|it| it.name())
-        .filter(|name| !is_tied(name) && !has_read(heads, checkpoint, name))
-        .collect();
-    let Some(first) = left.first() else {
+    let is_tied = |name: &str| name.ends_with(".decoder.weight") || run.repeats(name);
+    let mut names = run.head_names();
+    let left = names.find(|name| !has_read(heads, checkpoint, name) && !is_tied(name));
+    let Some(left) = left else {
         return Ok(());
     };
     let problem = format!(
-        "{} does not fit the experiment's model: its head has {first}, for which the experiment's has no place; the file has {}",
+        "{} does not fit the experiment's model: its head has {left}, for which the experiment's has no place; the file has {}",
         run.name(),
         run.shown_head()
     );

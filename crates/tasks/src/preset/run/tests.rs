@@ -92,8 +92,9 @@ fn computes(model: &Model, case: &Case, fed: Fed) {
         let outputs: Vec<f32> = outputs.into_data().iter::<f32>().collect();
         assert_eq!(outputs.len(), expected.len(), "{sequence}");
         for (found, expected) in outputs.iter().zip(expected) {
+            let most = 1e-5 * expected.abs().max(1.0);
             assert!(
-                (found - expected).abs() < 1e-5,
+                (found - expected).abs() < most,
                 "{sequence}: {found} {expected}"
             );
         }
@@ -194,8 +195,7 @@ fn what_is_missing_misshaped_or_left_over_is_said_by_name() {
     let said = refused("full", &classification(MEAN));
     assert!(
         said.contains("full.ckpt does not fit the experiment's model: ")
-            && said.contains("adapter.mlp.1.weight is [7, 24]")
-                | said.contains("adapter.mlp.1.weight"),
+            && said.contains("adapter.mlp.1.weight"),
         "{said}"
     );
     let said = refused(
