@@ -37,5 +37,5 @@ pub use preset::Preset;
 pub use report::{LoadReport, Mismatch};
 pub use safetensors::Dtype;
 pub use tensor::TensorRef;
-pub use weights::Weights;
+pub use weights::{Renamed, Weights};
 pub use write::{TensorData, TensorToWrite, write_safetensors};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use safetensors::Dtype;
 
@@ -21,7 +22,7 @@ const NAMES: [(&str, &str); 2] = [
 pub struct Weights {
     /// What the whole is called in messages.
     label: String,
-    files: Vec<WeightsFile>,
+    files: Vec<Arc<WeightsFile>>,
     tensors: BTreeMap<String, Place>,
     notes: BTreeMap<String, String>,
 }
@@ -32,13 +33,26 @@ struct WeightsFile {
     bytes: Bytes,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Place {
     file: usize,
+    /// The name in the file, where it is known by another.
+    stored: Option<String>,
     dtype: Dtype,
     shape: Vec<usize>,
     strides: Option<Vec<usize>>,
     bytes: Range<usize>,
+}
+
+/// A tensor, or some of its rows, by another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed<'a> {
+    /// What it is to be called.
+    pub name: String,
+    /// What it is called now.
+    pub stored: &'a str,
+    /// Those of its rows that are meant, along its first dimension; all if it is none.
+    pub rows: Option<Range<usize>>,
 }
 
 impl Weights {
@@ -83,6 +97,28 @@ impl Weights {
     /// Those of [`Weights::open_file`] but for reading.
     pub fn from_bytes(label: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Weights> {
         Weights::from_file(label.to_owned(), Bytes::Held(bytes.into()))
+    }
+
+    /// The same files with these of their tensors, by other names; messages about one still name it as its file does. A tensor that is not
+    /// there, or has not these rows, is left out; so are the notes.
+    #[must_use]
+    pub fn renamed<'n>(&self, tensors: impl IntoIterator<Item = Renamed<'n>>) -> Weights {
+        let tensors = tensors.into_iter().filter_map(|renamed| {
+            let mut place = self.tensors.get(renamed.stored)?.clone();
+            place
+                .stored
+                .get_or_insert_with(|| renamed.stored.to_owned());
+            if let Some(rows) = renamed.rows {
+                place.take_rows(rows)?;
+            }
+            Some((renamed.name, place))
+        });
+        Weights {
+            label: self.label.clone(),
+            files: self.files.clone(),
+            tensors: tensors.collect(),
+            notes: BTreeMap::new(),
+        }
     }
 
     /// The names of all tensors, sorted.
@@ -170,7 +206,7 @@ impl Weights {
         let file = self.files.get(place.file)?;
         Some(TensorRef {
             file: &file.label,
-            name,
+            name: place.stored.as_deref().unwrap_or(name),
             dtype: place.dtype,
             shape: &place.shape,
             strides: place.strides.as_deref(),
@@ -202,7 +238,7 @@ impl Weights {
     ) -> Result<()> {
         let contents = contents::read(&label, &bytes)?;
         let file = self.files.len();
-        self.files.push(WeightsFile { label, bytes });
+        self.files.push(Arc::new(WeightsFile { label, bytes }));
         self.notes.extend(contents.notes);
         for entry in contents
             .entries
@@ -211,6 +247,7 @@ impl Weights {
         {
             let place = Place {
                 file,
+                stored: None,
                 dtype: entry.dtype,
                 shape: entry.shape,
                 strides: entry.strides,
@@ -219,6 +256,37 @@ impl Weights {
             self.tensors.insert(entry.name, place);
         }
         Ok(())
+    }
+}
+
+impl Place {
+    /// Makes it its rows `rows`; none if it has not all of them.
+    fn take_rows(&mut self, rows: Range<usize>) -> Option<()> {
+        let (count, inner) = self.shape.split_first()?;
+        if rows.is_empty() || rows.end > *count || inner.contains(&0) {
+            return None;
+        }
+        let size = self.dtype.bitsize() / 8;
+        // Numbers from the first to the last of a row, and from a row to the next.
+        let (span, step) = match &self.strides {
+            None => {
+                let length = inner.iter().product::<usize>();
+                (length, length)
+            }
+            Some(strides) => {
+                let (step, strides) = strides.split_first()?;
+                let last = inner
+                    .iter()
+                    .zip(strides)
+                    .map(|(size, stride)| (size - 1) * stride);
+                (last.sum::<usize>() + 1, *step)
+            }
+        };
+        let start = self.bytes.start + rows.start * step * size;
+        let end = start + ((rows.len() - 1) * step + span) * size;
+        self.shape[0] = rows.len();
+        self.bytes = start..end;
+        Some(())
     }
 }
 
@@ -293,6 +361,33 @@ pub(crate) mod tests {
             message,
             "sapiens_vh/model.safetensors has no tensor \"absent\""
         );
+    }
+
+    #[test]
+    fn renamed_tensors_and_their_rows_are_those_of_the_file_and_named_as_there_in_messages() {
+        let (_root, whole) = preset(|dir| {
+            save(
+                &dir.join(SAFETENSORS),
+                &[("a", &[1.0, 2.0, 3.0]), ("b", &[4.0])],
+            )
+        });
+        let whole = Weights::open(&whole).unwrap();
+        let part = |name: &str, stored, rows| Renamed {
+            name: name.to_owned(),
+            stored,
+            rows,
+        };
+        let view = whole.renamed([
+            part("x", "a", None),
+            part("y", "a", Some(1..3)),
+            part("z", "a", Some(2..4)),
+            part("v", "absent", None),
+        ]);
+        assert_eq!(view.names().collect::<Vec<_>>(), ["x", "y"]);
+        let rows = view.require("y").unwrap();
+        assert_eq!((rows.name(), rows.shape()), ("a", &[2][..]));
+        assert_eq!(rows.to_f32().unwrap(), [2.0, 3.0]);
+        assert_eq!(view.get("x").unwrap().to_f32().unwrap(), [1.0, 2.0, 3.0]);
     }
 
     #[test]

@@ -238,6 +238,21 @@ fn a_file_is_known_by_its_content_and_not_by_its_name() {
 }
 
 #[test]
+fn a_checkpoint_of_a_training_program_has_its_tensors_and_the_numbers_beside_them() {
+    let lightning = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/lightning");
+    let read = Weights::open_file(&lightning.join("structure.ckpt")).unwrap();
+    assert_eq!(read.notes()["threshold"], "0.17");
+    let last = read.require("adapter.conv_to_output.weight").unwrap();
+    assert_eq!(last.shape(), [1, 6, 3, 3]);
+    // Of the optimizer's state and the settings nothing is read.
+    let of_model =
+        |name: &str| name.starts_with("backbone.encoder.") || name.starts_with("adapter.");
+    assert!(read.names().all(of_model));
+    let said = Weights::open_file(&lightning.join("hostile.ckpt")).unwrap_err();
+    assert!(said.to_string().contains("it names posix.system"), "{said}");
+}
+
+#[test]
 fn a_checkpoint_cut_anywhere_is_refused_or_complete() {
     for name in ["module", "plain_protocol_4", "wide", "python2"] {
         let whole = fs::read(folder().join("good").join(name).with_extension("bin")).unwrap();

@@ -20,7 +20,8 @@ use crate::load::{Loader, Source};
 use crate::names::{HeadKind, Names};
 use crate::overwrites::overwrite;
 use crate::own_code::OwnCode;
-use crate::peft::{self, BEGINS, PeftFolder};
+use crate::peft::{self, BEGINS, LoraSettings, PeftFolder};
+use crate::run_file::RunFile;
 use crate::tied::PROJECTION;
 use crate::transformer::Transformer;
 
@@ -40,6 +41,8 @@ pub struct Checkpoint {
     pub(crate) lora: Option<LoraOrigin>,
     /// The code that the preset names for its model.
     pub(crate) own_code: Option<OwnCode>,
+    /// The run's file that weights were taken from.
+    run: Option<RunFile>,
     /// What became of each tensor so far.
     progress: Progress,
 }
@@ -80,6 +83,58 @@ impl Checkpoint {
         overwrites: &Map<String, Value>,
         from_scratch: bool,
     ) -> Result<Self> {
+        Self::open_on(preset, overwrites, |preset, _| {
+            if from_scratch {
+                return Ok(None);
+            }
+            Ok(Some(Arc::new(Weights::open(preset)?)))
+        })
+    }
+
+    /// As [`Self::open`], with the encoder of backbone `number` of a run in the place of the preset's, which may have none.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn open_run(
+        preset: Preset,
+        overwrites: &Map<String, Value>,
+        run: &RunFile,
+        number: usize,
+    ) -> Result<Self> {
+        let opened = Self::open_on(preset, overwrites, |_, family| {
+            Ok(Some(Arc::new(run.encoder(number, family))))
+        })?;
+        Ok(opened.of_run(run))
+    }
+
+    /// The same, whose heads or updates are a run's.
+    #[must_use]
+    pub fn of_run(mut self, run: &RunFile) -> Self {
+        self.run = Some(run.clone());
+        self
+    }
+
+    /// The same with the LoRA updates of backbone `number` of a run, which are as `settings` say.
+    ///
+    /// # Errors
+    /// The settings cannot be.
+    pub fn with_updates(
+        self,
+        run: &RunFile,
+        number: usize,
+        settings: &LoraSettings,
+    ) -> Result<Self> {
+        let transposed = self.config.family.transposed;
+        let updates = run.updates(number);
+        let folder = PeftFolder::of_run(run.name(), settings, transposed, updates)?;
+        self.with_lora(LoraOrigin::Saved(Arc::new(folder)))
+    }
+
+    fn open_on(
+        preset: Preset,
+        overwrites: &Map<String, Value>,
+        weights: impl FnOnce(&Preset, &'static Family) -> Result<Option<Arc<Weights>>>,
+    ) -> Result<Self> {
         let place = preset.locate("config.json");
         let mut json = preset.config()?;
         overwrite(&mut json, overwrites, &place)?;
@@ -90,12 +145,8 @@ impl Checkpoint {
                 _ => error,
             })?;
         keys.check_overwrites(overwrites, config.family)?;
-        let weights = if from_scratch {
-            None
-        } else {
-            let weights = Arc::new(Weights::open(&preset)?);
-            Some(Source::new(weights, "", config.family.prefix))
-        };
+        let weights = weights(&preset, config.family)?;
+        let weights = weights.map(|weights| Source::new(weights, "", config.family.prefix));
         let mut checkpoint = Self {
             preset,
             config,
@@ -105,6 +156,7 @@ impl Checkpoint {
             untied: Vec::new(),
             lora: None,
             own_code,
+            run: None,
             progress: Progress::default(),
         };
         // Whoever asks for a tied head gets one.
@@ -541,9 +593,16 @@ impl Checkpoint {
         self.weights.as_ref()
     }
 
-    /// The name of the folder of the saved adapter, if there is one.
+    /// The name of the folder of the saved adapter, if there is one that describes itself.
     pub fn saved_adapter(&self) -> Option<&str> {
-        self.adapter_folder().map(PeftFolder::name)
+        let folder = self.adapter_folder();
+        let folder = folder.filter(|folder| !folder.is_described_elsewhere());
+        folder.map(PeftFolder::name)
+    }
+
+    /// Whether the tensor of this name was read.
+    pub fn has_read(&self, name: &str) -> bool {
+        self.progress.get().used.contains(name)
     }
 
     /// The saved adapter, if there is one.
@@ -624,9 +683,13 @@ impl Checkpoint {
             if let Some(code) = &self.own_code {
                 return Err(code.misfit(self.config.family, &missing_or_misshaped(&report)));
             }
+            let report = report.to_string().replace("\n  ", "; ");
+            if let Some(run) = &self.run {
+                return Err(misfit_of_run(run, kind, &report));
+            }
             return Err(Error::Weights {
                 preset: self.preset.name().to_owned(),
-                report: report.to_string().replace("\n  ", "; "),
+                report,
             });
         }
         report.loaded += borrowed;
@@ -636,6 +699,21 @@ impl Checkpoint {
         progress.parts.push(kind);
         Ok(module)
     }
+}
+
+/// That the tensors of a run's file are not those of the experiment's model.
+fn misfit_of_run(run: &RunFile, kind: HeadKind, report: &str) -> Error {
+    let held = match kind {
+        HeadKind::None => String::new(),
+        _ => format!("; the file has {}", run.shown_head()),
+    };
+    let problem = format!(
+        "{} does not fit the experiment's model: {report}{held}",
+        run.name()
+    );
+    Refusal::plain(problem)
+        .help("Give the model, backbone and adapter that the run was trained with")
+        .into()
 }
 
 /// How tensors do not fit, in a few words.

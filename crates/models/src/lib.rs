@@ -37,6 +37,7 @@ mod pairs;
 mod peft;
 mod relative;
 mod rotary;
+mod run_file;
 mod save;
 mod tied;
 mod towers;
@@ -85,6 +86,7 @@ pub use pairs::{
 pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoraSettings, PeftFolder, base_notes, base_of};
 pub use relative::RelativePositions;
 pub use rotary::{Rotary, RotaryScaling, Yarn};
+pub use run_file::{HeadUse, RunFile};
 pub use save::{NamedTensor, Problem};
 pub use towers::{ENCODER, TOWERS, Tower, Towers};
 pub use transformer::{FeedForward, FeedForwardLayer, Layer, Transformer};

@@ -30,7 +30,12 @@ pub(crate) const FACTORS: [&str; 2] = [".lora_A.weight", ".lora_B.weight"];
 /// A LoRA adapter as PEFT stores it.
 #[derive(Clone)]
 pub struct PeftFolder {
-    preset: Preset,
+    /// The folder, or the file that holds the adapter beside other things.
+    name: String,
+    /// Where its description is.
+    place: String,
+    /// Whether the experiment describes it, as no file does.
+    is_described_elsewhere: bool,
     /// Its description.
     config: Map<String, Value>,
     rules: PeftRules,
@@ -71,11 +76,44 @@ impl PeftFolder {
         };
         let weights = Arc::new(Weights::open_file(&folder.join(file))?);
         Ok(Self {
-            preset,
+            name: preset.name().to_owned(),
+            place,
+            is_described_elsewhere: false,
             config,
             rules,
             weights,
         })
+    }
+
+    /// The updates in a run's file, which are as the experiment's `settings` say.
+    ///
+    /// # Errors
+    /// The settings cannot be.
+    pub(crate) fn of_run(
+        name: &str,
+        settings: &LoraSettings,
+        transposed: bool,
+        weights: Weights,
+    ) -> Result<Self> {
+        let config = settings.to_config(transposed);
+        let place = name.to_owned();
+        let rules = PeftRules::read(&config).map_err(|problem| Error::Config {
+            place: place.clone(),
+            problem,
+        })?;
+        Ok(Self {
+            name: name.to_owned(),
+            place,
+            is_described_elsewhere: true,
+            config,
+            rules,
+            weights: Arc::new(weights),
+        })
+    }
+
+    /// Whether the experiment describes it.
+    pub(crate) fn is_described_elsewhere(&self) -> bool {
+        self.is_described_elsewhere
     }
 
     /// Whether a folder holds an adapter.
@@ -85,7 +123,7 @@ impl PeftFolder {
 
     /// Where it lies, for messages.
     pub fn name(&self) -> &str {
-        self.preset.name()
+        &self.name
     }
 
     /// The preset that it adapts, as it was named when the adapter was saved.
@@ -222,7 +260,7 @@ impl PeftFolder {
         }
         if let Some(r) = self.rules.r.filter(|r| *r != rank) {
             return Err(Error::Config {
-                place: format!("{}: r", self.preset.locate(ADAPTER_CONFIG)),
+                place: format!("{}: r", self.place),
                 problem: format!("{r}, but the update of {module} has the rank {rank}"),
             });
         }

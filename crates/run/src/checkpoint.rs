@@ -6,7 +6,7 @@ use engraft_component::{Choice, FromNode, Node, NoteKind, Value, did_you_mean, t
 use engraft_config::Model as ModelSettings;
 use engraft_data::Splits;
 use engraft_hub::{Handle, Preset};
-use engraft_tasks::{Backbone, CacheSettings, Model, Task};
+use engraft_tasks::{Backbone, CacheSettings, Model, RunFile, Task};
 use engraft_train::Plan;
 
 use crate::error::{Error, Result};
@@ -36,7 +36,7 @@ pub fn checkpoint_folder(named: &str) -> Result<PathBuf> {
         return Ok(path);
     }
     let problem = if path.exists() {
-        "it is a file, but a checkpoint is a folder; files of other programs are not read"
+        "it is a file, but a checkpoint is a folder; .ckpt files of ModelGenerator's runs are for fit, validate, test and predict"
             .to_owned()
     } else {
         format!("the folder does not exist{}", nearest_sibling(&path))
@@ -47,6 +47,22 @@ pub fn checkpoint_folder(named: &str) -> Result<PathBuf> {
     ))
 }
 
+/// Whether a checkpoint is the file of a run of ModelGenerator's, as far as its place says.
+pub(crate) fn is_file(checkpoint: &Path) -> bool {
+    checkpoint.is_file()
+}
+
+/// That the experiment which a file needs beside it is not there.
+pub(crate) fn needs_experiment(file: &Path) -> Error {
+    Error::of(
+        KEY,
+        format!(
+            "{} holds the weights of a run and does not say of what: give the experiment too, as --config experiment.yaml, or its --model and --model.backbone",
+            file.display()
+        ),
+    )
+}
+
 /// A model from a checkpoint.
 pub(crate) struct Opened {
     pub(crate) model: Model,
@@ -55,7 +71,7 @@ pub(crate) struct Opened {
 }
 
 impl Work<'_> {
-    /// The checkpoint's folder, if one is named.
+    /// The checkpoint's folder, or the file of another program's run, if one is named.
     pub(crate) fn checkpoint(&mut self) -> Result<Option<PathBuf>> {
         let experiment = &self.session.experiment;
         let Some(named) = &experiment.ckpt_path else {
@@ -68,6 +84,13 @@ impl Work<'_> {
             let newest = newest.map_err(|error| Error::within(KEY, error))?;
             self.is_last(&newest);
             return Ok(Some(newest));
+        }
+        if is_file(Path::new(named)) && self.purpose != Purpose::Export {
+            let file = PathBuf::from(named);
+            if experiment.model.is_none() {
+                return Err(needs_experiment(&file));
+            }
+            return Ok(Some(file));
         }
         let path = checkpoint_folder(named)?;
         if path.join("engraft.yaml").exists() {
@@ -112,6 +135,9 @@ impl Work<'_> {
         folder: &Path,
         splits: Option<&Splits>,
     ) -> Result<Opened> {
+        if is_file(folder) {
+            return self.open_file(folder, splits);
+        }
         let preset = preset_in(folder)?;
         let session = self.session;
         let compute = &session.plan.compute;
@@ -165,6 +191,37 @@ impl Work<'_> {
         })
     }
 
+    /// The experiment's model with the weights of a file of ModelGenerator's.
+    fn open_file(&mut self, file: &Path, splits: Option<&Splits>) -> Result<Opened> {
+        let settings = self.model()?;
+        let compute = &self.session.plan.compute;
+        let seed = self.session.experiment.seed_everything.number();
+        let is_strict = self.purpose != Purpose::Fit || settings.training().strict_loading;
+        let run = run_in(file)?;
+        let train = splits.and_then(|splits| self.training_rows(splits));
+        let opened = Model::open_run(&settings.task(), &run, train, compute, seed, is_strict);
+        let (model, notes) = opened.map_err(|error| match error.refusal() {
+            // What is wrong with an argument of the model is said at its key.
+            Some(refusal) if !refusal.key.is_empty() => Error::before(error),
+            _ => in_checkpoint(error),
+        })?;
+        if self.purpose == Purpose::Fit {
+            let text = format!(
+                "{KEY}: {} is of another program, so a new run begins from its weights",
+                file.display()
+            );
+            self.note(NoteKind::Model, text);
+        }
+        for text in notes {
+            self.note(NoteKind::Model, text);
+        }
+        self.loaded(&model, &file.display().to_string());
+        Ok(Opened {
+            model: self.with_cache(model)?,
+            goes_on: false,
+        })
+    }
+
     /// Names the backbone of a saved task that lies elsewhere as the experiment does, for it may have moved since; and reads other letters
     /// as the experiment says, where nothing is trained.
     fn adjust_backbone(&self, saved: &mut Task) {
@@ -186,6 +243,9 @@ impl Work<'_> {
     /// Refuses a backbone that the checkpoint, or the adapter that the experiment names, was not trained on, before rows and weights are
     /// read.
     pub(crate) fn check_backbone(&self, checkpoint: Option<&Path>) -> Result<()> {
+        if let Some(file) = checkpoint.filter(|checkpoint| is_file(checkpoint)) {
+            return run_in(file).map(drop);
+        }
         let Some(folder) = checkpoint else {
             let model = self.session.experiment.model.as_ref();
             let task = model.map(ModelSettings::task);
@@ -250,6 +310,11 @@ impl Work<'_> {
 pub(crate) fn preset_in(folder: &Path) -> Result<Preset> {
     let handle = Handle::Folder(folder.to_path_buf());
     Preset::open(&handle).map_err(Error::before)
+}
+
+/// The run whose checkpoint file it is.
+fn run_in(file: &Path) -> Result<RunFile> {
+    RunFile::open(file).map_err(|error| in_checkpoint(error.into()))
 }
 
 /// What is wrong with a checkpoint.

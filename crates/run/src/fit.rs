@@ -11,6 +11,7 @@ use engraft_tasks::{Model, Task};
 use engraft_train::callback;
 use engraft_train::{CrossValidation, Event, Fit, FitOutcome, Observer, Resume};
 
+use crate::checkpoint::is_file;
 use crate::error::{Error, Result};
 use crate::folds::Folded;
 use crate::session::Session;
@@ -60,17 +61,24 @@ impl Work<'_> {
         if let Some(all) = self.data()?.folds().all() {
             return self.fit_folds(all, stop).map(Fitted::Folds);
         }
-        let resume = self.checkpoint()?;
-        let resume = resume.map(|folder| self.claimed(&folder)).transpose()?;
-        let checkpoint = resume.as_ref().map(Resume::checkpoint);
+        let checkpoint = self.checkpoint()?;
+        let checkpoint = checkpoint.as_deref();
+        let folder = checkpoint.filter(|checkpoint| !is_file(checkpoint));
+        let resume = folder.map(|folder| self.claimed(folder)).transpose()?;
+        let checkpoint = resume.as_ref().map(Resume::checkpoint).or(checkpoint);
         self.check_backbone(checkpoint)?;
         let splits = self.rows(Stage::Fit, checkpoint)?;
         let (model, goes_on) = match checkpoint {
             Some(folder) => self.resumed(folder, &splits)?,
             None => (self.build(Some(&splits))?, false),
         };
+        let experiment = match checkpoint {
+            // What reruns it begins with the same weights.
+            Some(checkpoint) if is_file(checkpoint) => session.experiment.clone(),
+            _ => begun_anew(&session.experiment),
+        };
         let training = OneTraining {
-            config: &begun_anew(&session.experiment).to_yaml(),
+            config: &experiment.to_yaml(),
             splits,
             resume: resume.filter(|_| goes_on),
             fold: None,

@@ -10,7 +10,7 @@ use engraft_tasks::{Model, RowOutput, Task};
 use engraft_train::settings::Amount;
 use engraft_train::{Event, Observer, Prediction, Saved};
 
-use crate::checkpoint::{KEY, in_checkpoint, preset_in};
+use crate::checkpoint::{KEY, in_checkpoint, is_file, preset_in};
 use crate::error::{Error, Result};
 use crate::fold;
 use crate::output::{
@@ -174,6 +174,11 @@ impl Work<'_> {
             let weights = [checkpoint.as_deref().unwrap_or(backbone), backbone]
                 .map(|folder| folder.join("model.safetensors"));
             read.extend(weights.iter().map(PathBuf::as_path));
+            read.extend(
+                checkpoint
+                    .as_deref()
+                    .filter(|checkpoint| is_file(checkpoint)),
+            );
             check_other(path, read, "output")?;
         }
         let examples = Arc::new(examples);
@@ -246,6 +251,7 @@ impl Work<'_> {
     /// What is computed: what the checkpoint says of itself, else what the experiment says.
     fn task(&self, checkpoint: Option<&Path>) -> Result<Task> {
         let saved = match checkpoint {
+            Some(file) if is_file(file) => return Ok(self.model()?.task()),
             Some(folder) => Model::saved_task(&preset_in(folder)?).map_err(in_checkpoint)?,
             None => None,
         };

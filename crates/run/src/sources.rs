@@ -9,7 +9,9 @@ use engraft_config::{Composed, Experiment, Source, compose, compose_over};
 use engraft_data::Folds;
 use engraft_tasks::{Model, Task};
 
-use crate::checkpoint::{KEY, LAST, checkpoint_folder, in_checkpoint, preset_in, runs};
+use crate::checkpoint::{
+    KEY, LAST, checkpoint_folder, in_checkpoint, is_file, needs_experiment, preset_in, runs,
+};
 use crate::error::{Error, Result};
 use crate::work::Purpose;
 
@@ -269,6 +271,14 @@ fn checkpoint(root: &Node, named: &str, purpose: Purpose) -> Result<Option<PathB
     let is_needed = ["model", "data"]
         .iter()
         .any(|key| group(root, key).is_none());
+    let file = Path::new(named);
+    if named != LAST && is_file(file) && purpose != Purpose::Export {
+        // It says nothing of its experiment.
+        return match group(root, "model") {
+            Some(_) => Ok(None),
+            None => Err(needs_experiment(file)),
+        };
+    }
     let found = if named == LAST {
         last(root, purpose)
     } else {

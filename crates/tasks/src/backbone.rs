@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use engraft_component::{Choice, Component, Node, Refusal, Style, Value as NodeValue};
 use engraft_hub::{Preset, Weights};
-use engraft_models::{Checkpoint, LoraOrigin, LoraRule, LoraSettings, PeftFolder, base_of, refuse};
+use engraft_models::{
+    Checkpoint, LoraOrigin, LoraRule, LoraSettings, PeftFolder, RunFile, base_of, refuse,
+};
 use engraft_text::LetterPolicy;
 use serde_json::{Map, Value};
 
@@ -165,25 +167,9 @@ impl Backbone {
             })?,
             _ => preset,
         };
-        let overwrites: Map<String, Value> = self
-            .config_overwrites
-            .iter()
-            .flatten()
-            .map(|(key, node)| (key.clone(), to_json(node)))
-            .collect();
         let from_scratch = self.from_scratch || preset.is_shape_only();
-        let checkpoint = Checkpoint::open(preset, &overwrites, from_scratch)?;
-        if let (Some(length), Some(longest)) =
-            (self.max_length, checkpoint.config().transformer.longest())
-            && length > longest
-        {
-            let problem = format!(
-                "{length} is more than the {longest} positions of {}",
-                checkpoint.preset().name()
-            );
-            let help = format!("Give {longest} or less");
-            return Err(refuse("max_length", problem).help(help).into());
-        }
+        let checkpoint = Checkpoint::open(preset, &self.overwrites(), from_scratch)?;
+        self.check_length(&checkpoint)?;
         match adapter {
             Some(folder) if self.use_peft => {
                 Ok(checkpoint.with_lora(LoraOrigin::Saved(Arc::new(folder)))?)
@@ -195,6 +181,84 @@ impl Backbone {
             }
             None => Ok(checkpoint),
         }
+    }
+
+    /// As [`Self::open_preset`], with what a run's file has of backbone `number`: its encoder, or only the updates of the preset's. Where
+    /// they are not `required`, fresh updates stand for those that the file lacks.
+    ///
+    /// # Errors
+    /// Whatever [`Checkpoint::open`] refuses; the file has updates and the experiment no LoRA, or the other way round.
+    pub(crate) fn open_run(
+        &self,
+        preset: Preset,
+        run: &RunFile,
+        number: usize,
+        required: bool,
+    ) -> Result<Checkpoint> {
+        if self.peft_path.is_some() || PeftFolder::is_in(&preset) {
+            let problem = format!(
+                "an adapter of its own beside {}, which holds what the run trained",
+                run.name()
+            );
+            return Err(refuse("peft_path", problem)
+                .help("Name the preset without an adapter")
+                .into());
+        }
+        let overwrites = self.overwrites();
+        let checkpoint = if run.has_encoder(number) {
+            Checkpoint::open_run(preset, &overwrites, run, number)?
+        } else if self.from_scratch || preset.is_shape_only() {
+            let problem = format!(
+                "{} has no weights, and {} has none of its encoder: the run left them out, as it did not train them",
+                preset.name(),
+                run.name()
+            );
+            let help = "Name the preset with the weights that the run began with";
+            return Err(Refusal::of("model.backbone", problem).help(help).into());
+        } else {
+            Checkpoint::open(preset, &overwrites, false)?.of_run(run)
+        };
+        self.check_length(&checkpoint)?;
+        let settings = self.lora_settings(&checkpoint);
+        match (self.use_peft, run.has_updates(number)) {
+            (false, false) => Ok(checkpoint),
+            (true, true) => Ok(checkpoint.with_updates(run, number, &settings)?),
+            (true, false) if !required => Ok(checkpoint.with_lora(LoraOrigin::Fresh(settings))?),
+            (true, false) => {
+                let problem = format!("true, but {} holds no LoRA updates", run.name());
+                Err(refuse("use_peft", problem).help("Remove it").into())
+            }
+            (false, true) => {
+                let problem = format!("false, but {} holds LoRA updates", run.name());
+                let help = "Give use_peft: true with the lora_r, lora_alpha and lora_use_rslora of the run";
+                Err(refuse("use_peft", problem).help(help).into())
+            }
+        }
+    }
+
+    /// The keys of `config.json` to replace.
+    fn overwrites(&self) -> Map<String, Value> {
+        self.config_overwrites
+            .iter()
+            .flatten()
+            .map(|(key, node)| (key.clone(), to_json(node)))
+            .collect()
+    }
+
+    /// Refuses rows that are cut to more tokens than the model has positions.
+    fn check_length(&self, checkpoint: &Checkpoint) -> Result<()> {
+        if let (Some(length), Some(longest)) =
+            (self.max_length, checkpoint.config().transformer.longest())
+            && length > longest
+        {
+            let problem = format!(
+                "{length} is more than the {longest} positions of {}",
+                checkpoint.preset().name()
+            );
+            let help = format!("Give {longest} or less");
+            return Err(refuse("max_length", problem).help(help).into());
+        }
+        Ok(())
     }
 
     /// What a fresh adapter of a preset is to be.

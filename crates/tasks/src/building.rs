@@ -7,7 +7,7 @@ use engraft_component::Refusal;
 use engraft_data::{ClassWeight, Examples, Label, Labels};
 use engraft_hub::Preset;
 use engraft_kernels::Key;
-use engraft_models::{Checkpoint, Compute, Initial, TOWERS, Tower, Towers};
+use engraft_models::{Checkpoint, Compute, Initial, RunFile, TOWERS, Tower, Towers};
 use engraft_text::{LetterPolicy, Tokenizer};
 
 use crate::error::{Error, Result, place};
@@ -106,6 +106,8 @@ impl<'a> TrainingRows<'a> {
 pub(crate) struct Building<'a> {
     /// What was learned of the training rows before, where the model is a saved one.
     pub(crate) learned: Option<&'a Learned>,
+    /// The run's file that weights are taken from, where there is one.
+    pub(crate) run: Option<&'a RunFile>,
     /// The training rows, where there are any.
     pub(crate) train: Option<TrainingRows<'a>>,
     /// Whether the head must be in the checkpoint.
@@ -137,6 +139,7 @@ impl Model {
         let checkpoint = backbone.open_preset(preset)?;
         let building = Building {
             learned: None,
+            run: None,
             train,
             // Nothing is worth predicting by a head of the checkpoint's own kind that it does not have.
             require_head: train.is_none() && task.uses_checkpoint_head(),
@@ -169,6 +172,7 @@ impl Model {
         });
         let building = Building {
             learned: learned.as_ref(),
+            run: None,
             train: None,
             require_head: false,
             cuts: true,
@@ -185,6 +189,7 @@ impl Model {
     ) -> Result<Self> {
         let Building {
             learned,
+            run,
             train,
             require_head,
             cuts,
@@ -200,7 +205,7 @@ impl Model {
             backbone.max_length = checkpoint.config().transformer.longest();
         }
         let tokenizer = task.tokenizer(tokenizer, &checkpoint)?;
-        let others = OtherBackbone::open_all(task.others_mut(), cuts)?;
+        let others = OtherBackbone::open_all(task.others_mut(), run, cuts)?;
         let mut notes = checkpoint.notes();
         // A saved model was told so when it was made.
         if learned.is_none() {

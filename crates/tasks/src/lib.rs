@@ -47,6 +47,7 @@ pub use backbone::{Backbone, BackboneSlot};
 pub use building::{TrainingRows, preset_tokenizer};
 pub use cache_settings::{ByteSize, CacheSettings};
 pub use documents::Documents;
+pub use engraft_models::RunFile;
 pub use error::{Error, Result};
 pub use head_loading::HeadLoading;
 pub use inputs::{Inputs, RowValues, Sites, Stream};

@@ -1,6 +1,7 @@
 //! A model as files: the Hugging Face layout, and beside it `engraft.yaml` with what the task needs.
 
 mod open;
+mod run;
 mod write;
 
 use std::path::Path;

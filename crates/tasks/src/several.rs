@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engraft_component::Refusal;
 use engraft_data::{Examples, Texts};
 use engraft_hub::Preset;
-use engraft_models::{Checkpoint, Initial, PackedTokens, TOWERS, Transformer, refuse};
+use engraft_models::{Checkpoint, Initial, PackedTokens, RunFile, TOWERS, Transformer, refuse};
 use engraft_text::{Encoding, Row, Tokenizer};
 
 use crate::backbone::{Backbone, BackboneSlot};
@@ -27,24 +27,37 @@ pub struct OtherBackbone {
 }
 
 impl OtherBackbone {
-    /// Opens those of a task; with `cuts`, rows without a length are cut to the positions that a model has.
+    /// Opens those of a task, with what a `run`'s file has of them; with `cuts`, rows without a length are cut to the positions that a model
+    /// has.
     ///
     /// # Errors
     /// One cannot be opened, has no tokenizer, or has no room for its special tokens.
-    pub(crate) fn open_all(slots: Vec<&mut BackboneSlot>, cuts: bool) -> Result<Vec<Self>> {
+    pub(crate) fn open_all(
+        slots: Vec<&mut BackboneSlot>,
+        run: Option<&RunFile>,
+        cuts: bool,
+    ) -> Result<Vec<Self>> {
         let slots = slots.into_iter().zip(1..);
         let open = |(slot, number): (&mut BackboneSlot, usize)| {
-            let opened = Self::open(slot.backbone_mut(), number, cuts);
+            let opened = Self::open(slot.backbone_mut(), number, run, cuts);
             opened.map_err(|error| about(error, number))
         };
         slots.map(open).collect()
     }
 
-    fn open(backbone: &mut Backbone, number: usize, cuts: bool) -> Result<Self> {
+    fn open(
+        backbone: &mut Backbone,
+        number: usize,
+        run: Option<&RunFile>,
+        cuts: bool,
+    ) -> Result<Self> {
         backbone.check()?;
         let preset = Preset::from_name(backbone.preset_name());
         let preset = preset.map_err(|error| Refusal::of("model.backbone", error.to_string()))?;
-        let checkpoint = backbone.open_preset(preset)?;
+        let checkpoint = match run {
+            Some(run) => backbone.open_run(preset, run, number, true)?,
+            None => backbone.open_preset(preset)?,
+        };
         let tokenizer = preset_tokenizer(&checkpoint, backbone.letters)?;
         if cuts && backbone.max_length.is_none() {
             backbone.max_length = checkpoint.config().transformer.longest();

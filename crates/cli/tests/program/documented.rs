@@ -337,6 +337,23 @@ fn experiments(place: &Workplace) {
     let words = "model: {class_path: TokenClassification, init_args: {backbone: ./minilm}}\n\
                  data: {class_path: TokenClassificationDataModule, init_args: {path: ner.jsonl}}\n";
     place.write("ner.yaml", words);
+    // A run of another program's, and the experiment it was trained by.
+    let run = repository().join("tests/golden/lightning");
+    fs::create_dir(place.path("dna")).unwrap();
+    for file in [
+        "config.json",
+        "model.safetensors",
+        "vocab.txt",
+        "tokenizer_config.json",
+    ] {
+        let preset = run.join("backbone");
+        fs::copy(preset.join(file), place.path(&format!("dna/{file}"))).unwrap();
+    }
+    fs::copy(run.join("full.ckpt"), place.path("best.ckpt")).unwrap();
+    let of_run = "model:\n  class_path: SequenceClassification\n  init_args:\n    n_classes: 3\n    backbone: ./dna\n    adapter: \
+                  {class_path: MLPPoolAdapter, init_args: {hidden_sizes: [7, 5]}}\ndata:\n  class_path: SequenceClassificationDataModule\n  \
+                  init_args: {path: gue, x_col: sequence, y_col: label}\n";
+    place.write("dna.yaml", of_run);
 }
 
 /// The newest checkpoint below a folder.

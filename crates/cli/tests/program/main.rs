@@ -28,6 +28,7 @@ mod published;
 mod refusals;
 mod report;
 mod resume;
+mod run_files;
 mod scores;
 mod signals;
 mod tasks;

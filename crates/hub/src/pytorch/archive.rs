@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{machine, shown, state_dict};
-use crate::contents::Entry;
+use crate::contents::Contents;
 
 /// The first bytes of an entry, of an entry of the directory, and of the three records that end the file.
 const LOCAL: &[u8] = b"PK\x03\x04";
@@ -36,8 +36,8 @@ pub(super) fn recognises(file: &[u8]) -> bool {
     file.starts_with(LOCAL) || file.starts_with(END)
 }
 
-/// Finds the tensors of a checkpoint that is a zip archive.
-pub(super) fn parse(file: &[u8]) -> Result<Vec<Entry>, String> {
+/// Finds what a checkpoint that is a zip archive holds.
+pub(super) fn parse(file: &[u8]) -> Result<Contents, String> {
     let archive = entries(file)?;
     let mut roots = archive
         .keys()
@@ -71,7 +71,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Vec<Entry>, String> {
         ));
     }
     let built = machine::run(bytes("data.pkl").unwrap_or_default())?;
-    state_dict::entries(&built, file.len(), |storage| {
+    state_dict::contents(&built, file.len(), |storage| {
         part(&format!("data/{}", storage.key))
             .cloned()
             .ok_or_else(|| format!("it has no entry {}/data/{} for", shown(root), storage.key))

@@ -33,24 +33,18 @@ pub(crate) fn recognises(file: &[u8]) -> bool {
 
 /// Finds the tensors of a whole file; the reason when it is refused.
 pub(crate) fn parse(file: &[u8]) -> Result<Contents, String> {
-    let entries = if archive::recognises(file) {
-        archive::parse(file)?
+    if archive::recognises(file) {
+        archive::parse(file)
     } else if plain::recognises(file) {
-        plain::parse(file)?
+        plain::parse(file)
     } else if file.starts_with(b"version https://git-lfs") {
-        return Err(
-            "it is a Git LFS pointer, not the weights; run `git lfs pull` in its folder".into(),
-        );
+        Err("it is a Git LFS pointer, not the weights; run `git lfs pull` in its folder".into())
     } else {
-        return Err(format!(
+        Err(format!(
             "it is {} bytes long and begins neither as a zip archive nor as a pickle; fetch it again",
             file.len()
-        ));
-    };
-    Ok(Contents {
-        entries,
-        ..Contents::default()
-    })
+        ))
+    }
 }
 
 /// A name from a file as a message may show it: one line, without control characters, not too long.

@@ -25,8 +25,8 @@ impl<'p> Machine<'p> {
             0x8a => self.long(Program::counted_by_u8)?,
             0x8b => self.long(Program::counted_by_u32)?,
             b'G' => {
-                self.program.f64()?;
-                self.push(Value::Float);
+                let number = self.program.f64()?;
+                self.push(Value::Float(number));
             }
             0x8c => self.text(Program::counted_by_u8)?,
             b'X' => self.text(Program::counted_by_u32)?,

@@ -12,7 +12,7 @@ use safetensors::Dtype;
 use super::machine::{self, Built};
 use super::value::{Storage, Value};
 use super::{shown, state_dict};
-use crate::contents::Entry;
+use crate::contents::Contents;
 
 /// The magic number, least significant byte first.
 const MAGIC: &[u8] = &[0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -25,7 +25,7 @@ pub(super) fn recognises(file: &[u8]) -> bool {
 }
 
 /// Finds the tensors of a checkpoint that is pickles and numbers.
-pub(super) fn parse(file: &[u8]) -> Result<Vec<Entry>, String> {
+pub(super) fn parse(file: &[u8]) -> Result<Contents, String> {
     let mut reader = Reader { file, at: 0 };
     if reader.pickle()?.value != Value::LongInt(MAGIC) {
         return Err(
@@ -47,7 +47,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Vec<Entry>, String> {
     }
     let built = reader.pickle()?;
     let storages = reader.storages(built.heap.storages())?;
-    state_dict::entries(&built, file.len(), |storage| {
+    state_dict::contents(&built, file.len(), |storage| {
         match storages.get(storage.key) {
             Some(found) if found.count == storage.count && found.dtype == storage.dtype => {
                 Ok(found.bytes.clone())

@@ -2,7 +2,7 @@
 //!
 //! A checkpoint is a dictionary of tensors by name. What training programs save has that one level down, under `state_dict`
 //! (Lightning's `.ckpt`) or `model`, beside counters and the optimizer's state, which are left out. So is every item whose
-//! name is not text or whose value is not a tensor.
+//! name is not text or whose value is not a tensor; numbers under `state_dict` are notes, as tasks keep there what they have tuned.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,23 +10,24 @@ use std::ops::Range;
 use super::machine::Built;
 use super::shown;
 use super::value::{Dict, Heap, Storage, Tensor, TensorAt, Value};
-use crate::contents::Entry;
+use crate::contents::{Contents, Entry};
 
 /// The names under which training programs put the tensors.
 const NESTED: [&str; 2] = ["state_dict", "model"];
 /// The longest name of a tensor, in bytes.
 const NAME: usize = 4096;
 
-/// The tensors, each checked to lie within its storage. `locate` says where a storage's bytes lie in the file, which is
+/// The tensors and notes. Each tensor is checked to lie within its storage. `locate` says where a storage's bytes lie in the file, which is
 /// `length` bytes long, or why it cannot be found, as a sentence that goes on with the tensor.
-pub(super) fn entries(
+pub(super) fn contents(
     built: &Built<'_>,
     length: usize,
     locate: impl Fn(&Storage<'_>) -> Result<Range<usize>, String>,
-) -> Result<Vec<Entry>, String> {
+) -> Result<Contents, String> {
     let heap = &built.heap;
     let mut entries = Vec::new();
-    for (name, tensor) in named_tensors(built.value, heap)? {
+    let dict = state_dict(built.value, heap)?;
+    for (name, tensor) in named_tensors(dict, heap)? {
         let quoted = || format!("tensor \"{}\"", shown(name));
         let described = heap
             .tensor(tensor)
@@ -45,14 +46,15 @@ pub(super) fn entries(
             bytes,
         });
     }
-    Ok(entries)
+    let notes = match built.value {
+        Value::Dict(whole) if dict != whole => numbers(dict, heap),
+        _ => BTreeMap::new(),
+    };
+    Ok(Contents { entries, notes })
 }
 
-/// The tensors of a checkpoint by name.
-fn named_tensors<'p>(
-    value: Value<'p>,
-    heap: &Heap<'p>,
-) -> Result<BTreeMap<&'p str, TensorAt>, String> {
+/// The dictionary of tensors.
+fn state_dict<'p>(value: Value<'p>, heap: &Heap<'p>) -> Result<Dict, String> {
     let Value::Dict(whole) = value else {
         return Err(format!(
             "it holds {}, not a dictionary of tensors by name; save a model's state_dict()",
@@ -63,7 +65,23 @@ fn named_tensors<'p>(
         Some(Value::Dict(dict)) => Some(dict),
         _ => None,
     });
-    let dict = nested.unwrap_or(whole);
+    Ok(nested.unwrap_or(whole))
+}
+
+/// The numbers of a dictionary by name, as text.
+fn numbers(dict: Dict, heap: &Heap<'_>) -> BTreeMap<String, String> {
+    let items = heap.dict(dict).iter();
+    let numbers = items.filter_map(|(key, value)| match (key, value) {
+        (Value::Text(name), Value::Float(number)) if name.len() <= NAME => {
+            Some(((*name).to_owned(), number.to_string()))
+        }
+        _ => None,
+    });
+    numbers.collect()
+}
+
+/// The tensors of a dictionary by name.
+fn named_tensors<'p>(dict: Dict, heap: &Heap<'p>) -> Result<BTreeMap<&'p str, TensorAt>, String> {
     let mut tensors = BTreeMap::new();
     for (key, value) in heap.dict(dict) {
         let Value::Text(name) = *key else { continue };

@@ -15,7 +15,7 @@ pub(super) enum Value<'p> {
     /// An integer of more than 64 bits, least significant byte first.
     LongInt(&'p [u8]),
     /// A floating-point number; none that a tensor depends on.
-    Float,
+    Float(f64),
     Text(&'p str),
     Bytes,
     Tuple(List),
@@ -34,7 +34,7 @@ impl Value<'_> {
         match self {
             Value::Nothing => "no value",
             Value::Bool(_) => "true or false",
-            Value::Int(_) | Value::LongInt(_) | Value::Float => "a number",
+            Value::Int(_) | Value::LongInt(_) | Value::Float(_) => "a number",
             Value::Text(_) => "text",
             Value::Bytes => "bytes",
             Value::Tuple(_) => "a tuple",

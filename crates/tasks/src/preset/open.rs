@@ -92,6 +92,7 @@ impl Model {
         };
         let building = Building {
             learned: Some(&description.learned),
+            run: None,
             train: None,
             require_head: true,
             cuts,
@@ -164,6 +165,7 @@ impl Model {
         }
         let building = |require_head| Building {
             learned: None,
+            run: None,
             train,
             require_head,
             cuts: false,
