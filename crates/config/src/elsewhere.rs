@@ -126,7 +126,7 @@ const MODELS: &[(&[&str], &str)] = &[
     ),
     (
         &["ProteinInvFold", "RNAInvFold"],
-        "inverse folding is not supported yet",
+        "inverse folding is not supported yet; the nearest that is there is MLM",
     ),
     (
         &[
@@ -134,7 +134,7 @@ const MODELS: &[(&[&str], &str)] = &[
             "ESMFoldDecoderLightning",
             "StructureTokenizerLightning",
         ],
-        "structure tokenizers are not supported yet",
+        "structure tokenizers are not supported yet; the nearest that is there is Embed",
     ),
     (
         &["MaskedLM", "AutoModelForMaskedLM", "BertForMaskedLM"],

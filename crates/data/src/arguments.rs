@@ -39,7 +39,7 @@ impl Rows {
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(ignored(backbone_class_path = "rows are read alike for every backbone",))]
 pub struct Source {
-    /// A file (CSV, TSV, JSON lines, Parquet, FASTA, FASTQ, plain text; each also .gz or .zst), a pattern such as `shards/*.parquet` for files that are read as one, or a folder of split files such as `train.tsv` and `test.tsv`; a repository of data sets, `org/name`, is found in the local Hugging Face cache or below the folder that `GENBIO_DATA_DIR` names.
+    /// A file (CSV, TSV, JSON lines, Parquet, FASTA, FASTQ, plain text; each also .gz or .zst), a pattern such as `shards/*.parquet` for files that are read as one, a folder of split files such as `train.tsv` and `test.tsv`, or a repository of data sets in the local Hugging Face cache, `org/name`.
     pub path: PathBuf,
     /// A folder within `path` that holds the split files, or a configuration that the card of a repository names.
     pub config_name: Option<String>,

@@ -35,7 +35,18 @@ pub use variants::{
 /// Where examples come from.
 #[derive(Clone, Debug, PartialEq, Choice)]
 #[choice(kind = "data module", ready_made = benchmarks::BENCHMARKS)]
-#[choice(absent(StructureTokenDataModule = "there is no structure tokenizer here yet",))]
+#[choice(absent(
+    StructureTokenDataModule = "there is no structure tokenizer here yet",
+    StructTokensLightningDataModule = "there is no structure tokenizer here yet",
+    ProteinLightningDataModule = "there is no structure tokenizer here yet",
+    ProteinInverseFoldingDataModule = "there is no inverse folding here yet",
+    RNAInverseFoldingDataModule = "there is no inverse folding here yet",
+    CellClassificationDataModule = "there is no model of cells here yet",
+    CellClassificationLargeDataModule = "there is no model of cells here yet",
+    ClockDataModule = "there is no model of cells here yet",
+    PertClassificationDataModule = "there is no model of cells here yet",
+    CellWithNeighborDataModule = "there is no model of tissue here yet",
+))]
 pub enum DataModule {
     /// Texts with ids.
     Sequences(SequencesDataModule),

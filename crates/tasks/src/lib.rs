@@ -59,7 +59,7 @@ pub use objective::{Asked, Comparison, Learns, Loss, Objective, TaskArguments};
 pub use objectives::*;
 pub use observer::{Observer, Shown};
 pub use output::{Form, Grain, RowOutput};
-pub use preset::{PresetForm, may_replace};
+pub use preset::{OfRun, PresetForm, may_replace};
 pub use rows::{Draws, EncodedRow, RowEncoder};
 pub use scaling::Scaling;
 pub use several::{OtherBackbone, Several};

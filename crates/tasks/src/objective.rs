@@ -15,7 +15,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use engraft_component::Component;
 use engraft_data::{Cell, Examples, Hiding, Labels, Masking, Noising, TokenUnit};
-use engraft_models::{BoxedHead, Checkpoint, Mode, Problem};
+use engraft_models::{BoxedHead, Checkpoint, Mode, Problem, RunFile};
 use engraft_text::Tokenizer;
 
 use crate::backbone::BackboneSlot;
@@ -30,6 +30,7 @@ use crate::metrics::{MetricError, Metrics};
 use crate::network::Network;
 use crate::observer::{Observer, Shown};
 use crate::output::{Form, Grain, RowOutput, softmax};
+use crate::preset::OfRun;
 use crate::rows::{Draws, EncodedRow};
 use crate::several::{OtherBackbone, Several};
 use crate::split::Learning;
@@ -50,6 +51,9 @@ pub trait TaskArguments:
 
     /// Whether it compares the two texts of a row, a reference and a variant of it, instead of reading them as one.
     const COMPARES: bool = false;
+
+    /// Whether the last output alone of its head in the file of a ModelGenerator run is what it computes.
+    const TAKES_LAST_OUTPUT: bool = false;
 
     /// The data module that it is mostly used with.
     const DATA_MODULE: &'static str;
@@ -74,6 +78,15 @@ pub trait TaskArguments:
     /// # Errors
     /// The checkpoint lacks a head that it must have, or a stored one has another shape.
     fn head(&self, loading: &HeadLoading<'_>) -> Result<BoxedHead>;
+
+    /// What it takes of the file of a ModelGenerator run beside the tensors of encoder and head; `labels` are those of training rows.
+    ///
+    /// # Errors
+    /// The file lacks what the task had learned.
+    fn of_run(&self, run: &RunFile, labels: Option<&Labels>) -> Result<OfRun> {
+        let _ = (run, labels);
+        Ok(OfRun::default())
+    }
 
     /// What a prediction says.
     fn prediction(objective: &dyn Objective, output: RowOutput) -> Self::Prediction;

@@ -14,6 +14,8 @@ use crate::learned::Learned;
 use crate::several::argument;
 use crate::task::Task;
 
+pub use run::OfRun;
+
 /// The file that makes a Hugging Face folder a preset of ours.
 const DESCRIPTION: &str = "engraft.yaml";
 

@@ -5,7 +5,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use engraft_component::Choice;
-use engraft_models::{BoxedHead, Checkpoint};
+use engraft_data::Labels;
+use engraft_models::{BoxedHead, Checkpoint, RunFile};
 use engraft_text::Tokenizer;
 
 use crate::backbone::BackboneSlot;
@@ -13,6 +14,7 @@ use crate::error::Result;
 use crate::head_loading::HeadLoading;
 use crate::objective::{Basis, Objective, TaskArguments};
 use crate::objectives::*;
+use crate::preset::OfRun;
 
 /// Calls a macro with the file and the name of every task, in the order in which users see them. This is the one place where a task is
 /// registered.
@@ -161,6 +163,15 @@ pub trait AnyTask: Debug + Send + Sync {
     /// Whether it compares the two texts of a row.
     fn compares(&self) -> bool;
 
+    /// Whether the last output alone of its head in the file of a ModelGenerator run is what it computes.
+    fn takes_last_output(&self) -> bool;
+
+    /// What it takes of the file of a ModelGenerator run beside the tensors.
+    ///
+    /// # Errors
+    /// Those of [`TaskArguments::of_run`].
+    fn of_run(&self, run: &RunFile, labels: Option<&Labels>) -> Result<OfRun>;
+
     /// Whether its head is one that a checkpoint of another program may hold.
     fn uses_checkpoint_head(&self) -> bool;
 
@@ -257,6 +268,14 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn set_classes(&mut self, count: Option<usize>) {
         TaskArguments::set_classes(self, count);
+    }
+
+    fn takes_last_output(&self) -> bool {
+        T::TAKES_LAST_OUTPUT
+    }
+
+    fn of_run(&self, run: &RunFile, labels: Option<&Labels>) -> Result<OfRun> {
+        TaskArguments::of_run(self, run, labels)
     }
 
     fn learns(&self) -> bool {

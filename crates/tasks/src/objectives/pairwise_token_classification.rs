@@ -53,6 +53,8 @@ const PAIRS: &str =
 impl TaskArguments for PairwiseTokenClassification {
     /// The probability of each pair that it belongs together, `[letters][letters]`; not a number for words without a token.
     type Prediction = Vec<Vec<f32>>;
+    /// The first of two outputs is neither used nor learned there.
+    const TAKES_LAST_OUTPUT: bool = true;
     const DATA_MODULE: &'static str = "TokenClassificationDataModule";
 
     fn on(backbone: BackboneSlot) -> Self {

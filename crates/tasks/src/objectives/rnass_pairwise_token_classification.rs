@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use burn::tensor::Tensor;
 use engraft_component::{Choice, Component};
-use engraft_data::{Cell, PairRow, TokenUnit};
-use engraft_models::{BoxedHead, Mode, PairAdapter, PairTargets, ResNet2DAdapter};
+use engraft_data::{Cell, Labels, PairRow, TokenUnit};
+use engraft_models::{BoxedHead, Mode, PairAdapter, PairTargets, ResNet2DAdapter, RunFile};
 use engraft_text::Tokenizer;
 
 use crate::backbone::BackboneSlot;
@@ -21,6 +21,7 @@ use crate::objective::{Basis, Labelled, Learns, Loss, Objective, Reading, TaskAr
 use crate::observer::Observer;
 use crate::output::{Form, Grain, RowOutput};
 use crate::pairs::{SplitPairs, check_multiplier, check_own_head, planes, predict};
+use crate::preset::OfRun;
 use crate::rows::{Draws, EncodedRow};
 use crate::split::{Learning, learning};
 use crate::structure::{Comparison, bases, likeliest, rule_out};
@@ -58,6 +59,24 @@ impl TaskArguments for RNASSPairwiseTokenClassification {
     /// The structure in brackets.
     type Prediction = String;
     const DATA_MODULE: &'static str = "RNASSPairwiseTokenClassification";
+
+    fn of_run(&self, run: &RunFile, _labels: Option<&Labels>) -> Result<OfRun> {
+        let threshold = run.threshold();
+        let unsaid = || {
+            format!(
+                "{} has no threshold, so pairs are taken from 0.5 on",
+                run.name()
+            )
+        };
+        Ok(OfRun {
+            learned: Some(Learned {
+                threshold,
+                ..Learned::default()
+            }),
+            taken: threshold.map(|threshold| format!("the threshold {threshold}")),
+            note: threshold.is_none().then(unsaid),
+        })
+    }
 
     fn on(backbone: BackboneSlot) -> Self {
         Self {

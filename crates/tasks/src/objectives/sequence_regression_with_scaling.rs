@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use engraft_component::Component;
-use engraft_models::{Adapter, BoxedHead, Checkpoint};
+use engraft_component::{Component, Refusal};
+use engraft_data::Labels;
+use engraft_models::{Adapter, BoxedHead, Checkpoint, RunFile};
 
 use super::sequence_regression::{Numbers, check_outputs};
 use crate::backbone::BackboneSlot;
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
+use crate::learned::Learned;
 use crate::objective::{Basis, Objective, TaskArguments};
 use crate::output::RowOutput;
+use crate::preset::OfRun;
 
 /// Assigns one or several numbers from 0 on to each sequence, as a mean load of ribosomes is.
 ///
@@ -40,6 +43,33 @@ impl TaskArguments for SequenceRegressionWithScaling {
     /// In the units of the data, one for each output.
     type Prediction = Vec<f32>;
     const DATA_MODULE: &'static str = "RNAMeanRibosomeLoadDataModule";
+
+    fn of_run(&self, run: &RunFile, labels: Option<&Labels>) -> Result<OfRun> {
+        let Some([mean, deviation]) = run.scaler()? else {
+            let problem = format!(
+                "{} has no scaler._mean and scaler._std, so it is of no SequenceRegressionWithScaling",
+                run.name()
+            );
+            return Err(Refusal::plain(problem)
+                .help("A run of SequenceRegression has none")
+                .into());
+        };
+        let numbered = || (0..self.num_outputs).map(|number| number.to_string());
+        let names = match labels {
+            Some(Labels::Numbers { names, .. }) => names.clone(),
+            _ => numbered().collect(),
+        };
+        Ok(OfRun {
+            learned: Some(Learned {
+                labels: Some(names),
+                means: Some(vec![mean; self.num_outputs]),
+                deviations: Some(vec![deviation; self.num_outputs]),
+                ..Learned::default()
+            }),
+            taken: Some(format!("the scaler (mean {mean}, deviation {deviation})")),
+            note: None,
+        })
+    }
 
     fn on(backbone: BackboneSlot) -> Self {
         Self {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engraft_component::Refusal;
-use engraft_data::Labels;
 use engraft_hub::{Preset, Weights};
 use engraft_models::{Checkpoint, Compute, HeadUse, RunFile};
 
@@ -42,7 +41,7 @@ impl Model {
         let checkpoint = backbone.open_run(preset, run, 0, is_strict)?;
         let uses = HeadUse {
             is_checkpoints: task.uses_checkpoint_head(),
-            takes_last_output: matches!(task, Task::PairwiseTokenClassification(_)),
+            takes_last_output: task.takes_last_output(),
         };
         let heads = Arc::new(run.heads(checkpoint.config().family, uses));
         let checkpoint = checkpoint.with_heads(Arc::clone(&heads), run.name())?;
@@ -90,6 +89,17 @@ impl Model {
     }
 }
 
+/// What a task takes of a run's file beside its tensors.
+#[derive(Clone, Debug, Default)]
+pub struct OfRun {
+    /// What it had learned of its training rows.
+    pub learned: Option<Learned>,
+    /// What that is, in words.
+    pub taken: Option<String>,
+    /// What else is to be said.
+    pub note: Option<String>,
+}
+
 /// What was taken of a file beside its tensors, and what is to be said of it all.
 #[derive(Default)]
 struct Taken {
@@ -106,49 +116,16 @@ impl Taken {
         run: &RunFile,
         train: Option<TrainingRows<'_>>,
     ) -> Result<Option<Learned>> {
-        match task {
-            Task::SequenceRegressionWithScaling(task) => {
-                let Some([mean, deviation]) = run.scaler()? else {
-                    let problem = format!(
-                        "{} has no scaler._mean and scaler._std, so it is of no SequenceRegressionWithScaling",
-                        run.name()
-                    );
-                    return Err(Refusal::plain(problem)
-                        .help("A run of SequenceRegression has none")
-                        .into());
-                };
-                self.uses_scaler = true;
-                self.parts
-                    .push(format!("the scaler (mean {mean}, deviation {deviation})"));
-                let labels = train.and_then(|train| train.examples.labels.as_ref());
-                let numbered = || (0..task.num_outputs).map(|number| number.to_string());
-                let names = match labels {
-                    Some(Labels::Numbers { names, .. }) => names.clone(),
-                    _ => numbered().collect(),
-                };
-                Ok(Some(Learned {
-                    labels: Some(names),
-                    means: Some(vec![mean; task.num_outputs]),
-                    deviations: Some(vec![deviation; task.num_outputs]),
-                    ..Learned::default()
-                }))
-            }
-            Task::RNASSPairwiseTokenClassification(_) => {
-                let threshold = run.threshold();
-                match threshold {
-                    Some(threshold) => self.parts.push(format!("the threshold {threshold}")),
-                    None => self.notes.push(format!(
-                        "{} has no threshold, so pairs are taken from 0.5 on",
-                        run.name()
-                    )),
-                }
-                Ok(Some(Learned {
-                    threshold,
-                    ..Learned::default()
-                }))
-            }
-            _ => Ok(None),
-        }
+        let labels = train.and_then(|train| train.examples.labels.as_ref());
+        let OfRun {
+            learned,
+            taken,
+            note,
+        } = task.of_run(run, labels)?;
+        self.parts.extend(taken);
+        self.notes.extend(note);
+        self.uses_scaler = learned.as_ref().is_some_and(|it| it.means.is_some());
+        Ok(learned)
     }
 
     /// Says what was taken and what was not.
