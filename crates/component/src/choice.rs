@@ -50,7 +50,7 @@ pub trait Choice: FromNode {
 }
 
 /// Where the names of all classes are longer than this together, a message names some of them.
-const LONG: usize = 360;
+const LONG: usize = 300;
 const SOME: usize = 8;
 
 /// Reads a component that [`Choice::decode`] selected.

@@ -10,6 +10,7 @@ use engraft_tasks::{Backbone, CacheSettings, Model, RunFile, Task};
 use engraft_train::Plan;
 
 use crate::error::{Error, Result};
+use crate::sources::backbone_by_option;
 use crate::work::{Purpose, Work};
 
 /// The key that names a checkpoint.
@@ -172,6 +173,7 @@ impl Work<'_> {
             None => {
                 if let (Some(saved), Some(wanted)) = (&saved, wanted) {
                     self.agree(saved, &wanted.task(), folder)?;
+                    self.ignores_backbone(saved, folder);
                 }
                 let opened = Model::open_with(preset, compute, |task| {
                     self.adjust_backbone(task);
@@ -237,6 +239,22 @@ impl Work<'_> {
         }
         if self.purpose.uses_head() {
             backbone.letters = wanted.letters.or(backbone.letters);
+        }
+    }
+
+    /// Says that the backbone that an option names is not read, where the checkpoint has its own.
+    fn ignores_backbone(&mut self, saved: &Task, folder: &Path) {
+        let own = &saved.backbone().backbone().preset;
+        let named = backbone_by_option(&self.session.composed.root);
+        let Some(other) = named.filter(|named| named != own) else {
+            return;
+        };
+        if self.purpose.uses_head() && !Model::lies_elsewhere(Some(saved)) {
+            let text = format!(
+                "model.backbone: {other} is not read, as {} holds a model of its own",
+                folder.display()
+            );
+            self.note(NoteKind::Model, text);
         }
     }
 

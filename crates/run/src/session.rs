@@ -17,7 +17,7 @@ pub struct Session {
     pub(crate) experiment: Experiment,
     pub(crate) plan: Plan,
     plan_notes: Vec<String>,
-    composed: Composed,
+    pub(crate) composed: Composed,
 }
 
 impl Session {

@@ -347,6 +347,17 @@ fn data_module(root: &Node, checkpoint: Option<&Path>) -> Option<&'static str> {
     }
 }
 
+/// The backbone that an option names, if one does.
+pub(crate) fn backbone_by_option(root: &Node) -> Option<&str> {
+    let backbone = argument(group(root, "model")?, "backbone")?;
+    let named = match backbone.as_map() {
+        Some(class) => class.get("class_path")?,
+        None => backbone,
+    };
+    named.span.option_key()?;
+    named.as_text()
+}
+
 /// A group of keys that is given.
 fn group<'a>(root: &'a Node, key: &str) -> Option<&'a Node> {
     let group = root.as_map()?.get(key)?;

@@ -99,6 +99,23 @@ fn letters_may_be_read_otherwise_than_in_training() {
 }
 
 #[test]
+fn another_backbone_beside_a_whole_checkpoint_is_not_read_and_said() {
+    let place = Workplace::new();
+    place.succeed("fit -c fit.yaml --trainer.max_epochs 1");
+    let predict = "predict --ckpt_path last --text a --model SequenceClassification --model.use_legacy_adapter true";
+    let said = place.run(&format!("{predict} --model.backbone ./lm"));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(
+        said.err
+            .contains("note: model.backbone: ./lm is not read, as logs/version_0/checkpoints/"),
+        "{}",
+        said.err
+    );
+    let said = place.run("predict --ckpt_path last --text a");
+    assert!(!said.err.contains("is not read"), "{}", said.err);
+}
+
+#[test]
 fn a_run_without_a_step_says_so() {
     let place = Workplace::new();
     let said = place.run("fit -c fit.yaml --trainer.max_steps 0");
