@@ -61,12 +61,12 @@ pub use folds::Folds;
 pub use labels::{Label, Labels};
 pub use masking::{Hiding, Masking};
 pub use module::{
-    CausalLMDataModule, ClassDiffusionDataModule, ClassificationDataModule, ClinvarRetrieve,
+    CausalLMDataModule, ClassDiffusionDataModule, ClassificationDataModule,
     ColumnRetrievalDataModule, ConditionalDiffusionDataModule, ConditionalMLMDataModule,
     DataModule, DependencyMappingDataModule, DiffusionDataModule, MLMDataModule,
-    MutationScanDataModule, RNAMeanRibosomeLoadDataModule, RegressionDataModule, RnaStructures,
-    SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
-    TokenClassificationDataModule, ZeroshotClassificationRetrieveDataModule,
+    MutationScanDataModule, RegressionDataModule, RnaStructures, SequenceClassificationDataModule,
+    SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
+    ZeroshotClassificationRetrieveDataModule,
 };
 pub use naming::{Naming, Selection};
 pub use noising::Noising;

@@ -36,11 +36,6 @@ impl DataModule {
                 return DataModule::RnaStructures(settled).load_within(stage, text_memory);
             }
         }
-        if let DataModule::ClinvarRetrieve(module) = self
-            && let Some(named) = module.with_table()
-        {
-            return DataModule::from(named).load_within(stage, text_memory);
-        }
         self.check()?;
         self.check_stage(stage)?;
         if self.folds().count().is_some() {
@@ -111,9 +106,6 @@ impl DataModule {
             (DataModule::MutationScan(_), _) => "MutationScanDataModule only serves predict",
             (DataModule::ZeroshotClassificationRetrieve(_), Stage::Fit | Stage::Validate) => {
                 "ZeroshotClassificationRetrieveDataModule only serves test and predict"
-            }
-            (DataModule::ClinvarRetrieve(_), Stage::Fit | Stage::Validate) => {
-                "ClinvarRetrieve only serves test and predict"
             }
             _ => return Ok(()),
         };

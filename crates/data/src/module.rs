@@ -17,9 +17,9 @@ use crate::masking::Hiding;
 use crate::roles::{LabelKind, Roles};
 
 pub use components::{
-    CausalLMDataModule, ClassificationDataModule, MLMDataModule, RNAMeanRibosomeLoadDataModule,
-    RegressionDataModule, SequenceClassificationDataModule, SequenceRegressionDataModule,
-    SequencesDataModule, TokenClassificationDataModule,
+    CausalLMDataModule, ClassificationDataModule, MLMDataModule, RegressionDataModule,
+    SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
+    TokenClassificationDataModule,
 };
 pub use masked::{
     ClassDiffusionDataModule, ConditionalDiffusionDataModule, ConditionalMLMDataModule,
@@ -28,9 +28,7 @@ pub use masked::{
 pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
 pub use structures::RnaStructures;
 pub(crate) use variants::Retrieval;
-pub use variants::{
-    ClinvarRetrieve, MutationScanDataModule, ZeroshotClassificationRetrieveDataModule,
-};
+pub use variants::{MutationScanDataModule, ZeroshotClassificationRetrieveDataModule};
 
 /// Where examples come from.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -76,14 +74,10 @@ pub enum DataModule {
     ColumnRetrieval(ColumnRetrievalDataModule),
     /// All mutants of one letter of each sequence.
     DependencyMapping(DependencyMappingDataModule),
-    /// Leaders of messenger RNA with the mean number of ribosomes on each.
-    RnaMeanRibosomeLoad(RNAMeanRibosomeLoadDataModule),
     /// RNAs with their secondary structures.
     RnaStructures(RnaStructures),
     /// Variants of a genome with what is around them.
     ZeroshotClassificationRetrieve(ZeroshotClassificationRetrieveDataModule),
-    /// Those of the human genome that clinicians have judged.
-    ClinvarRetrieve(ClinvarRetrieve),
     /// Every substitution of one letter of each sequence.
     MutationScan(MutationScanDataModule),
 }
@@ -106,10 +100,8 @@ macro_rules! any {
             DataModule::CausalLm($it) => $value,
             DataModule::ColumnRetrieval($it) => $value,
             DataModule::DependencyMapping($it) => $value,
-            DataModule::RnaMeanRibosomeLoad($it) => $value,
             DataModule::RnaStructures($it) => $value,
             DataModule::ZeroshotClassificationRetrieve($it) => $value,
-            DataModule::ClinvarRetrieve($it) => $value,
             DataModule::MutationScan($it) => $value,
         }
     };
@@ -177,7 +169,6 @@ impl DataModule {
         match self {
             DataModule::SequenceRegression(module) => module.normalize,
             DataModule::Regression(module) => module.normalize,
-            DataModule::RnaMeanRibosomeLoad(module) => module.normalize,
             DataModule::ConditionalDiffusion(module) => module.normalize,
             DataModule::ConditionalMlm(module) => module.normalize,
             _ => false,
@@ -214,7 +205,6 @@ impl DataModule {
     pub(crate) fn retrieval(&self) -> Option<Retrieval<'_>> {
         match self {
             DataModule::ZeroshotClassificationRetrieve(module) => Some(module.retrieval()),
-            DataModule::ClinvarRetrieve(module) => Some(module.retrieval()),
             _ => None,
         }
     }
@@ -288,9 +278,6 @@ impl DataModule {
                 .of_several()
                 .named(&it.naming)
                 .labelled(&it.y_col, LabelKind::Numbers),
-            DataModule::RnaMeanRibosomeLoad(it) => texts(&it.x_col)
-                .named(&it.naming)
-                .labelled(&it.y_col, LabelKind::Numbers),
             DataModule::RnaStructures(it) => Roles {
                 lengths: Some((it.min_seq_len, it.max_seq_len)),
                 ..texts(&it.x_col)
@@ -317,7 +304,6 @@ impl DataModule {
                 ..texts(&it.x_col)
             },
             DataModule::ZeroshotClassificationRetrieve(it) => it.retrieval().roles(),
-            DataModule::ClinvarRetrieve(it) => it.retrieval().roles(),
             DataModule::MutationScan(it) => Roles {
                 id: &it.id_col,
                 ..texts(&it.x_col)

@@ -172,8 +172,7 @@ impl HeldOut {
                 return Err(Error::EmptySplit {
                     path: source.path.clone(),
                     message: format!(
-                        "holding out {count} of {} rows as {split} split leaves none to train on; lower {split}_split_size",
-                        rows.len()
+                        "of {total} rows, holding out {count} as {split} split leaves none to train on; lower {split}_split_size"
                     ),
                 });
             }
@@ -284,7 +283,7 @@ mod tests {
     fn something_is_left_to_train_on() {
         assert_eq!(
             cut(&Source::new("d"), 1).unwrap_err(),
-            "d: holding out 1 of 1 rows as test split leaves none to train on; lower test_split_size"
+            "d: of 1 rows, holding out 1 as test split leaves none to train on; lower test_split_size"
         );
     }
 

@@ -173,6 +173,13 @@ impl<'a> Work<'a> {
 
     /// Says what was loaded.
     pub(crate) fn loaded(&mut self, model: &Model, name: &str) {
+        let checkpoint = model.spec.checkpoint();
+        let needs_weights = !checkpoint.config().transformer.embedding.one_hot;
+        if self.purpose.uses_head() && needs_weights && !checkpoint.has_weights() {
+            let text =
+                format!("{name} is a shape without weights: what comes of it is of random ones");
+            self.note(NoteKind::Model, text);
+        }
         let lora = model.spec.lora(&model.network);
         for text in model.spec.notes() {
             self.note(NoteKind::Model, text);

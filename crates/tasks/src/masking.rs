@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use burn::tensor::Tensor;
 use engraft_data::Masking;
 use engraft_kernels::Key;
 use engraft_text::{Encoding, Tokenizer};
 
 use crate::error::{Error, Result};
+use crate::inputs::Inputs;
+use crate::metrics::MaskedTokens;
+use crate::rows::{Draws, EncodedRow};
 
 /// Masks rows of tokens.
 #[derive(Clone, Debug)]
@@ -86,6 +90,33 @@ impl Masker {
             .into_iter()
             .map(|place| (place, original[place]))
             .collect()
+    }
+}
+
+impl Masker {
+    /// The rows of a batch, masked by the draws of their numbers, with the places that count as sites; and the ids that stood there.
+    pub(crate) fn collate(
+        &self,
+        numbers: &[usize],
+        rows: Vec<EncodedRow>,
+        draws: Draws,
+    ) -> (Inputs, Vec<u32>) {
+        let mut tokens = Vec::new();
+        let rows = rows.into_iter().zip(numbers).map(|(mut row, &number)| {
+            let masked = self.mask(&mut row.encoding, draws.key(number));
+            tokens.extend(masked.iter().map(|(_, id)| *id));
+            (masked.into_iter().map(|(at, _)| at).collect(), row.tokens())
+        });
+        let inputs = Inputs::at(rows);
+        (inputs, tokens)
+    }
+}
+
+/// Counts which tokens are told by `outputs`, `[sites, vocabulary]`, which stay where they are: they are as wide as the vocabulary.
+pub(crate) fn count_told(metrics: &mut MaskedTokens, outputs: Tensor<2>, targets: &[u32]) {
+    let predicted = outputs.argmax(1).into_data();
+    for (predicted, target) in predicted.iter::<i64>().zip(targets) {
+        metrics.update(predicted == i64::from(*target));
     }
 }
 

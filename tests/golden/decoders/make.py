@@ -29,9 +29,12 @@ import sys
 import zlib
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import torch
 import transformers
 from cases import CASES, Case
+from common import make_all, size_of
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
@@ -43,7 +46,6 @@ NEW_IDS = 20
 LEAST_GAP = 1e-3
 LEAST_DIFFERENT_IDS = 6
 MOST_ROUNDING = 3e-5
-MAX_CASE_BYTES = 300_000
 MAX_DRAWS = 300
 # Stored by published checkpoints and read by nobody.
 LEFT_UNREAD = (".attn.bias", ".masked_bias", ".attention.bias", ".inv_freq")
@@ -258,20 +260,8 @@ def make(name: str, case: Case) -> int:
     about["made_with"] = dict(transformers=transformers.__version__, torch=torch.__version__.split("+")[0])
     (folder / "case.json").write_text(json.dumps(about, indent=2) + "\n")
 
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    assert size < MAX_CASE_BYTES, f"{name} takes {size} bytes"
-    return size
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    transformers.utils.logging.disable_progress_bar()
-    wanted = sys.argv[1:] or list(CASES)
-    sizes = {name: make(name, CASES[name]) for name in wanted}
-    for name, size in sizes.items():
-        print(f"{name:26} {size:8}")
-    print(f"{'all':26} {sum(sizes.values()):8}")
+    return size_of(folder)
 
 
 if __name__ == "__main__":
-    main()
+    make_all(CASES, make)

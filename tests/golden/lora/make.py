@@ -24,6 +24,7 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
 import peft
@@ -42,6 +43,7 @@ from cases import (
     modernbert,
     rnabert,
 )
+from common import make_all, size_of
 from make import LENGTHS, ROW_LABELS, inputs, opened, run, saved, stored_names
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
@@ -49,7 +51,6 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 
 HERE = Path(__file__).parent
-MAX_CASE_BYTES = 300_000
 
 
 @dataclass
@@ -267,19 +268,8 @@ def make(name: str, case: Adapted) -> int:
     )
     (folder / "case.json").write_text(json.dumps(about, indent=2) + "\n")
 
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    assert size < MAX_CASE_BYTES, f"{name} takes {size} bytes"
-    return size
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    wanted = sys.argv[1:] or list(CASES)
-    sizes = {name: make(name, CASES[name]) for name in wanted}
-    for name, size in sizes.items():
-        print(f"{name:24} {size:8}")
-    print(f"{'all':24} {sum(sizes.values()):8}")
+    return size_of(folder)
 
 
 if __name__ == "__main__":
-    main()
+    make_all(CASES, make)

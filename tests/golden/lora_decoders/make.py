@@ -22,16 +22,18 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import peft
 import torch
 import transformers
+from common import make_all, size_of
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import save_file
 from transformers import GPT2Config, LlamaConfig
 
 HERE = Path(__file__).parent
 LENGTHS = [1, 4, 8]
-MAX_CASE_BYTES = 100_000
 SPECIAL = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)
 
 
@@ -150,21 +152,8 @@ def make(name: str, case: Case) -> int:
     made_with = dict(peft=peft.__version__, transformers=transformers.__version__, torch=torch.__version__.split("+")[0])
     about = dict(model=case.model, head=case.head, refused=case.refused, made_with=made_with)
     (folder / "case.json").write_text(json.dumps(about, indent=2) + "\n")
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    assert size < MAX_CASE_BYTES, f"{name} takes {size} bytes"
-    return size
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    wanted = sys.argv[1:] or list(CASES)
-    sizes = {name: make(name, CASES[name]) for name in wanted}
-    for name, size in sizes.items():
-        print(f"{name:28} {size:8}")
-    print(f"{'all':28} {sum(sizes.values()):8}")
+    return size_of(folder, 100_000)
 
 
 if __name__ == "__main__":
-    main()
+    make_all(CASES, make)

@@ -21,9 +21,12 @@ import sys
 import zlib
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import torch
 import transformers
 from cases import CASES, Case
+from common import make_all, size_of
 from rnabert import protein_reference
 from rnabert import reference as rnabert_reference
 from safetensors import safe_open
@@ -35,7 +38,6 @@ HERE = Path(__file__).parent
 LENGTHS = [1, 2, 7, 19, 33]
 ROW_LABELS = [2, 0, 1, 1, 2]
 MASKED_PER_ROW = [0, 1, 0, 5, 9]
-MAX_CASE_BYTES = 300_000
 
 
 def randomize(model: torch.nn.Module, generator: torch.Generator) -> None:
@@ -230,19 +232,8 @@ def make(name: str, case: Case) -> int:
     about["made_with"] = dict(transformers=transformers.__version__, torch=torch.__version__.split("+")[0])
     (folder / "case.json").write_text(json.dumps(about, indent=2) + "\n")
 
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    assert size < MAX_CASE_BYTES, f"{name} takes {size} bytes"
-    return size
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    wanted = sys.argv[1:] or list(CASES)
-    sizes = {name: make(name, CASES[name]) for name in wanted}
-    for name, size in sizes.items():
-        print(f"{name:24} {size:8}")
-    print(f"{'all':24} {sum(sizes.values()):8}")
+    return size_of(folder)
 
 
 if __name__ == "__main__":
-    main()
+    make_all(CASES, make)

@@ -23,8 +23,11 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import torch
 import transformers
+from common import make_all, size_of
 from safetensors.torch import load_file, save_file
 from transformers import (
     AlbertConfig,
@@ -54,7 +57,6 @@ from transformers import (
 HERE = Path(__file__).parent
 LENGTHS = [1, 3, 7]
 VOCABULARY = 13
-MAX_CASE_BYTES = 100_000
 
 
 @dataclass
@@ -274,21 +276,8 @@ def make(name: str, family: Family) -> int:
     made_with = dict(transformers=transformers.__version__, torch=torch.__version__.split("+")[0])
     case = dict(model=family.model, head=family.head, variants=about, made_with=made_with)
     (folder / "case.json").write_text(json.dumps(case, indent=2) + "\n")
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    assert size < MAX_CASE_BYTES, f"{name} takes {size} bytes"
-    return size
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    wanted = sys.argv[1:] or list(FAMILIES)
-    sizes = {name: make(name, FAMILIES[name]) for name in wanted}
-    for name, size in sizes.items():
-        print(f"{name:24} {size:8}")
-    print(f"{'all':24} {sum(sizes.values()):8}")
+    return size_of(folder, 100_000)
 
 
 if __name__ == "__main__":
-    main()
+    make_all(FAMILIES, make)

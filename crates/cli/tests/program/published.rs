@@ -115,432 +115,308 @@ const UNFREEZING: &str = "{accelerator: auto, devices: 1, precision: 32, max_epo
 const FOLDS: &str = "{path: genbio-ai/rna-downstream-tasks, config_name: null, train_split_name: train, test_split_name: null, valid_split_name: null, cv_num_folds: 5, cv_test_fold_id: 0, \
     cv_enable_val_fold: true, cv_fold_id_col: fold_id, random_seed: 42, normalize: true, batch_size: 4, shuffle: true, sampler: null, num_workers: 0, pin_memory: true, persistent_workers: false}";
 
+/// Two classes of DNA.
+const DNA_CLASSES: Published = Published {
+    name: "nt_enhancers",
+    task: "SequenceClassification",
+    arguments: "n_classes: 2",
+    backbone: "aido_dna_7b",
+    backbone_arguments: DNA_LORA,
+    adapter: LINEAR,
+    data: "NTClassification",
+    data_arguments: "{path: InstaDeepAI/nucleotide_transformer_downstream_tasks, config_name: enhancers, batch_size: 8}",
+    trainer: ON_DNA,
+    debug: "aido_dna_debug",
+    rows: Rows {
+        folder: "enhancers",
+        files: SPLITS,
+        letters: DNA,
+        text: "sequence",
+        label: Label::Class("label", 2),
+    },
+};
+
+/// Two classes of RNA.
+const RNA_CLASSES: Published = Published {
+    name: "splice_site",
+    task: "SequenceClassification",
+    arguments: "n_classes: 2, multilabel: false",
+    backbone: "aido_rna_1b600m",
+    backbone_arguments: RNA_LORA,
+    adapter: FIRST,
+    data: "SpliceSitePrediction",
+    data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: splice_site_acceptor, train_split_name: train, valid_split_name: validation, test_split_name: test_danio, batch_size: 16}",
+    trainer: ON_RNA,
+    debug: "aido_dna_debug",
+    rows: Rows {
+        folder: "splice_site_acceptor",
+        files: &["train.tsv", "validation.tsv", "test_danio.tsv"],
+        letters: RNA,
+        text: "sequences",
+        label: Label::Class("labels", 2),
+    },
+};
+
+/// A number of RNA, in folds.
+const RNA_NUMBERS: Published = Published {
+    name: "transcript_abundance",
+    task: "SequenceRegression",
+    arguments: "num_outputs: 1",
+    backbone: "aido_rna_1b600m",
+    backbone_arguments: RNA_LORA,
+    adapter: MEAN,
+    data: "TranscriptAbundance",
+    data_arguments: FOLDS,
+    trainer: ON_RNA,
+    debug: "aido_dna_debug",
+    rows: Rows {
+        folder: "",
+        files: &["train.tsv"],
+        letters: RNA,
+        text: "sequences",
+        label: Label::Folds("labels", 5),
+    },
+};
+
+/// Two classes of proteins.
+const PROTEIN_CLASSES: Published = Published {
+    name: "tcr_pmhc_affinity",
+    task: "SequenceClassification",
+    arguments: "n_classes: 2, use_legacy_adapter: false",
+    backbone: "aido_protein_16b",
+    backbone_arguments: PROTEIN_LORA,
+    adapter: WIDE,
+    data: "TcrPmhcAffinity",
+    data_arguments: "{path: proteinglm/tcr_pmhc_affinity, config_name: null, batch_size: 2, shuffle: true}",
+    trainer: ON_PROTEIN,
+    debug: "aido_protein_debug",
+    rows: Rows {
+        folder: "",
+        files: &["train.tsv", "valid.tsv", "test.tsv"],
+        letters: PROTEIN,
+        text: "seq",
+        label: Label::Class("label", 2),
+    },
+};
+
+/// A scan of a protein, in folds.
+const PROTEIN_SCAN: Published = Published {
+    name: "dms_indels_lora",
+    task: "SequenceRegression",
+    arguments: "num_outputs: 1, use_legacy_adapter: false",
+    backbone: "aido_protein_16b",
+    backbone_arguments: PROTEIN_LORA,
+    adapter: PROBE,
+    data: "DMSFitnessPrediction",
+    data_arguments: "{path: genbio-ai/ProteinGYM-DMS, train_split_name: train, train_split_files: [indels.tsv], cv_num_folds: 5, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, valid_split_name: null, valid_split_size: 0, test_split_name: null, test_split_size: 0, batch_size: 4, num_workers: 4, pin_memory: true, persistent_workers: true, prefetch_factor: 2}",
+    trainer: ON_PROTEIN,
+    debug: "aido_protein_debug",
+    rows: Rows {
+        folder: "",
+        files: &["indels.tsv"],
+        letters: PROTEIN,
+        text: "sequences",
+        label: Label::Folds("labels", 5),
+    },
+};
+
 const PUBLISHED: &[Published] = &[
     Published {
         name: "gue_core_promoter_all",
-        task: "SequenceClassification",
-        arguments: "n_classes: 2",
-        backbone: "aido_dna_7b",
-        backbone_arguments: DNA_LORA,
-        adapter: LINEAR,
         data: "GUEClassification",
         data_arguments: "{path: leannmlindsey/GUE, config_name: prom_core_all, batch_size: 4, shuffle: true, num_workers: 0}",
-        trainer: ON_DNA,
-        debug: "aido_dna_debug",
         rows: Rows {
             folder: "prom_core_all",
             files: &["train.csv", "dev.csv", "test.csv"],
-            letters: DNA,
-            text: "sequence",
-            label: Label::Class("label", 2),
+            ..DNA_CLASSES.rows
         },
+        ..DNA_CLASSES
     },
     Published {
         name: "gue_splice_reconstruction",
-        task: "SequenceClassification",
         arguments: "n_classes: 3",
-        backbone: "aido_dna_7b",
-        backbone_arguments: DNA_LORA,
         adapter: Some(
             "{class_path: modelgenerator.adapters.MLPPoolAdapter, init_args: {pooling: mean_pooling, hidden_sizes: [128], bias: true, dropout: 0.1, dropout_in_middle: false}}",
         ),
         data: "GUEClassification",
         data_arguments: "{path: leannmlindsey/GUE, config_name: splice_reconstructed, batch_size: 4}",
-        trainer: ON_DNA,
-        debug: "aido_dna_debug",
         rows: Rows {
             folder: "splice_reconstructed",
-            files: SPLITS,
-            letters: DNA,
-            text: "sequence",
             label: Label::Class("label", 3),
+            ..DNA_CLASSES.rows
         },
+        ..DNA_CLASSES
     },
-    Published {
-        name: "nt_enhancers",
-        task: "SequenceClassification",
-        arguments: "n_classes: 2",
-        backbone: "aido_dna_7b",
-        backbone_arguments: DNA_LORA,
-        adapter: LINEAR,
-        data: "NTClassification",
-        data_arguments: "{path: InstaDeepAI/nucleotide_transformer_downstream_tasks, config_name: enhancers, batch_size: 8}",
-        trainer: ON_DNA,
-        debug: "aido_dna_debug",
-        rows: Rows {
-            folder: "enhancers",
-            files: SPLITS,
-            letters: DNA,
-            text: "sequence",
-            label: Label::Class("label", 2),
-        },
-    },
+    DNA_CLASSES,
     Published {
         name: "nt_promoter_all",
-        task: "SequenceClassification",
-        arguments: "n_classes: 2",
-        backbone: "aido_dna_7b",
-        backbone_arguments: DNA_LORA,
-        adapter: LINEAR,
-        data: "NTClassification",
         data_arguments: "{path: InstaDeepAI/nucleotide_transformer_downstream_tasks, config_name: promoter_all, batch_size: 4}",
-        trainer: ON_DNA,
-        debug: "aido_dna_debug",
         rows: Rows {
             folder: "promoter_all",
-            files: SPLITS,
-            letters: DNA,
-            text: "sequence",
-            label: Label::Class("label", 2),
+            ..DNA_CLASSES.rows
         },
+        ..DNA_CLASSES
     },
     Published {
         name: "translation_efficiency",
-        task: "SequenceRegression",
         arguments: "num_outputs: 1, log_grad_norm_step: 0",
-        backbone: "aido_rna_1b600m",
         backbone_arguments: RNA_WHOLE,
-        adapter: MEAN,
         data: "TranslationEfficiency",
         data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: translation_efficiency_Muscle, cv_num_folds: 10, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, normalize: true, batch_size: 8}",
-        trainer: ON_RNA,
-        debug: "aido_dna_debug",
         rows: Rows {
             folder: "translation_efficiency_Muscle",
-            files: &["train.tsv"],
-            letters: RNA,
-            text: "sequences",
             label: Label::Folds("labels", 10),
+            ..RNA_NUMBERS.rows
         },
+        ..RNA_NUMBERS
     },
     Published {
         name: "expression_level",
-        task: "SequenceRegression",
         arguments: "num_outputs: 1, loss_func: {class_path: torch.nn.L1Loss}",
-        backbone: "aido_rna_1b600m",
         backbone_arguments: RNA_WHOLE,
-        adapter: MEAN,
         data: "ExpressionLevel",
         data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: expression_Muscle, cv_num_folds: 10, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_replace_val_fold_as_test_fold: false, batch_size: 32}",
-        trainer: ON_RNA,
-        debug: "aido_dna_debug",
         rows: Rows {
             folder: "expression_Muscle",
-            files: &["train.tsv"],
-            letters: RNA,
-            text: "sequences",
             label: Label::Folds("labels", 10),
+            ..RNA_NUMBERS.rows
         },
+        ..RNA_NUMBERS
     },
-    Published {
-        name: "transcript_abundance",
-        task: "SequenceRegression",
-        arguments: "num_outputs: 1",
-        backbone: "aido_rna_1b600m",
-        backbone_arguments: RNA_LORA,
-        adapter: MEAN,
-        data: "TranscriptAbundance",
-        data_arguments: FOLDS,
-        trainer: ON_RNA,
-        debug: "aido_dna_debug",
-        rows: Rows {
-            folder: "",
-            files: &["train.tsv"],
-            letters: RNA,
-            text: "sequences",
-            label: Label::Folds("labels", 5),
-        },
-    },
+    RNA_NUMBERS,
     Published {
         name: "protein_abundance",
-        task: "SequenceRegression",
-        arguments: "num_outputs: 1",
         backbone: "aido_rna_1b600m_cds",
-        backbone_arguments: RNA_LORA,
-        adapter: MEAN,
         data: "ProteinAbundance",
-        data_arguments: FOLDS,
-        trainer: ON_RNA,
-        debug: "aido_dna_debug",
-        rows: Rows {
-            folder: "",
-            files: &["train.tsv"],
-            letters: RNA,
-            text: "sequences",
-            label: Label::Folds("labels", 5),
-        },
+        ..RNA_NUMBERS
     },
     Published {
         name: "ncrna_family",
-        task: "SequenceClassification",
         arguments: "n_classes: 88, multilabel: false",
-        backbone: "aido_rna_1b600m",
-        backbone_arguments: RNA_LORA,
         adapter: MEAN,
         data: "NcrnaFamilyClassification",
         data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: ncrna_family_bnoise0, train_split_name: train, valid_split_name: validation, test_split_name: test, batch_size: 32}",
-        trainer: ON_RNA,
-        debug: "aido_dna_debug",
         rows: Rows {
             folder: "ncrna_family_bnoise0",
             files: THREE_SPLITS,
-            letters: RNA,
-            text: "sequences",
             label: Label::Class("labels", 88),
+            ..RNA_CLASSES.rows
         },
+        ..RNA_CLASSES
     },
-    Published {
-        name: "splice_site",
-        task: "SequenceClassification",
-        arguments: "n_classes: 2, multilabel: false",
-        backbone: "aido_rna_1b600m",
-        backbone_arguments: RNA_LORA,
-        adapter: FIRST,
-        data: "SpliceSitePrediction",
-        data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: splice_site_acceptor, train_split_name: train, valid_split_name: validation, test_split_name: test_danio, batch_size: 16}",
-        trainer: ON_RNA,
-        debug: "aido_dna_debug",
-        rows: Rows {
-            folder: "splice_site_acceptor",
-            files: &["train.tsv", "validation.tsv", "test_danio.tsv"],
-            letters: RNA,
-            text: "sequences",
-            label: Label::Class("labels", 2),
-        },
-    },
+    RNA_CLASSES,
     Published {
         name: "modification_site",
-        task: "SequenceClassification",
         arguments: "n_classes: 12, multilabel: true",
-        backbone: "aido_rna_1b600m",
-        backbone_arguments: RNA_LORA,
-        adapter: FIRST,
         data: "ModificationSitePrediction",
         data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: modification_site, train_split_name: train, valid_split_name: validation, test_split_name: test, batch_size: 4}",
-        trainer: ON_RNA,
-        debug: "aido_dna_debug",
         rows: Rows {
             folder: "modification_site",
             files: THREE_SPLITS,
-            letters: RNA,
-            text: "sequences",
             label: Label::Flags("labels_", 12),
+            ..RNA_CLASSES.rows
         },
+        ..RNA_CLASSES
     },
     Published {
         name: "fold_prediction",
-        task: "SequenceClassification",
         arguments: "n_classes: 1195, use_legacy_adapter: false",
-        backbone: "aido_protein_16b",
-        backbone_arguments: PROTEIN_LORA,
-        adapter: WIDE,
         data: "FoldPrediction",
         data_arguments: "{path: proteinglm/fold_prediction, config_name: null, batch_size: 2, shuffle: true}",
-        trainer: ON_PROTEIN,
-        debug: "aido_protein_debug",
         rows: Rows {
-            folder: "",
-            files: &["train.tsv", "valid.tsv", "test.tsv"],
-            letters: PROTEIN,
-            text: "seq",
             label: Label::Class("label", 8),
+            ..PROTEIN_CLASSES.rows
         },
+        ..PROTEIN_CLASSES
     },
-    Published {
-        name: "tcr_pmhc_affinity",
-        task: "SequenceClassification",
-        arguments: "n_classes: 2, use_legacy_adapter: false",
-        backbone: "aido_protein_16b",
-        backbone_arguments: PROTEIN_LORA,
-        adapter: WIDE,
-        data: "TcrPmhcAffinity",
-        data_arguments: "{path: proteinglm/tcr_pmhc_affinity, config_name: null, batch_size: 2, shuffle: true}",
-        trainer: ON_PROTEIN,
-        debug: "aido_protein_debug",
-        rows: Rows {
-            folder: "",
-            files: &["train.tsv", "valid.tsv", "test.tsv"],
-            letters: PROTEIN,
-            text: "seq",
-            label: Label::Class("label", 2),
-        },
-    },
+    PROTEIN_CLASSES,
     Published {
         name: "peptide_hla_mhc_affinity",
-        task: "SequenceClassification",
-        arguments: "n_classes: 2, use_legacy_adapter: false",
-        backbone: "aido_protein_16b",
-        backbone_arguments: PROTEIN_LORA,
-        adapter: WIDE,
         data: "PeptideHlaMhcAffinity",
         data_arguments: "{path: proteinglm/peptide_hla_mhc_affinity, config_name: null, batch_size: 2, shuffle: true}",
-        trainer: ON_PROTEIN,
-        debug: "aido_protein_debug",
-        rows: Rows {
-            folder: "",
-            files: &["train.tsv", "valid.tsv", "test.tsv"],
-            letters: PROTEIN,
-            text: "seq",
-            label: Label::Class("label", 2),
-        },
+        ..PROTEIN_CLASSES
     },
     Published {
         name: "ssp_q3",
         task: "TokenClassification",
         arguments: "n_classes: 3, use_legacy_adapter: false",
-        backbone: "aido_protein_16b",
-        backbone_arguments: PROTEIN_LORA,
         adapter: ON_TOKENS,
         data: "SspQ3",
         data_arguments: "{path: proteinglm/ssp_q3, config_name: null, batch_size: 1, max_length: 512, random_seed: 42, shuffle: true}",
-        trainer: ON_PROTEIN,
-        debug: "aido_protein_debug",
         rows: Rows {
-            folder: "",
-            files: &["train.tsv", "valid.tsv", "test.tsv"],
-            letters: PROTEIN,
-            text: "seq",
             label: Label::Letters("label"),
+            ..PROTEIN_CLASSES.rows
         },
+        ..PROTEIN_CLASSES
     },
     Published {
         name: "fluorescence",
         task: "SequenceRegression",
         arguments: "num_outputs: 1, use_legacy_adapter: false",
-        backbone: "aido_protein_16b",
-        backbone_arguments: PROTEIN_LORA,
-        adapter: WIDE,
         data: "FluorescencePrediction",
         data_arguments: "{path: proteinglm/fluorescence, config_name: null, batch_size: 2, shuffle: true}",
-        trainer: ON_PROTEIN,
-        debug: "aido_protein_debug",
         rows: Rows {
-            folder: "",
-            files: &["train.tsv", "valid.tsv", "test.tsv"],
-            letters: PROTEIN,
-            text: "seq",
             label: Label::Number("label"),
+            ..PROTEIN_CLASSES.rows
         },
+        ..PROTEIN_CLASSES
     },
     Published {
         name: "stability",
         task: "SequenceRegression",
         arguments: "num_outputs: 1, use_legacy_adapter: false",
         backbone: "aido_protein_debug",
-        backbone_arguments: PROTEIN_LORA,
-        adapter: WIDE,
         data: "StabilityPrediction",
         data_arguments: "{path: proteinglm/stability, config_name: null, batch_size: 2, shuffle: true}",
-        trainer: ON_PROTEIN,
-        debug: "aido_protein_debug",
         rows: Rows {
-            folder: "",
-            files: &["train.tsv", "valid.tsv", "test.tsv"],
-            letters: PROTEIN,
-            text: "seq",
             label: Label::Number("label"),
+            ..PROTEIN_CLASSES.rows
         },
+        ..PROTEIN_CLASSES
     },
     Published {
         name: "contacts",
         task: "PairwiseTokenClassification",
         arguments: "adapter_dim_multiplier: 2, use_legacy_adapter: false",
-        backbone: "aido_protein_16b",
-        backbone_arguments: PROTEIN_LORA,
         adapter: ON_PAIRS,
         data: "ContactPredictionBinary",
         data_arguments: "{path: proteinglm/contacts, config_name: null, batch_size: 1, max_length: 512, random_seed: 42, shuffle: true}",
-        trainer: ON_PROTEIN,
-        debug: "aido_protein_debug",
         rows: Rows {
-            folder: "",
-            files: &["train.tsv", "valid.tsv", "test.tsv"],
-            letters: PROTEIN,
-            text: "seq",
             label: Label::Pairs("label"),
+            ..PROTEIN_CLASSES.rows
         },
+        ..PROTEIN_CLASSES
     },
     Published {
         name: "dms_indels_probe",
-        task: "SequenceRegression",
-        arguments: "num_outputs: 1, use_legacy_adapter: false",
-        backbone: "aido_protein_16b",
         backbone_arguments: PROTEIN_FROZEN,
-        adapter: PROBE,
-        data: "DMSFitnessPrediction",
-        data_arguments: "{path: genbio-ai/ProteinGYM-DMS, train_split_name: train, train_split_files: [indels.tsv], cv_num_folds: 5, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, valid_split_name: null, valid_split_size: 0, test_split_name: null, test_split_size: 0, batch_size: 4, num_workers: 4, pin_memory: true, persistent_workers: true, prefetch_factor: 2}",
-        trainer: ON_PROTEIN,
-        debug: "aido_protein_debug",
-        rows: Rows {
-            folder: "",
-            files: &["indels.tsv"],
-            letters: PROTEIN,
-            text: "sequences",
-            label: Label::Folds("labels", 5),
-        },
+        ..PROTEIN_SCAN
     },
-    Published {
-        name: "dms_indels_lora",
-        task: "SequenceRegression",
-        arguments: "num_outputs: 1, use_legacy_adapter: false",
-        backbone: "aido_protein_16b",
-        backbone_arguments: PROTEIN_LORA,
-        adapter: PROBE,
-        data: "DMSFitnessPrediction",
-        data_arguments: "{path: genbio-ai/ProteinGYM-DMS, train_split_name: train, train_split_files: [indels.tsv], cv_num_folds: 5, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, valid_split_name: null, valid_split_size: 0, test_split_name: null, test_split_size: 0, batch_size: 4, num_workers: 4, pin_memory: true, persistent_workers: true, prefetch_factor: 2}",
-        trainer: ON_PROTEIN,
-        debug: "aido_protein_debug",
-        rows: Rows {
-            folder: "",
-            files: &["indels.tsv"],
-            letters: PROTEIN,
-            text: "sequences",
-            label: Label::Folds("labels", 5),
-        },
-    },
+    PROTEIN_SCAN,
     Published {
         name: "dms_substitution_ddp",
-        task: "SequenceRegression",
-        arguments: "num_outputs: 1, use_legacy_adapter: false",
         backbone: "aido_protein_16b_v1",
-        backbone_arguments: PROTEIN_LORA,
-        adapter: PROBE,
-        data: "DMSFitnessPrediction",
         data_arguments: "{path: genbio-ai/ProteinGYM-DMS, train_split_name: train, train_split_files: [substitutions.tsv], cv_num_folds: 5, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, valid_split_name: null, valid_split_size: 0, test_split_name: null, test_split_size: 0, batch_size: 4, num_workers: 4, pin_memory: true, persistent_workers: true, prefetch_factor: 2}",
-        trainer: ON_PROTEIN,
-        debug: "aido_protein_debug",
         rows: Rows {
-            folder: "",
             files: &["substitutions.tsv"],
-            letters: PROTEIN,
-            text: "sequences",
-            label: Label::Folds("labels", 5),
+            ..PROTEIN_SCAN.rows
         },
+        ..PROTEIN_SCAN
     },
     Published {
         name: "dms_substitution_fsdp",
-        task: "SequenceRegression",
-        arguments: "num_outputs: 1, use_legacy_adapter: false",
         backbone: "aido_protein_16b_v1",
-        backbone_arguments: PROTEIN_LORA,
-        adapter: PROBE,
-        data: "DMSFitnessPrediction",
         data_arguments: "{path: genbio-ai/ProteinGYM-DMS, train_split_name: train, train_split_files: [substitutions.tsv], cv_num_folds: 5, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, valid_split_name: null, valid_split_size: 0, test_split_name: null, test_split_size: 0, batch_size: 4, num_workers: 4, pin_memory: true, persistent_workers: true, prefetch_factor: 2}",
         trainer: SHARDED,
-        debug: "aido_protein_debug",
         rows: Rows {
-            folder: "",
             files: &["substitutions.tsv"],
-            letters: PROTEIN,
-            text: "sequences",
-            label: Label::Folds("labels", 5),
+            ..PROTEIN_SCAN.rows
         },
+        ..PROTEIN_SCAN
     },
     Published {
         name: "mean_ribosome_load",
         task: "SequenceRegressionWithScaling",
-        arguments: "num_outputs: 1",
-        backbone: "aido_rna_1b600m",
         backbone_arguments: RNA_WHOLE,
         adapter: Some(
             "{class_path: modelgenerator.adapters.ResNet1DAdapter, init_args: {dropout: 0.1, channels: 16, num_blocks: 2}}",
@@ -548,14 +424,14 @@ const PUBLISHED: &[Published] = &[
         data: "RNAMeanRibosomeLoadDataModule",
         data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: mean_ribosome_load, x_col: sequence, y_col: label, train_split_name: train, valid_split_name: validation, test_split_name: test, batch_size: 8, normalize: false}",
         trainer: UNFREEZING,
-        debug: "aido_dna_debug",
         rows: Rows {
             folder: "mean_ribosome_load",
             files: THREE_SPLITS,
-            letters: RNA,
             text: "sequence",
             label: Label::Number("label"),
+            ..RNA_NUMBERS.rows
         },
+        ..RNA_NUMBERS
     },
 ];
 
@@ -684,6 +560,97 @@ fn every_published_experiment_is_taken_as_it_is_and_runs_on_a_few_rows() {
             "fit --config {file} --model.backbone {} --data.path {name} --trainer.fast_dev_run true {schedule}",
             published.debug
         ));
+        assert_eq!(said.code, Some(0), "{name}: {}", said.err);
+    }
+}
+
+/// The files that score, predict, or learn structures: a name, a command, options on a few rows, and the file.
+const OTHERS: &[(&str, &str, &str, &str)] = &[
+    (
+        "clinvar_diff",
+        "test",
+        "--model.backbone aido_dna_debug --data.reference_file genome.fa --data.window 8",
+        "model: {class_path: modelgenerator.tasks.ZeroshotPredictionDiff, init_args: {backbone: {class_path: modelgenerator.backbones.aido_dna_300m, init_args: {frozen: true}}}}\n\
+         data: {class_path: modelgenerator.data.ClinvarRetrieve, init_args: {method: Diff, window: 512, batch_size: 5, path: clinvar}}\n\
+         trainer: {devices: 2, logger: false, callbacks: [{class_path: modelgenerator.callbacks.PredictionWriter, dict_kwargs: {output_dir: diff, filetype: tsv, write_cols: [score, label]}}]}\n",
+    ),
+    (
+        "clinvar_distance_300m",
+        "test",
+        "--model.backbone aido_dna_debug --data.reference_file genome.fa --data.window 8",
+        "model: {class_path: modelgenerator.tasks.ZeroshotPredictionDistance, init_args: {all_hidden_states: true, shared_ref: false, backbone: {class_path: modelgenerator.backbones.aido_dna_300m, init_args: {frozen: true}}}}\n\
+         data: {class_path: modelgenerator.data.ClinvarRetrieve, init_args: {method: Distance, window: 512, batch_size: 5, path: clinvar}}\n\
+         trainer: {devices: 2, logger: false, callbacks: [{class_path: modelgenerator.callbacks.PredictionWriter, dict_kwargs: {output_dir: distance, filetype: tsv, write_cols: [score, norm_type, label, num_layer]}}]}\n",
+    ),
+    (
+        "clinvar_distance_7b",
+        "test",
+        "--model.backbone aido_dna_debug --data.reference_file genome.fa --data.window 8",
+        "model: {class_path: modelgenerator.tasks.ZeroshotPredictionDistance, init_args: {all_hidden_states: true, shared_ref: false, backbone: {class_path: modelgenerator.backbones.aido_dna_7b, init_args: {frozen: true}}}}\n\
+         data: {class_path: modelgenerator.data.ClinvarRetrieve, init_args: {method: Distance, window: 512, batch_size: 5, path: clinvar}}\n\
+         trainer: {devices: 2, logger: false}\n",
+    ),
+    (
+        "dependency_mapping_dna",
+        "predict",
+        "--model.backbone aido_dna_debug",
+        "model: {class_path: modelgenerator.tasks.Inference, init_args: {backbone: {class_path: modelgenerator.backbones.aido_dna_7b}}}\n\
+         data: {class_path: modelgenerator.data.DependencyMappingDataModule, init_args: {path: genes, test_split_files: [genes.tsv], vocab_file: letters.txt, batch_size: 32}}\n\
+         trainer: {devices: 1, precision: bf16, callbacks: {class_path: modelgenerator.callbacks.PredictionWriter, init_args: {output_dir: maps, filetype: pt, write_cols: [predictions, ids, pos_i, mut_i]}}}\n",
+    ),
+    (
+        "dependency_mapping_rna",
+        "predict",
+        "--model.backbone aido_dna_debug",
+        "model: {class_path: modelgenerator.tasks.Inference, init_args: {backbone: {class_path: modelgenerator.backbones.aido_rna_1b600m}}}\n\
+         data: {class_path: modelgenerator.data.DependencyMappingDataModule, init_args: {path: genes, test_split_files: [genes.tsv], vocab_file: letters.txt, batch_size: 32}}\n\
+         trainer: {devices: 1, precision: bf16, callbacks: [{class_path: modelgenerator.callbacks.PredictionWriter, dict_kwargs: {output_dir: rna_maps, filetype: pt, remove_duplicates: true}}]}\n",
+    ),
+    (
+        "rna_structure",
+        "fit",
+        "--model.backbone aido_dna_debug --trainer.callbacks.ft_schedule_path schedule.yaml --trainer.fast_dev_run true",
+        "model: {class_path: modelgenerator.rna_ss.rna_ss_task.RNASSPairwiseTokenClassification, init_args: {\
+         backbone: {class_path: modelgenerator.backbones.aido_rna_1b600m, init_args: {max_length: 1024, config_overwrites: {hidden_dropout_prob: 0.1}}}, \
+         adapter: {class_path: modelgenerator.adapters.ResNet2DAdapter}, optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 1e-4, weight_decay: 0.01}}, \
+         lr_scheduler: {class_path: torch.optim.lr_scheduler.LinearLR, init_args: {start_factor: 1.0, end_factor: 0.1, total_iters: 100}}}}\n\
+         data: {class_path: modelgenerator.rna_ss.rna_ss_data.RNASSPairwiseTokenClassification, init_args: {path: structures, dataset: bpRNA, min_seq_len: 0, max_seq_len: 500}}\n\
+         trainer: {max_epochs: 60, logger: false, callbacks: [\
+         {class_path: lightning.pytorch.callbacks.ModelCheckpoint, dict_kwargs: {monitor: val/f1, mode: max, save_top_k: 1, auto_insert_metric_name: false}}, \
+         {class_path: modelgenerator.callbacks.FTScheduler, dict_kwargs: {ft_schedule_path: null}}]}\n",
+    ),
+];
+
+#[test]
+fn published_experiments_that_score_predict_or_learn_structures_run_too() {
+    let place = Workplace::empty();
+    for folder in ["clinvar", "genes", "structures/bpRNA"] {
+        fs::create_dir_all(place.path(folder)).unwrap();
+    }
+    place.write("genome.fa", &format!(">chr1\n{}\n", "ACGT".repeat(30)));
+    place.write(
+        "clinvar/ClinVar_Processed.tsv",
+        "chrom\tstart\tend\tref\tmutate\teffect\nchr1\t40\t41\tA\tC\t1\nchr1\t41\t42\tC\tT\t0\nchr1\t50\t51\tG\tA\t1\n",
+    );
+    place.write("genes/genes.tsv", "id\tsequence\ng1\tACGTAC\n");
+    place.write("letters.txt", "A\nC\nG\nT\n");
+    place.write("schedule.yaml", "0: [adapter.*]\n1: [backbone.*]\n");
+    for split in ["train", "valid", "test"] {
+        let folder = format!("structures/bpRNA/{split}");
+        fs::create_dir_all(place.path(&folder)).unwrap();
+        for number in 0..4 {
+            place.write(
+                &format!("{folder}/r{number}.bpseq"),
+                "1 G 9\n2 G 8\n3 C 7\n4 A 0\n5 A 0\n6 A 0\n7 G 3\n8 C 2\n9 C 1\n",
+            );
+        }
+    }
+    for (name, command, options, yaml) in OTHERS {
+        let file = format!("{name}.yaml");
+        place.write(&file, yaml);
+        let printed = place.run(&format!("{command} --config {file} --print_config"));
+        assert_eq!(printed.code, Some(0), "{name}: {}", printed.err);
+        let said = place.run(&format!("{command} --config {file} {options}"));
         assert_eq!(said.code, Some(0), "{name}: {}", said.err);
     }
 }

@@ -126,27 +126,6 @@ pub struct RegressionDataModule {
     pub naming: Naming,
 }
 
-/// Leaders of messenger RNA with the mean number of ribosomes on each, as they are counted.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "modelgenerator.data.RNAMeanRibosomeLoadDataModule")]
-pub struct RNAMeanRibosomeLoadDataModule {
-    /// Which rows there are, and how they come.
-    #[arg(flatten)]
-    pub rows: Rows,
-    /// The column of sequences.
-    #[arg(default = vec!["utr".to_owned()])]
-    pub x_col: Vec<String>,
-    /// The column of numbers.
-    #[arg(default = vec!["rl".to_owned()])]
-    pub y_col: Vec<String>,
-    /// Whether the model learns numbers of mean 0 and standard deviation 1, by those of the training split; predictions come in the file's own units.
-    #[arg(default = false)]
-    pub normalize: bool,
-    /// Row ids, new names and row numbers.
-    #[arg(flatten)]
-    pub naming: Naming,
-}
-
 /// Sequences without labels, of which parts are masked and predicted.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.MLMDataModule")]

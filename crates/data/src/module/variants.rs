@@ -35,28 +35,6 @@ pub struct ZeroshotClassificationRetrieveDataModule {
     pub y_col: Vec<String>,
 }
 
-/// Variants of the human genome that clinicians have judged, each with the sequence around it.
-#[derive(Clone, Debug, PartialEq, Component)]
-#[component(alias = "modelgenerator.data.ClinvarRetrieve")]
-#[component(ignored(method = "the rows serve every model that scores variants"))]
-pub struct ClinvarRetrieve {
-    /// Which rows there are, and how they come; of a folder, `ClinVar_Processed.tsv` unless files are named.
-    #[arg(flatten)]
-    pub rows: Rows,
-    /// The FASTA file of the reference, as it is or in the folder `path`; an index beside it (`.fai`) saves reading it as a whole.
-    #[arg(default = PathBuf::from("hg38.ml.fa"))]
-    pub reference_file: PathBuf,
-    /// Bases on each side of a variant; fewer at the ends of a contig.
-    #[arg(default = 512)]
-    pub window: usize,
-    /// The columns of contig, start, end, reference allele and variant allele.
-    #[arg(default = INDEX.map(str::to_owned).to_vec())]
-    pub index_cols: Vec<String>,
-    /// The column of what is known of each variant: 0 or 1, or a number.
-    #[arg(default = vec!["effect".to_owned()])]
-    pub y_col: Vec<String>,
-}
-
 /// How variants are retrieved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retrieval<'a> {
@@ -76,33 +54,6 @@ impl ZeroshotClassificationRetrieveDataModule {
             index: &self.index_cols,
             labels: &self.y_col,
         }
-    }
-}
-
-impl ClinvarRetrieve {
-    /// The table of a folder that names no files of its own.
-    const TABLE: &str = "ClinVar_Processed.tsv";
-
-    pub(crate) fn retrieval(&self) -> Retrieval<'_> {
-        Retrieval {
-            rows: &self.rows,
-            reference_file: &self.reference_file,
-            window: self.window,
-            index: &self.index_cols,
-            labels: &self.y_col,
-        }
-    }
-
-    /// The same with its table named, where the folder has it and no other is.
-    pub(crate) fn with_table(&self) -> Option<Self> {
-        let source = &self.rows.source;
-        let is_open = source.test_split_files.is_none();
-        if !is_open || !source.path.join(Self::TABLE).is_file() {
-            return None;
-        }
-        let mut named = self.clone();
-        named.rows.source.test_split_files = Some(vec![Self::TABLE.to_owned()]);
-        Some(named)
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use engraft_component::Component;
 use engraft_models::{BoxedHead, Checkpoint, ConditionalAdapter};
 
-use super::diffusion::{Denoising, Writing, check_cache, check_sight, written};
+use super::diffusion::{Denoising, Writing, written};
+use super::mlm::{check_cache, check_sight};
 use crate::backbone::BackboneSlot;
 use crate::conditions::Conditions;
 use crate::error::Result;

@@ -7,8 +7,8 @@ use engraft_component::Component;
 use engraft_data::{Cell, Examples};
 use engraft_models::{BoxedHead, Checkpoint, ConditionalAdapter, Mode};
 
-use super::diffusion::{check_cache, check_sight};
 use super::inference::every_token;
+use super::mlm::{check_cache, check_sight};
 use crate::backbone::BackboneSlot;
 use crate::classes::class_loss;
 use crate::conditions::Conditions;
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::head_loading::HeadLoading;
 use crate::inputs::Inputs;
 use crate::learned::Learned;
-use crate::masking::Masker;
+use crate::masking::{Masker, count_told};
 use crate::metrics::{MaskedTokens, MetricError};
 use crate::network::Network;
 use crate::objective::{Asked, Basis, Labelled, Learns, Loss, Objective, TaskArguments};
@@ -193,13 +193,7 @@ impl Learns for Told {
         targets: &Targets,
         draws: Draws,
     ) -> (Inputs, Vec<u32>) {
-        let mut tokens = Vec::new();
-        let rows = rows.into_iter().zip(numbers).map(|(mut row, &number)| {
-            let masked = targets.masker.mask(&mut row.encoding, draws.key(number));
-            tokens.extend(masked.iter().map(|(_, id)| *id));
-            (masked.into_iter().map(|(at, _)| at).collect(), row.tokens())
-        });
-        let inputs = Inputs::at(rows);
+        let (inputs, tokens) = targets.masker.collate(numbers, rows, draws);
         let own = numbers
             .iter()
             .filter_map(|&row| targets.conditions.get(row));
@@ -222,10 +216,7 @@ impl Learns for Told {
         targets: &Vec<u32>,
         _observer: &mut dyn Observer,
     ) -> std::result::Result<(), MetricError> {
-        let predicted = outputs.argmax(1).into_data();
-        for (predicted, target) in predicted.iter::<i64>().zip(targets) {
-            metrics.update(predicted == i64::from(*target));
-        }
+        count_told(metrics, outputs, targets);
         Ok(())
     }
 

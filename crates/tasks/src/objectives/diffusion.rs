@@ -9,6 +9,7 @@ use engraft_kernels::Key;
 use engraft_models::{BoxedHead, Checkpoint, Mode, PackedTokens, TokenAdapter};
 use engraft_text::Tokenizer;
 
+use super::mlm::{check_cache, check_sight};
 use crate::backbone::BackboneSlot;
 use crate::conditions::Conditions;
 use crate::diffusion::{
@@ -169,32 +170,6 @@ impl TaskArguments for Diffusion {
     fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
         check_sight("Diffusion", checkpoint)
     }
-}
-
-/// Refuses to keep hidden states, which are of other masks each time.
-pub(super) fn check_cache(backbone: &BackboneSlot) -> Result<()> {
-    if backbone.backbone().cache.enable_cache {
-        return Err(Error::refused(
-            "model.backbone.enable_cache",
-            "other tokens are masked in each epoch, so no hidden state could be used twice; remove it",
-        ));
-    }
-    Ok(())
-}
-
-/// Refuses a decoder, which does not see what stands behind a mask.
-pub(super) fn check_sight(task: &str, checkpoint: &Checkpoint) -> Result<()> {
-    if !checkpoint.config().transformer.causal {
-        return Ok(());
-    }
-    Err(Error::refused(
-        "model",
-        format!(
-            "{task} predicts masked tokens from those on both sides, but {} is a decoder ({}), which sees those before alone; use CausalLM",
-            checkpoint.preset().name(),
-            checkpoint.family()
-        ),
-    ))
 }
 
 /// What `objective` says of a row without its text at hand.

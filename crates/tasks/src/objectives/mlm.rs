@@ -13,7 +13,7 @@ use crate::classes::class_loss;
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
 use crate::inputs::Inputs;
-use crate::masking::Masker;
+use crate::masking::{Masker, count_told};
 use crate::metrics::{MaskedTokens, MetricError};
 use crate::network::Network;
 use crate::objective::{Basis, Labelled, Learns, Loss, Objective, TaskArguments};
@@ -88,29 +88,38 @@ impl TaskArguments for MLM {
     }
 
     fn check_training(&self) -> Result<()> {
-        if self.backbone.backbone().cache.enable_cache {
-            Err(Error::refused(
-                "model.backbone.enable_cache",
-                "other tokens are masked in each epoch, so no hidden state could be used twice; remove it",
-            ))
-        } else {
-            Ok(())
-        }
+        check_cache(&self.backbone)
     }
 
     fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
-        if !checkpoint.config().transformer.causal {
-            return Ok(());
-        }
-        Err(Error::refused(
-            "model",
-            format!(
-                "MLM predicts masked tokens from those on both sides, but {} is a decoder ({}), which sees those before alone; use CausalLM",
-                checkpoint.preset().name(),
-                checkpoint.family()
-            ),
-        ))
+        check_sight("MLM", checkpoint)
     }
+}
+
+/// Refuses to keep hidden states of rows that are masked anew in each epoch.
+pub(super) fn check_cache(backbone: &BackboneSlot) -> Result<()> {
+    if backbone.backbone().cache.enable_cache {
+        return Err(Error::refused(
+            "model.backbone.enable_cache",
+            "other tokens are masked in each epoch, so no hidden state could be used twice; remove it",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a decoder, which does not see what stands behind a mask.
+pub(super) fn check_sight(task: &str, checkpoint: &Checkpoint) -> Result<()> {
+    if !checkpoint.config().transformer.causal {
+        return Ok(());
+    }
+    Err(Error::refused(
+        "model",
+        format!(
+            "{task} predicts masked tokens from those on both sides, but {} is a decoder ({}), which sees those before alone; use CausalLM",
+            checkpoint.preset().name(),
+            checkpoint.family()
+        ),
+    ))
 }
 
 /// Tokens from their surroundings.
@@ -160,14 +169,7 @@ impl Learns for Masked {
         targets: &Masker,
         draws: Draws,
     ) -> (Inputs, Vec<u32>) {
-        let mut tokens = Vec::new();
-        let rows = rows.into_iter().zip(numbers).map(|(mut row, &number)| {
-            let masked = targets.mask(&mut row.encoding, draws.key(number));
-            tokens.extend(masked.iter().map(|(_, id)| *id));
-            (masked.into_iter().map(|(at, _)| at).collect(), row.tokens())
-        });
-        let inputs = Inputs::at(rows);
-        (inputs, tokens)
+        targets.collate(numbers, rows, draws)
     }
 
     fn loss(&self, network: &Network, inputs: &Inputs, targets: &Vec<u32>, mode: Mode) -> Loss {
@@ -178,7 +180,6 @@ impl Learns for Masked {
         MaskedTokens::default()
     }
 
-    /// Nobody is shown tokens, which are as wide as the vocabulary; they stay where they are.
     fn score(
         &self,
         metrics: &mut MaskedTokens,
@@ -186,10 +187,7 @@ impl Learns for Masked {
         targets: &Vec<u32>,
         _observer: &mut dyn Observer,
     ) -> std::result::Result<(), MetricError> {
-        let predicted = outputs.argmax(1).into_data();
-        for (predicted, target) in predicted.iter::<i64>().zip(targets) {
-            metrics.update(predicted == i64::from(*target));
-        }
+        count_told(metrics, outputs, targets);
         Ok(())
     }
 

@@ -6,25 +6,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
 use engraft_component::Component;
-use engraft_data::Cell;
-use engraft_models::{BoxedHead, Checkpoint, Mode, PackedTokens};
+use engraft_models::{BoxedHead, Checkpoint, PackedTokens};
 
 use crate::backbone::BackboneSlot;
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
 use crate::inputs::Inputs;
-use crate::metrics::{MetricError, VariantEffects};
+use crate::masking::MaskTokens;
 use crate::network::Network;
-use crate::objective::{
-    Basis, Comparison, Labelled, Learns, Loss, Objective, Reading, TaskArguments,
-};
-use crate::observer::Observer;
-use crate::output::{Form, Grain, RowOutput, number};
-use crate::rows::{Draws, EncodedRow};
-use crate::split::{Learning, learning};
-use crate::variants;
+use crate::objective::{Basis, Comparison, Objective, TaskArguments};
+use crate::output::{Grain, RowOutput};
+use crate::rows::EncodedRow;
+use crate::variants::{Measure, Variants};
 
 /// Scores variants without training: the logarithm of how much likelier than the reference a masked language model takes a variant to be.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -51,10 +45,8 @@ impl TaskArguments for ZeroshotPredictionDiff {
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
-        let mask = basis.tokenizer.special_ids().mask.ok_or_else(|| {
-            Error::plain("the tokenizer has no mask token, which scoring a variant needs")
-        })?;
-        Ok(Arc::new(LogRatio { mask }))
+        let mask = MaskTokens::of(basis.tokenizer, "scoring a variant")?.mask;
+        Ok(Arc::new(Variants(LogRatio { mask })))
     }
 
     fn head(&self, loading: &HeadLoading<'_>) -> Result<BoxedHead> {
@@ -133,9 +125,19 @@ struct Replaced {
     tokens: Vec<[u32; 2]>,
 }
 
-impl LogRatio {
+impl Measure for LogRatio {
+    type Row = Replaced;
+    const SCORES: &'static [[&'static str; 3]] = &[["AUROC", "AUPRC", "spearman"]];
+
+    fn comparison(&self) -> Comparison {
+        Comparison {
+            check,
+            shares_reference: false,
+        }
+    }
+
     /// The sequences of rows with what differs masked, each of them once: the variants of one letter have one between them.
-    fn masked(&self, rows: Vec<EncodedRow>) -> (Inputs, Vec<Replaced>) {
+    fn inputs(&self, rows: Vec<EncodedRow>) -> (Inputs, Vec<Replaced>) {
         let mut numbers: HashMap<(Vec<u32>, Vec<usize>), usize> = HashMap::new();
         let mut sequences: Vec<(Vec<usize>, PackedTokens)> = Vec::new();
         let replaced = rows.into_iter().map(|mut row| {
@@ -163,8 +165,7 @@ impl LogRatio {
         (Inputs::at(sequences), replaced)
     }
 
-    /// The score of each row.
-    fn scores(network: &Network, inputs: &Inputs, rows: &[Replaced]) -> Vec<f32> {
+    fn measured(&self, network: &Network, inputs: &Inputs, rows: &[Replaced]) -> Vec<Vec<f32>> {
         let outputs = network.predict(inputs, Grain::Token, 0);
         let score = |row: &Replaced| {
             let sites = outputs.get(row.sequence).into_iter();
@@ -174,100 +175,13 @@ impl LogRatio {
                     ids.map(|id| f64::from(logits.get(id as usize).copied().unwrap_or(f32::NAN)));
                 variant - reference
             });
-            ratios.sum::<f64>() as f32
+            vec![ratios.sum::<f64>() as f32]
         };
         rows.iter().map(score).collect()
     }
-}
 
-impl Objective for LogRatio {
-    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
-        let (inputs, rows) = self.masked(rows);
-        let scores = Self::scores(network, &inputs, &rows).into_iter();
-        let outputs = scores.enumerate().map(|(row, score)| RowOutput {
-            row,
-            shape: vec![1],
-            values: vec![score],
-        });
-        outputs.collect()
-    }
-
-    fn reading(&self) -> Reading {
-        Reading::Variants(Comparison {
-            check,
-            shares_reference: false,
-        })
-    }
-
-    fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
-        Some(learning(self))
-    }
-
-    fn grain(&self) -> Grain {
-        Grain::Row
-    }
-
-    fn columns(&self, _form: Form, _width: usize) -> Vec<String> {
+    fn columns(&self) -> Vec<String> {
         vec!["score".to_owned()]
-    }
-
-    fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
-        output.values.iter().map(|&score| number(score)).collect()
-    }
-
-    fn has_largest(&self) -> bool {
-        false
-    }
-}
-
-impl Learns for LogRatio {
-    /// What is known of each variant.
-    type Targets = Vec<f32>;
-    type BatchTargets = (Vec<Replaced>, Vec<f32>);
-    type Metrics = VariantEffects;
-
-    fn targets(&self, rows: &Labelled<'_>) -> Result<Vec<f32>> {
-        variants::effects(rows)
-    }
-
-    fn digest(&self, targets: &Vec<f32>, eat: &mut dyn FnMut(&[u8])) {
-        variants::digest(targets, eat);
-    }
-
-    fn collate(
-        &self,
-        numbers: &[usize],
-        rows: Vec<EncodedRow>,
-        targets: &Vec<f32>,
-        _draws: Draws,
-    ) -> (Inputs, Self::BatchTargets) {
-        let (inputs, replaced) = self.masked(rows);
-        let effects = numbers.iter().map(|&number| targets[number]).collect();
-        (inputs, (replaced, effects))
-    }
-
-    fn loss(
-        &self,
-        network: &Network,
-        inputs: &Inputs,
-        (rows, _): &Self::BatchTargets,
-        _mode: Mode,
-    ) -> Loss {
-        variants::scored(Self::scores(network, inputs, rows), 1, network)
-    }
-
-    fn metrics(&self) -> VariantEffects {
-        VariantEffects::new(&[["AUROC", "AUPRC", "spearman"]], 1)
-    }
-
-    fn score(
-        &self,
-        metrics: &mut VariantEffects,
-        outputs: Tensor<2>,
-        (_, effects): &Self::BatchTargets,
-        _observer: &mut dyn Observer,
-    ) -> std::result::Result<(), MetricError> {
-        variants::score(metrics, outputs, effects)
     }
 }
 

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use engraft_component::Component;
-use engraft_data::Cell;
 use engraft_kernels::{Segments, gather_rows, segment_mean};
 use engraft_models::{BoxedHead, Head, HeadInput, HeadKind, Mode, PackedTokens, TokenBatch};
 use engraft_text::Encoding;
@@ -19,16 +18,11 @@ use crate::backbone::BackboneSlot;
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
 use crate::inputs::{Inputs, Sites, TOKENS_AT_ONCE};
-use crate::metrics::{MetricError, VariantEffects};
 use crate::network::Network;
-use crate::objective::{
-    Basis, Comparison, Labelled, Learns, Loss, Objective, Reading, TaskArguments,
-};
-use crate::observer::Observer;
-use crate::output::{Form, Grain, RowOutput, number};
-use crate::rows::{Draws, EncodedRow};
-use crate::split::{Learning, learning};
-use crate::variants;
+use crate::objective::{Basis, Comparison, Objective, TaskArguments};
+use crate::output::RowOutput;
+use crate::rows::EncodedRow;
+use crate::variants::{Measure, Variants};
 
 /// Measures variants without training: how far each moves the mean hidden state of its sequence.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -66,10 +60,10 @@ impl TaskArguments for ZeroshotPredictionDistance {
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         let layers = basis.checkpoint.config().transformer.layers;
-        Ok(Arc::new(Distances {
+        Ok(Arc::new(Variants(Distances {
             layers: self.all_hidden_states.then_some(layers + 1),
             shares_reference: self.shared_ref,
-        }))
+        })))
     }
 
     fn head(&self, _loading: &HeadLoading<'_>) -> Result<BoxedHead> {
@@ -108,13 +102,6 @@ impl TaskArguments for ZeroshotPredictionDistance {
 /// What is measured between two mean hidden states.
 const MEASURES: [&str; 3] = ["L1", "L2", "cosine"];
 
-/// What a distance is scored by.
-const NAMES: &[[&str; 3]] = &[
-    ["L1_AUROC", "L1_AUPRC", "L1_spearman"],
-    ["L2_AUROC", "L2_AUPRC", "L2_spearman"],
-    ["cosine_AUROC", "cosine_AUPRC", "cosine_spearman"],
-];
-
 /// In place of a head.
 #[derive(Module, Debug)]
 struct NoHead {}
@@ -146,32 +133,6 @@ struct Distances {
 type Pair = [usize; 2];
 
 impl Distances {
-    /// The sequences of rows, each of them once, with their ordinary tokens as sites.
-    fn sequences(rows: Vec<EncodedRow>) -> (Inputs, Vec<Pair>) {
-        let mut numbers: HashMap<Vec<u32>, usize> = HashMap::new();
-        let mut sequences: Vec<(Vec<usize>, PackedTokens)> = Vec::new();
-        let mut number = |encoding: Encoding| {
-            *numbers.entry(encoding.ids.clone()).or_insert_with(|| {
-                let ordinary = |at: &usize| !encoding.special.get(*at).copied().unwrap_or(false);
-                let mut sites: Vec<usize> = (0..encoding.len()).filter(ordinary).collect();
-                // Of nothing but special tokens, these are what there is.
-                if sites.is_empty() {
-                    sites = (0..encoding.len()).collect();
-                }
-                let mut tokens = PackedTokens::default();
-                tokens.push(&encoding.ids, &encoding.type_ids);
-                sequences.push((sites, tokens));
-                sequences.len() - 1
-            })
-        };
-        let pairs = rows.into_iter().map(|row| {
-            let variant = row.variant.unwrap_or_default();
-            [number(row.encoding), number(variant)]
-        });
-        let pairs = pairs.collect();
-        (Inputs::at(sequences), pairs)
-    }
-
     /// The mean hidden states of each sequence, one for each layer that is measured.
     fn means(&self, network: &Network, inputs: &Inputs) -> Vec<Vec<Vec<f32>>> {
         let mut means = Vec::new();
@@ -210,21 +171,6 @@ impl Distances {
         }
         means
     }
-
-    /// What is measured of each row: layer by layer, each measure.
-    fn measured(&self, network: &Network, inputs: &Inputs, pairs: &[Pair]) -> Vec<Vec<f32>> {
-        let means = self.means(network, inputs);
-        let of = |pair: &Pair| {
-            let [reference, variant] = pair.map(|sequence| means[sequence].iter());
-            let layers = reference.zip(variant);
-            layers.flat_map(|(a, b)| distances(a, b)).collect()
-        };
-        pairs.iter().map(of).collect()
-    }
-
-    fn width(&self) -> usize {
-        self.layers.unwrap_or(1) * MEASURES.len()
-    }
 }
 
 /// L1, L2 and cosine distance, computed in `f64` and rounded once.
@@ -244,100 +190,68 @@ fn distances(a: &[f32], b: &[f32]) -> [f32; 3] {
     [absolute, squared.sqrt(), 1.0 - product / scale].map(|distance| distance as f32)
 }
 
-impl Objective for Distances {
-    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
-        let (inputs, pairs) = Self::sequences(rows);
-        let measured = self.measured(network, &inputs, &pairs).into_iter();
-        let outputs = measured.enumerate().map(|(row, values)| RowOutput {
-            row,
-            shape: vec![values.len()],
-            values,
-        });
-        outputs.collect()
+impl Measure for Distances {
+    type Row = Pair;
+    const SCORES: &'static [[&'static str; 3]] = &[
+        ["L1_AUROC", "L1_AUPRC", "L1_spearman"],
+        ["L2_AUROC", "L2_AUPRC", "L2_spearman"],
+        ["cosine_AUROC", "cosine_AUPRC", "cosine_spearman"],
+    ];
+
+    fn layers(&self) -> usize {
+        self.layers.unwrap_or(1)
     }
 
-    fn reading(&self) -> Reading {
-        Reading::Variants(Comparison {
+    fn comparison(&self) -> Comparison {
+        Comparison {
             check,
             shares_reference: self.shares_reference,
-        })
+        }
     }
 
-    fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
-        Some(learning(self))
+    /// The sequences of rows, each of them once, with their ordinary tokens as sites.
+    fn inputs(&self, rows: Vec<EncodedRow>) -> (Inputs, Vec<Pair>) {
+        let mut numbers: HashMap<Vec<u32>, usize> = HashMap::new();
+        let mut sequences: Vec<(Vec<usize>, PackedTokens)> = Vec::new();
+        let mut number = |encoding: Encoding| {
+            *numbers.entry(encoding.ids.clone()).or_insert_with(|| {
+                let ordinary = |at: &usize| !encoding.special.get(*at).copied().unwrap_or(false);
+                let mut sites: Vec<usize> = (0..encoding.len()).filter(ordinary).collect();
+                // Of nothing but special tokens, these are what there is.
+                if sites.is_empty() {
+                    sites = (0..encoding.len()).collect();
+                }
+                let mut tokens = PackedTokens::default();
+                tokens.push(&encoding.ids, &encoding.type_ids);
+                sequences.push((sites, tokens));
+                sequences.len() - 1
+            })
+        };
+        let pairs = rows.into_iter().map(|row| {
+            let variant = row.variant.unwrap_or_default();
+            [number(row.encoding), number(variant)]
+        });
+        let pairs = pairs.collect();
+        (Inputs::at(sequences), pairs)
     }
 
-    fn grain(&self) -> Grain {
-        Grain::Row
+    fn measured(&self, network: &Network, inputs: &Inputs, pairs: &[Pair]) -> Vec<Vec<f32>> {
+        let means = self.means(network, inputs);
+        let of = |pair: &Pair| {
+            let [reference, variant] = pair.map(|sequence| means[sequence].iter());
+            let layers = reference.zip(variant);
+            layers.flat_map(|(a, b)| distances(a, b)).collect()
+        };
+        pairs.iter().map(of).collect()
     }
 
-    fn columns(&self, _form: Form, _width: usize) -> Vec<String> {
+    fn columns(&self) -> Vec<String> {
         match self.layers {
             None => MEASURES.map(str::to_owned).to_vec(),
             Some(layers) => (0..layers)
                 .flat_map(|layer| MEASURES.map(|measure| format!("{measure}_layer_{layer}")))
                 .collect(),
         }
-    }
-
-    fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
-        output.values.iter().map(|&value| number(value)).collect()
-    }
-
-    fn has_largest(&self) -> bool {
-        false
-    }
-}
-
-impl Learns for Distances {
-    /// What is known of each variant.
-    type Targets = Vec<f32>;
-    type BatchTargets = (Vec<Pair>, Vec<f32>);
-    type Metrics = VariantEffects;
-
-    fn targets(&self, rows: &Labelled<'_>) -> Result<Vec<f32>> {
-        variants::effects(rows)
-    }
-
-    fn digest(&self, targets: &Vec<f32>, eat: &mut dyn FnMut(&[u8])) {
-        variants::digest(targets, eat);
-    }
-
-    fn collate(
-        &self,
-        numbers: &[usize],
-        rows: Vec<EncodedRow>,
-        targets: &Vec<f32>,
-        _draws: Draws,
-    ) -> (Inputs, Self::BatchTargets) {
-        let (inputs, pairs) = Self::sequences(rows);
-        let effects = numbers.iter().map(|&number| targets[number]).collect();
-        (inputs, (pairs, effects))
-    }
-
-    fn loss(
-        &self,
-        network: &Network,
-        inputs: &Inputs,
-        (pairs, _): &Self::BatchTargets,
-        _mode: Mode,
-    ) -> Loss {
-        let measured = self.measured(network, inputs, pairs).concat();
-        variants::scored(measured, self.width(), network)
-    }
-
-    fn metrics(&self) -> VariantEffects {
-        VariantEffects::new(NAMES, self.layers.unwrap_or(1))
-    }
-
-    fn score(
-        &self,
-        metrics: &mut VariantEffects,
-        outputs: Tensor<2>,
-        (_, effects): &Self::BatchTargets,
-        _observer: &mut dyn Observer,
-    ) -> std::result::Result<(), MetricError> {
-        variants::score(metrics, outputs, effects)
     }
 }
 

@@ -128,6 +128,11 @@ fn names_of_classes_are_no_numbers_to_score_against() {
         checked.map_err(|error| error.to_string())
     };
     assert_eq!(check(&["-0.5", "1e-3"]), Ok(()));
+    assert!(
+        check(&["0.5", "NaN"])
+            .unwrap_err()
+            .starts_with("(in memory):2: the label \"NaN\" is no number")
+    );
     assert_eq!(
         check(&["0.5", "benign"]),
         Err("(in memory):2: the label \"benign\" is no number: variants are scored against 0 and 1, or against numbers that were measured".to_owned())

@@ -32,7 +32,7 @@ fn variants_of_one_letter_have_one_masked_sequence_between_them() {
     let rows = model.spec.row_encoder();
     let encoded = rows.encode(&examples(&pairs), &[0, 1, 2], None);
     let mask = model.spec.tokenizer().special_ids().mask.unwrap();
-    let (inputs, replaced) = LogRatio { mask }.masked(encoded.unwrap());
+    let (inputs, replaced) = LogRatio { mask }.inputs(encoded.unwrap());
     assert_eq!(inputs.rows(), 1);
     assert!(
         replaced

@@ -1,6 +1,7 @@
 //! Distances of variants are those of the reference library's hidden states.
 
 use super::*;
+use crate::output::Form;
 use crate::variants::tests::{Case, assert_close, cases, model, predict, scores};
 
 /// The distances that are expected of each row, layer by layer.
