@@ -1,7 +1,7 @@
 //! The whole of an experiment file as typed values.
 
-use engraft_component::{Component, Context, FromNode, Note, Refusal, to_yaml};
-use engraft_data::DataModule;
+use engraft_component::{Component, Context, FromNode, Note, NoteKind, Refusal, to_yaml};
+use engraft_data::{Compat, DataModule};
 use engraft_train::Trainer;
 
 use crate::checks;
@@ -25,6 +25,8 @@ pub struct Experiment {
     /// How long to train, how often to validate, and what to keep.
     #[arg(default)]
     pub trainer: Trainer,
+    /// `mgen`: results as ModelGenerator has them where they differ from what is right, in a task and a data module that take `compat`.
+    pub compat: Option<Compat>,
     /// A checkpoint's folder, or `last` for the newest of all runs: what to go on from, or to use.
     pub ckpt_path: Option<String>,
 }
@@ -39,11 +41,33 @@ impl Experiment {
     pub fn read(composed: &Composed) -> Result<(Self, Vec<Note>), Refusal> {
         checks::places(&composed.root)?;
         let mut cx = Context::new();
-        let experiment = Self::from_node(&composed.root, &mut cx).map_err(explain)?;
+        let mut experiment = Self::from_node(&composed.root, &mut cx).map_err(explain)?;
         checks::values(&experiment, &composed.root)?;
         let mut notes = composed.notes.clone();
         notes.extend(cx.into_notes());
+        notes.extend(experiment.spread_compat());
         Ok((experiment, notes))
+    }
+
+    /// Gives `compat` to the model and the data; says so if neither knows it.
+    fn spread_compat(&mut self) -> Option<Note> {
+        let compat = self.compat?;
+        let mut is_known = false;
+        let mut set = |own: Option<&mut Option<Compat>>| {
+            if let Some(own) = own {
+                *own = Some(compat);
+                is_known = true;
+            }
+        };
+        if let Some(model) = self.model.take() {
+            let mut task = model.task();
+            set(task.compat_mut());
+            self.model = Some(model.with_task(task));
+        }
+        set(self.data.as_mut().and_then(DataModule::compat_mut));
+        let text =
+            "compat: mgen changes nothing here: neither the task nor the data module takes it";
+        (!is_known).then(|| Note::new(NoteKind::Model, text))
     }
 
     /// The resolved experiment: every argument with its value, defaults included, so that reading it gives the same one.

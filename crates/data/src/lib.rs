@@ -9,6 +9,7 @@ mod batch;
 mod builder;
 mod cell;
 mod class_weight;
+mod compat;
 mod draft;
 mod error;
 mod examples;
@@ -49,11 +50,13 @@ mod tokens;
 mod unit;
 mod write;
 mod write_parquet;
+mod write_structures;
 
 pub use arguments::{Batching, NoSampler, Rows, Source, SplitSize};
 pub use batch::{BatchBy, Order, plan_rows, plan_tokens, plan_window};
 pub use cell::Cell;
 pub use class_weight::ClassWeight;
+pub use compat::Compat;
 pub use error::Error;
 pub use examples::Examples;
 pub use folded::FoldedRows;
@@ -63,7 +66,7 @@ pub use masking::{Hiding, Masking};
 pub use module::{
     CausalLMDataModule, ClassDiffusionDataModule, ClassificationDataModule,
     ColumnRetrievalDataModule, ConditionalDiffusionDataModule, ConditionalMLMDataModule,
-    DataModule, DependencyMappingDataModule, DiffusionDataModule, MLMDataModule,
+    DataModule, DependencyMappingDataModule, DiffusionDataModule, MLMDataModule, Method,
     MutationScanDataModule, RegressionDataModule, RnaStructures, SequenceClassificationDataModule,
     SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
     ZeroshotClassificationRetrieveDataModule,
@@ -86,3 +89,4 @@ pub use table::{Column, Table};
 pub use texts::Texts;
 pub use unit::TokenUnit;
 pub use write::{OutputFormat, RowWriter};
+pub use write_structures::StructureFormat;

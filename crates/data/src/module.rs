@@ -11,6 +11,7 @@ use engraft_component::Choice;
 
 use crate::arguments::{Batching, Source};
 use crate::class_weight::ClassWeight;
+use crate::compat::Compat;
 use crate::error::{Error, argument};
 use crate::folds::Folds;
 use crate::masking::Hiding;
@@ -28,7 +29,7 @@ pub use masked::{
 pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
 pub use structures::RnaStructures;
 pub(crate) use variants::Retrieval;
-pub use variants::{MutationScanDataModule, ZeroshotClassificationRetrieveDataModule};
+pub use variants::{Method, MutationScanDataModule, ZeroshotClassificationRetrieveDataModule};
 
 /// Where examples come from.
 #[derive(Clone, Debug, PartialEq, Choice)]
@@ -183,6 +184,14 @@ impl DataModule {
             DataModule::Diffusion(module) => Some(Hiding::Noising(module.noising)),
             DataModule::ClassDiffusion(module) => Some(Hiding::Noising(module.noising)),
             DataModule::ConditionalDiffusion(module) => Some(Hiding::Noising(module.noising)),
+            _ => None,
+        }
+    }
+
+    /// Whose rules count, of a module where another program's differ and may be had.
+    pub fn compat_mut(&mut self) -> Option<&mut Option<Compat>> {
+        match self {
+            DataModule::ZeroshotClassificationRetrieve(module) => Some(&mut module.compat),
             _ => None,
         }
     }

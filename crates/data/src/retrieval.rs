@@ -21,9 +21,12 @@ struct Row<'a> {
     alleles: [String; 2],
 }
 
-/// What became of the rows, beside their sequences.
+/// What becomes of the rows, beside their sequences.
 #[derive(Default)]
 struct Counts {
+    /// Whether alleles are complemented that the reference has as they are given.
+    complements: bool,
+    as_given: usize,
     complemented: usize,
     clipped: usize,
 }
@@ -41,7 +44,10 @@ pub(crate) fn retrieve(
     notes: &mut Vec<String>,
 ) -> Result<(Examples, Vec<(usize, Error)>), Error> {
     let mut reference = Reference::open(&retrieval.reference()?, notes)?;
-    let mut counts = Counts::default();
+    let mut counts = Counts {
+        complements: retrieval.complements,
+        ..Counts::default()
+    };
     let mut keeper = TextKeeper::new(text_memory);
     let (mut references, mut variants, mut wrong) = (vec![], vec![], vec![]);
     for number in 0..examples.len() {
@@ -62,9 +68,18 @@ pub(crate) fn retrieve(
     }
     keeper.finish()?;
     let Counts {
+        as_given,
         complemented,
         clipped,
+        ..
     } = counts;
+    if counts.complements && as_given > 0 {
+        notes.push(format!(
+            "compat: mgen: {} as {} has it, and alleles are complemented all the same",
+            counted(as_given),
+            reference.path().display()
+        ));
+    }
     if complemented > 0 {
         notes.push(format!(
             "{} of the other strand than {}, and alleles are complemented",
@@ -166,11 +181,16 @@ impl<'a> Row<'a> {
         let before = reference.bases(&contig, first, start)?;
         let found = reference.bases(&contig, start, end)?;
         let after = reference.bases(&contig, end, last)?;
-        let variant = if found == own {
-            other
+        let [found, variant] = if found == own {
+            counts.as_given += 1;
+            if counts.complements {
+                [found, other].map(|allele| complement(&allele))
+            } else {
+                [found, other]
+            }
         } else if found == complement(&own) {
             counts.complemented += 1;
-            complement(&other)
+            [found, complement(&other)]
         } else {
             let message = format!(
                 "the reference allele is \"{own}\", but {contig} of {} has \"{found}\" from {start} to {end}, counted from 0",

@@ -67,10 +67,12 @@ const PROTEIN_ALIGNED: &str = "encoder of proteins and their alignments (AIDO.Pr
 
 /// Every preset that has a name.
 #[rustfmt::skip]
-static NAMED: [NamedPreset; 26] = [
+static NAMED: [NamedPreset; 28] = [
     built_in("sapiens_vh", "masked language model of antibody heavy chains (RoBERTa, MIT licence)", "0.57 million"),
     built_in("aido_dna_debug", "small encoder of DNA in the shape of AIDO.DNA, without weights", "0.09 million"),
+    built_in("aido_rna_debug", "small encoder of RNA in the shape of AIDO.RNA, without weights", "0.09 million"),
     built_in("aido_protein_debug", "small encoder of proteins in the shape of AIDO.Protein, without weights", "0.10 million"),
+    built_in("esm2_debug", "small encoder of proteins in the shape of ESM-2, without weights", "0.07 million"),
     built_in("dna_onehot", "nucleotides as they are, one channel for each of 16 tokens", "none"),
     built_in("protein_onehot", "residues as they are, one channel for each of 44 tokens", "none"),
     published("aido_dna_dummy", "genbio-ai/AIDO.DNA-dummy", "small untrained encoder of DNA, for trials", "not stated"),
@@ -153,7 +155,7 @@ macro_rules! files_of {
     };
 }
 
-static BUILT_IN: [BuiltIn; 5] = [
+static BUILT_IN: [BuiltIn; 7] = [
     files_of!(
         "sapiens_vh",
         [
@@ -170,7 +172,15 @@ static BUILT_IN: [BuiltIn; 5] = [
         ["config.json", "vocab.txt", "tokenizer_config.json"]
     ),
     files_of!(
+        "aido_rna_debug",
+        ["config.json", "vocab.txt", "tokenizer_config.json"]
+    ),
+    files_of!(
         "aido_protein_debug",
+        ["config.json", "vocab.txt", "tokenizer_config.json"]
+    ),
+    files_of!(
+        "esm2_debug",
         ["config.json", "vocab.txt", "tokenizer_config.json"]
     ),
     files_of!(
@@ -224,7 +234,9 @@ mod tests {
         for (name, shape_only) in [
             ("sapiens_vh", false),
             ("aido_dna_debug", true),
+            ("aido_rna_debug", true),
             ("aido_protein_debug", true),
+            ("esm2_debug", true),
             ("dna_onehot", true),
             ("protein_onehot", true),
         ] {
@@ -257,6 +269,15 @@ mod tests {
             vocabulary.split(|byte| *byte == b'\n').nth(9),
             Some(&b"U"[..])
         );
+    }
+
+    #[test]
+    fn the_small_encoder_of_rna_has_the_norm_of_the_published_ones() {
+        let config = |name| Preset::from_name(name).unwrap().config().unwrap();
+        let (mut dna, rna) = (config("aido_dna_debug"), config("aido_rna_debug"));
+        dna.insert("normalization_type".into(), "LayerNorm".into());
+        dna.insert("max_position_embeddings".into(), 1024.into());
+        assert_eq!(dna, rna);
     }
 
     #[test]

@@ -272,7 +272,7 @@ mod tests {
     fn an_unknown_name_lists_the_names_there_are_and_says_that_a_folder_must_exist() {
         let message = refusal("no_such_thing_anywhere");
         for part in [
-            "built in: sapiens_vh, aido_dna_debug, aido_protein_debug, dna_onehot, protein_onehot;",
+            "built in: sapiens_vh, aido_dna_debug, aido_rna_debug, aido_protein_debug, esm2_debug, dna_onehot, protein_onehot;",
             "published: aido_dna_dummy,",
             ", esm2_15b); a folder must exist",
         ] {

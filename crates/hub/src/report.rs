@@ -58,6 +58,13 @@ impl LoadReport {
         self.mismatched.extend(other.mismatched);
     }
 
+    fn count(&self) -> String {
+        match self.loaded {
+            0 => "no weights loaded, all start anew".to_owned(),
+            count => format!("{count} tensors loaded"),
+        }
+    }
+
     /// One line per kind that occurs, with the name of every tensor.
     pub fn in_full(&self) -> String {
         let not_needed: Vec<&String> = self.not_needed.values().flatten().collect();
@@ -73,7 +80,7 @@ impl LoadReport {
             line("not needed here", &not_needed, usize::MAX),
             line("unexpected", &self.unexpected, usize::MAX),
         ];
-        format!("{} tensors loaded{}", self.loaded, lists.concat())
+        format!("{}{}", self.count(), lists.concat())
     }
 }
 
@@ -89,7 +96,7 @@ impl fmt::Display for Mismatch {
 
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} tensors loaded", self.loaded)?;
+        f.write_str(&self.count())?;
         for list in [
             line("required but missing", &self.missing_required, SHOWN),
             line("of another shape", &self.mismatched, SHOWN),

@@ -37,8 +37,7 @@ pub fn checkpoint_folder(named: &str) -> Result<PathBuf> {
         return Ok(path);
     }
     let problem = if path.exists() {
-        "it is a file, but a checkpoint is a folder; .ckpt files of ModelGenerator's runs are for fit, validate, test and predict"
-            .to_owned()
+        "it is a file, but here a checkpoint is a folder".to_owned()
     } else {
         format!("the folder does not exist{}", nearest_sibling(&path))
     };
@@ -86,7 +85,7 @@ impl Work<'_> {
             self.is_last(&newest);
             return Ok(Some(newest));
         }
-        if is_file(Path::new(named)) && self.purpose != Purpose::Export {
+        if is_file(Path::new(named)) {
             let file = PathBuf::from(named);
             if experiment.model.is_none() {
                 return Err(needs_experiment(&file));
@@ -137,7 +136,11 @@ impl Work<'_> {
         splits: Option<&Splits>,
     ) -> Result<Opened> {
         if is_file(folder) {
-            return self.open_file(folder, splits);
+            let model = self.open_file(folder, splits, true)?;
+            return Ok(Opened {
+                model,
+                goes_on: false,
+            });
         }
         let preset = preset_in(folder)?;
         let session = self.session;
@@ -193,8 +196,13 @@ impl Work<'_> {
         })
     }
 
-    /// The experiment's model with the weights of a file of ModelGenerator's.
-    fn open_file(&mut self, file: &Path, splits: Option<&Splits>) -> Result<Opened> {
+    /// The experiment's model with the weights of a file of ModelGenerator's; `says` whether what was taken is said.
+    pub(crate) fn open_file(
+        &mut self,
+        file: &Path,
+        splits: Option<&Splits>,
+        says: bool,
+    ) -> Result<Model> {
         let settings = self.model()?;
         let compute = &self.session.plan.compute;
         let seed = self.session.experiment.seed_everything.number();
@@ -207,21 +215,20 @@ impl Work<'_> {
             Some(refusal) if !refusal.key.is_empty() => Error::before(error),
             _ => in_checkpoint(error),
         })?;
-        if self.purpose == Purpose::Fit {
-            let text = format!(
-                "{KEY}: {} is of another program, so a new run begins from its weights",
-                file.display()
-            );
-            self.note(NoteKind::Model, text);
+        if says {
+            if self.purpose == Purpose::Fit {
+                let text = format!(
+                    "{KEY}: {} is of another program, so a new run begins from its weights",
+                    file.display()
+                );
+                self.note(NoteKind::Model, text);
+            }
+            for text in notes {
+                self.note(NoteKind::Model, text);
+            }
+            self.loaded(&model, &file.display().to_string());
         }
-        for text in notes {
-            self.note(NoteKind::Model, text);
-        }
-        self.loaded(&model, &file.display().to_string());
-        Ok(Opened {
-            model: self.with_cache(model)?,
-            goes_on: false,
-        })
+        self.with_cache(model)
     }
 
     /// Names the backbone of a saved task that lies elsewhere as the experiment does, for it may have moved since; and reads other letters

@@ -8,10 +8,10 @@ use engraft_files::atomic::{self, Folder};
 use engraft_tasks::{Model, Network, PresetForm, may_replace};
 use engraft_train::{Event, Observer, Saved};
 
-use crate::checkpoint::KEY;
+use crate::checkpoint::{KEY, is_file};
 use crate::error::{Error, Result};
 use crate::session::Session;
-use crate::sources::{EXPERIMENT, data_of};
+use crate::sources::{EXPERIMENT, data_in, data_of};
 use crate::work::{Purpose, Work};
 
 /// What export makes of LoRA updates.
@@ -66,7 +66,12 @@ impl Work<'_> {
         let Model { spec, network } = model;
         spec.write_preset(&network, form, folder.path())
             .map_err(Error::during)?;
-        if let Some(data) = data_of(&checkpoint)? {
+        let data = if is_file(&checkpoint) {
+            data_in(&self.session.composed.root)
+        } else {
+            data_of(&checkpoint)?
+        };
+        if let Some(data) = data {
             let file = folder.path().join(EXPERIMENT);
             atomic::write(&file, data.as_bytes()).map_err(Error::during)?;
         }

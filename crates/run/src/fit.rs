@@ -72,13 +72,8 @@ impl Work<'_> {
             Some(folder) => self.resumed(folder, &splits)?,
             None => (self.build(Some(&splits))?, false),
         };
-        let experiment = match checkpoint {
-            // What reruns it begins with the same weights.
-            Some(checkpoint) if is_file(checkpoint) => session.experiment.clone(),
-            _ => begun_anew(&session.experiment),
-        };
         let training = OneTraining {
-            config: &experiment.to_yaml(),
+            config: &begun_anew(&session.experiment).to_yaml(),
             splits,
             resume: resume.filter(|_| goes_on),
             fold: None,
@@ -158,10 +153,10 @@ pub(crate) struct OneTraining<'a> {
     pub(crate) stop: &'a Arc<AtomicBool>,
 }
 
-/// A resumed run is the run it goes on with: what reruns it starts at its beginning.
+/// A resumed run is the run it goes on with: what reruns it starts at its beginning. That of a run which began with the weights of another
+/// program's file does so too.
 pub(crate) fn begun_anew(experiment: &Experiment) -> Experiment {
-    Experiment {
-        ckpt_path: None,
-        ..experiment.clone()
-    }
+    let mut begun = experiment.clone();
+    begun.ckpt_path = begun.ckpt_path.filter(|named| is_file(Path::new(named)));
+    begun
 }

@@ -39,9 +39,10 @@ impl Work<'_> {
     pub(crate) fn fit_folds(&mut self, all: Range<u64>, stop: &Arc<AtomicBool>) -> Result<Folded> {
         self.check_places()?;
         let session = self.session;
-        let whole = begun_anew(&session.experiment);
+        let mut whole = begun_anew(&session.experiment);
+        let begun = self.run_to_go_on(&mut whole)?;
         let config = whole.to_yaml();
-        let mut folds = match self.run_to_go_on(&whole)? {
+        let mut folds = match begun {
             Some(folder) => CrossValidation::go_on(&folder, &session.plan, all.end, &config)
                 .map_err(Error::before)?,
             None => CrossValidation::new(&session.plan, all.end, &config),
@@ -61,7 +62,7 @@ impl Work<'_> {
                 let broken_off = Some(BrokenOff { fold, steps: None });
                 return Ok(Folded { folds, broken_off });
             }
-            let outcome = self.train_fold(&rows, fold, &mut folds, stop, has_begun);
+            let outcome = self.train_fold(&whole, &rows, fold, &mut folds, stop, has_begun);
             // Once a fold was trained, whatever goes wrong breaks a run.
             let outcome = outcome.map_err(|error| match error {
                 Error::Refused(refusal) if has_begun => session.located(refusal).late(),
@@ -81,9 +82,10 @@ impl Work<'_> {
         })
     }
 
-    /// Trains on one fold, from its newest checkpoint if it has one.
+    /// Trains on one fold, from its newest checkpoint if it has one; else from the weights of another program's run, if `whole` names some.
     fn train_fold(
         &mut self,
+        whole: &Experiment,
         rows: &FoldedRows,
         fold: u64,
         folds: &mut CrossValidation,
@@ -101,14 +103,14 @@ impl Work<'_> {
         let checkpoint = folds.checkpoint(fold);
         let resume = checkpoint.map(|folder| self.claimed(&folder));
         let resume = resume.transpose()?;
-        let model = match (&resume, is_later) {
+        let model = match (&resume, &whole.ckpt_path) {
             (Some(resume), _) => self.resumed(resume.checkpoint(), &splits)?.0,
-            (None, false) => self.build(Some(&splits))?,
-            (None, true) => self.build_silently(Some(&splits))?,
+            (None, Some(file)) => self.open_file(Path::new(file), Some(&splits), !is_later)?,
+            (None, None) if is_later => self.build_silently(Some(&splits))?,
+            (None, None) => self.build(Some(&splits))?,
         };
-        let alone = begun_anew(&self.session.experiment);
-        let data = alone.data.map(|data| data.with_test_fold(fold));
-        let alone = Experiment { data, ..alone };
+        let mut alone = whole.clone();
+        alone.data = alone.data.map(|data| data.with_test_fold(fold));
         let training = OneTraining {
             config: &alone.to_yaml(),
             splits,
@@ -138,10 +140,12 @@ impl Work<'_> {
         }
     }
 
-    /// The folder of the run that is to be gone on with, which must be one of the same experiment.
-    fn run_to_go_on(&mut self, whole: &Experiment) -> Result<Option<PathBuf>> {
+    /// The folder of the run that is to be gone on with, which must be one of the same experiment; `whole` then begins with the weights that it
+    /// began with.
+    fn run_to_go_on(&mut self, whole: &mut Experiment) -> Result<Option<PathBuf>> {
         let session = self.session;
-        let Some(named) = &session.experiment.ckpt_path else {
+        let named = session.experiment.ckpt_path.as_ref();
+        let Some(named) = named.filter(|_| whole.ckpt_path.is_none()) else {
             return Ok(None);
         };
         let folder = if named == "last" {
@@ -163,6 +167,7 @@ impl Work<'_> {
         }
         let saved = saved_experiment(&folder);
         let saved = saved.map_err(|error| Error::within(KEY, engraft_tasks::Error::from(error)))?;
+        whole.ckpt_path.clone_from(&saved.ckpt_path);
         let mut wanted = whole.clone();
         // Where a run lies and how it looks are no part of what it computes.
         let trainer = &mut wanted.trainer;

@@ -2,7 +2,7 @@
 
 mod array;
 mod columns;
-mod fasta;
+mod records;
 mod scans;
 mod tensors;
 mod writer;
@@ -12,14 +12,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engraft_component::Refusal;
-use engraft_data::{Cell, Examples, OutputFormat, RowWriter};
+use engraft_data::{Cell, Examples, OutputFormat, RowWriter, StructureFormat};
 use engraft_files::atomic::Writer;
 use engraft_tasks::{RowOutput, TaskSpec};
 
 use crate::error::{Error, Result};
 
 use columns::Columns;
-use fasta::Fasta;
+pub(crate) use records::RecordFormat;
+use records::Records;
 pub(crate) use scans::Scans;
 pub(crate) use writer::{AtWork, Writers, WritingStage};
 
@@ -32,8 +33,8 @@ pub(crate) enum FileKind {
     Tensors,
     /// A NumPy array of the raw values, without ids.
     Array,
-    /// A FASTA file, where what is predicted are sequences.
-    Fasta,
+    /// A file of records, where what is predicted are sequences or structures.
+    Records(RecordFormat),
 }
 
 impl FileKind {
@@ -43,17 +44,22 @@ impl FileKind {
             .extension()
             .map(|extension| extension.to_ascii_lowercase());
         let extension = extension.as_deref().and_then(OsStr::to_str);
-        match (OutputFormat::of(path), extension) {
-            (Some(_), _) => Ok(Self::Table),
-            (None, Some("safetensors")) => Ok(Self::Tensors),
-            (None, Some("npy")) => Ok(Self::Array),
-            (None, Some("fasta" | "fa" | "fna" | "faa")) => Ok(Self::Fasta),
-            (None, _) => Err(Error::of(
+        if OutputFormat::of(path).is_some() {
+            return Ok(Self::Table);
+        }
+        if let Some(format) = RecordFormat::of(path) {
+            return Ok(Self::Records(format));
+        }
+        match extension {
+            Some("safetensors") => Ok(Self::Tensors),
+            Some("npy") => Ok(Self::Array),
+            _ => Err(Error::of(
                 "output",
                 format!(
-                    "{}: unknown output format; predictions are written as {}, .safetensors, .npy, or of sequences .fasta",
+                    "{}: unknown output format; predictions are written as {}, .safetensors, .npy, of sequences .fasta, or of structures {}",
                     path.display(),
-                    OutputFormat::known()
+                    OutputFormat::known(),
+                    StructureFormat::known()
                 ),
             )),
         }
@@ -103,7 +109,7 @@ pub(crate) struct PredictionFile {
     columns: Columns,
     /// Opened with the first row, which says how many columns there are.
     table: Option<RowWriter>,
-    fasta: Option<Fasta>,
+    records: Option<Records>,
     tensors: Vec<RowOutput>,
 }
 
@@ -129,8 +135,8 @@ impl PredictionFile {
             kind,
             columns,
             table: None,
-            fasta: match kind {
-                FileKind::Fasta => Some(Fasta::create(path)?),
+            records: match kind {
+                FileKind::Records(format) => Some(Records::create(path, format)?),
                 _ => None,
             },
             tensors: Vec::new(),
@@ -152,8 +158,8 @@ impl PredictionFile {
             );
             return Err(Error::of("output", problem).late());
         }
-        if let Some(fasta) = &mut self.fasta {
-            return fasta.add(&self.columns, &output);
+        if let Some(records) = &mut self.records {
+            return records.add(&self.columns, &output);
         }
         if self.kind != FileKind::Table {
             self.tensors.push(output);
@@ -174,7 +180,7 @@ impl PredictionFile {
             }
             FileKind::Tensors => tensors::write(&self.path, &self.columns, self.tensors),
             FileKind::Array => array::write(&self.path, &self.columns, self.tensors),
-            FileKind::Fasta => self.fasta.map_or(Ok(()), Fasta::finish),
+            FileKind::Records(_) => self.records.map_or(Ok(()), Records::finish),
         }
     }
 

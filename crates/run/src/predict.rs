@@ -14,8 +14,8 @@ use crate::checkpoint::{KEY, in_checkpoint, is_file, preset_in};
 use crate::error::{Error, Result};
 use crate::fold;
 use crate::output::{
-    AtWork, FileKind, PredictedRows, PredictionFile, Scans, Writers, WritingStage, check_other,
-    check_place,
+    AtWork, FileKind, PredictedRows, PredictionFile, RecordFormat, Scans, Writers, WritingStage,
+    check_other, check_place,
 };
 use crate::session::Session;
 use crate::skipped;
@@ -334,13 +334,22 @@ impl Destination {
 
 /// Refuses a file that cannot hold what the task predicts, or cannot be written.
 fn check_kind(path: &Path, kind: FileKind, task: &Task, is_saved: bool) -> Result<()> {
-    if kind == FileKind::Fasta && !task.predicts_sequences() {
-        let problem = format!(
-            "{}: FASTA holds sequences, which {} does not predict. Name a table, such as predictions.tsv",
-            path.display(),
-            task.name()
-        );
-        return Err(Error::of("output", problem));
+    if let FileKind::Records(format) = kind {
+        let (holds, is_predicted) = match format {
+            RecordFormat::Fasta => ("FASTA holds sequences", task.predicts_sequences()),
+            RecordFormat::Structures(_) => (
+                "it is to hold structures of RNA",
+                task.predicts_structures(),
+            ),
+        };
+        if !is_predicted {
+            let problem = format!(
+                "{}: {holds}, which {} does not predict. Name a table, such as predictions.tsv",
+                path.display(),
+                task.name()
+            );
+            return Err(Error::of("output", problem));
+        }
     }
     if kind != FileKind::Tensors && task.predicts_tokens(is_saved) {
         let whole = match kind {

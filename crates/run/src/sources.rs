@@ -191,24 +191,25 @@ impl Given {
     }
 }
 
-/// What a checkpoint knows of its data without the place of the rows: the module, its columns, and how batches are made, as YAML.
+/// What a checkpoint knows of its data without the place of the rows.
 pub(crate) fn data_of(checkpoint: &Path) -> Result<Option<String>> {
-    let Some(file) = experiment_of(checkpoint) else {
-        return Ok(None);
-    };
-    let saved = compose(&[Source::File(file)])?.root;
-    let data = group(&saved, "data");
-    let Some(data) = data.filter(|data| name(data).is_some()) else {
-        return Ok(None);
-    };
-    let mut data = data.clone();
+    match experiment_of(checkpoint) {
+        Some(file) => Ok(data_in(&compose(&[Source::File(file)])?.root)),
+        None => Ok(None),
+    }
+}
+
+/// What an experiment says of its data without the place of the rows: the module, its columns, and how batches are made, as YAML.
+pub(crate) fn data_in(experiment: &Node) -> Option<String> {
+    let data = group(experiment, "data");
+    let mut data = data.filter(|data| name(data).is_some())?.clone();
     without_place(&mut data, Purpose::Predict);
     if let Some(arguments) = arguments_of(&mut data) {
         arguments.remove("path");
     }
     let mut known = Mapping::default();
     known.set("data", data);
-    Ok(Some(to_yaml(&Node::map(known))))
+    Some(to_yaml(&Node::map(known)))
 }
 
 /// Takes out of a data module what says which of the rows of its own place serve for what.
@@ -272,7 +273,7 @@ fn checkpoint(root: &Node, named: &str, purpose: Purpose) -> Result<Option<PathB
         .iter()
         .any(|key| group(root, key).is_none());
     let file = Path::new(named);
-    if named != LAST && is_file(file) && purpose != Purpose::Export {
+    if named != LAST && is_file(file) {
         // It says nothing of its experiment.
         return match group(root, "model") {
             Some(_) => Ok(None),

@@ -38,7 +38,7 @@ pub use ranking::{auroc, average_precision};
 pub use regression::Regression;
 pub use structures::{LEAST_THRESHOLD, Structures};
 pub use top_pairs::TopPairs;
-pub use variant_effects::VariantEffects;
+pub use variant_effects::{Scored, VariantEffects};
 
 /// Scores of a split, gathered row by row.
 pub trait Metrics: Send + 'static {

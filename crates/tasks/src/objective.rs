@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use engraft_component::Component;
-use engraft_data::{Cell, Examples, Hiding, Labels, Masking, Noising, TokenUnit};
+use engraft_data::{Cell, Compat, Examples, Hiding, Labels, Masking, Noising, TokenUnit};
 use engraft_models::{BoxedHead, Checkpoint, Mode, Problem, RunFile};
 use engraft_text::Tokenizer;
 
@@ -130,6 +130,16 @@ pub trait TaskArguments:
     /// Whether what it predicts of a row is a sequence.
     fn predicts_sequences(&self) -> bool {
         false
+    }
+
+    /// Whether what it predicts of a row is the structure of its sequence, in brackets.
+    fn predicts_structures(&self) -> bool {
+        false
+    }
+
+    /// Whose rules count, of a task where another program's differ and may be had.
+    fn compat_mut(&mut self) -> Option<&mut Option<Compat>> {
+        None
     }
 
     /// Takes from what is asked for the arguments that only say how a model predicts, which it may do otherwise than it was saved.
@@ -351,6 +361,12 @@ pub trait Objective: Debug + Send + Sync + 'static {
     /// What is known of the training rows alone, to be saved.
     fn learned(&self) -> Learned {
         Learned::default()
+    }
+
+    /// Whether nothing is learned in an epoch of training, whose steps only count.
+    fn rests_in(&self, epoch: u64) -> bool {
+        let _ = epoch;
+        false
     }
 
     /// The validation rows of an epoch are about to be scored, of which something may be decided besides weights.

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use engraft_component::Choice;
-use engraft_data::Labels;
+use engraft_data::{Compat, Labels};
 use engraft_models::{BoxedHead, Checkpoint, RunFile};
 use engraft_text::Tokenizer;
 
@@ -104,9 +104,12 @@ macro_rules! tasks {
 
             /// Takes from what is asked for what only says how a model predicts.
             pub fn predict_as(&mut self, asked: &Self) {
-                match (self, asked) {
+                match (&mut *self, asked) {
                     $((Self::$name(task), Self::$name(asked)) => task.predict_as(asked),)+
                     _ => {}
+                }
+                if let (Some(own), Some(asked)) = (self.compat_mut(), asked.clone().compat_mut()) {
+                    *own = *asked;
                 }
             }
 
@@ -183,6 +186,12 @@ pub trait AnyTask: Debug + Send + Sync {
 
     /// Whether what it predicts of a row is a sequence.
     fn predicts_sequences(&self) -> bool;
+
+    /// Whether what it predicts of a row is the structure of its sequence.
+    fn predicts_structures(&self) -> bool;
+
+    /// Whose rules count, of a task where another program's differ and may be had.
+    fn compat_mut(&mut self) -> Option<&mut Option<Compat>>;
 
     /// Refuses arguments that no model can have, before anything is read.
     ///
@@ -300,6 +309,14 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn predicts_sequences(&self) -> bool {
         TaskArguments::predicts_sequences(self)
+    }
+
+    fn predicts_structures(&self) -> bool {
+        TaskArguments::predicts_structures(self)
+    }
+
+    fn compat_mut(&mut self) -> Option<&mut Option<Compat>> {
+        TaskArguments::compat_mut(self)
     }
 
     fn check(&self) -> Result<()> {

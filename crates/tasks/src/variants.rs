@@ -9,7 +9,7 @@ use engraft_models::Mode;
 
 use crate::error::{Error, Result, place};
 use crate::inputs::Inputs;
-use crate::metrics::{MetricError, VariantEffects};
+use crate::metrics::{MetricError, Scored, VariantEffects};
 use crate::network::Network;
 use crate::objective::{Comparison, Labelled, Learns, Loss, Objective, Reading};
 use crate::observer::Observer;
@@ -29,6 +29,14 @@ pub(crate) trait Measure: Debug + Send + Sync + 'static {
     /// How many layers are measured.
     fn layers(&self) -> usize {
         1
+    }
+
+    /// Which of them are scored.
+    fn scored(&self) -> Scored {
+        Scored {
+            layers: self.layers(),
+            first: 0,
+        }
     }
 
     /// What a reference and its variant must be.
@@ -130,7 +138,7 @@ impl<M: Measure> Learns for Variants<M> {
     }
 
     fn metrics(&self) -> VariantEffects {
-        VariantEffects::new(M::SCORES, self.0.layers())
+        VariantEffects::new(M::SCORES, self.0.layers(), self.0.scored())
     }
 
     fn score(

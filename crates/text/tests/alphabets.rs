@@ -112,6 +112,7 @@ fn the_built_in_presets_hold_the_same_files() {
     let presets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hub/presets");
     for (preset, group) in [
         ("aido_dna_debug", "rnabert"),
+        ("aido_rna_debug", "rnabert"),
         ("aido_protein_debug", "fm4bio"),
         ("dna_onehot", "dna_onehot"),
         ("protein_onehot", "protein_onehot"),

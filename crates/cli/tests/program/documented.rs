@@ -329,7 +329,7 @@ fn experiments(place: &Workplace) {
                      backbone: {class_path: modelgenerator.backbones.aido_dna_7b, init_args: {use_peft: true, lora_r: 16}}\n\
                      data:\n  class_path: modelgenerator.data.GUEClassification\n  init_args: {config_name: prom_core_all, batch_size: 4}\n";
     place.write("published.yaml", published);
-    let two = "model:\n  class_path: MMSequenceRegression\n  init_args:\n    backbone: aido_dna_debug\n    backbone1: aido_protein_debug\n    \
+    let two = "model:\n  class_path: MMSequenceRegression\n  init_args:\n    backbone: aido_dna_debug\n    backbone1: esm2_debug\n    \
                backbone_order: [dna_seq, protein_seq]\ndata:\n  class_path: SequenceRegressionDataModule\n  \
                init_args: {path: both.tsv, x_col: [dna_seq, protein_seq], y_col: expression}\n";
     place.write("two_modalities.yaml", two);

@@ -8,6 +8,7 @@ mod causal;
 mod checkpoints;
 mod claims;
 mod commands;
+mod compat;
 mod configuration;
 mod diffusion;
 mod documentation;

@@ -147,7 +147,7 @@ const RNA_CLASSES: Published = Published {
     data: "SpliceSitePrediction",
     data_arguments: "{path: genbio-ai/rna-downstream-tasks, config_name: splice_site_acceptor, train_split_name: train, valid_split_name: validation, test_split_name: test_danio, batch_size: 16}",
     trainer: ON_RNA,
-    debug: "aido_dna_debug",
+    debug: "aido_rna_debug",
     rows: Rows {
         folder: "splice_site_acceptor",
         files: &["train.tsv", "validation.tsv", "test_danio.tsv"],
@@ -168,7 +168,7 @@ const RNA_NUMBERS: Published = Published {
     data: "TranscriptAbundance",
     data_arguments: FOLDS,
     trainer: ON_RNA,
-    debug: "aido_dna_debug",
+    debug: "aido_rna_debug",
     rows: Rows {
         folder: "",
         files: &["train.tsv"],
@@ -609,7 +609,7 @@ const OTHERS: &[(&str, &str, &str, &str)] = &[
     (
         "rna_structure",
         "fit",
-        "--model.backbone aido_dna_debug --trainer.callbacks.ft_schedule_path schedule.yaml --trainer.fast_dev_run true",
+        "--model.backbone aido_rna_debug --trainer.callbacks.ft_schedule_path schedule.yaml --trainer.fast_dev_run true",
         "model: {class_path: modelgenerator.rna_ss.rna_ss_task.RNASSPairwiseTokenClassification, init_args: {\
          backbone: {class_path: modelgenerator.backbones.aido_rna_1b600m, init_args: {max_length: 1024, config_overwrites: {hidden_dropout_prob: 0.1}}}, \
          adapter: {class_path: modelgenerator.adapters.ResNet2DAdapter}, optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 1e-4, weight_decay: 0.01}}, \

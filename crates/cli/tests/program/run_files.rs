@@ -137,6 +137,40 @@ fn training_begins_anew_from_a_file() {
 }
 
 #[test]
+fn a_run_is_exported_and_its_weights_begin_every_fold() {
+    let place = place();
+    let rows = "--data SequencesDataModule --data.x_col sequences --data.path rows.csv";
+    let predictions = |of: &str| {
+        place.succeed(&format!("predict {of} {rows} --output p.tsv"));
+        place.read("p.tsv")
+    };
+    let own = predictions(&format!("{CLASSES} --ckpt_path full.ckpt"));
+    place.succeed(&format!(
+        "export {CLASSES} --ckpt_path full.ckpt --output preset"
+    ));
+    assert_eq!(predictions("--model.backbone ./preset"), own);
+    let fit = format!(
+        "fit {CLASSES} --model.optimizer SGD --model.optimizer.lr 0 --ckpt_path full.ckpt --data SequenceClassificationDataModule \
+         --data.path rows.csv --data.cv_num_folds 2 --data.cv_enable_val_fold false --trainer.max_epochs 1"
+    );
+    let said = place.run(&fit);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let note = "full.ckpt is of another program, so a new run begins from its weights";
+    assert_eq!(said.err.matches(note).count(), 1, "{said:?}");
+    for fold in [0, 1] {
+        // At a rate of 0 the weights of the file stay as they are.
+        let checkpoints = place.path(&format!("logs/version_0/fold_{fold}/checkpoints"));
+        let entry = std::fs::read_dir(checkpoints).unwrap().next();
+        let checkpoint = entry.unwrap().unwrap().path();
+        let of = format!("--ckpt_path {}", checkpoint.display());
+        let numbers = |table: &str| table.replace("prediction", "");
+        assert_eq!(numbers(&predictions(&of)), numbers(&own), "fold {fold}");
+    }
+    // A run that is complete has nothing left to do, and knows what it began with.
+    place.succeed(&fit.replace("--ckpt_path full.ckpt", "--ckpt_path logs/version_0"));
+}
+
+#[test]
 fn a_file_that_is_hostile_alone_or_of_another_model_is_refused_in_a_sentence() {
     let place = place();
     let data = "--data SequencesDataModule --data.x_col sequences --data.path rows.csv";
@@ -187,7 +221,7 @@ fn a_file_that_is_hostile_alone_or_of_another_model_is_refused_in_a_sentence() {
     assert!(said.contains("--output: run.tsv"), "{said}");
     let said = refused("export --ckpt_path full.ckpt --output preset");
     assert!(
-        said.contains("full.ckpt") && said.contains("it is a file"),
+        said.contains("full.ckpt holds the weights of a run and does not say of what"),
         "{said}"
     );
 }

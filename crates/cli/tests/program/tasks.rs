@@ -236,6 +236,30 @@ fn structures_of_rna_are_learned_from_files_and_written_in_brackets() {
         let count = |sign| structure.matches(sign).count();
         assert_eq!(count('('), count(')'), "{line}");
     }
+    // What is written in any of the formats is read again, as the truth that the same model predicts wholly.
+    for extension in ["dbn", "ct", "bpseq"] {
+        place.succeed(&format!(
+            "predict --ckpt_path last --data.path rna/test/*.dbn --output again.{extension}"
+        ));
+        place.succeed(&format!(
+            "predict --ckpt_path last --data.path again.{extension} --output again.tsv"
+        ));
+        assert_eq!(place.read("again.tsv"), predicted, "{extension}");
+        let scores = place.succeed(&format!(
+            "test --ckpt_path last --data.path again.{extension}"
+        ));
+        assert!(
+            scores.contains("test_strict_f1           1.0000"),
+            "{extension}: {scores}"
+        );
+    }
+    let said = place.run("predict --ckpt_path last --data.path rna/test/*.dbn --output p.fasta");
+    assert!(
+        said.err.contains(
+            "p.fasta: FASTA holds sequences, which RNASSPairwiseTokenClassification does not predict"
+        ),
+        "{said:?}"
+    );
     let broken = ">r\nGGGAAACCC\n(((...))\n";
     place.write("broken.dbn", broken);
     let said = place.run("test --ckpt_path last --data.path broken.dbn");

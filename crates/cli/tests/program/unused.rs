@@ -127,3 +127,22 @@ fn a_run_without_a_step_says_so() {
         said.err
     );
 }
+
+#[test]
+fn a_shape_without_weights_is_said_to_be_one_where_it_is_used() {
+    let place = Workplace::empty();
+    place.write("rows.csv", "sequences\nACGT\nTTGA\n");
+    let predict = |backbone: &str| {
+        let said = place.run(&format!(
+            "predict --model Embed --model.backbone {backbone} --data SequencesDataModule --data.path rows.csv --data.x_col sequences --output e.safetensors"
+        ));
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let note = format!(
+            "note: {backbone} is a shape without weights: what comes of it is of random ones\n"
+        );
+        said.err.contains(&note)
+    };
+    assert!(predict("aido_dna_debug"));
+    assert!(!predict("dna_onehot"));
+    assert!(!predict("sapiens_vh"));
+}

@@ -30,6 +30,7 @@ pub(super) const BENCHMARKS: &[ReadyMade] = &[
         defaults: &[
             ("test_split_files", "[ClinVar_Processed.tsv]"),
             ("reference_file", "hg38.ml.fa"),
+            ("method", "Distance"),
             ("window", "512"),
             ("y_col", "[effect]"),
         ],

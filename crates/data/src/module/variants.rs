@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use engraft_component::Component;
+use engraft_component::{Component, Words};
 
 use crate::arguments::Rows;
+use crate::compat::Compat;
 use crate::error::{Error, argument};
 use crate::roles::{Carried, LabelKind, Roles};
 
@@ -18,7 +19,6 @@ pub(crate) const INDEX: [&str; 5] = ["chrom", "start", "end", "ref", "mutate"];
 /// strand; where it has neither, the row is wrong.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.data.ZeroshotClassificationRetrieveDataModule")]
-#[component(ignored(method = "the rows serve every model that scores variants"))]
 pub struct ZeroshotClassificationRetrieveDataModule {
     /// Which rows there are, and how they come.
     #[arg(flatten)]
@@ -33,6 +33,21 @@ pub struct ZeroshotClassificationRetrieveDataModule {
     /// The column of what is known of each variant: 0 or 1, or a number.
     #[arg(default = vec!["label".to_owned()])]
     pub y_col: Vec<String>,
+    /// What the variants are scored by; the rows serve both, and only `compat` tells them apart.
+    pub method: Option<Method>,
+    /// `mgen`: with `method: Diff`, alleles are complemented wherever the reference has them as the row says, as ModelGenerator did by mistake.
+    pub compat: Option<Compat>,
+}
+
+/// What variants are scored by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
+pub enum Method {
+    /// The probabilities of both alleles, by ZeroshotPredictionDiff.
+    #[word(name = "Diff")]
+    Diff,
+    /// Hidden states, by ZeroshotPredictionDistance.
+    #[word(name = "Distance")]
+    Distance,
 }
 
 /// How variants are retrieved.
@@ -43,6 +58,8 @@ pub(crate) struct Retrieval<'a> {
     pub(crate) window: usize,
     pub(crate) index: &'a [String],
     labels: &'a [String],
+    /// Whether alleles are complemented even where the reference has them as they are given.
+    pub(crate) complements: bool,
 }
 
 impl ZeroshotClassificationRetrieveDataModule {
@@ -53,6 +70,7 @@ impl ZeroshotClassificationRetrieveDataModule {
             window: self.window,
             index: &self.index_cols,
             labels: &self.y_col,
+            complements: self.compat.is_some() && self.method == Some(Method::Diff),
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum Format {
     Text,
     /// Connectivity tables of secondary structures, of one RNA or several.
     Ct,
-    /// Base pairs of one RNA.
+    /// Base pairs of one RNA or several.
     Bpseq,
     /// RNAs with brackets, and files of bpRNA.
     DotBracket,

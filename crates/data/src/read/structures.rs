@@ -216,13 +216,19 @@ fn connectivity(lines: &mut Lines<'_, '_>) -> Result<Option<Structure>, Error> {
     listed.finish(origin, id).map(Some)
 }
 
-/// A file of base pairs: a line for each base with its number, its letter and the number of its partner, after headers.
+/// Base pairs: a line for each base with its number, its letter and the number of its partner, after headers, of which `#Name:` names the RNA.
+/// Another header begins another RNA.
 fn base_pairs(lines: &mut Lines<'_, '_>) -> Result<Option<Structure>, Error> {
     let is_base = |line: &str| line.starts_with(|first: char| first.is_ascii_digit());
-    while lines.next_if(|line| !is_base(line))?.is_some() {}
+    let mut id = None;
+    while let Some((_, header)) = lines.next_if(|line| !is_base(line))? {
+        id = header
+            .strip_prefix("#Name:")
+            .map_or(id, |name| Some(name.trim().to_owned()));
+    }
     let mut listed = Listed::default();
     let mut begin = None;
-    while let Some((at, line)) = lines.next()? {
+    while let Some((at, line)) = lines.next_if(|line| begin.is_none() || !line.starts_with('#'))? {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [number, base, partner] = fields[..] else {
             let message = format!("expected the three fields of a base, found \"{line}\"");
@@ -232,7 +238,7 @@ fn base_pairs(lines: &mut Lines<'_, '_>) -> Result<Option<Structure>, Error> {
         begin.get_or_insert(at);
     }
     match begin {
-        Some(origin) => listed.finish(origin, None).map(Some),
+        Some(origin) => listed.finish(origin, id).map(Some),
         None => Ok(None),
     }
 }

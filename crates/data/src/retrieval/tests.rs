@@ -5,7 +5,7 @@ use std::fs;
 use crate::skipped::OnBadRow;
 use crate::splits::Splits;
 use crate::stage::Stage;
-use crate::{DataModule, Rows, ZeroshotClassificationRetrieveDataModule};
+use crate::{Compat, DataModule, Method, Rows, ZeroshotClassificationRetrieveDataModule};
 
 /// Two contigs, lines of ten bases.
 const REFERENCE: &str = ">one first\nACGTTGCAAC\nGGRTAC\n>two\nttgca\n";
@@ -36,6 +36,8 @@ fn case(rows: &str) -> Case {
             window: 3,
             index_cols: index.map(str::to_owned).to_vec(),
             y_col: vec!["label".to_owned()],
+            method: None,
+            compat: None,
         },
         folder,
     }
@@ -44,9 +46,12 @@ fn case(rows: &str) -> Case {
 impl Case {
     fn load(&self) -> Result<Splits, String> {
         let module = DataModule::from(self.module.clone());
-        let place = format!("{}/", self.folder.path().display());
         let loaded = module.load(Stage::Test);
-        loaded.map_err(|error| error.to_string().replace(&place, ""))
+        loaded.map_err(|error| error.to_string().replace(&self.place(), ""))
+    }
+
+    fn place(&self) -> String {
+        format!("{}/", self.folder.path().display())
     }
 
     fn refused(&self) -> String {
@@ -71,6 +76,29 @@ fn a_variant_stands_between_the_bases_around_it() {
         [
             "2 variants are so near the end of a contig that there are fewer than 3 bases on one side"
         ]
+    );
+}
+
+#[test]
+fn alleles_are_complemented_by_mistake_where_that_is_asked_for() {
+    let mut case = case("one\t4\t5\tT\tG\t1\none\t4\t5\tA\tG\t0\n");
+    case.module.compat = Some(Compat::Mgen);
+    for method in [None, Some(Method::Distance)] {
+        case.module.method = method;
+        let test = case.load().unwrap().test.unwrap();
+        assert_eq!(test.texts[1], ["CGTGGCA", "CGTCGCA"], "{method:?}");
+    }
+    case.module.method = Some(Method::Diff);
+    let splits = case.load().unwrap();
+    let test = splits.test.unwrap();
+    assert_eq!(test.texts[0], ["CGTAGCA", "CGTTGCA"]);
+    assert_eq!(test.texts[1], ["CGTCGCA", "CGTCGCA"]);
+    let note =
+        "compat: mgen: 1 variant is as genome.fa has it, and alleles are complemented all the same";
+    assert!(
+        splits.notes[0].replace(&case.place(), "") == note,
+        "{:?}",
+        splits.notes
     );
 }
 

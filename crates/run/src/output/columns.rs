@@ -323,11 +323,14 @@ impl Columns {
 
     /// The cells of what is predicted of a row.
     fn own_cells(&self, output: &RowOutput) -> Vec<Cell> {
-        let text = || {
-            let texts = self.examples.texts.first();
-            texts.map_or(Cell::Missing, |texts| texts.cell(output.row))
-        };
+        let text = || self.text(output.row);
         self.objective.cells_of_text(self.form, output, &text)
+    }
+
+    /// The first text of a row.
+    pub(super) fn text(&self, row: usize) -> Cell {
+        let texts = self.examples.texts.first();
+        texts.map_or(Cell::Missing, |texts| texts.cell(row))
     }
 
     /// The first cell of what is predicted of a row.

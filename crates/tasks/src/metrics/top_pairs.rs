@@ -18,14 +18,25 @@ const NEAREST: usize = 7;
 /// The share of the pairs that score highest which belong together: of a row of `L` letters the first `L`, `L / 2`, `L / 5` and `L / 10` of
 /// those more than six letters apart, one at least; the mean over rows.
 ///
-/// A row without such pairs counts for nothing, and where it has fewer than are asked for, the share is that of all it has.
+/// A row without such pairs counts for nothing, and where it has fewer than are asked for, the share is that of all it has; unless what is asked
+/// for is what counts, so that such a row can never score 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TopPairs {
     rows: usize,
+    /// Whether pairs that a row does not have count as wrong.
+    of_asked: bool,
     means: [Mean; SCORES.len()],
 }
 
 impl TopPairs {
+    /// Where pairs that a row does not have count as wrong, as ModelGenerator counts them.
+    pub fn of_all_asked_for() -> Self {
+        Self {
+            of_asked: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes in one row of `length` letters: the logit of the pair `[i, j]` is at `i * length + j`, and `class` says whether it belongs
     /// together, or nothing where that is not known.
     pub fn update(
@@ -44,16 +55,18 @@ impl TopPairs {
                 }
             }
         }
-        if pairs.is_empty() {
+        if pairs.is_empty() && !self.of_asked {
             return;
         }
         // Of equal logits those come first that come first in the row.
         pairs.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         self.rows += 1;
         for (mean, (_, divisor)) in self.means.iter_mut().zip(SCORES) {
-            let taken = (length / divisor).max(1).min(pairs.len());
+            let asked = (length / divisor).max(1);
+            let taken = asked.min(pairs.len());
             let hits = pairs[..taken].iter().filter(|(_, class)| *class).count();
-            mean.add(hits as f64 / taken as f64, 1.0);
+            let of = if self.of_asked { asked } else { taken };
+            mean.add(hits as f64 / of as f64, 1.0);
         }
     }
 }
@@ -78,7 +91,10 @@ mod tests {
 
     /// The scores of rows, each of its length, where the logit of a pair is minus its place among all, and these belong together.
     fn scores(rows: &[(usize, &[[usize; 2]])]) -> Vec<f64> {
-        let mut metrics = TopPairs::default();
+        scores_of(TopPairs::default(), rows)
+    }
+
+    fn scores_of(mut metrics: TopPairs, rows: &[(usize, &[[usize; 2]])]) -> Vec<f64> {
         for (length, together) in rows {
             let logits: Vec<f32> = (0..length * length).map(|at| -(at as f32)).collect();
             metrics.update(&logits, *length, |row, column| {
@@ -107,6 +123,19 @@ mod tests {
         let mean = (5.0 / 20.0 + 1.0 / 3.0) / 2.0;
         assert!((both[0] - mean).abs() < 1e-12, "{both:?}");
         assert!(scores(&[(7, &[])]).iter().all(|score| score.is_nan()));
+    }
+
+    #[test]
+    fn pairs_that_a_row_lacks_count_as_wrong_where_that_is_asked_for() {
+        // A row of 9 letters is asked for 9 pairs, 4, one and one, and has three.
+        let nine: (usize, &[[usize; 2]]) = (9, &[[0, 7], [1, 8]]);
+        let metrics = TopPairs::of_all_asked_for;
+        assert_eq!(
+            scores_of(metrics(), &[nine]),
+            [2.0 / 9.0, 2.0 / 4.0, 1.0, 1.0]
+        );
+        let with_none = scores_of(metrics(), &[nine, (7, &[])]);
+        assert_eq!(with_none, [1.0 / 9.0, 1.0 / 4.0, 0.5, 0.5]);
     }
 
     #[test]

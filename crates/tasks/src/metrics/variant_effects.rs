@@ -6,6 +6,15 @@ use super::{Detail, MetricError, Metrics, auroc, average_precision};
 /// What the scores of one measure are called: the area under the ROC curve, that under precision by recall, Spearman's correlation.
 pub(super) type MeasureNames = [&'static str; 3];
 
+/// Which of the layers that are measured are scored, and as which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scored {
+    /// How many of them, the first ones; the last of these is the one that counts.
+    pub layers: usize,
+    /// What the first is numbered.
+    pub first: usize,
+}
+
 /// How well measures of variants agree with what is known of these.
 ///
 /// Where all that is known is 0 or 1, scores are the areas under the ROC curve and under precision by recall, of 1; else Spearman's
@@ -15,6 +24,7 @@ pub struct VariantEffects {
     /// The measures of a layer.
     names: &'static [MeasureNames],
     layers: usize,
+    scored: Scored,
     /// What is measured, row after row: layer by layer, each measure.
     values: Vec<f32>,
     /// What is known, row after row.
@@ -22,11 +32,12 @@ pub struct VariantEffects {
 }
 
 impl VariantEffects {
-    /// Nothing seen yet, for rows with these measures of each of `layers` layers, the last of which is the one that counts.
-    pub fn new(names: &'static [MeasureNames], layers: usize) -> Self {
+    /// Nothing seen yet, for rows with these measures of each of `layers` layers.
+    pub fn new(names: &'static [MeasureNames], layers: usize, scored: Scored) -> Self {
         Self {
             names,
             layers,
+            scored,
             values: Vec::new(),
             effects: Vec::new(),
         }
@@ -91,9 +102,9 @@ impl Metrics for VariantEffects {
         self.effects.len()
     }
 
-    /// The scores of the last layer.
+    /// The scores of the last layer that is scored.
     fn finish(&self) -> Vec<(&'static str, f64)> {
-        self.of_layer(self.layers.saturating_sub(1))
+        self.of_layer(self.scored.layers.saturating_sub(1))
     }
 
     /// The scores of each layer, by its number; none of a single one.
@@ -101,11 +112,12 @@ impl Metrics for VariantEffects {
         if self.layers < 2 {
             return Vec::new();
         }
-        let details = (0..self.layers).flat_map(|number| {
-            let scores = self.of_layer(number).into_iter();
+        let Scored { layers, first } = self.scored;
+        let details = (0..layers).flat_map(|layer| {
+            let scores = self.of_layer(layer).into_iter();
             scores.map(move |(score, value)| Detail {
                 score,
-                number,
+                number: first + layer,
                 value,
             })
         });
@@ -122,8 +134,18 @@ mod tests {
         ["b_auroc", "b_auprc", "b_rank"],
     ];
 
+    /// Both of two layers.
+    const BOTH: Scored = Scored {
+        layers: 2,
+        first: 0,
+    };
+
     fn seen(rows: &[([f32; 4], f32)]) -> VariantEffects {
-        let mut metrics = VariantEffects::new(NAMES, 2);
+        seen_as(BOTH, rows)
+    }
+
+    fn seen_as(scored: Scored, rows: &[([f32; 4], f32)]) -> VariantEffects {
+        let mut metrics = VariantEffects::new(NAMES, 2, scored);
         for (values, effect) in rows {
             metrics.update(values, *effect).unwrap();
         }
@@ -159,6 +181,22 @@ mod tests {
     }
 
     #[test]
+    fn layers_are_numbered_and_left_out_as_is_asked_for() {
+        let first_as_one = Scored {
+            layers: 1,
+            first: 1,
+        };
+        let metrics = seen_as(
+            first_as_one,
+            &[([0.0, 1.0, 1.0, 1.0], 0.0), ([1.0, 0.0, 0.0, 1.0], 1.0)],
+        );
+        let details = metrics.details();
+        assert!(details.iter().all(|it| it.number == 1), "{details:?}");
+        assert_eq!(details.len(), 4);
+        assert_eq!(metrics.finish()[0], ("a_auroc", 1.0));
+    }
+
+    #[test]
     fn other_numbers_have_a_rank_correlation() {
         let rows = [
             ([0.0, 0.0, 1.0, 3.0], -0.5),
@@ -172,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_row_of_another_width_is_refused_and_none_has_no_score() {
-        let mut metrics = VariantEffects::new(NAMES, 2);
+        let mut metrics = VariantEffects::new(NAMES, 2, BOTH);
         assert!(metrics.update(&[0.0; 3], 1.0).is_err());
         assert!(metrics.finish().iter().all(|(_, value)| value.is_nan()));
         assert_eq!(metrics.rows(), 0);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use engraft_component::Component;
-use engraft_data::{Cell, Examples};
+use engraft_data::{Cell, Compat, Examples};
 use engraft_models::{BoxedHead, Checkpoint, ConditionalAdapter, Mode};
 
 use super::inference::every_token;
@@ -44,6 +44,8 @@ pub struct ConditionalMLM {
     /// Average the loss and the accuracy over all tokens, special ones included, as ModelGenerator does, instead of the masked ones.
     #[arg(default = false)]
     pub loss_on_all_tokens: bool,
+    /// `mgen`: as ModelGenerator does, which is `loss_on_all_tokens`.
+    pub compat: Option<Compat>,
 }
 
 impl TaskArguments for ConditionalMLM {
@@ -58,13 +60,14 @@ impl TaskArguments for ConditionalMLM {
             condition_dim: 1,
             use_legacy_adapter: true,
             loss_on_all_tokens: false,
+            compat: None,
         }
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         Ok(Arc::new(Told {
             conditions: Conditions::new(self.condition_dim, basis)?,
-            everywhere: self.loss_on_all_tokens,
+            everywhere: self.loss_on_all_tokens || self.compat.is_some(),
         }))
     }
 
@@ -82,6 +85,10 @@ impl TaskArguments for ConditionalMLM {
 
     fn backbone_mut(&mut self) -> &mut BackboneSlot {
         &mut self.backbone
+    }
+
+    fn compat_mut(&mut self) -> Option<&mut Option<Compat>> {
+        Some(&mut self.compat)
     }
 
     fn uses_checkpoint_head(&self) -> bool {

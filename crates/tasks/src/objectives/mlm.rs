@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use engraft_component::Component;
-use engraft_data::Cell;
+use engraft_data::{Cell, Compat};
 use engraft_models::{BoxedHead, Checkpoint, Mode};
 
 use super::inference::every_token;
@@ -35,6 +35,8 @@ pub struct MLM {
     /// Average the loss and the accuracy over all tokens, special ones included, as ModelGenerator does, instead of the masked ones.
     #[arg(default = false)]
     pub loss_on_all_tokens: bool,
+    /// `mgen`: as ModelGenerator does, which is `loss_on_all_tokens`.
+    pub compat: Option<Compat>,
 }
 
 impl TaskArguments for MLM {
@@ -47,12 +49,13 @@ impl TaskArguments for MLM {
             backbone,
             use_legacy_adapter: true,
             loss_on_all_tokens: false,
+            compat: None,
         }
     }
 
     fn objective(&self, _basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         Ok(Arc::new(Masked {
-            everywhere: self.loss_on_all_tokens,
+            everywhere: self.loss_on_all_tokens || self.compat.is_some(),
         }))
     }
 
@@ -70,6 +73,10 @@ impl TaskArguments for MLM {
 
     fn backbone_mut(&mut self) -> &mut BackboneSlot {
         &mut self.backbone
+    }
+
+    fn compat_mut(&mut self) -> Option<&mut Option<Compat>> {
+        Some(&mut self.compat)
     }
 
     fn predicts_tokens(&self, _is_saved: bool) -> bool {

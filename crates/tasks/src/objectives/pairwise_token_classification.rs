@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use engraft_component::{Choice, Component};
-use engraft_data::{Cell, TokenUnit};
+use engraft_data::{Cell, Compat, TokenUnit};
 use engraft_models::{BoxedHead, Mode, PairAdapter, PairTargets};
 
 use crate::backbone::BackboneSlot;
@@ -44,6 +44,8 @@ pub struct PairwiseTokenClassification {
     /// Weigh pairs that belong together and pairs that do not as the data module's `class_weight` says, else by pairs / (those of the class x 2), counted on the training labels.
     #[arg(default = false)]
     pub weighted_loss: bool,
+    /// `mgen`: as ModelGenerator does, divide by the pairs that are asked for where a row has fewer, so that short rows can never score 1.
+    pub compat: Option<Compat>,
 }
 
 /// What labels it takes, in words.
@@ -64,6 +66,7 @@ impl TaskArguments for PairwiseTokenClassification {
             adapter_dim_multiplier: None,
             use_legacy_adapter: false,
             weighted_loss: false,
+            compat: None,
         }
     }
 
@@ -88,6 +91,10 @@ impl TaskArguments for PairwiseTokenClassification {
         &mut self.backbone
     }
 
+    fn compat_mut(&mut self) -> Option<&mut Option<Compat>> {
+        Some(&mut self.compat)
+    }
+
     fn uses_checkpoint_head(&self) -> bool {
         false
     }
@@ -109,6 +116,8 @@ struct Pairs {
     weights: Option<[f32; 2]>,
     /// What pairs are of, whichever it was trained on.
     unit: Option<TokenUnit>,
+    /// Whose rules scores follow.
+    compat: Option<Compat>,
 }
 
 impl Pairs {
@@ -117,6 +126,7 @@ impl Pairs {
             is_weighted: task.weighted_loss,
             weights: None,
             unit: None,
+            compat: task.compat,
         };
         if let Some(learned) = basis.learned {
             let weights = learned.weights(2).map_err(Error::Saved)?;
@@ -258,7 +268,10 @@ impl Learns for Pairs {
     }
 
     fn metrics(&self) -> TopPairs {
-        TopPairs::default()
+        match self.compat {
+            None => TopPairs::default(),
+            Some(Compat::Mgen) => TopPairs::of_all_asked_for(),
+        }
     }
 
     fn score(

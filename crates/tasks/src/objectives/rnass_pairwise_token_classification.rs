@@ -124,6 +124,10 @@ impl TaskArguments for RNASSPairwiseTokenClassification {
         false
     }
 
+    fn predicts_structures(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<()> {
         check_own_head(self.use_legacy_adapter)?;
         let own = self.adapter.width();

@@ -136,6 +136,8 @@ pub(super) struct Numbers {
     reads: Reads,
     /// Whether no number is below 0.
     from_zero: bool,
+    /// Whether the first epoch of training only counts.
+    rests_at_first: bool,
     /// What is worth saying of the training rows.
     notes: Vec<String>,
 }
@@ -168,12 +170,17 @@ impl Numbers {
             applied: Activation::Identity,
             reads: Reads::Whole,
             from_zero: false,
+            rests_at_first: false,
             notes: Vec::new(),
         })
     }
 
     /// Numbers from 0 on, scaled by the training rows and read from tokens that are no special ones.
-    pub(super) fn with_scaling(outputs: usize, basis: &Basis<'_>) -> Result<Self> {
+    pub(super) fn with_scaling(
+        outputs: usize,
+        rests_at_first: bool,
+        basis: &Basis<'_>,
+    ) -> Result<Self> {
         let (names, scaling) = match basis.learned {
             Some(learned) => learned.numbers(outputs).map_err(Error::Saved)?,
             None => names_and_scaling(outputs, false, true, basis)?,
@@ -197,6 +204,7 @@ impl Numbers {
             applied: Activation::Identity,
             reads: Reads::OwnTokens,
             from_zero: true,
+            rests_at_first,
             notes: note.into_iter().collect(),
         })
     }
@@ -222,6 +230,7 @@ impl Numbers {
             applied: Activation::Identity,
             reads: Reads::Several(several),
             from_zero: false,
+            rests_at_first: false,
             notes: Vec::new(),
         })
     }
@@ -266,6 +275,7 @@ impl Numbers {
             applied,
             reads: Reads::Whole,
             from_zero: false,
+            rests_at_first: false,
             notes: Vec::new(),
         })
     }
@@ -371,6 +381,10 @@ impl Objective for Numbers {
 
     fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
         Some(learning(self))
+    }
+
+    fn rests_in(&self, epoch: u64) -> bool {
+        self.rests_at_first && epoch == 0
     }
 
     fn learned(&self) -> Learned {

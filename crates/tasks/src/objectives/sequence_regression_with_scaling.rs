@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engraft_component::{Component, Refusal};
-use engraft_data::Labels;
+use engraft_data::{Compat, Labels};
 use engraft_models::{Adapter, BoxedHead, Checkpoint, RunFile};
 
 use super::sequence_regression::{Numbers, check_outputs};
@@ -37,6 +37,8 @@ pub struct SequenceRegressionWithScaling {
     /// Only false: the checkpoint's own head reads special tokens.
     #[arg(default = false)]
     pub use_legacy_adapter: bool,
+    /// `mgen`: as in ModelGenerator, epoch 0 only counts: its steps move the schedule on, and no weight.
+    pub compat: Option<Compat>,
 }
 
 impl TaskArguments for SequenceRegressionWithScaling {
@@ -77,11 +79,14 @@ impl TaskArguments for SequenceRegressionWithScaling {
             adapter: Adapter::default(),
             num_outputs: 1,
             use_legacy_adapter: false,
+            compat: None,
         }
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
-        Ok(Arc::new(Numbers::with_scaling(self.num_outputs, basis)?))
+        let rests_at_first = self.compat == Some(Compat::Mgen);
+        let numbers = Numbers::with_scaling(self.num_outputs, rests_at_first, basis)?;
+        Ok(Arc::new(numbers))
     }
 
     fn head(&self, loading: &HeadLoading<'_>) -> Result<BoxedHead> {
@@ -98,6 +103,10 @@ impl TaskArguments for SequenceRegressionWithScaling {
 
     fn backbone_mut(&mut self) -> &mut BackboneSlot {
         &mut self.backbone
+    }
+
+    fn compat_mut(&mut self) -> Option<&mut Option<Compat>> {
+        Some(&mut self.compat)
     }
 
     fn uses_checkpoint_head(&self) -> bool {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use engraft_component::Component;
+use engraft_data::Compat;
 use engraft_kernels::{Segments, gather_rows, segment_mean};
 use engraft_models::{BoxedHead, Head, HeadInput, HeadKind, Mode, PackedTokens, TokenBatch};
 use engraft_text::Encoding;
@@ -18,6 +19,7 @@ use crate::backbone::BackboneSlot;
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
 use crate::inputs::{Inputs, Sites, TOKENS_AT_ONCE};
+use crate::metrics::Scored;
 use crate::network::Network;
 use crate::objective::{Basis, Comparison, Objective, TaskArguments};
 use crate::output::RowOutput;
@@ -40,6 +42,8 @@ pub struct ZeroshotPredictionDistance {
     /// Whether all rows have one reference, that of the first; a row with another is refused. Each reference is computed once for the rows of a batch in any case.
     #[arg(default = false)]
     pub shared_ref: bool,
+    /// `mgen`: with `all_hidden_states`, number layers in scores as ModelGenerator does: the embedding is 1, and the last has no score.
+    pub compat: Option<Compat>,
 }
 
 impl TaskArguments for ZeroshotPredictionDistance {
@@ -55,6 +59,7 @@ impl TaskArguments for ZeroshotPredictionDistance {
             backbone,
             all_hidden_states: false,
             shared_ref: false,
+            compat: None,
         }
     }
 
@@ -63,6 +68,7 @@ impl TaskArguments for ZeroshotPredictionDistance {
         Ok(Arc::new(Variants(Distances {
             layers: self.all_hidden_states.then_some(layers + 1),
             shares_reference: self.shared_ref,
+            compat: self.compat,
         })))
     }
 
@@ -81,6 +87,10 @@ impl TaskArguments for ZeroshotPredictionDistance {
 
     fn backbone_mut(&mut self) -> &mut BackboneSlot {
         &mut self.backbone
+    }
+
+    fn compat_mut(&mut self) -> Option<&mut Option<Compat>> {
+        Some(&mut self.compat)
     }
 
     fn uses_checkpoint_head(&self) -> bool {
@@ -127,6 +137,8 @@ struct Distances {
     /// How many layers are measured, the embedding among them; none for the last alone.
     layers: Option<usize>,
     shares_reference: bool,
+    /// Whose numbers of layers scores have.
+    compat: Option<Compat>,
 }
 
 /// Which sequences are a row's reference and variant.
@@ -200,6 +212,17 @@ impl Measure for Distances {
 
     fn layers(&self) -> usize {
         self.layers.unwrap_or(1)
+    }
+
+    fn scored(&self) -> Scored {
+        let layers = self.layers();
+        match self.compat {
+            Some(Compat::Mgen) if layers > 1 => Scored {
+                layers: layers - 1,
+                first: 1,
+            },
+            _ => Scored { layers, first: 0 },
+        }
     }
 
     fn comparison(&self) -> Comparison {

@@ -275,6 +275,7 @@ fn logits_of_a_masked_language_model_are_computed_where_tokens_are_masked() {
         backbone: BackboneSlot::Pretrained(Backbone::new("sapiens_vh")),
         use_legacy_adapter: true,
         loss_on_all_tokens: false,
+        compat: None,
     });
     let train = Examples::from_texts(["EVQLVESGGGLVQPGGSLRL", "GGGSGGGSGG"]);
     let model = Model::build(&task, Some(rows(&train)), &Compute::cpu(), 5).unwrap();

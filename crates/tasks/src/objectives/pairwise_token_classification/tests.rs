@@ -18,6 +18,7 @@ fn numbers(value: &Value) -> Vec<f32> {
 
 fn objective(weights: Option<[f32; 2]>) -> Pairs {
     Pairs {
+        compat: None,
         is_weighted: false,
         weights,
         unit: Some(TokenUnit::Letter),

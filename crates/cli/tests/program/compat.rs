@@ -1,0 +1,105 @@
+//! `compat: mgen` gives the results that ModelGenerator has where they differ from what is right.
+
+use crate::Workplace;
+
+const FIT: &str = "--model.backbone aido_dna_debug --data.path rows.csv --data.valid_split_size 0 --data.batch_size 4 --trainer.enable_report false";
+
+fn letters() -> Workplace {
+    let place = Workplace::empty();
+    let rows = [
+        "ACGT,1.5", "TTGA,4", "CCGT,0.5", "TTTA,9", "GACA,2", "CATG,3",
+    ];
+    place.write(
+        "rows.csv",
+        &format!("sequences,labels\n{}\n", rows.join("\n")),
+    );
+    place
+}
+
+#[test]
+fn the_loss_of_masked_models_is_of_all_tokens() {
+    let place = letters();
+    let fit = format!("fit --model MLM --data MLMDataModule {FIT} --trainer.max_epochs 1");
+    let mut scores = Vec::new();
+    for (folder, words) in [
+        ("masked", ""),
+        ("all", "--model.loss_on_all_tokens true"),
+        ("mgen", "--compat mgen"),
+    ] {
+        scores.push(place.succeed(&format!(
+            "{fit} {words} --trainer.default_root_dir {folder}"
+        )));
+    }
+    assert_ne!(scores[0], scores[1]);
+    assert_eq!(scores[1], scores[2]);
+    // What the run was is known to what goes on from it, and may be asked for otherwise.
+    let test = "test --ckpt_path last --trainer.default_root_dir mgen --data.path rows.csv";
+    let again = place.succeed(test);
+    assert_ne!(
+        again,
+        place.succeed(&format!("{test} --compat null --model.compat null"))
+    );
+}
+
+#[test]
+fn scaled_regression_learns_nothing_in_epoch_0() {
+    let place = letters();
+    let fit = format!(
+        "fit --model SequenceRegressionWithScaling --data SequenceRegressionDataModule {FIT} --compat mgen"
+    );
+    let weights = |folder: &str, words: &str| {
+        place.succeed(&format!(
+            "{fit} {words} --trainer.default_root_dir {folder}"
+        ));
+        let saved = place.succeed(&format!(
+            "export --ckpt_path last --trainer.default_root_dir {folder} --output {folder}/out"
+        ));
+        drop(saved);
+        std::fs::read(place.path(&format!("{folder}/out/model.safetensors"))).unwrap()
+    };
+    let one = "--trainer.max_epochs 1";
+    let rested = weights("one", &format!("{one} --model.optimizer.lr 0.1"));
+    assert_eq!(
+        rested,
+        weights("other", &format!("{one} --model.optimizer.lr 0.01"))
+    );
+    let learned = weights("two", "--trainer.max_epochs 2 --model.optimizer.lr 0.1");
+    assert_ne!(rested, learned);
+}
+
+#[test]
+fn layers_are_numbered_from_1_and_the_last_has_no_score() {
+    let place = Workplace::empty();
+    place.write(
+        "variants.tsv",
+        "reference\tvariant\teffect\nACGT\tACGA\t1\nTTGA\tTAGA\t0\nCCGT\tCCCT\t1\n",
+    );
+    let test = "test --model ZeroshotPredictionDistance --model.backbone aido_dna_debug --model.all_hidden_states true \
+                --data SequenceClassificationDataModule --data.path variants.tsv --data.x_col [reference,variant] --data.y_col effect";
+    let named = |words: &str| {
+        let said = place.succeed(&format!("{test} {words}"));
+        [0, 1, 2, 3].map(|layer| said.contains(&format!("test_L1_AUROC[{layer}]")))
+    };
+    assert_eq!(named(""), [true, true, true, false]);
+    assert_eq!(named("--compat mgen"), [false, true, true, false]);
+}
+
+#[test]
+fn what_it_does_not_change_is_said_and_no_other_program_is_known() {
+    let place = letters();
+    let fit = format!(
+        "fit --model SequenceRegression --data SequenceRegressionDataModule {FIT} --trainer.fast_dev_run true"
+    );
+    let said = place.run(&format!("{fit} --compat mgen"));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let note =
+        "note: compat: mgen changes nothing here: neither the task nor the data module takes it\n";
+    assert!(said.err.contains(note), "{}", said.err);
+    let said = place.run(&format!("{fit} --compat hub"));
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.err.contains("--compat: expected mgen, found \"hub\""),
+        "{}",
+        said.err
+    );
+}
