@@ -10,7 +10,7 @@ use crate::batch::TokenBatch;
 use crate::config::{Alibi, Fusion, Relative, TransformerConfig};
 use crate::initial::Initial;
 use crate::key_value_cache::LayerCache;
-use crate::layers::{Linear, Norm};
+use crate::layers::{Embedding, Linear, Norm};
 use crate::linears::walk;
 use crate::mode::Mode;
 use crate::relative::RelativePositions;
@@ -29,6 +29,8 @@ pub struct SelfAttention {
     pub output: Linear,
     /// Distances to keys and queries, where they have projections of their own.
     pub distances: Option<DistanceProjections>,
+    /// What is added to the scores of each bucket of distances, `[buckets, heads]`, where this layer has values of its own.
+    pub buckets: Option<Embedding>,
     #[module(skip)]
     dropout: f64,
     #[module(skip)]
@@ -73,6 +75,8 @@ pub(crate) struct Context<'a> {
     angles: Option<LayerAngles>,
     /// Vectors of distances, `[2 * span, hidden]`.
     distances: Option<Tensor<2>>,
+    /// What is added to the scores of each bucket of distances, `[buckets, heads]`, in layers that have no values of their own.
+    buckets: Option<Tensor<2>>,
     bias: ScoreBias,
 }
 
@@ -91,13 +95,14 @@ impl KeptContext {
             config: &self.config,
             angles: self.angles.clone(),
             distances: None,
+            buckets: None,
             bias: self.bias.clone(),
         }
     }
 }
 
 impl<'a> Context<'a> {
-    /// All of it but vectors of distances, whose gradients a pass that is computed again would lose.
+    /// All of it but vectors and values of distances, whose gradients a pass that is computed again would lose.
     pub(crate) fn kept(&self) -> KeptContext {
         KeptContext {
             batch: self.batch.clone(),
@@ -112,6 +117,7 @@ impl<'a> Context<'a> {
         config: &'a TransformerConfig,
         relative: Option<&RelativePositions>,
         frequencies: Option<&[f32]>,
+        buckets: Option<&Embedding>,
     ) -> Self {
         let rotation = config.rotary.as_ref();
         Self {
@@ -119,6 +125,7 @@ impl<'a> Context<'a> {
             config,
             angles: rotation.map(|rotation| LayerAngles::new(rotation, batch, frequencies)),
             distances: relative.map(RelativePositions::vectors),
+            buckets: buckets.map(|table| table.weight.val()),
             bias: score_bias(config),
         }
     }
@@ -128,7 +135,10 @@ impl<'a> Context<'a> {
 fn score_bias(config: &TransformerConfig) -> ScoreBias {
     let slopes = || slopes(config.heads).into();
     match config.alibi {
-        None => ScoreBias::None,
+        None => match config.buckets {
+            Some(buckets) => ScoreBias::Buckets(buckets.rule),
+            None => ScoreBias::None,
+        },
         Some(Alibi::AfterScale) => ScoreBias::Alibi(slopes()),
         Some(Alibi::BeforeScale) => ScoreBias::RoundedAlibi {
             slopes: slopes(),
@@ -156,7 +166,7 @@ fn slopes(heads: usize) -> Vec<f32> {
 }
 
 impl SelfAttention {
-    pub(crate) fn new(config: &TransformerConfig, initial: &Initial) -> Self {
+    pub(crate) fn new(config: &TransformerConfig, layer: usize, initial: &Initial) -> Self {
         let hidden = config.hidden;
         let linear = |shape, bias, part| {
             Linear::normal(shape, bias, config.initializer_range, &initial.at(part))
@@ -185,6 +195,10 @@ impl SelfAttention {
             distances: own.map(|relative| DistanceProjections {
                 key: relative.content_to_position.then(|| input(hidden, 7)),
                 query: relative.position_to_content.then(|| input(hidden, 8)),
+            }),
+            buckets: config.own_buckets(layer).map(|buckets| {
+                let shape = [buckets, config.heads];
+                Embedding::normal(shape, config.initializer_range, &initial.at(9))
             }),
             dropout: config.dropout.attention,
             relative: config.relative,
@@ -254,7 +268,9 @@ impl SelfAttention {
                         if config.causal {
                             call.mask = Mask::Causal;
                         }
-                        attention(query, key, value, None, call)
+                        let own = self.buckets.as_ref().map(|table| table.weight.val());
+                        let buckets = own.or_else(|| context.buckets.clone());
+                        attention(query, key, value, buckets, call)
                     }
                 }
             };

@@ -528,6 +528,8 @@ impl Checkpoint {
             let is_of = |kind: &HeadKind| self.is_in_head(*kind, name);
             // Beside the encoder there are heads alone.
             let is_beside = Names::is_own(name) || source.prefixed && !name.starts_with(prefix);
+            let mut others = self.config.family.beside.iter();
+            let is_beside = is_beside || others.any(|part| bare.starts_with(part));
             let is_head = is_beside || HeadKind::OF_FAMILIES.iter().any(is_of);
             if is_head && !parts.iter().any(is_of) {
                 let head = bare.split('.').next().unwrap_or(bare);

@@ -127,6 +127,7 @@ fn layers(adapter: &ConditionalLMAdapter, width: usize) -> TransformerConfig {
             attention_output: DROPOUT,
             feed_forward: DROPOUT,
             feed_forward_output: DROPOUT,
+            output: 0.0,
         },
         ..TransformerConfig::bert(1, width, adapter.num_layers, adapter.nhead)
     }
@@ -199,7 +200,7 @@ impl ConditionalLmHead {
                 hidden + gather_rows(told, of_token)
             }
         };
-        let context = Context::new(batch, &self.config, None, None);
+        let context = Context::new(batch, &self.config, None, None, None);
         let layers = self.layers.iter().enumerate();
         let attended = layers.fold(input.clone(), |states, (pass, layer)| {
             layer.forward(states, &context, pass, mode.at(pass as u64), None)

@@ -14,7 +14,7 @@ use crate::rotary::Rotary;
 pub use heads::{CausalLmConfig, ClassifierConfig, DenseConfig, MaskedLmConfig};
 pub use layers::{
     Alibi, Convolution, Experts, FeedForwardKind, Fusion, NormConfig, NormKind, NormOrder,
-    Relative, Sharing,
+    Relative, ScoreBuckets, Sharing,
 };
 
 /// The activation inside the feed-forward layers.
@@ -71,6 +71,8 @@ pub struct TransformerConfig {
     pub attention_soft_cap: Option<f64>,
     /// How scores fall with distance, if they do.
     pub alibi: Option<Alibi>,
+    /// What is added to scores by distance, if anything is trained to be (T5).
+    pub buckets: Option<ScoreBuckets>,
     /// How rotations tell positions apart, if they do.
     pub rotary: Option<Rotary>,
     /// Which layers do not rotate; empty if all do.
@@ -165,6 +167,8 @@ pub struct DropoutConfig {
     pub feed_forward: f64,
     /// What the feed-forward layer adds.
     pub feed_forward_output: f64,
+    /// What the norm after the last layer gives.
+    pub output: f64,
 }
 
 impl TransformerConfig {
@@ -220,6 +224,7 @@ impl TransformerConfig {
             scale_by_layer: false,
             attention_soft_cap: None,
             alibi: None,
+            buckets: None,
             rotary: None,
             unrotated: Vec::new(),
             relative: None,
@@ -301,6 +306,12 @@ impl TransformerConfig {
         }
     }
 
+    /// The buckets of distances that layer `layer` has values of its own for.
+    pub(crate) fn own_buckets(&self, layer: usize) -> Option<usize> {
+        let buckets = self.buckets.filter(|it| it.every_layer || layer == 0)?;
+        Some(buckets.rule.count)
+    }
+
     /// Whether a norm follows the last layer.
     pub(crate) fn ends_with_norm(&self) -> bool {
         self.order != NormOrder::Post
@@ -316,6 +327,7 @@ impl DropoutConfig {
             attention_output: hidden,
             feed_forward: 0.0,
             feed_forward_output: hidden,
+            output: 0.0,
         }
     }
 }

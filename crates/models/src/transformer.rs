@@ -192,7 +192,15 @@ impl Transformer {
         let embedded = self.embeddings.forward(batch, mode.at(0));
         see("encoder.embeddings", &embedded);
         let frequencies = self.frequencies.as_deref();
-        let context = Context::new(batch, &self.config, self.relative.as_ref(), frequencies);
+        let first = self.layers.first();
+        let buckets = first.and_then(|layer| layer.attention.buckets.as_ref());
+        let context = Context::new(
+            batch,
+            &self.config,
+            self.relative.as_ref(),
+            frequencies,
+            buckets,
+        );
         let kept = self.recomputes(mode).then(|| Arc::new(context.kept()));
         let mut hidden = embedded.clone();
         for (pass, &layer) in self.passes.iter().enumerate() {
@@ -214,6 +222,9 @@ impl Transformer {
             hidden = norm.forward(hidden);
             see("encoder.norm", &hidden);
         }
+        hidden = mode
+            .at(2 + self.passes.len() as u64)
+            .dropout(hidden, self.config.dropout.output);
         if let Some(projection) = &self.projection {
             hidden = projection.forward(hidden, mode.at(1 + self.passes.len() as u64));
         }
@@ -256,7 +267,7 @@ impl Layer {
         let shares_norm = config.order == NormOrder::Parallel { shared: true };
         let both = config.order == NormOrder::Both;
         Self {
-            attention: SelfAttention::new(config, initial),
+            attention: SelfAttention::new(config, number, initial),
             attention_norm: (!skips_norm).then(norm),
             attention_output_norm: both.then(norm),
             feed_forward: match config.experts(number) {

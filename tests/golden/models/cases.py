@@ -22,6 +22,8 @@ from transformers import (
     ModernBertConfig,
     PreTrainedConfig,
     RobertaConfig,
+    T5Config,
+    UMT5Config,
     XLMRobertaConfig,
 )
 
@@ -143,6 +145,15 @@ def deberta_v2(**changes) -> DebertaV2Config:
         max_position_embeddings=33,
     )
     return deberta_v3(**more | changes)
+
+
+def t5(kind=T5Config, **changes) -> T5Config:
+    # 33 tokens are farther apart than the buckets tell: 8 of them, half for keys behind the query, reach to 12.
+    sizes = dict(
+        vocab_size=57, d_model=28, d_kv=6, num_heads=3, num_layers=3, d_ff=38, relative_attention_num_buckets=8,
+        relative_attention_max_distance=12, feed_forward_proj="gated-gelu", pad_token_id=0,
+    )
+    return kind(**sizes | changes)
 
 
 NO_DROPOUT = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
@@ -325,6 +336,21 @@ CASES = {
     "fm4bio_tokens": Case(
         "FM4BioForTokenClassification", fm4bio(num_hidden_layers=2, **THREE_LABELS), "token_classification",
         notes=["the dense layer has 128 units whatever the model's width"],
+    ),
+    "t5_base": Case(
+        "T5EncoderModel", t5(feed_forward_proj="relu", num_heads=5), "none",
+        notes=["scores are not scaled; distances have values in the first layer, for all"],
+    ),
+    "t5_gated": Case("T5EncoderModel", t5(layer_norm_epsilon=1e-3), "none", notes=["GELU by the hyperbolic tangent gates"]),
+    "t5_whole": Case(
+        "T5ForConditionalGeneration", t5(num_layers=2, num_decoder_layers=1), "none",
+        notes=["the whole model is stored, and the encoder alone is read"],
+    ),
+    "t5_tokens": Case(
+        "T5ForTokenClassification", t5(dropout_rate=0.0, **THREE_LABELS), "token_classification", gradients=True,
+    ),
+    "umt5_base": Case(
+        "UMT5EncoderModel", t5(UMT5Config, num_layers=2), "none", notes=["every layer has values of distances"],
     ),
     "albert_base": Case("AlbertModel", albert(), "pooler", notes=["one layer, applied four times"]),
     "albert_mlm": Case(

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 import transformers
-from cases import CASES, Case
+from cases import CASES, LABEL_NAMES, Case
 from common import make_all, size_of
 from rnabert import protein_reference
 from rnabert import reference as rnabert_reference
@@ -115,7 +115,8 @@ def run(
             # A sequence that stands alone: its residues one after another, all in the first row of an alignment.
             places = torch.arange(len(row_ids))
             row["position_ids"] = torch.stack([places, torch.zeros_like(places)])[None]
-        body = model.base_model(**row)
+        is_pair = case.model.endswith("ForConditionalGeneration")
+        body = model.get_encoder()(**row) if is_pair else model.base_model(**row)
         add("hidden", body.last_hidden_state[0])
         if row_structure is not None:
             structured = model.base_model(**row, inputs_str_embeds=row_structure[None])
@@ -222,6 +223,8 @@ def make(name: str, case: Case) -> int:
         labels = torch.tensor(ROW_LABELS)
         if case.head == "masked_lm":
             labels = torch.randint(model.config.vocab_size, ids.shape, generator=generator)
+        if case.head == "token_classification":
+            labels = torch.randint(len(LABEL_NAMES), ids.shape, generator=generator)
         tensors["labels"] = labels
         about["loss"] = gradients(model, outputs, labels, folder).item()
 

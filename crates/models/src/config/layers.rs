@@ -1,6 +1,6 @@
 //! What layers are made of.
 
-use engraft_kernels::LogBuckets;
+use engraft_kernels::{Buckets, LogBuckets};
 
 use super::Activation;
 
@@ -20,6 +20,15 @@ pub enum Alibi {
     AfterScale,
     /// Added before they are scaled, rounded to bfloat16 as these models were trained (Falcon).
     BeforeScale,
+}
+
+/// Trained values that are added to scores by how far a key is away, one for each head and bucket of distances (T5, arXiv 1910.10683).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScoreBuckets {
+    /// How distances fall into buckets.
+    pub rule: Buckets,
+    /// Whether every layer has values of its own; else all have those of the first.
+    pub every_layer: bool,
 }
 
 /// A mixture of experts: feed-forward layers of which each token passes a few (Shazeer et al., arXiv 1701.06538).

@@ -37,6 +37,7 @@ pub(crate) const FAMILY: Family = Family {
         ("projection", "classifier"),
     ],
     token_classification: &[("projection", "classifier")],
+    beside: &[],
     derived: &["embeddings.position_ids"],
     transposed: false,
     frequencies: &[],

@@ -97,5 +97,6 @@ pub(super) fn dropout(c: &ConfigReader<'_>) -> Result<DropoutConfig> {
         attention_output: hidden,
         feed_forward: 0.0,
         feed_forward_output: hidden,
+        output: 0.0,
     })
 }

@@ -87,6 +87,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         attention_output: residual,
         feed_forward: 0.0,
         feed_forward_output: residual,
+        output: 0.0,
     };
     config.initializer_range = c.number_or("initializer_range", 0.02)?;
     Ok(config)

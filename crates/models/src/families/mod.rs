@@ -24,6 +24,7 @@ mod rnabert;
 mod roberta;
 mod rope;
 mod smollm3;
+mod t5;
 
 use serde_json::{Map, Value};
 
@@ -74,6 +75,8 @@ pub struct Family {
     pub(crate) classification: NameTable,
     /// The names of the head on every token; empty if the family has none.
     pub(crate) token_classification: NameTable,
+    /// What the names of parts begin with that stand beside the encoder and are not read, such as a decoder's.
+    pub(crate) beside: &'static [&'static str],
     /// Tensors stored in some checkpoints that follow from others or serve nothing; `{}` stands for a number.
     pub(crate) derived: &'static [&'static str],
     /// Whether the weights of layers' linear layers are stored `[in, out]`.
@@ -118,6 +121,8 @@ pub fn families() -> &'static [&'static Family] {
         &rnabert::FAMILY,
         &fm4bio::FAMILY,
         &one_hot::FAMILY,
+        &t5::FAMILY,
+        &t5::UMT5,
         &gpt2::FAMILY,
         &gpt_neox::FAMILY,
         &opt::FAMILY,
@@ -225,9 +230,9 @@ impl Family {
 fn recomputes(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<bool> {
     let key = "gradient_checkpointing";
     let wanted = reader.flag_or(key, false)?;
-    if wanted && (config.relative.is_some() || config.convolution.is_some()) {
-        let problem =
-            "not supported where layers share more than hidden states, as in DeBERTa: leave it out";
+    let shares = config.buckets.is_some_and(|buckets| !buckets.every_layer);
+    if wanted && (config.relative.is_some() || config.convolution.is_some() || shares) {
+        let problem = "not supported where layers share more than hidden states, as in DeBERTa and T5: leave it out";
         return Err(reader.error(key, problem));
     }
     Ok(wanted)

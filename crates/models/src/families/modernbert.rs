@@ -105,6 +105,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         attention_output: attention,
         feed_forward: c.dropout_or("mlp_dropout", 0.0)?,
         feed_forward_output: 0.0,
+        output: 0.0,
     };
     config.initializer_range = c.number_or("initializer_range", 0.02)?;
     Ok(config)

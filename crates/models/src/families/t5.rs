@@ -1,0 +1,226 @@
+//! The encoders of T5, mT5 and UMT5, and of models in their shape, such as ProtT5 and Ankh: no position has a vector, and scores know distances
+//! by trained values.
+//! Papers: arXiv 1910.10683 (T5), arXiv 2010.11934 (mT5), arXiv 2304.09151 (UMT5).
+
+use engraft_kernels::Buckets;
+use serde_json::Value;
+
+use super::{Family, LoraDefaults, NameTable, bert};
+use crate::config::{
+    Activation, ClassifierConfig, DropoutConfig, FeedForwardKind, NormConfig, NormOrder,
+    ScoreBuckets, TransformerConfig,
+};
+use crate::error::Result;
+use crate::json::ConfigReader;
+
+pub(crate) const FAMILY: Family = Family {
+    name: "t5",
+    hugging_face: &["t5", "mt5"],
+    prefix: "transformer.",
+    variant: |_, config| (!has_gates(config)).then_some(&WITHOUT_GATES),
+    config: |c| encoder(c, false),
+    token_classifier,
+    masked_lm_config: None,
+    encoder: &[LAYERS, GATED],
+    pooler: &[],
+    masked_lm: &[],
+    classification: &[],
+    token_classification: &[("projection", "classifier")],
+    beside: &["decoder.", "lm_head."],
+    derived: &[],
+    lora: LoraDefaults {
+        alpha: 16.0,
+        targets: &["q", "v"],
+    },
+    architectures: [
+        "T5EncoderModel",
+        "T5ForConditionalGeneration",
+        "T5ForSequenceClassification",
+        "T5ForTokenClassification",
+    ],
+    ..bert::FAMILY
+};
+
+/// The same with values of distances in every layer.
+pub(crate) const UMT5: Family = Family {
+    name: "umt5",
+    hugging_face: &["umt5"],
+    variant: |_, config| (!has_gates(config)).then_some(&UMT5_WITHOUT_GATES),
+    config: |c| encoder(c, true),
+    architectures: [
+        "UMT5EncoderModel",
+        "UMT5ForConditionalGeneration",
+        "UMT5ForSequenceClassification",
+        "UMT5ForTokenClassification",
+    ],
+    ..FAMILY
+};
+
+const LAYERS: NameTable = &[
+    ("embeddings.tokens", "shared"),
+    ("embeddings.tokens", "encoder.embed_tokens"),
+    (
+        "layers.{}.attention.inputs.query",
+        "encoder.block.{}.layer.0.SelfAttention.q",
+    ),
+    (
+        "layers.{}.attention.inputs.key",
+        "encoder.block.{}.layer.0.SelfAttention.k",
+    ),
+    (
+        "layers.{}.attention.inputs.value",
+        "encoder.block.{}.layer.0.SelfAttention.v",
+    ),
+    (
+        "layers.{}.attention.output",
+        "encoder.block.{}.layer.0.SelfAttention.o",
+    ),
+    (
+        "layers.{}.attention.buckets",
+        "encoder.block.{}.layer.0.SelfAttention.relative_attention_bias",
+    ),
+    (
+        "layers.{}.attention_norm",
+        "encoder.block.{}.layer.0.layer_norm",
+    ),
+    (
+        "layers.{}.feed_forward.down",
+        "encoder.block.{}.layer.1.DenseReluDense.wo",
+    ),
+    (
+        "layers.{}.feed_forward_norm",
+        "encoder.block.{}.layer.1.layer_norm",
+    ),
+    ("norm", "encoder.final_layer_norm"),
+];
+
+const GATED: NameTable = &[
+    (
+        "layers.{}.feed_forward.gate",
+        "encoder.block.{}.layer.1.DenseReluDense.wi_0",
+    ),
+    (
+        "layers.{}.feed_forward.up",
+        "encoder.block.{}.layer.1.DenseReluDense.wi_1",
+    ),
+];
+
+const PLAIN: &[NameTable] = &[
+    LAYERS,
+    &[(
+        "layers.{}.feed_forward.up",
+        "encoder.block.{}.layer.1.DenseReluDense.wi",
+    )],
+];
+
+/// Without gates, as the first T5 is.
+const WITHOUT_GATES: Family = Family {
+    encoder: PLAIN,
+    ..FAMILY
+};
+
+const UMT5_WITHOUT_GATES: Family = Family {
+    encoder: PLAIN,
+    ..UMT5
+};
+
+fn has_gates(config: &TransformerConfig) -> bool {
+    config.feed_forward == FeedForwardKind::Gated
+}
+
+fn encoder(c: &ConfigReader<'_>, every_layer: bool) -> Result<TransformerConfig> {
+    let bert = TransformerConfig::bert(
+        c.size("vocab_size")?,
+        c.size("d_model")?,
+        c.size("num_layers")?,
+        c.size("num_heads")?,
+    );
+    let hidden = bert.hidden;
+    let head_dim = c.size("d_kv")?;
+    let rate = c.dropout_or("dropout_rate", 0.1)?;
+    let (feed_forward, activation) = feed_forward(c)?;
+    let mut embedding = bert.embedding;
+    embedding.norm = false;
+    Ok(TransformerConfig {
+        embedding,
+        head_dim,
+        attention_bias: false,
+        attention_output_bias: false,
+        // Scores are not scaled: weights begin smaller instead.
+        attention_scale: Some(1.0),
+        buckets: Some(ScoreBuckets {
+            rule: buckets(c)?,
+            every_layer,
+        }),
+        intermediate: c.size("d_ff")?,
+        feed_forward,
+        feed_forward_bias: false,
+        activation,
+        norm: NormConfig::root_mean_square(c.number_or("layer_norm_epsilon", 1e-6)?),
+        order: NormOrder::Pre { skips_first: false },
+        dropout: DropoutConfig {
+            embedding: rate,
+            attention: rate,
+            attention_output: rate,
+            feed_forward: rate,
+            feed_forward_output: rate,
+            output: rate,
+        },
+        initializer_range: c.number_or("initializer_factor", 1.0)? / (hidden as f64).sqrt(),
+        ..bert
+    })
+}
+
+/// How distances fall into buckets, half of them for keys behind the query.
+fn buckets(c: &ConfigReader<'_>) -> Result<Buckets> {
+    let (count, max_distance) = (
+        c.size_or("relative_attention_num_buckets", 32)?,
+        c.size_or("relative_attention_max_distance", 128)?,
+    );
+    if count < 4 {
+        let problem = format!("{count} buckets leave none for farther distances; 4 is the least");
+        return Err(c.error("relative_attention_num_buckets", problem));
+    }
+    if max_distance <= count / 4 {
+        let problem = format!(
+            "{max_distance} is no farther than the {} buckets of single distances reach",
+            count / 4
+        );
+        return Err(c.error("relative_attention_max_distance", problem));
+    }
+    Ok(Buckets {
+        count,
+        max_distance,
+        bidirectional: true,
+    })
+}
+
+/// Such as `relu` and `gated-gelu`, which stands for GELU by the hyperbolic tangent.
+fn feed_forward(c: &ConfigReader<'_>) -> Result<(FeedForwardKind, Activation)> {
+    let key = "feed_forward_proj";
+    let stated = c.value(key).map_or(Some("relu"), Value::as_str);
+    let found = match stated {
+        Some("relu") => Some((FeedForwardKind::Plain, Activation::Relu)),
+        Some("gelu") => Some((FeedForwardKind::Plain, Activation::Gelu)),
+        Some("gelu_new") => Some((FeedForwardKind::Plain, Activation::GeluTanh)),
+        Some("silu") => Some((FeedForwardKind::Plain, Activation::Silu)),
+        Some("gated-relu") => Some((FeedForwardKind::Gated, Activation::Relu)),
+        Some("gated-gelu" | "gated-gelu_new") => {
+            Some((FeedForwardKind::Gated, Activation::GeluTanh))
+        }
+        Some("gated-silu") => Some((FeedForwardKind::Gated, Activation::Silu)),
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        c.error(
+            key,
+            "expected relu, gelu, gelu_new or silu, perhaps with gated- before it",
+        )
+    })
+}
+
+fn token_classifier(c: &ConfigReader<'_>, _: &TransformerConfig) -> Result<ClassifierConfig> {
+    Ok(ClassifierConfig::tokens(
+        c.dropout_or("classifier_dropout", 0.0)?,
+    ))
+}
