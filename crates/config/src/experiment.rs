@@ -49,7 +49,8 @@ impl Experiment {
         Ok((experiment, notes))
     }
 
-    /// Gives `compat` to the model and the data; says so if neither knows it.
+    /// Hands `compat` on to the model and the data, where it stands from then on; says so if neither takes it. Without a model it waits for the
+    /// one that is opened.
     fn spread_compat(&mut self) -> Option<Note> {
         let compat = self.compat?;
         let mut is_known = false;
@@ -59,7 +60,9 @@ impl Experiment {
                 is_known = true;
             }
         };
+        let has_model = self.model.is_some();
         if let Some(model) = self.model.take() {
+            self.compat = None;
             let mut task = model.task();
             set(task.compat_mut());
             self.model = Some(model.with_task(task));
@@ -67,7 +70,7 @@ impl Experiment {
         set(self.data.as_mut().and_then(DataModule::compat_mut));
         let text =
             "compat: mgen changes nothing here: neither the task nor the data module takes it";
-        (!is_known).then(|| Note::new(NoteKind::Model, text))
+        (has_model && !is_known).then(|| Note::new(NoteKind::Model, text))
     }
 
     /// The resolved experiment: every argument with its value, defaults included, so that reading it gives the same one.

@@ -1,4 +1,4 @@
-//! Whose rules count.
+//! Results of other programs, where they differ from ours.
 
 use engraft_component::Words;
 

@@ -4,6 +4,9 @@ use engraft_component::Component;
 
 use crate::error::{Error, argument};
 
+/// More would hide nearly the same shares of a row again, and fill memory.
+const MOST_COPIES: usize = 10_000;
+
 /// How many noised copies of a row a diffusion model learns from at once, and of which rows.
 #[derive(Clone, Copy, Debug, PartialEq, Component)]
 pub struct Noising {
@@ -17,12 +20,13 @@ pub struct Noising {
 
 impl Noising {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.timesteps_per_sample {
-            0 => Err(argument(
-                "timesteps_per_sample",
-                "must be at least 1, or nothing is learned",
-            )),
-            _ => Ok(()),
-        }
+        let message = match self.timesteps_per_sample {
+            0 => "must be at least 1, or nothing is learned".to_owned(),
+            1..=MOST_COPIES => return Ok(()),
+            count => format!(
+                "{count} copies of a row are more than the {MOST_COPIES} that a batch may have"
+            ),
+        };
+        Err(argument("timesteps_per_sample", message))
     }
 }

@@ -271,7 +271,7 @@ const UNPAIRED: [char; 6] = ['.', '-', ':', '_', ',', '~'];
 ///
 /// # Errors
 /// In words: another length, a bracket that matches none, a character that is none of these.
-pub(crate) fn of_brackets(structure: &str, count: usize) -> Result<PairRow, String> {
+fn of_brackets(structure: &str, count: usize) -> Result<PairRow, String> {
     let length = structure.chars().count();
     if length != count {
         return Err(format!("has a structure of {length} characters"));

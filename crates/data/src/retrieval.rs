@@ -24,8 +24,6 @@ struct Row<'a> {
 /// What becomes of the rows, beside their sequences.
 #[derive(Default)]
 struct Counts {
-    /// Whether alleles are complemented that the reference has as they are given.
-    complements: bool,
     as_given: usize,
     complemented: usize,
     clipped: usize,
@@ -44,16 +42,12 @@ pub(crate) fn retrieve(
     notes: &mut Vec<String>,
 ) -> Result<(Examples, Vec<(usize, Error)>), Error> {
     let mut reference = Reference::open(&retrieval.reference()?, notes)?;
-    let mut counts = Counts {
-        complements: retrieval.complements,
-        ..Counts::default()
-    };
+    let mut counts = Counts::default();
     let mut keeper = TextKeeper::new(text_memory);
     let (mut references, mut variants, mut wrong) = (vec![], vec![], vec![]);
     for number in 0..examples.len() {
         let row = Row::of(&examples, number, retrieval.index);
-        let found =
-            row.and_then(|row| row.sequences(&mut reference, retrieval.window, &mut counts));
+        let found = row.and_then(|row| row.sequences(&mut reference, retrieval, &mut counts));
         let [one, other] = match found {
             Ok(both) => both,
             // A file that cannot be read is no fault of a row.
@@ -71,9 +65,8 @@ pub(crate) fn retrieve(
         as_given,
         complemented,
         clipped,
-        ..
     } = counts;
-    if counts.complements && as_given > 0 {
+    if retrieval.complements && as_given > 0 {
         notes.push(format!(
             "compat: mgen: {} as {} has it, and alleles are complemented all the same",
             counted(as_given),
@@ -146,7 +139,7 @@ impl<'a> Row<'a> {
     fn sequences(
         self,
         reference: &mut Reference,
-        window: usize,
+        retrieval: Retrieval<'_>,
         counts: &mut Counts,
     ) -> Result<[String; 2], Error> {
         let Row {
@@ -176,14 +169,14 @@ impl<'a> Row<'a> {
             );
             return Err(record(origin, message));
         }
-        let window = window as u64;
+        let window = retrieval.window as u64;
         let (first, last) = (start.saturating_sub(window), (end + window).min(length));
         let before = reference.bases(&contig, first, start)?;
         let found = reference.bases(&contig, start, end)?;
         let after = reference.bases(&contig, end, last)?;
         let [found, variant] = if found == own {
             counts.as_given += 1;
-            if counts.complements {
+            if retrieval.complements {
                 [found, other].map(|allele| complement(&allele))
             } else {
                 [found, other]

@@ -172,6 +172,9 @@ fn substitution(text: &str) -> Result<Substitution, Error> {
     })
 }
 
+/// Longer than what any model reads at once.
+const LONGEST: usize = 1 << 24;
+
 /// Positions and ranges of them: `95`, `1-30`.
 fn positions(texts: &[String]) -> Result<BTreeSet<usize>, Error> {
     let mut all = BTreeSet::new();
@@ -182,6 +185,10 @@ fn positions(texts: &[String]) -> Result<BTreeSet<usize>, Error> {
             None => number(text).map(|one| (one, one)),
         };
         match range.filter(|(first, last)| first <= last) {
+            Some((_, last)) if last > LONGEST => {
+                let message = format!("{last} is past the end of any sequence");
+                return Err(argument("positions", message));
+            }
             Some((first, last)) => all.extend(first..=last),
             None => {
                 let message = format!(

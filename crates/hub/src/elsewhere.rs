@@ -43,7 +43,7 @@ const KINDS: [Kind; 7] = [
     Kind {
         endings: &["ckpt"],
         what: "a checkpoint of PyTorch Lightning",
-        instead: INSTEAD,
+        instead: "which says too little of its model; name it as --ckpt_path beside the experiment that it was trained by",
     },
     Kind {
         endings: &["safetensors", "bin", "pt", "pth"],

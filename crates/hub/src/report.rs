@@ -60,7 +60,7 @@ impl LoadReport {
 
     fn count(&self) -> String {
         match self.loaded {
-            0 => "no weights loaded, all start anew".to_owned(),
+            0 => "no weights to load".to_owned(),
             count => format!("{count} tensors loaded"),
         }
     }

@@ -58,7 +58,7 @@ pub use conditional::{ConditionalAdapter, ConditionalLMAdapter, ConditionalLmHea
 pub use config::{
     Activation, Alibi, CausalLmConfig, ClassifierConfig, Convolution, DenseConfig, DropoutConfig,
     EmbeddingConfig, EmbeddingProjection, Experts, FeedForwardKind, Fusion, MaskedLmConfig,
-    ModelConfig, NormConfig, NormKind, NormOrder, PositionTable, Relative, Sharing,
+    ModelConfig, NormConfig, NormKind, NormOrder, PositionTable, Relative, ScoreBuckets, Sharing,
     TransformerConfig,
 };
 pub use convolution::TokenConvolution;

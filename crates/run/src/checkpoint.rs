@@ -180,6 +180,11 @@ impl Work<'_> {
                 }
                 let opened = Model::open_with(preset, compute, |task| {
                     self.adjust_backbone(task);
+                    if let (Some(compat), Some(own)) =
+                        (session.experiment.compat, task.compat_mut())
+                    {
+                        *own = Some(compat);
+                    }
                     if self.purpose != Purpose::Fit
                         && let Some(wanted) = wanted
                     {
@@ -296,6 +301,15 @@ impl Work<'_> {
             ));
         }
         let mut same = settled(wanted, saved);
+        if self.purpose != Purpose::Fit && wanted.compat() != saved.compat() {
+            let whose = |task: &Task| task.compat().map_or("null", |_| "mgen");
+            let (asked, own) = (whose(wanted), whose(saved));
+            let text = format!(
+                "model.compat: {asked}, where {} has {own}",
+                folder.display()
+            );
+            self.note(NoteKind::Model, text);
+        }
         if self.purpose != Purpose::Fit {
             // How it predicts is the asker's choice.
             same.predict_as(saved);
@@ -320,11 +334,13 @@ impl Work<'_> {
                 ),
             ));
         }
+        let difference = difference(&same.to_node(), &saved.to_node(), "model");
         self.note(
             NoteKind::Model,
             format!(
-                "model: what the experiment says differs from the checkpoint {}; the checkpoint's own description is used",
-                folder.display()
+                "model: what the experiment says differs from the checkpoint {}{}; the checkpoint's own description is used",
+                folder.display(),
+                difference.unwrap_or_default()
             ),
         );
         Ok(())

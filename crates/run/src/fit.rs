@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::folds::Folded;
 use crate::session::Session;
 use crate::skipped;
+use crate::sources::begun_with;
 use crate::work::{Purpose, Work};
 
 /// What was trained.
@@ -72,10 +73,15 @@ impl Work<'_> {
             Some(folder) => self.resumed(folder, &splits)?,
             None => (self.build(Some(&splits))?, false),
         };
+        let resume = resume.filter(|_| goes_on);
+        let mut begun = begun_anew(&session.experiment);
+        if let Some(resume) = &resume {
+            begun.ckpt_path = begun_with(resume.checkpoint())?;
+        }
         let training = OneTraining {
-            config: &begun_anew(&session.experiment).to_yaml(),
+            config: &begun.to_yaml(),
             splits,
-            resume: resume.filter(|_| goes_on),
+            resume,
             fold: None,
             stop,
         };

@@ -41,6 +41,8 @@ impl Work<'_> {
         let session = self.session;
         let mut whole = begun_anew(&session.experiment);
         let begun = self.run_to_go_on(&mut whole)?;
+        let file = whole.ckpt_path.as_ref().map(Path::new);
+        self.check_backbone(file)?;
         let config = whole.to_yaml();
         let mut folds = match begun {
             Some(folder) => CrossValidation::go_on(&folder, &session.plan, all.end, &config)

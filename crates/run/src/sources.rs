@@ -332,6 +332,16 @@ fn experiment_of(folder: &Path) -> Option<PathBuf> {
     files.into_iter().find(|file| file.is_file())
 }
 
+/// The file of another program's run that the run of a checkpoint began with, if it did.
+pub(crate) fn begun_with(checkpoint: &Path) -> Result<Option<String>> {
+    let Some(file) = experiment_of(checkpoint) else {
+        return Ok(None);
+    };
+    let saved = compose(&[Source::File(file)])?.root;
+    let named = group(&saved, KEY).filter(|named| !named.is_null());
+    Ok(named.and_then(name).map(str::to_owned))
+}
+
 /// The data module that the model is mostly used with, where data is given without its class.
 fn data_module(root: &Node, checkpoint: Option<&Path>) -> Option<&'static str> {
     let data = group(root, "data")?;

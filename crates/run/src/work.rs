@@ -177,7 +177,7 @@ impl<'a> Work<'a> {
         let needs_weights = !checkpoint.config().transformer.embedding.one_hot;
         if self.purpose.uses_head() && needs_weights && !checkpoint.has_weights() {
             let text =
-                format!("{name} is a shape without weights: what comes of it is of random ones");
+                format!("no weights are loaded for {name}: what comes of it is of random ones");
             self.note(NoteKind::Model, text);
         }
         let lora = model.spec.lora(&model.network);

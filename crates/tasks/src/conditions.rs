@@ -72,6 +72,14 @@ impl Conditions {
     pub(crate) fn of<'e>(&self, examples: &'e Examples) -> Result<&'e [Vec<f64>]> {
         let (names, rows) = numbers(examples)?;
         check_width(self.names.len(), names, examples)?;
+        let is_too_large =
+            |row: &Vec<f64>| self.scaling.scale(row).iter().any(|it| !it.is_finite());
+        if let Some(row) = rows.iter().position(is_too_large) {
+            return Err(Error::Row {
+                row: place(examples, row),
+                problem: format!("the condition {:?} is beyond what 32 bits hold", rows[row]),
+            });
+        }
         let mut sorted = [self.names.clone(), names.to_vec()];
         sorted.iter_mut().for_each(|names| names.sort());
         if self.names != names && sorted[0] == sorted[1] {

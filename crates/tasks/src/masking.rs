@@ -112,8 +112,8 @@ impl Masker {
     }
 }
 
-/// Counts which tokens are told by `outputs`, `[sites, vocabulary]`, which stay where they are: they are as wide as the vocabulary.
-pub(crate) fn count_told(metrics: &mut MaskedTokens, outputs: Tensor<2>, targets: &[u32]) {
+/// Counts the tokens that `outputs`, `[sites, vocabulary]`, predict rightly. Outputs stay on the device, for they are as wide as the vocabulary.
+pub(crate) fn count_correct(metrics: &mut MaskedTokens, outputs: Tensor<2>, targets: &[u32]) {
     let predicted = outputs.argmax(1).into_data();
     for (predicted, target) in predicted.iter::<i64>().zip(targets) {
         metrics.update(predicted == i64::from(*target));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use engraft_component::Component;
-use engraft_data::{Cell, Compat, Examples, Hiding, Labels, Masking, Noising, TokenUnit};
+use engraft_data::{Cell, Compat, Examples, Hiding, Labels, Masking, Noising, PairRow, TokenUnit};
 use engraft_models::{BoxedHead, Checkpoint, Mode, Problem, RunFile};
 use engraft_text::Tokenizer;
 
@@ -328,6 +328,12 @@ pub trait Objective: Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Which letters of a row pair by a prediction, of a task that predicts structures.
+    fn structure(&self, output: &RowOutput) -> Option<PairRow> {
+        let _ = output;
+        None
+    }
+
     /// Whether nothing is predicted of a row, which is given back as it is.
     fn copies(&self, row: &EncodedRow) -> bool {
         let _ = row;
@@ -364,7 +370,7 @@ pub trait Objective: Debug + Send + Sync + 'static {
     }
 
     /// Whether nothing is learned in an epoch of training, whose steps only count.
-    fn rests_in(&self, epoch: u64) -> bool {
+    fn skips_updates_in(&self, epoch: u64) -> bool {
         let _ = epoch;
         false
     }

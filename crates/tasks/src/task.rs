@@ -108,8 +108,8 @@ macro_rules! tasks {
                     $((Self::$name(task), Self::$name(asked)) => task.predict_as(asked),)+
                     _ => {}
                 }
-                if let (Some(own), Some(asked)) = (self.compat_mut(), asked.clone().compat_mut()) {
-                    *own = *asked;
+                if let Some(own) = self.compat_mut() {
+                    *own = asked.compat();
                 }
             }
 
@@ -192,6 +192,9 @@ pub trait AnyTask: Debug + Send + Sync {
 
     /// Whose rules count, of a task where another program's differ and may be had.
     fn compat_mut(&mut self) -> Option<&mut Option<Compat>>;
+
+    /// Whose rules count, if another program's do.
+    fn compat(&self) -> Option<Compat>;
 
     /// Refuses arguments that no model can have, before anything is read.
     ///
@@ -317,6 +320,10 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn compat_mut(&mut self) -> Option<&mut Option<Compat>> {
         TaskArguments::compat_mut(self)
+    }
+
+    fn compat(&self) -> Option<Compat> {
+        TaskArguments::compat_mut(&mut self.clone()).and_then(|compat| *compat)
     }
 
     fn check(&self) -> Result<()> {

@@ -35,10 +35,7 @@ fn the_loss_of_masked_models_is_of_all_tokens() {
     // What the run was is known to what goes on from it, and may be asked for otherwise.
     let test = "test --ckpt_path last --trainer.default_root_dir mgen --data.path rows.csv";
     let again = place.succeed(test);
-    assert_ne!(
-        again,
-        place.succeed(&format!("{test} --compat null --model.compat null"))
-    );
+    assert_ne!(again, place.succeed(&format!("{test} --model.compat null")));
 }
 
 #[test]
@@ -82,6 +79,60 @@ fn layers_are_numbered_from_1_and_the_last_has_no_score() {
     };
     assert_eq!(named(""), [true, true, true, false]);
     assert_eq!(named("--compat mgen"), [false, true, true, false]);
+}
+
+#[test]
+fn short_rows_of_pairs_are_divided_by_what_is_asked_for() {
+    let place = Workplace::empty();
+    // Nine letters have three pairs more than six apart, and are asked for nine.
+    let row = |letters: &str| format!("{letters}\t(.......)\n");
+    place.write(
+        "pairs.tsv",
+        &format!(
+            "sequence\tstructure\n{}{}",
+            row("ACGTACGTA"),
+            row("CCGTTCGTA")
+        ),
+    );
+    let fit = "fit --model PairwiseTokenClassification --model.backbone aido_dna_debug --data TokenClassificationDataModule --data.pairwise true \
+               --data.path pairs.tsv --data.x_col sequence --data.y_col structure --data.valid_split_size 0 --trainer.max_steps 1";
+    place.succeed(fit);
+    let test = "test --ckpt_path last --data.path pairs.tsv";
+    let score = |words: &str| {
+        let said = place.succeed(&format!("{test} {words}"));
+        let line = said.lines().find(|line| line.starts_with("test_top_L_acc"));
+        line.unwrap().split_whitespace().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(score(""), "0.3333");
+    assert_eq!(score("--compat mgen"), "0.1111");
+    // What the experiment of a checkpoint says counts too, and what was saved otherwise is said.
+    let task = "--model PairwiseTokenClassification --model.backbone aido_dna_debug";
+    let said = place.run(&format!("{test} {task} --compat mgen"));
+    assert!(said.out.contains("0.1111"), "{}", said.out);
+    assert!(
+        said.err.contains("note: model.compat: mgen, where "),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn alleles_are_complemented_by_mistake() {
+    let place = Workplace::empty();
+    place.write("genome.fa", ">one\nACGTTGCAACGGATAC\n");
+    place.write(
+        "variants.tsv",
+        "chrom\tstart\tend\tref\tmutate\tlabel\none\t4\t5\tT\tG\t1\none\t8\t9\tA\tG\t0\n",
+    );
+    let predict = "predict --model ZeroshotPredictionDiff --model.backbone aido_dna_debug --data ZeroshotClassificationRetrieveDataModule \
+                   --data.path variants.tsv --data.reference_file genome.fa --data.window 4 --data.method Diff --output p.tsv";
+    let said = place.run(predict);
+    assert!(!said.err.contains("compat"), "{}", said.err);
+    let right = place.read("p.tsv");
+    let said = place.run(&format!("{predict} --compat mgen"));
+    let note = "compat: mgen: 2 variants are as genome.fa has it, and alleles are complemented all the same";
+    assert!(said.err.contains(note), "{}", said.err);
+    assert_ne!(place.read("p.tsv"), right);
 }
 
 #[test]

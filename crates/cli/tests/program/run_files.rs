@@ -130,6 +130,10 @@ fn training_begins_anew_from_a_file() {
     // What reruns it begins there too.
     let config = place.read("logs/version_0/config.yaml");
     assert!(config.contains("ckpt_path: full.ckpt"), "{config}");
+    // So does what a resumed run leaves.
+    place.succeed("fit --ckpt_path last --trainer.max_epochs 2");
+    let config = place.read("logs/version_0/config.yaml");
+    assert!(config.contains("ckpt_path: full.ckpt"), "{config}");
     // What was trained needs neither the file nor the backbone.
     std::fs::remove_file(place.path("full.ckpt")).unwrap();
     std::fs::remove_dir_all(place.path("base")).unwrap();

@@ -138,7 +138,7 @@ fn a_shape_without_weights_is_said_to_be_one_where_it_is_used() {
         ));
         assert_eq!(said.code, Some(0), "{}", said.err);
         let note = format!(
-            "note: {backbone} is a shape without weights: what comes of it is of random ones\n"
+            "note: no weights are loaded for {backbone}: what comes of it is of random ones\n"
         );
         said.err.contains(&note)
     };

@@ -18,8 +18,12 @@ pub(super) const BENCHMARKS: &[ReadyMade] = &[
         class: NUMBERS,
         summary: "Leaders of messenger RNA with the mean number of ribosomes on each, as they are counted",
         defaults: &[
+            ("path", "genbio-ai/rna-downstream-tasks"),
+            ("config_name", "mean_ribosome_load"),
+            ("valid_split_name", "validation"),
             ("x_col", "[utr]"),
             ("y_col", "[rl]"),
+            ("rename_cols", "{utr: sequences}"),
             ("normalize", "false"),
         ],
     },

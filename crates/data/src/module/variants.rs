@@ -70,7 +70,7 @@ impl ZeroshotClassificationRetrieveDataModule {
             window: self.window,
             index: &self.index_cols,
             labels: &self.y_col,
-            complements: self.compat.is_some() && self.method == Some(Method::Diff),
+            complements: self.compat == Some(Compat::Mgen) && self.method == Some(Method::Diff),
         }
     }
 }

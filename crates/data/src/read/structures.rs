@@ -149,6 +149,10 @@ impl Listed {
             if other == 0 {
                 continue;
             }
+            if other == base {
+                let message = format!("base {base} is paired with itself");
+                return Err(record(&origin, message));
+            }
             let back = partner(other);
             if back != Some(base) {
                 let bases = self.partners.len();
@@ -207,13 +211,19 @@ fn connectivity(lines: &mut Lines<'_, '_>) -> Result<Option<Structure>, Error> {
         };
         listed.add(&at, number, base, partner)?;
     }
-    let mut words = title.split_whitespace();
-    // Programs put the energy before the title.
-    let is_name = |word: &&str| {
-        !matches!(*word, "=" | "dG" | "ENERGY" | "Energy") && word.parse::<f64>().is_err()
+    listed.finish(origin, name_in(title)).map(Some)
+}
+
+/// The name in the title of a connectivity table, before which programs put the energy: `dG = -5.3 NAME`, `ENERGY=-5.3 NAME`.
+fn name_in(title: &str) -> Option<String> {
+    let words: Vec<&str> = title.split_whitespace().collect();
+    let energy = words.iter().position(|word| word.contains('='));
+    let name = match energy {
+        Some(at) if words[at].ends_with('=') => words.get(at + 2),
+        Some(at) => words.get(at + 1),
+        None => words.first(),
     };
-    let id = words.find(is_name).map(str::to_owned);
-    listed.finish(origin, id).map(Some)
+    name.map(|name| (*name).to_owned())
 }
 
 /// Base pairs: a line for each base with its number, its letter and the number of its partner, after headers, of which `#Name:` names the RNA.
@@ -222,9 +232,8 @@ fn base_pairs(lines: &mut Lines<'_, '_>) -> Result<Option<Structure>, Error> {
     let is_base = |line: &str| line.starts_with(|first: char| first.is_ascii_digit());
     let mut id = None;
     while let Some((_, header)) = lines.next_if(|line| !is_base(line))? {
-        id = header
-            .strip_prefix("#Name:")
-            .map_or(id, |name| Some(name.trim().to_owned()));
+        let name = header.strip_prefix("#Name:");
+        id = name.map_or(id, |name| name.split_whitespace().next().map(str::to_owned));
     }
     let mut listed = Listed::default();
     let mut begin = None;

@@ -47,6 +47,26 @@ fn every_kind_of_file_says_the_same() {
 }
 
 #[test]
+fn names_may_look_like_numbers_and_stand_behind_an_energy() {
+    for (title, id) in [
+        ("0", "0"),
+        ("1E95 of nine", "1E95"),
+        ("inf", "inf"),
+        ("dG = -1.2 seven", "seven"),
+        ("ENERGY=-1.2 7", "7"),
+        ("Energy= -1.2 7", "7"),
+        ("", "a"),
+    ] {
+        let text = CT.replacen("ENERGY = -1.2 hairpin", title, 1);
+        let examples = rna("a.ct", &text).load(Stage::Test).test.unwrap();
+        assert_eq!(examples.ids, Some(vec![id.to_owned()]), "{title}");
+    }
+    let two = "#Name: 1E95 x\n1 G 2\n2 C 1\n#Name: 0\n1 A 0\n";
+    let examples = rna("a.bpseq", two).load(Stage::Test).test.unwrap();
+    assert_eq!(examples.ids, Some(vec!["1E95".to_owned(), "0".to_owned()]));
+}
+
+#[test]
 fn a_file_may_hold_several_structures() {
     let twice = format!("{CT}{}", CT.replace("hairpin", "other"));
     let examples = rna("a.ct", &twice).load(Stage::Test).test.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engraft_component::did_you_mean;
-use engraft_data::{Cell, Examples, Label, Labels};
+use engraft_data::{Cell, Examples, Label, Labels, PairRow};
 use engraft_tasks::objective::Reading;
 use engraft_tasks::output::Form;
 use engraft_tasks::{Objective, RowOutput};
@@ -331,6 +331,11 @@ impl Columns {
     pub(super) fn text(&self, row: usize) -> Cell {
         let texts = self.examples.texts.first();
         texts.map_or(Cell::Missing, |texts| texts.cell(row))
+    }
+
+    /// Which letters pair by what is predicted of a row.
+    pub(super) fn structure(&self, output: &RowOutput) -> Option<PairRow> {
+        self.objective.structure(output)
     }
 
     /// The first cell of what is predicted of a row.

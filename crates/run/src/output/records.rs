@@ -47,19 +47,21 @@ impl Records {
 
     /// Adds what is predicted of a row, under its id.
     pub(super) fn add(&mut self, columns: &Columns, output: &RowOutput) -> Result<()> {
-        let predicted = columns.first_of_prediction(output);
-        let predicted = predicted.as_ref().and_then(Cell::text).unwrap_or_default();
         let id = columns.id(output.row);
         let record = match self.format {
-            RecordFormat::Fasta => fasta(&id, &predicted),
+            RecordFormat::Fasta => {
+                let sequence = columns.first_of_prediction(output);
+                let sequence = sequence.as_ref().and_then(Cell::text);
+                fasta(&id, &sequence.unwrap_or_default())
+            }
             RecordFormat::Structures(format) => {
                 let sequence = columns.text(output.row);
-                // Of a row that was cut, the structure is that of its beginning.
                 let sequence = sequence.text().unwrap_or_default();
-                let sequence: String = sequence.chars().take(predicted.len()).collect();
-                let record = format.record(&id, &sequence, &predicted);
+                let pairs = columns.structure(output).unwrap_or_default();
+                let record = format.record(&id, &sequence, &pairs);
                 record.map_err(|problem| {
-                    Error::of("output", format!("the row {id} {problem}")).late()
+                    let problem = format!("the structure of row {id} {problem}");
+                    Error::of("output", problem).late()
                 })?
             }
         };

@@ -6,7 +6,7 @@ use engraft_component::Component;
 use engraft_models::{BoxedHead, Checkpoint, ConditionalAdapter};
 
 use super::diffusion::{Denoising, Writing, written};
-use super::mlm::{check_cache, check_sight};
+use super::mlm::{check_cache, check_not_causal};
 use crate::backbone::BackboneSlot;
 use crate::conditions::Conditions;
 use crate::error::Result;
@@ -97,7 +97,7 @@ impl TaskArguments for ConditionalDiffusion {
     }
 
     fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
-        check_sight("ConditionalDiffusion", checkpoint)?;
+        check_not_causal("ConditionalDiffusion", checkpoint)?;
         Ok(self.adapter.check_backbone(checkpoint)?)
     }
 }

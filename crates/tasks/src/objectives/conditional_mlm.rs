@@ -8,7 +8,7 @@ use engraft_data::{Cell, Compat, Examples};
 use engraft_models::{BoxedHead, Checkpoint, ConditionalAdapter, Mode};
 
 use super::inference::every_token;
-use super::mlm::{check_cache, check_sight};
+use super::mlm::{check_cache, check_not_causal};
 use crate::backbone::BackboneSlot;
 use crate::classes::class_loss;
 use crate::conditions::Conditions;
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::head_loading::HeadLoading;
 use crate::inputs::Inputs;
 use crate::learned::Learned;
-use crate::masking::{Masker, count_told};
+use crate::masking::{Masker, count_correct};
 use crate::metrics::{MaskedTokens, MetricError};
 use crate::network::Network;
 use crate::objective::{Asked, Basis, Labelled, Learns, Loss, Objective, TaskArguments};
@@ -67,7 +67,7 @@ impl TaskArguments for ConditionalMLM {
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         Ok(Arc::new(Told {
             conditions: Conditions::new(self.condition_dim, basis)?,
-            everywhere: self.loss_on_all_tokens || self.compat.is_some(),
+            everywhere: self.loss_on_all_tokens || self.compat == Some(Compat::Mgen),
         }))
     }
 
@@ -109,7 +109,7 @@ impl TaskArguments for ConditionalMLM {
     }
 
     fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
-        check_sight("ConditionalMLM", checkpoint)?;
+        check_not_causal("ConditionalMLM", checkpoint)?;
         Ok(self.adapter.check_backbone(checkpoint)?)
     }
 }
@@ -223,7 +223,7 @@ impl Learns for Told {
         targets: &Vec<u32>,
         _observer: &mut dyn Observer,
     ) -> std::result::Result<(), MetricError> {
-        count_told(metrics, outputs, targets);
+        count_correct(metrics, outputs, targets);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use engraft_kernels::Key;
 use engraft_models::{BoxedHead, Checkpoint, Mode, PackedTokens, TokenAdapter};
 use engraft_text::Tokenizer;
 
-use super::mlm::{check_cache, check_sight};
+use super::mlm::{check_cache, check_not_causal};
 use crate::backbone::BackboneSlot;
 use crate::conditions::Conditions;
 use crate::diffusion::{
@@ -168,7 +168,7 @@ impl TaskArguments for Diffusion {
     }
 
     fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
-        check_sight("Diffusion", checkpoint)
+        check_not_causal("Diffusion", checkpoint)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::classes::class_loss;
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
 use crate::inputs::Inputs;
-use crate::masking::{Masker, count_told};
+use crate::masking::{Masker, count_correct};
 use crate::metrics::{MaskedTokens, MetricError};
 use crate::network::Network;
 use crate::objective::{Basis, Labelled, Learns, Loss, Objective, TaskArguments};
@@ -55,7 +55,7 @@ impl TaskArguments for MLM {
 
     fn objective(&self, _basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         Ok(Arc::new(Masked {
-            everywhere: self.loss_on_all_tokens || self.compat.is_some(),
+            everywhere: self.loss_on_all_tokens || self.compat == Some(Compat::Mgen),
         }))
     }
 
@@ -99,7 +99,7 @@ impl TaskArguments for MLM {
     }
 
     fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
-        check_sight("MLM", checkpoint)
+        check_not_causal("MLM", checkpoint)
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) fn check_cache(backbone: &BackboneSlot) -> Result<()> {
 }
 
 /// Refuses a decoder, which does not see what stands behind a mask.
-pub(super) fn check_sight(task: &str, checkpoint: &Checkpoint) -> Result<()> {
+pub(super) fn check_not_causal(task: &str, checkpoint: &Checkpoint) -> Result<()> {
     if !checkpoint.config().transformer.causal {
         return Ok(());
     }
@@ -194,7 +194,7 @@ impl Learns for Masked {
         targets: &Vec<u32>,
         _observer: &mut dyn Observer,
     ) -> std::result::Result<(), MetricError> {
-        count_told(metrics, outputs, targets);
+        count_correct(metrics, outputs, targets);
         Ok(())
     }
 

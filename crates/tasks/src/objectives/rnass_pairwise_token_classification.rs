@@ -227,13 +227,24 @@ impl Objective for Structure {
         vec!["structure".to_owned()]
     }
 
-    /// The structure in brackets, which is read again.
-    fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
+    fn structure(&self, output: &RowOutput) -> Option<PairRow> {
         let length = output.shape.first().copied().unwrap_or(0);
         let pairs = likeliest(&output.values, length, self.threshold());
-        let pairs = pairs.into_iter().map(|(pair, _)| pair);
-        let row = PairRow::new(length, pairs).ok();
-        vec![Cell::from(row.and_then(|row| row.brackets()))]
+        PairRow::new(length, pairs.into_iter().map(|(pair, _)| pair)).ok()
+    }
+
+    /// The structure in brackets, or as a list of pairs where there are too few kinds of these; either is read again.
+    fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
+        let structure = self.structure(output);
+        let cell = structure.map(|row| match row.brackets() {
+            Some(brackets) => Cell::from(brackets),
+            None => {
+                let pairs = row.together().iter();
+                let pairs = pairs.map(|pair| Cell::from(pair.map(i64::from).to_vec()));
+                Cell::List(pairs.collect())
+            }
+        });
+        vec![cell.unwrap_or(Cell::Missing)]
     }
 
     fn has_largest(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use engraft_component::Component;
 use engraft_data::{Cell, Labels};
-use engraft_models::{Adapter, BoxedHead, Checkpoint, HeadKind, Mode, Problem};
+use engraft_models::{Adapter, BoxedHead, Checkpoint, HeadKind, Mode, Problem, RunFile};
 
 use crate::backbone::BackboneSlot;
 use crate::classes::{OwnClasses, unfit};
@@ -20,6 +20,7 @@ use crate::network::Network;
 use crate::objective::{Basis, Labelled, Learns, Loss, Objective, Reading, TaskArguments};
 use crate::observer::{Observer, Shown};
 use crate::output::{Form, Grain, RowOutput, number};
+use crate::preset::OfRun;
 use crate::rows::{Draws, EncodedRow};
 use crate::scaling::Scaling;
 use crate::several::Several;
@@ -65,6 +66,14 @@ impl TaskArguments for SequenceRegression {
             loss_func: LossFunc::default(),
             use_legacy_adapter: false,
         }
+    }
+
+    fn of_run(&self, _run: &RunFile, _labels: Option<&Labels>) -> Result<OfRun> {
+        let note = "what the run learned is in its own units: with data.normalize, which was the default, numbers of mean 0 and deviation 1, and the file does not say of which";
+        Ok(OfRun {
+            note: Some(note.to_owned()),
+            ..OfRun::default()
+        })
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
@@ -137,7 +146,7 @@ pub(super) struct Numbers {
     /// Whether no number is below 0.
     from_zero: bool,
     /// Whether the first epoch of training only counts.
-    rests_at_first: bool,
+    skips_first_epoch: bool,
     /// What is worth saying of the training rows.
     notes: Vec<String>,
 }
@@ -170,7 +179,7 @@ impl Numbers {
             applied: Activation::Identity,
             reads: Reads::Whole,
             from_zero: false,
-            rests_at_first: false,
+            skips_first_epoch: false,
             notes: Vec::new(),
         })
     }
@@ -178,7 +187,7 @@ impl Numbers {
     /// Numbers from 0 on, scaled by the training rows and read from tokens that are no special ones.
     pub(super) fn with_scaling(
         outputs: usize,
-        rests_at_first: bool,
+        skips_first_epoch: bool,
         basis: &Basis<'_>,
     ) -> Result<Self> {
         let (names, scaling) = match basis.learned {
@@ -204,7 +213,7 @@ impl Numbers {
             applied: Activation::Identity,
             reads: Reads::OwnTokens,
             from_zero: true,
-            rests_at_first,
+            skips_first_epoch,
             notes: note.into_iter().collect(),
         })
     }
@@ -230,7 +239,7 @@ impl Numbers {
             applied: Activation::Identity,
             reads: Reads::Several(several),
             from_zero: false,
-            rests_at_first: false,
+            skips_first_epoch: false,
             notes: Vec::new(),
         })
     }
@@ -275,7 +284,7 @@ impl Numbers {
             applied,
             reads: Reads::Whole,
             from_zero: false,
-            rests_at_first: false,
+            skips_first_epoch: false,
             notes: Vec::new(),
         })
     }
@@ -383,8 +392,8 @@ impl Objective for Numbers {
         Some(learning(self))
     }
 
-    fn rests_in(&self, epoch: u64) -> bool {
-        self.rests_at_first && epoch == 0
+    fn skips_updates_in(&self, epoch: u64) -> bool {
+        self.skips_first_epoch && epoch == 0
     }
 
     fn learned(&self) -> Learned {

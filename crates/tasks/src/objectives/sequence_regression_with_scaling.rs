@@ -44,7 +44,7 @@ pub struct SequenceRegressionWithScaling {
 impl TaskArguments for SequenceRegressionWithScaling {
     /// In the units of the data, one for each output.
     type Prediction = Vec<f32>;
-    const DATA_MODULE: &'static str = "RNAMeanRibosomeLoadDataModule";
+    const DATA_MODULE: &'static str = "SequenceRegressionDataModule";
 
     fn of_run(&self, run: &RunFile, labels: Option<&Labels>) -> Result<OfRun> {
         let Some([mean, deviation]) = run.scaler()? else {
@@ -84,8 +84,8 @@ impl TaskArguments for SequenceRegressionWithScaling {
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
-        let rests_at_first = self.compat == Some(Compat::Mgen);
-        let numbers = Numbers::with_scaling(self.num_outputs, rests_at_first, basis)?;
+        let skips_first_epoch = self.compat == Some(Compat::Mgen);
+        let numbers = Numbers::with_scaling(self.num_outputs, skips_first_epoch, basis)?;
         Ok(Arc::new(numbers))
     }
 

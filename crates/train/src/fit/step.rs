@@ -94,7 +94,7 @@ impl Loop<'_> {
         let optimizer = self.rates.optimizer(number, epoch)?;
         let norm = step.gradients.norm();
         // Rows of classes that weigh nothing teach nothing.
-        let teaches = step.loss.weight > 0.0 && !self.spec.objective().rests_in(epoch);
+        let teaches = step.loss.weight > 0.0 && !self.spec.objective().skips_updates_in(epoch);
         if teaches && !norm.is_finite() {
             return Err(self.norm_diverged(norm, &step.rows));
         }
