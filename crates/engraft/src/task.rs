@@ -442,6 +442,7 @@ pub fn read_examples(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result
         x_col: vec![x_col.to_owned()],
         y_col: vec![y_col.to_owned()],
         selection: Default::default(),
+        alignment: Default::default(),
     })
 }
 
@@ -456,6 +457,7 @@ pub fn read_numbers(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<
         y_col: vec![y_col.to_owned()],
         normalize: false,
         naming: Naming::default(),
+        alignment: Default::default(),
     })
 }
 
@@ -486,6 +488,7 @@ fn read_letters(path: &Path, [x_col, y_col]: [&str; 2], pairwise: bool) -> Resul
         pairwise,
         class_weight: None,
         naming: Naming::default(),
+        alignment: Default::default(),
     })
 }
 

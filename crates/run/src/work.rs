@@ -112,6 +112,13 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
+    /// Says what only the model or only the rows have of the structure of residues.
+    pub(crate) fn note_structures(&mut self, model: &Model, examples: &Examples) {
+        if let Some(text) = model.spec.note_on_structures(examples) {
+            self.note(NoteKind::Model, text);
+        }
+    }
+
     /// What training rows say about a model; rows held out of the same files, by folds or by seed, may name classes too.
     pub(crate) fn training_rows<'s>(&self, splits: &'s Splits) -> Option<TrainingRows<'s>>
     where
