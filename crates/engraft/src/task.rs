@@ -327,7 +327,8 @@ impl<A: TaskArguments> Task<A> {
         let spec = self.model.spec.informed_by(TrainingRows::new(train))?;
         let display = Display::detect(fit.verbose, plan.log_every_n_steps);
         let mut progress = ProgressLine::new(display);
-        for text in spec.objective().notes() {
+        let structures = spec.note_on_structures(train);
+        for text in spec.objective().notes().into_iter().chain(structures) {
             (&mut progress as &mut dyn Observer).note(Note::new(NoteKind::Model, text));
         }
         let model = Model {

@@ -52,6 +52,10 @@ impl AlignmentReading {
                 format!("true, but {why}"),
             ));
         }
+        if examples.texts.len() != 1 {
+            let problem = "true: an alignment is one sequence's, and each row has several";
+            return Err(Error::refused("data.is_rag_dataset", problem));
+        }
         match (alignments.width(), self.width) {
             (Some(found), Some(wanted)) if found != wanted && !examples.is_empty() => {
                 Err(Error::Row {

@@ -394,6 +394,9 @@ fn alignments_are_refused_where_they_cannot_be_read() {
         said.contains("data.is_rag_dataset: true reads them"),
         "{said}"
     );
+    let pairs = rows(None).paired_with(SEQUENCES).unwrap();
+    let said = refusal(hidden(aligned_model().backbone().clone()), pairs);
+    assert!(said.contains("each row has several"), "{said}");
     let masked = Inference {
         backbone: BackboneSlot::Pretrained(required),
     };
