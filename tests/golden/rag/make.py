@@ -12,7 +12,7 @@ Each case is a folder beside this script:
 
 The package's own functions put the alignments in order, build the tokens and their places, run the encoder and leave the query's tokens. Rows are
 run one by one, as it fails on several, in f64; the numbers about structure are given as they are, where the package would cut them to integers, and
-special tokens are always in the first column of the first row.
+special tokens are always in the first column of the first row, without numbers.
 """
 
 import json
@@ -79,19 +79,20 @@ def hidden(model: FM4BioModel, tokenizer: FM4BioTokenizer, row: dict, max_length
     batch = rag_collate_fn([one], 1000, Random(0))
     batch = GenBioFM.process_batch(backbone, batch, "cpu")
     tokens = batch["input_ids"].shape[1]
-    # Of a context that is cut, the package gives the special token at its end the place of a residue that was cut off.
-    batch["position_ids"][:, :, batch["special_tokens_mask"][0].bool()] = 0
+    # Of a context that is cut, the package gives the special token at its end the place, and the numbers, of a residue that was cut off.
+    special = batch["special_tokens_mask"][0].bool()
+    batch["position_ids"][:, :, special] = 0
     batch["input_str_embeds"] = None
     if known:
         structures = torch.zeros((1, tokens, len(known[0])), dtype=torch.float64)
         residues = min(tokens, len(known))
         structures[0, :residues] = torch.tensor(known, dtype=torch.float64)[:residues]
+        structures[0, special] = 0
         batch["input_str_embeds"] = structures
     with torch.no_grad():
         states = GenBioFM.forward(backbone, **batch).last_hidden_state[0]
     # Where the query fills all tokens, the package takes the last, a special one, for one of its residues.
-    special = batch["special_tokens_mask"][0][: len(states)].bool()
-    return states[~special]
+    return states[~special[: len(states)]]
 
 
 def make(name: str, case: dict) -> int:
