@@ -112,11 +112,17 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Says what only the model or only the rows have of the structure of residues.
-    pub(crate) fn note_structures(&mut self, model: &Model, examples: &Examples) {
+    /// Refuses alignments that the model does not read, and says what only the model or only the rows have of the structure of residues.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(crate) fn check_alignments(&mut self, model: &Model, examples: &Examples) -> Result<()> {
+        let checked = model.spec.check_alignments(examples);
+        checked.map_err(Error::before)?;
         if let Some(text) = model.spec.note_on_structures(examples) {
             self.note(NoteKind::Model, text);
         }
+        Ok(())
     }
 
     /// What training rows say about a model; rows held out of the same files, by folds or by seed, may name classes too.

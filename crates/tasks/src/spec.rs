@@ -120,6 +120,14 @@ impl TaskSpec {
         }
     }
 
+    /// Refuses rows that bring alignments which are not read, or none where some are to be.
+    ///
+    /// # Errors
+    /// They are such.
+    pub fn check_alignments(&self, examples: &Examples) -> Result<()> {
+        self.alignment_reading().check(examples)
+    }
+
     /// What a user should know of what rows bring about the structure of residues, or do not: only the model or only the rows have it.
     pub fn note_on_structures(&self, examples: &Examples) -> Option<String> {
         let alignments = examples.alignments.as_ref();

@@ -124,6 +124,7 @@ fn alignments_that_cannot_be_read_are_refused_in_one_sentence() {
     let masked = place.run(&format!(
         "predict --model Inference {BACKBONE} --data SequencesDataModule --data.x_col sequences --data.path rows.jsonl {RAG} --output p.safetensors"
     ));
+    assert_eq!(masked.code, Some(2), "{}", masked.err);
     assert!(
         masked
             .err
