@@ -224,9 +224,9 @@ impl Alignments {
     pub fn new(sequences: &[Vec<String>], structures: Option<&[Vec<Vec<f32>>]>) -> Self {
         let width = structures.and_then(|rows| rows.iter().flatten().next());
         Self {
-            sequences: sequences.iter().map(json).collect(),
+            sequences: sequences.iter().map(|row| json(row)).collect(),
             width: width.map_or(0, Vec::len),
-            structures: structures.map(|rows| rows.iter().map(json).collect()),
+            structures: structures.map(|rows| rows.iter().map(|row| json(row)).collect()),
             context: DEFAULT_CONTEXT,
             seed: 0,
         }
@@ -316,8 +316,8 @@ impl Alignments {
 }
 
 /// A nested list as JSON; what is not finite becomes null, which [`structures_of`] refuses.
-fn json<T: Clone + Into<Cell>>(row: &Vec<T>) -> Text {
-    Text::Held(Cell::from(row.clone()).to_string())
+fn json<T: Clone + Into<Cell>>(row: &[T]) -> Text {
+    Text::Held(Cell::from(row.to_vec()).to_string())
 }
 
 /// A list of sequences, however it is printed.

@@ -656,7 +656,13 @@ fn aligned(table: &str, text: &str) -> String {
         let gapped = |number: usize| -> String {
             let letters = sequence.chars().enumerate();
             letters
-                .map(|(at, letter)| if (at + number) % 4 == 0 { '-' } else { letter })
+                .map(|(at, letter)| {
+                    if (at + number).is_multiple_of(4) {
+                        '-'
+                    } else {
+                        letter
+                    }
+                })
                 .collect()
         };
         let structures = (0..sequence.len()).map(|at| [0.25, -0.5, at as f64 / 8.0]);

@@ -143,7 +143,13 @@ fn rows(width: Option<usize>) -> Examples {
         let sequence = |at: usize| -> String {
             let letters = text.chars().enumerate();
             letters
-                .map(|(place, letter)| if (place + at) % 3 == 0 { GAP } else { letter })
+                .map(|(place, letter)| {
+                    if (place + at).is_multiple_of(3) {
+                        GAP
+                    } else {
+                        letter
+                    }
+                })
                 .collect()
         };
         (0..count).map(sequence).collect()
