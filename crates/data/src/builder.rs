@@ -29,6 +29,8 @@ pub(crate) struct TableBuilder {
     /// Whether each column's texts may be stored.
     stores: Vec<bool>,
     held: Vec<String>,
+    /// Columns whose lists become texts, so that these can be stored.
+    packed: Vec<String>,
     /// The only columns that are kept, if not all are.
     only: Option<Vec<String>>,
     /// The columns of the file that is being read, where only some are kept.
@@ -52,6 +54,7 @@ impl TableBuilder {
             index: HashMap::new(),
             stores: vec![],
             held: held.to_vec(),
+            packed: vec![],
             only: only.map(<[String]>::to_vec),
             seen: vec![],
             room: memory,
@@ -65,6 +68,14 @@ impl TableBuilder {
     /// The same, which does this with rows that cannot be read.
     pub(crate) fn on_bad_row(self, on_bad_row: OnBadRow) -> TableBuilder {
         TableBuilder { on_bad_row, ..self }
+    }
+
+    /// The same, which keeps the lists of these columns as JSON texts.
+    pub(crate) fn packing(self, columns: &[String]) -> TableBuilder {
+        TableBuilder {
+            packed: columns.to_vec(),
+            ..self
+        }
     }
 
     /// The row that is being read cannot be: it is skipped if such rows are, and with it the cells that it was given.
@@ -173,9 +184,12 @@ impl TableBuilder {
     pub(crate) fn push(&mut self, column: usize, mut cell: Cell) -> Result<(), Error> {
         let row = self.rows();
         let stores = self.stores.get(column).copied().unwrap_or(false);
-        let Some(cells) = self.table.columns.get_mut(column).map(|it| &mut it.cells) else {
+        let Some(Column { name, cells }) = self.table.columns.get_mut(column) else {
             return Ok(());
         };
+        if matches!(cell, Cell::List(_)) && self.packed.contains(name) {
+            cell = Cell::Text(cell.to_string());
+        }
         if cells.len() > row {
             return Ok(());
         }

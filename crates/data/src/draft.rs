@@ -44,8 +44,14 @@ impl<'a> Draft<'a> {
             Place::each(table, column, &rows).map(text).collect()
         });
         let names = roles.texts.iter().map(|name| roles.renamed(name));
+        let texts: Vec<Texts> = texts.collect::<Result<_, _>>()?;
+        let alignments = match (&roles.alignment, texts.first()) {
+            (Some(alignment), Some(texts)) => Some(alignment.read(table, &rows, texts)?),
+            _ => None,
+        };
         let examples = Examples {
-            texts: texts.collect::<Result<_, _>>()?,
+            texts,
+            alignments,
             names: names.map(str::to_owned).collect(),
             ids: Some(ids(table, &rows, roles)?),
             labels: None,
@@ -99,9 +105,9 @@ impl<'a> Draft<'a> {
 /// A cell, and where it is.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
-    table: &'a Table,
-    column: &'a Column,
-    row: usize,
+    pub(crate) table: &'a Table,
+    pub(crate) column: &'a Column,
+    pub(crate) row: usize,
 }
 
 impl<'a> Place<'a> {
@@ -131,7 +137,7 @@ impl<'a> Place<'a> {
 
     /// The text of the cell, possibly empty. Where letters or words have labels, `of_tokens`, white space around it is left out, and it
     /// may be a list of words. What is stored stays there.
-    fn text(self, of_tokens: bool) -> Result<Text, Error> {
+    pub(crate) fn text(self, of_tokens: bool) -> Result<Text, Error> {
         let cell = self.cell();
         if !of_tokens {
             return match cell {
@@ -169,6 +175,11 @@ impl<'a> Place<'a> {
             });
         }
         Ok(self.cell())
+    }
+
+    /// The cell as it is written, which must have a value.
+    pub(crate) fn filled_text(self) -> Result<String, Error> {
+        Ok(self.filled()?.loaded()?.to_string())
     }
 
     /// The error that the cell is missing, or no text and no number.
@@ -216,12 +227,24 @@ fn problems(table: &Table, rows: &[usize], roles: &Roles) -> Result<Vec<(usize, 
     let mut columns = texts.collect::<Result<Vec<_>, Error>>()?;
     columns.extend(id_column(table, roles)?.map(|column| (column, false)));
     let mut problems = vec![];
+    let mut width = None;
+    let first = roles.texts.first();
+    let first = first.map(|name| text_column(table, name, roles));
+    let first = first.transpose()?;
+    let aligned = |row: usize, width: &mut Option<usize>| match (&roles.alignment, first) {
+        (Some(alignment), Some(column)) => {
+            let text = Place { table, column, row }.text(roles.of_tokens())?;
+            alignment.check(table, row, &text.read()?, width)
+        }
+        _ => Ok(()),
+    };
     for (at, row) in rows.iter().enumerate() {
         let mut texts = columns.iter().map(|(column, trimmed)| {
             let row = *row;
             Place { table, column, row }.text(*trimmed)
         });
-        match texts.find_map(Result::err) {
+        let wrong = texts.find_map(Result::err);
+        match wrong.or_else(|| aligned(*row, &mut width).err()) {
             // A temporary file that cannot be read is no fault of a row.
             Some(error) if error.origin().is_none() => return Err(error),
             Some(error) => problems.push((at, error)),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::alignments::Alignments;
 use crate::cell::Cell;
 use crate::error::{Error, argument};
 use crate::labels::{Label, Labels};
@@ -22,6 +23,8 @@ pub struct Examples {
     pub names: Vec<String>,
     /// What is to be predicted of each row, where the file says it.
     pub labels: Option<Labels>,
+    /// What is aligned with each row's sequence, where the file brings it.
+    pub alignments: Option<Alignments>,
     /// Columns that are carried into the table of predictions, with their names.
     pub extra: Vec<(String, Vec<Cell>)>,
     /// Where each row came from.
@@ -55,6 +58,7 @@ impl Examples {
             texts: vec![texts],
             names: Vec::new(),
             labels: None,
+            alignments: None,
             extra: vec![],
         }
     }
@@ -163,6 +167,17 @@ impl Examples {
         Ok(self)
     }
 
+    /// The same examples with an alignment each.
+    ///
+    /// # Errors
+    /// There are more or fewer alignments than rows, or one does not fit its row's sequence.
+    pub fn aligned_with(mut self, alignments: Alignments) -> Result<Examples, Error> {
+        self.check_length("alignments", alignments.len())?;
+        alignments.check(self.texts.first().unwrap_or(&Texts::default()))?;
+        self.alignments = Some(alignments);
+        Ok(self)
+    }
+
     /// The same examples with all texts in a temporary file, which leaves memory for other things.
     ///
     /// # Errors
@@ -210,6 +225,7 @@ impl Examples {
             texts: self.texts.iter().map(|texts| texts.select(rows)).collect(),
             names: self.names.clone(),
             labels: self.labels.as_ref().map(|labels| labels.select(rows)),
+            alignments: self.alignments.as_ref().map(|it| it.select(rows)),
             extra: self
                 .extra
                 .iter()

@@ -185,6 +185,7 @@ mod tests {
             rows,
             x_col: vec!["sequence".to_owned()],
             id_col: "id".to_owned(),
+            alignment: Default::default(),
         })
     }
 

@@ -4,6 +4,7 @@
 //! the [`Examples`] of each split. [`plan_rows`] and [`plan_window`] say which rows are computed
 //! together, and [`RowWriter`] writes tables of predictions.
 
+mod alignments;
 mod arguments;
 mod batch;
 mod builder;
@@ -52,6 +53,7 @@ mod write;
 mod write_parquet;
 mod write_structures;
 
+pub use alignments::{AlignedRows, Alignments};
 pub use arguments::{Batching, NoSampler, Rows, Source, SplitSize};
 pub use batch::{BatchBy, Order, plan_rows, plan_tokens, plan_window};
 pub use cell::Cell;

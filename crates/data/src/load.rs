@@ -29,7 +29,7 @@ impl DataModule {
     }
 
     /// [`DataModule::load`] with so many bytes of texts in memory.
-    fn load_within(&self, stage: Stage, text_memory: usize) -> Result<Splits, Error> {
+    pub(crate) fn load_within(&self, stage: Stage, text_memory: usize) -> Result<Splits, Error> {
         if let DataModule::RnaStructures(module) = self {
             let settled = module.settled();
             if settled != *module {

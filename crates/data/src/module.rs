@@ -9,6 +9,7 @@ mod variants;
 
 use engraft_component::Choice;
 
+use crate::alignments::AlignedRows;
 use crate::arguments::{Batching, Source};
 use crate::class_weight::ClassWeight;
 use crate::compat::Compat;
@@ -210,6 +211,22 @@ impl DataModule {
         matches!(self, DataModule::MutationScan(_))
     }
 
+    /// Whether rows bring alignments beside their sequences.
+    pub fn brings_alignments(&self) -> bool {
+        self.alignment().is_some_and(|rows| rows.is_rag_dataset)
+    }
+
+    /// What is said of alignments, where rows may bring some.
+    fn alignment(&self) -> Option<&AlignedRows> {
+        match self {
+            DataModule::Sequences(module) => Some(&module.alignment),
+            DataModule::SequenceClassification(module) => Some(&module.alignment),
+            DataModule::TokenClassification(module) => Some(&module.alignment),
+            DataModule::SequenceRegression(module) => Some(&module.alignment),
+            _ => None,
+        }
+    }
+
     /// How variants are retrieved from a reference, if they are.
     pub(crate) fn retrieval(&self) -> Option<Retrieval<'_>> {
         match self {
@@ -244,6 +261,9 @@ impl DataModule {
         if let Some(hiding) = self.hiding() {
             hiding.check()?;
         }
+        if let Some(alignment) = self.alignment() {
+            alignment.check(self.roles().texts.len())?;
+        }
         let roles = self.roles();
         roles.check()?;
         match self.class_weight() {
@@ -265,10 +285,11 @@ impl DataModule {
         match self {
             DataModule::Sequences(it) => Roles {
                 id: &it.id_col,
-                ..texts(&it.x_col)
+                ..texts(&it.x_col).aligned(&it.alignment)
             },
             DataModule::SequenceClassification(it) => texts(&it.x_col)
                 .named(&it.selection.naming)
+                .aligned(&it.alignment)
                 .labelled(&it.y_col, classes(it.selection.class_filter.as_deref())),
             DataModule::Classification(it) => texts(&it.x_col)
                 .named(&it.selection.naming)
@@ -277,11 +298,13 @@ impl DataModule {
                 cut: it.cut(),
                 ..texts(&it.x_col)
                     .named(&it.naming)
+                    .aligned(&it.alignment)
                     .labelled(&it.y_col, it.label_kind())
             },
             DataModule::SequenceRegression(it) => texts(&it.x_col)
                 .of_several()
                 .named(&it.naming)
+                .aligned(&it.alignment)
                 .labelled(&it.y_col, LabelKind::Numbers),
             DataModule::Regression(it) => texts(&it.x_col)
                 .of_several()

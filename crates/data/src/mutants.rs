@@ -94,6 +94,7 @@ pub(crate) fn mutate(examples: &Examples, alphabet: &[char]) -> Result<Examples,
         texts: vec![texts.into_iter().collect()],
         names: examples.names.clone(),
         labels: None,
+        alignments: None,
         extra,
         origins: pick(&examples.origins, &rows),
     })

@@ -38,6 +38,8 @@ pub struct ReaderOptions {
     pub arguments: ReaderArguments,
     /// Columns whose cells all stay in memory.
     pub held: Vec<String>,
+    /// Columns of nested lists, which are read one by one: their cells are JSON texts.
+    pub packed: Vec<String>,
     /// What is done with a row that cannot be read.
     pub on_bad_row: OnBadRow,
     /// Bytes of text that stay in memory; the texts of a table that has more lie in a temporary file.
@@ -50,6 +52,7 @@ impl Default for ReaderOptions {
             format: None,
             arguments: ReaderArguments::default(),
             held: vec![],
+            packed: vec![],
             on_bad_row: OnBadRow::Refuse,
             text_memory: TEXT_MEMORY,
         }
@@ -95,6 +98,7 @@ fn builder(options: &ReaderOptions) -> Result<TableBuilder, Error> {
     options.arguments.check()?;
     let only = options.arguments.columns.as_deref();
     let builder = TableBuilder::new(options.text_memory, &options.held, only);
+    let builder = builder.packing(&options.packed);
     Ok(builder.on_bad_row(options.on_bad_row))
 }
 

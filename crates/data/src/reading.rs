@@ -50,6 +50,8 @@ impl<'a> Reading<'a> {
         // Labels and folds are looked at as a whole.
         let folds = module.folds().cv_fold_id_col.iter();
         let held = module.label_names().iter().chain(folds).cloned();
+        let roles = module.roles();
+        let packed = roles.alignment.iter().flat_map(|it| it.columns());
         let mut found = Found::default();
         let mut labels = LabelTable::read(source)?;
         if let Some(labels) = &mut labels {
@@ -60,11 +62,12 @@ impl<'a> Reading<'a> {
                 format: None,
                 arguments: source.extra_reader_kwargs.clone().unwrap_or_default(),
                 held: held.collect(),
+                packed: packed.map(str::to_owned).collect(),
                 on_bad_row: source.on_bad_row,
                 text_memory,
             },
             labels,
-            id: module.roles().id,
+            id: roles.id,
             stage,
             found: RefCell::new(found),
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use engraft_component::nearest;
 
+use crate::alignments::AlignmentRole;
 use crate::arguments::Source;
 use crate::error::{Error, argument, list, once};
 use crate::naming::Naming;
@@ -30,6 +31,8 @@ pub(crate) struct Roles<'a> {
     pub(crate) lengths: Option<(usize, usize)>,
     /// Whether there may be more texts than the two of a pair.
     pub(crate) several: bool,
+    /// The columns of alignments, where rows bring some.
+    pub(crate) alignment: Option<AlignmentRole<'a>>,
 }
 
 /// A column that is carried into the table of predictions.
@@ -101,6 +104,7 @@ impl<'a> Roles<'a> {
             cut: None,
             lengths: None,
             several: false,
+            alignment: None,
         }
     }
 
@@ -154,6 +158,13 @@ impl<'a> Roles<'a> {
         new_name(self.rename, column)
     }
 
+    /// The name in the file of the column that is given this name.
+    pub(crate) fn original(&self, name: &'static str) -> &'a str {
+        let mut pairs = self.rename.into_iter().flatten();
+        let found = pairs.find(|(_, to)| *to == name);
+        found.map_or(name, |(from, _)| from.as_str())
+    }
+
     /// Whether labels belong to letters or words, or to pairs of them.
     pub(crate) fn of_tokens(&self) -> bool {
         matches!(
@@ -192,11 +203,13 @@ impl<'a> Roles<'a> {
     /// Checks that only columns are renamed that are there to be renamed.
     fn check_names(&self) -> Result<(), Error> {
         let extra: Vec<&str> = self.extra.iter().map(|carried| carried.column).collect();
+        let aligned = self.alignment.map(|alignment| alignment.columns());
         let columns = || {
             self.texts
                 .iter()
                 .map(|column| column.as_str())
                 .chain(extra.iter().copied())
+                .chain(aligned.into_iter().flatten())
         };
         for (from, to) in self.rename.into_iter().flatten() {
             if columns().any(|column| column == from) || self.texts.contains(&to) {

@@ -291,6 +291,7 @@ impl Scanned {
             texts: self.texts.map(Texts::from_iter).to_vec(),
             names: Vec::new(),
             labels: None,
+            alignments: None,
             extra,
             origins: pick(&examples.origins, rows),
         })

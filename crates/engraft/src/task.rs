@@ -327,7 +327,8 @@ impl<A: TaskArguments> Task<A> {
         let spec = self.model.spec.informed_by(TrainingRows::new(train))?;
         let display = Display::detect(fit.verbose, plan.log_every_n_steps);
         let mut progress = ProgressLine::new(display);
-        for text in spec.objective().notes() {
+        let structures = spec.note_on_structures(train);
+        for text in spec.objective().notes().into_iter().chain(structures) {
             (&mut progress as &mut dyn Observer).note(Note::new(NoteKind::Model, text));
         }
         let model = Model {
@@ -442,6 +443,7 @@ pub fn read_examples(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result
         x_col: vec![x_col.to_owned()],
         y_col: vec![y_col.to_owned()],
         selection: Default::default(),
+        alignment: Default::default(),
     })
 }
 
@@ -456,6 +458,7 @@ pub fn read_numbers(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<
         y_col: vec![y_col.to_owned()],
         normalize: false,
         naming: Naming::default(),
+        alignment: Default::default(),
     })
 }
 
@@ -486,6 +489,7 @@ fn read_letters(path: &Path, [x_col, y_col]: [&str; 2], pairwise: bool) -> Resul
         pairwise,
         class_weight: None,
         naming: Naming::default(),
+        alignment: Default::default(),
     })
 }
 

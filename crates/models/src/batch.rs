@@ -1,14 +1,16 @@
 //! What a transformer is fed: the tokens of several sequences laid end to end.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use engraft_kernels::{Segments, gather_rows};
 
+use crate::aligned::{AlignedTokens, Place, Structures};
 use crate::config::TransformerConfig;
 
 /// Tokens on the host, before they become a [`TokenBatch`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PackedTokens {
     /// Token ids of all sequences.
     pub ids: Vec<u32>,
@@ -16,6 +18,8 @@ pub struct PackedTokens {
     pub type_ids: Vec<u32>,
     /// The length of each sequence.
     pub lengths: Vec<usize>,
+    /// What alignments add, where each sequence has one behind it.
+    pub aligned: Option<AlignedTokens>,
 }
 
 impl PackedTokens {
@@ -24,6 +28,45 @@ impl PackedTokens {
         self.ids.extend_from_slice(ids);
         self.type_ids.extend_from_slice(type_ids);
         self.lengths.push(ids.len());
+    }
+
+    /// Adds other sequences, which have alignments if these have.
+    pub fn append(&mut self, other: &Self) {
+        if let Some(aligned) = &other.aligned {
+            self.aligned.get_or_insert_default().append(aligned);
+        }
+        self.ids.extend_from_slice(&other.ids);
+        self.type_ids.extend_from_slice(&other.type_ids);
+        self.lengths.extend_from_slice(&other.lengths);
+    }
+
+    /// Some of the sequences, before whose first there are `start` tokens.
+    #[must_use]
+    pub fn part(&self, sequences: Range<usize>, start: usize) -> Self {
+        let lengths = self.lengths[sequences.clone()].to_vec();
+        let tokens = start..start + lengths.iter().sum::<usize>();
+        let aligned = self.aligned.as_ref();
+        Self {
+            ids: self.ids[tokens.clone()].to_vec(),
+            type_ids: self.type_ids[tokens.clone()].to_vec(),
+            lengths,
+            aligned: aligned.map(|aligned| aligned.part(sequences, tokens)),
+        }
+    }
+
+    /// The places of the tokens that something is computed for: those of queries, where what is aligned with them stands behind them; none
+    /// where all are.
+    pub fn query_tokens(&self) -> Option<Vec<u32>> {
+        let aligned = self.aligned.as_ref()?;
+        Some(aligned.query_tokens(&self.lengths))
+    }
+
+    /// How many such tokens each sequence has.
+    pub fn query_lengths(&self) -> Vec<usize> {
+        match &self.aligned {
+            Some(aligned) => aligned.query_lengths().collect(),
+            None => self.lengths.clone(),
+        }
     }
 
     /// ESM-2's factor of each token's embedding: none of masked tokens is left, and the others grow as they would have to for the
@@ -61,6 +104,8 @@ pub struct TokenBatch {
     pub embedding_scale: Option<Tensor<2>>,
     /// What is known of each token's structure, `[tokens, width]`, where the model has a layer for it and the rows bring it.
     pub structures: Option<Tensor<2>>,
+    /// The column and the row of each token in its alignment, where the model tells these apart and the rows bring some.
+    pub places: Option<Arc<[Place]>>,
     /// Where the sequences begin and end.
     pub segments: Segments,
     /// The position of each sequence's first token: 0 unless it goes on from tokens read before.
@@ -96,6 +141,9 @@ impl TokenBatch {
         let embedding = &config.embedding;
         let last_type = embedding.token_types.saturating_sub(1) as u32;
         let offset = embedding.positions.map_or(0, |table| table.offset);
+        let aligned = tokens.aligned.as_ref();
+        let structures = aligned.filter(|_| embedding.structures.is_some());
+        let structures = structures.and_then(|aligned| aligned.spread(&tokens.lengths));
         Self {
             ids: upload(tokens.ids.iter().map(|&id| id as i32).collect()),
             // RoBERTa has one type only, and its tokenizer may still tell pairs apart.
@@ -118,7 +166,13 @@ impl TokenBatch {
                 let count = scale.len();
                 Tensor::from_data(TensorData::new(scale, [count, 1]), device)
             }),
-            structures: None,
+            structures: structures.map(|Structures { values, width }| {
+                let shape = [tokens.ids.len(), width];
+                Tensor::from_data(TensorData::new(values, shape), device)
+            }),
+            places: aligned
+                .filter(|_| config.reads_alignments())
+                .map(AlignedTokens::shared_places),
             segments: Segments::from_lengths(tokens.lengths.iter().copied()),
             starts,
         }

@@ -172,6 +172,11 @@ pub struct DropoutConfig {
 }
 
 impl TransformerConfig {
+    /// Whether it tells apart in which row of an alignment a token stands.
+    pub fn reads_alignments(&self) -> bool {
+        self.rotary.as_ref().is_some_and(|rotary| rotary.aligned)
+    }
+
     /// The shape of Llama; families change what differs.
     pub(crate) fn llama(vocabulary: usize, hidden: usize, layers: usize, heads: usize) -> Self {
         let bert = Self::bert(vocabulary, hidden, layers, heads);

@@ -6,6 +6,7 @@
 
 mod adapted;
 mod adapters;
+mod aligned;
 mod attention;
 mod batch;
 mod checkpoint;
@@ -50,6 +51,7 @@ pub use adapters::{
     MLPAdapter, MLPPoolAdapter, MlpLayers, Pooling, ResNet1DAdapter, ResNet1d, ResidualBlock,
     TokenAdapter, TokenStage,
 };
+pub use aligned::{AlignedTokens, Place, Structures};
 pub use attention::{DistanceProjections, QueryKeyValue, SelfAttention, Separate};
 pub use batch::{PackedTokens, TokenBatch};
 pub use checkpoint::Checkpoint;

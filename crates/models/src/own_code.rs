@@ -85,18 +85,20 @@ impl Checkpoint {
                 self.config.family.name
             )
         });
-        let structures = self.config.transformer.embedding.structures;
-        let structures = structures.map(|width| {
-            format!(
-                "{}: str_embedding_in: the model has a layer for {width} numbers of structure beside each residue, which the rows do not bring: it reads the sequences alone",
-                self.preset.locate("config.json")
-            )
-        });
         let memory = self.config.transformer.recomputes.then(|| {
             "gradient_checkpointing: in training each layer's activations are computed again in the backward pass instead of kept, for less memory and somewhat longer steps"
                 .to_owned()
         });
-        own.chain(structures).chain(memory).collect()
+        own.chain(memory).collect()
+    }
+
+    /// That the model has a layer for numbers about structure, of rows that bring none, if it has.
+    pub fn lacks_structures(&self) -> Option<String> {
+        let width = self.config.transformer.embedding.structures?;
+        Some(format!(
+            "{}: str_embedding_in: the model has a layer for {width} numbers of structure beside each residue, which the rows do not bring: it reads the sequences alone",
+            self.preset.locate("config.json")
+        ))
     }
 }
 

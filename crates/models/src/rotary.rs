@@ -8,6 +8,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use engraft_kernels::{RotaryLayout, rotary};
 
+use crate::aligned::Place;
 use crate::batch::TokenBatch;
 
 /// Rotary position embedding (Su et al., arXiv 2104.09864).
@@ -21,6 +22,9 @@ pub struct Rotary {
     pub local_theta: Option<f64>,
     /// How the wavelengths are stretched.
     pub scaling: RotaryScaling,
+    /// Whether the second half of each head turns likewise, by the row of an alignment that a token stands in (AIDO.Protein-RAG); then `dim` is
+    /// that of a half. A sequence that stands alone is row 0, which does not turn.
+    pub aligned: bool,
 }
 
 /// How wavelengths are stretched, so that a model reads longer texts than those it was first trained on.
@@ -92,6 +96,7 @@ impl Rotary {
             theta,
             local_theta: None,
             scaling: RotaryScaling::None,
+            aligned: false,
         }
     }
 
@@ -225,12 +230,23 @@ pub(crate) struct Angles {
 pub(crate) struct LayerAngles {
     everywhere: Angles,
     local: Option<Angles>,
+    /// Whether each token has two rotations, one for each half of a head.
+    by_halves: bool,
 }
 
 impl LayerAngles {
     /// For the tokens of `batch`; `stated` are frequencies that the checkpoint itself holds.
     pub(crate) fn new(rotation: &Rotary, batch: &TokenBatch, stated: Option<&[f32]>) -> Self {
         let factor = rotation.attention_factor();
+        if let (true, Some(places)) = (rotation.aligned, &batch.places) {
+            let rates =
+                stated.map_or_else(|| rotation.frequencies(batch.longest()), <[f32]>::to_vec);
+            return Self {
+                everywhere: Angles::of_places(places, &rates, factor, &batch.ids.device()),
+                local: None,
+                by_halves: true,
+            };
+        }
         let everywhere = match stated {
             Some(stated) => Angles::new(batch, factor, |_| stated.to_vec(), false),
             None => {
@@ -242,6 +258,7 @@ impl LayerAngles {
         Self {
             everywhere,
             local: local.map(|rates| Angles::new(batch, 1.0, |_| rates.clone(), false)),
+            by_halves: false,
         }
     }
 
@@ -252,7 +269,17 @@ impl LayerAngles {
             _ => &self.everywhere,
         };
         let (cos, sin) = (angles.cos.clone(), angles.sin.clone());
-        rotary(input, cos, sin, heads, RotaryLayout::Halves)
+        if !self.by_halves {
+            return rotary(input, cos, sin, heads, RotaryLayout::Halves);
+        }
+        // The first halves of all heads side by side, then the second ones: as if these were two tokens.
+        let [tokens, width] = input.dims();
+        let half = width / heads / 2;
+        let halves = input.reshape([tokens, heads, 2, half]).swap_dims(1, 2);
+        let halves = halves.reshape([2 * tokens, heads * half]);
+        let turned = rotary(halves, cos, sin, heads, RotaryLayout::Halves);
+        let turned = turned.reshape([tokens, 2, heads, half]).swap_dims(1, 2);
+        turned.reshape([tokens, width])
     }
 }
 
@@ -284,6 +311,19 @@ impl Angles {
     }
 }
 
+impl Angles {
+    /// Those of the column and of the row of each token, one after the other: `[2 tokens, rotary dim / 2]`.
+    fn of_places(places: &[Place], rates: &[f32], factor: f32, device: &Device) -> Self {
+        let mut turns = Turns::default();
+        let count = 2 * places.len();
+        turns.add_each(places.iter().flatten().copied(), rates, factor);
+        Self {
+            cos: upload(turns.cos, [count, rates.len()], device),
+            sin: upload(turns.sin, [count, rates.len()], device),
+        }
+    }
+}
+
 fn upload(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
@@ -299,30 +339,50 @@ struct Turns {
 
 impl Turns {
     fn add(&mut self, positions: std::ops::Range<usize>, rates: &[f32], factor: f32) {
-        let turn = |position: usize, rate: f32| {
-            let (sin, cos) = (position as f32 * rate).sin_cos();
-            (cos * factor, sin * factor)
-        };
         if positions.start > 0 {
             // Sequences that are continued by a token stand far apart: a table would be mostly unused.
             for position in positions {
                 for &rate in rates {
-                    let (cos, sin) = turn(position, rate);
+                    let (cos, sin) = turn(position, rate, factor);
                     self.cos.push(cos);
                     self.sin.push(sin);
                 }
             }
             return;
         }
-        let known = self.table.len() / rates.len().max(1);
-        for position in known..positions.end {
-            self.table
-                .extend(rates.iter().map(|&rate| turn(position, rate)));
-        }
+        self.know(positions.end, rates, factor);
         let needed = &self.table[..positions.end * rates.len()];
         self.cos.extend(needed.iter().map(|(cos, _)| cos));
         self.sin.extend(needed.iter().map(|(_, sin)| sin));
     }
+}
+
+impl Turns {
+    /// Turns by each of these positions in any order.
+    fn add_each(&mut self, positions: impl Iterator<Item = u32>, rates: &[f32], factor: f32) {
+        for position in positions {
+            let start = position as usize * rates.len();
+            self.know(position as usize + 1, rates, factor);
+            let turns = &self.table[start..start + rates.len()];
+            self.cos.extend(turns.iter().map(|(cos, _)| cos));
+            self.sin.extend(turns.iter().map(|(_, sin)| sin));
+        }
+    }
+
+    /// Computes what the table lacks of so many positions.
+    fn know(&mut self, positions: usize, rates: &[f32], factor: f32) {
+        let known = self.table.len() / rates.len().max(1);
+        for position in known..positions {
+            let turns = rates.iter().map(|&rate| turn(position, rate, factor));
+            self.table.extend(turns);
+        }
+    }
+}
+
+/// Cosine and sine of a rotation.
+fn turn(position: usize, rate: f32, factor: f32) -> (f32, f32) {
+    let (sin, cos) = (position as f32 * rate).sin_cos();
+    (cos * factor, sin * factor)
 }
 
 #[cfg(test)]

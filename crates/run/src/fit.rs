@@ -106,6 +106,9 @@ impl Work<'_> {
 
     /// Trains and tests a model that is built already.
     pub(crate) fn train(&mut self, model: Model, training: OneTraining<'_>) -> Result<FitOutcome> {
+        if let Some(train) = &training.splits.train {
+            self.check_alignments(&model, train)?;
+        }
         let data = self.data()?;
         let experiment = &self.session.experiment;
         let skipped = training.splits.skipped.clone();

@@ -2,6 +2,7 @@
 
 use engraft_component::{Choice, Mistake, Note, NoteKind, Refusal};
 use engraft_config::{Composed, Experiment, Seed};
+use engraft_data::DataModule;
 use engraft_tasks::Task;
 use engraft_train::{Observer, Plan};
 
@@ -91,6 +92,14 @@ impl Session {
             return Ok(());
         };
         let task = model.task();
+        let data = self.experiment.data.as_ref();
+        let caches = task.backbone().backbone().cache.enable_cache;
+        if caches && data.is_some_and(DataModule::brings_alignments) {
+            return Err(Error::of(
+                "model.backbone.enable_cache",
+                "true, but the hidden states of a sequence depend on what is aligned with it (data.is_rag_dataset), so none can be kept. Remove it",
+            ));
+        }
         if purpose == Purpose::Fit {
             return task.check_training().map_err(Error::before);
         }

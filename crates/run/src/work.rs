@@ -112,6 +112,19 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
+    /// Refuses alignments that the model does not read, and says what only the model or only the rows have of the structure of residues.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(crate) fn check_alignments(&mut self, model: &Model, examples: &Examples) -> Result<()> {
+        let checked = model.spec.check_alignments(examples);
+        checked.map_err(Error::before)?;
+        if let Some(text) = model.spec.note_on_structures(examples) {
+            self.note(NoteKind::Model, text);
+        }
+        Ok(())
+    }
+
     /// What training rows say about a model; rows held out of the same files, by folds or by seed, may name classes too.
     pub(crate) fn training_rows<'s>(&self, splits: &'s Splits) -> Option<TrainingRows<'s>>
     where

@@ -67,7 +67,7 @@ pub struct Backbone {
     /// A folder of a PEFT adapter: its updates are the start with `use_peft`, and are added to the weights without. Rank, scale, dropout and
     /// layers are the adapter's own.
     pub peft_path: Option<String>,
-    /// Only false: alignments and structures beside a protein are not read yet.
+    /// Refuse rows without alignments, of a model that reads them; rows that bring some (`data.is_rag_dataset`) are read with them all the same.
     #[arg(default = false)]
     pub enable_rag: bool,
     /// With `use_peft` or `frozen`: checkpoints leave out the encoder's weights, which are those of the preset.
@@ -170,6 +170,7 @@ impl Backbone {
         let from_scratch = self.from_scratch || preset.is_shape_only();
         let checkpoint = Checkpoint::open(preset, &self.overwrites(), from_scratch)?;
         self.check_length(&checkpoint)?;
+        self.check_alignments(&checkpoint)?;
         match adapter {
             Some(folder) if self.use_peft => {
                 Ok(checkpoint.with_lora(LoraOrigin::Saved(Arc::new(folder)))?)
@@ -219,6 +220,7 @@ impl Backbone {
             Checkpoint::open(preset, &overwrites, false)?.of_run(run)
         };
         self.check_length(&checkpoint)?;
+        self.check_alignments(&checkpoint)?;
         let settings = self.lora_settings(&checkpoint);
         match (self.use_peft, run.has_updates(number)) {
             (false, false) => Ok(checkpoint),
@@ -259,6 +261,19 @@ impl Backbone {
             return Err(refuse("max_length", problem).help(help).into());
         }
         Ok(())
+    }
+
+    /// Refuses to read alignments with a model that tells none of their rows apart.
+    fn check_alignments(&self, checkpoint: &Checkpoint) -> Result<()> {
+        if !self.enable_rag || checkpoint.config().transformer.reads_alignments() {
+            return Ok(());
+        }
+        let problem = format!(
+            "true, but {} tells no rows of an alignment apart, which takes position_embedding_type: rope_2d in its config.json",
+            checkpoint.preset().name()
+        );
+        let help = "Remove it, or name a model that reads alignments, such as aido_protein_rag_16b";
+        Err(refuse("enable_rag", problem).help(help).into())
     }
 
     /// What a fresh adapter of a preset is to be.
@@ -367,12 +382,6 @@ impl Backbone {
             let problem = "not supported: heads are always trained and saved whole, and of the encoder only LoRA's updates are";
             return Err(refuse("lora_modules_to_save", problem)
                 .help("Remove it")
-                .into());
-        }
-        if self.enable_rag {
-            let problem = "true: alignments and structures beside a protein are not read yet";
-            return Err(refuse("enable_rag", problem)
-                .help("Remove it: the model then reads the sequences alone")
                 .into());
         }
         if self.lora_target_modules.as_ref().is_some_and(Vec::is_empty) {

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use engraft_component::Refusal;
+use engraft_component::{Choice, Refusal};
 use engraft_data::{ClassWeight, Examples, Label, Labels};
 use engraft_hub::Preset;
 use engraft_kernels::Key;
-use engraft_models::{Checkpoint, Compute, Initial, RunFile, TOWERS, Tower, Towers};
+use engraft_models::{Checkpoint, Compute, Initial, RunFile, TOWERS, Tower, Towers, refuse};
 use engraft_text::{LetterPolicy, Tokenizer};
 
 use crate::error::{Error, Result, place};
@@ -221,6 +221,15 @@ impl Model {
             learned,
             train,
         })?;
+        let mut backbones = task.backbones().into_iter();
+        if !objective.reads_alignments() && backbones.any(|slot| slot.backbone().enable_rag) {
+            let problem = format!(
+                "true, but {} reads sequences alone, without what is aligned with them",
+                task.name()
+            );
+            let refusal = refuse("enable_rag", problem).help("Remove it");
+            return Err(refusal.into());
+        }
         if let Some(train) = train {
             train.check(&*objective)?;
             // Before any weight is read.

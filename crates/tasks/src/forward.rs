@@ -138,11 +138,16 @@ impl Network {
         let parts = inputs.parts(TOKENS_AT_ONCE);
         let parts: Vec<Hidden> = parts.map(|part| self.hidden(&part, mode)).collect();
         let nothing = PackedTokens::default();
+        let packed = inputs.first().unwrap_or(&nothing);
+        let mut tokens = self.batch(packed);
+        if packed.aligned.is_some() {
+            tokens.segments = Segments::from_lengths(packed.query_lengths());
+        }
         Hidden {
             is_pooled: parts.iter().any(|part| part.is_pooled),
             states: joined(parts.into_iter().map(|part| part.states).collect()),
             of_row: inputs.of_row(),
-            tokens: self.batch(inputs.first().unwrap_or(&nothing)),
+            tokens,
             others: Vec::new(),
             sites: None,
             conditions: self.conditions(inputs),
@@ -154,21 +159,30 @@ impl Network {
         let nothing = PackedTokens::default();
         let packed = inputs.first().unwrap_or(&nothing);
         let mut tokens = self.batch(packed);
-        let (mut states, is_pooled) = match &self.cached {
+        let cached = self.cached.as_ref();
+        // What is kept is of sequences alone.
+        let (mut states, is_pooled) = match cached.filter(|_| packed.aligned.is_none()) {
             Some(cached) => {
                 let states = cached.forward(packed, &self.device());
                 (states, cached.pooling().is_some())
             }
             None => (self.encoder().forward(&tokens, mode.at(0)), false),
         };
+        // What is aligned with a sequence has served once the sequence has attended to it.
+        let queries = packed.query_tokens();
+        if let Some(queries) = &queries {
+            states = gather_rows(states, self.numbers(queries));
+            tokens.segments = Segments::from_lengths(packed.query_lengths());
+        }
         let mut sites = None;
         // Where every token is asked for, all are there in order.
         if let Sites::Tokens { at, of_row } = &inputs.sites
-            && at.len() < packed.ids.len()
+            && at.len() < queries.as_ref().map_or(packed.ids.len(), Vec::len)
         {
-            let rows: Vec<i32> = at.iter().map(|&row| row as i32).collect();
-            let rows = TensorData::new(rows, [at.len()]);
-            let rows = Tensor::<1, Int>::from_data(rows, &self.device());
+            let rows = match &queries {
+                Some(queries) => self.numbers(&among(at, queries)),
+                None => self.numbers(at),
+            };
             if self.head().reads_rows() {
                 sites = Some(rows);
             } else {
@@ -207,9 +221,23 @@ impl Network {
         Some(Tensor::from_data(values, &self.device()))
     }
 
+    fn numbers(&self, numbers: &[u32]) -> Tensor<1, Int> {
+        let numbers: Vec<i32> = numbers.iter().map(|&number| number as i32).collect();
+        let count = numbers.len();
+        Tensor::from_data(TensorData::new(numbers, [count]), &self.device())
+    }
+
     fn batch(&self, tokens: &PackedTokens) -> TokenBatch {
         TokenBatch::new(tokens, self.encoder().config(), &self.device())
     }
+}
+
+/// Where tokens stand among `all`, which they are of; both ascend.
+fn among(tokens: &[u32], all: &[u32]) -> Vec<u32> {
+    let found = tokens
+        .iter()
+        .filter_map(|token| all.binary_search(token).ok());
+    found.map(|at| at as u32).collect()
 }
 
 fn joined(mut parts: Vec<Tensor<2>>) -> Tensor<2> {

@@ -8,7 +8,7 @@ use engraft_models::{ENCODER, PackedTokens};
 pub(crate) const TOKENS_AT_ONCE: usize = 8192;
 
 /// What one tower is fed: a sequence of tokens for each row, laid end to end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stream {
     /// The tower.
     pub tower: &'static str,
@@ -19,7 +19,7 @@ pub struct Stream {
 /// Where a head is computed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Sites {
-    /// At each row if it pools, else at every token.
+    /// At each row if it pools, else at every token; what is aligned with a row's sequence is none of its tokens.
     #[default]
     Whole,
     /// At some tokens.
@@ -78,7 +78,7 @@ impl Inputs {
             let start = tokens.ids.len();
             of_row.push(sites.len());
             at.extend(sites.into_iter().map(|site| (start + site) as u32));
-            tokens.push(&row.ids, &row.type_ids);
+            tokens.append(&row);
         }
         Self {
             sites: Sites::Tokens { at, of_row },
@@ -106,7 +106,7 @@ impl Inputs {
     pub(crate) fn of_row(&self) -> Vec<usize> {
         match &self.sites {
             Sites::Tokens { of_row, .. } => of_row.clone(),
-            Sites::Whole => self.first().map_or(Vec::new(), |it| it.lengths.clone()),
+            Sites::Whole => self.first().map_or(Vec::new(), PackedTokens::query_lengths),
         }
     }
 
@@ -149,16 +149,11 @@ impl Inputs {
         let first = from.tokens.first().copied().unwrap_or(0);
         let streams = self.streams.iter().zip(&mut from.tokens);
         let streams = streams.map(|(stream, start)| {
-            let lengths = stream.tokens.lengths[rows.clone()].to_vec();
-            let range = *start..*start + lengths.iter().sum::<usize>();
-            *start = range.end;
+            let tokens = stream.tokens.part(rows.clone(), *start);
+            *start += tokens.ids.len();
             Stream {
                 tower: stream.tower,
-                tokens: PackedTokens {
-                    ids: stream.tokens.ids[range.clone()].to_vec(),
-                    type_ids: stream.tokens.type_ids[range].to_vec(),
-                    lengths,
-                },
+                tokens,
             }
         });
         let conditions = self.conditions.as_ref().map(|told| told.part(rows.clone()));

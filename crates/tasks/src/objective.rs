@@ -298,6 +298,12 @@ pub trait Objective: Debug + Send + Sync + 'static {
         Reading::Sequences
     }
 
+    /// Whether alignments may stand beside the rows' sequences: it then sees the tokens of these sequences alone, once they have attended to
+    /// what is aligned with them.
+    fn reads_alignments(&self) -> bool {
+        false
+    }
+
     /// How it learns or is scored, if it does: `Some(learning(self))`, of a type that implements [`Learns`].
     fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
         None

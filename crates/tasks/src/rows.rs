@@ -1,12 +1,14 @@
 //! From rows of text to their tokens.
 
+mod aligned;
 mod variants;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use engraft_data::{Examples, TokenUnit};
 use engraft_kernels::Key;
-use engraft_models::PackedTokens;
+use engraft_models::{AlignedTokens, PackedTokens};
 use engraft_text::{Encoding, LetterPolicy, Row, Tokenizer};
 use rayon::prelude::*;
 
@@ -15,8 +17,10 @@ use crate::error::{Error, Result, place};
 use crate::objective::Reading;
 use crate::units::{Unit, locate, of_words, without_token};
 
+pub(crate) use aligned::AlignmentReading;
+
 /// The tokens of one row.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EncodedRow {
     /// Its tokens.
     pub encoding: Encoding,
@@ -24,6 +28,8 @@ pub struct EncodedRow {
     pub others: Vec<Encoding>,
     /// Those of its variant, where it is compared with one.
     pub variant: Option<Encoding>,
+    /// Which of its tokens are its own sequence's and which those of what is aligned with it, where it brings an alignment.
+    pub aligned: Option<AlignedTokens>,
     /// Its letters or words that have a token, where these are told apart.
     pub units: Option<Vec<Unit>>,
     /// Its words that have no token, each with its number, so that nothing can be said of them. Behind where a row was cut, none is named.
@@ -67,7 +73,11 @@ const TEXT_AT_ONCE: usize = 4 << 20;
 
 /// Divides rows into neighbours whose texts take little memory together.
 fn groups<'r>(examples: &Examples, mut rows: &'r [usize]) -> impl Iterator<Item = &'r [usize]> {
-    let bytes = |row: usize| -> usize { examples.texts.iter().map(|it| it.bytes(row)).sum() };
+    let aligned = |row: usize| examples.alignments.as_ref().map_or(0, |it| it.bytes(row));
+    let bytes = move |row: usize| -> usize {
+        let texts = examples.texts.iter().map(|it| it.bytes(row));
+        texts.sum::<usize>() + aligned(row)
+    };
     std::iter::from_fn(move || {
         let mut total = 0;
         let fits = |row: &&usize| {
@@ -100,6 +110,8 @@ pub struct RowEncoder {
     pub(crate) longest: Option<usize>,
     /// What of a row becomes tokens.
     pub(crate) reading: Reading,
+    /// What is done with alignments beside rows.
+    pub(crate) alignments: AlignmentReading,
 }
 
 impl EncodedRow {
@@ -107,6 +119,7 @@ impl EncodedRow {
     pub fn tokens(&self) -> PackedTokens {
         let mut tokens = PackedTokens::default();
         tokens.push(&self.encoding.ids, &self.encoding.type_ids);
+        tokens.aligned.clone_from(&self.aligned);
         tokens
     }
 
@@ -120,8 +133,11 @@ impl EncodedRow {
         self.encodings().map(Encoding::len).sum()
     }
 
-    /// The places of its tokens that are no special ones; of all where it has no other.
+    /// The places of its tokens that are no special ones, nor those of what is aligned with it; of all where it has no other.
     pub(crate) fn own_tokens(&self) -> Vec<usize> {
+        if let Some(aligned) = &self.aligned {
+            return aligned.queries.iter().flat_map(Range::clone).collect();
+        }
         let own = ordinary(&self.encoding);
         if own.is_empty() {
             (0..self.encoding.len()).collect()
@@ -134,7 +150,7 @@ impl EncodedRow {
     pub fn pack(rows: &[Self]) -> PackedTokens {
         let mut tokens = PackedTokens::default();
         for row in rows {
-            tokens.push(&row.encoding.ids, &row.encoding.type_ids);
+            tokens.append(&row.tokens());
         }
         tokens
     }
@@ -152,9 +168,23 @@ impl RowEncoder {
         rows: &[usize],
         unit: Option<TokenUnit>,
     ) -> Result<Vec<EncodedRow>> {
+        self.encode_drawn(examples, rows, unit, Draws::Fixed)
+    }
+
+    /// [`Self::encode`], where something is drawn for a row by `draws`.
+    ///
+    /// # Errors
+    /// Those of [`Self::encode`].
+    pub(crate) fn encode_drawn(
+        &self,
+        examples: &Examples,
+        rows: &[usize],
+        unit: Option<TokenUnit>,
+        draws: Draws,
+    ) -> Result<Vec<EncodedRow>> {
         let mut encoded = Vec::with_capacity(rows.len());
         for rows in groups(examples, rows) {
-            encoded.extend(self.encode_at_once(examples, rows, unit)?);
+            encoded.extend(self.encode_at_once(examples, rows, unit, draws)?);
         }
         Ok(encoded)
     }
@@ -167,7 +197,7 @@ impl RowEncoder {
         let rows: Vec<usize> = (0..examples.len()).collect();
         let mut lengths = Vec::with_capacity(rows.len());
         for rows in groups(examples, &rows) {
-            let encoded = self.encode_at_once(examples, rows, unit)?;
+            let encoded = self.encode_at_once(examples, rows, unit, Draws::Fixed)?;
             lengths.extend(encoded.iter().map(EncodedRow::len));
         }
         Ok(lengths)
@@ -179,6 +209,7 @@ impl RowEncoder {
         examples: &Examples,
         rows: &[usize],
         unit: Option<TokenUnit>,
+        draws: Draws,
     ) -> Result<Vec<EncodedRow>> {
         if let Reading::Several(several) = &self.reading {
             return several.encode(examples, rows);
@@ -206,6 +237,14 @@ impl RowEncoder {
         let (first, second) = (texts(0).transpose()?, texts(1).transpose()?);
         if let Reading::Variants(comparison) = &self.reading {
             return self.encode_variants(*comparison, examples, rows, [first, second]);
+        }
+        if let (Some(alignments), Some(first)) = (&examples.alignments, &first) {
+            let rows: Vec<_> = rows
+                .iter()
+                .copied()
+                .zip(first.iter().map(|it| &**it))
+                .collect();
+            return self.encode_aligned(examples, alignments, &rows, unit, draws);
         }
         let texts: Vec<Row<'_>> = (0..rows.len())
             .map(|at| Row {
@@ -290,6 +329,7 @@ impl RowEncoder {
             others: Vec::new(),
             variant: None,
             units: Some(units),
+            aligned: None,
             given: 0,
             cut: encoded.cut,
         })
@@ -380,6 +420,7 @@ impl RowEncoder {
             variant: None,
             units,
             unsaid,
+            aligned: None,
             given: 0,
             cut,
         })
@@ -403,11 +444,12 @@ impl RowEncoder {
         self.max_length
     }
 
-    /// Refuses rows of more sequences than are read, or of others.
+    /// Refuses rows of more sequences than are read, or of others, and alignments that are not.
     ///
     /// # Errors
     /// They are such.
     pub(crate) fn check_sequences(&self, examples: &Examples) -> Result<()> {
+        self.alignments.check(examples)?;
         match &self.reading {
             Reading::Several(several) => several.check(examples),
             _ if examples.texts.len() > 2 => Err(Error::refused(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engraft_component::Choice;
 use engraft_data::{Examples, Hiding};
 use engraft_hub::LoadReport;
 use engraft_models::{Checkpoint, HeadKind, Transformer};
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::labels::LabelSpace;
 use crate::network::Network;
 use crate::objective::{Labelled, Objective, Reading};
-use crate::rows::RowEncoder;
+use crate::rows::{AlignmentReading, RowEncoder};
 use crate::several::{OtherBackbone, argument};
 use crate::split::{Learning, Predictions, Source, Split};
 use crate::task::Task;
@@ -92,7 +93,48 @@ impl TaskSpec {
             max_length: self.max_length(),
             longest: self.checkpoint.config().transformer.longest(),
             reading: self.objective.reading(),
+            alignments: self.alignment_reading(),
         }
+    }
+
+    /// What is done with alignments beside rows.
+    fn alignment_reading(&self) -> AlignmentReading {
+        let transformer = &self.checkpoint.config().transformer;
+        let refused = if !self.objective.reads_alignments() {
+            Some(format!(
+                "{} reads sequences alone, without what is aligned with them",
+                self.task.name()
+            ))
+        } else if !transformer.reads_alignments() {
+            Some(format!(
+                "{} tells no rows of an alignment apart: that takes position_embedding_type: rope_2d in its config.json",
+                self.checkpoint.preset().name()
+            ))
+        } else {
+            None
+        };
+        AlignmentReading {
+            refused,
+            is_required: self.task.backbone().backbone().enable_rag,
+            width: transformer.embedding.structures,
+        }
+    }
+
+    /// Refuses rows that bring alignments which are not read, or none where some are to be.
+    ///
+    /// # Errors
+    /// They are such.
+    pub fn check_alignments(&self, examples: &Examples) -> Result<()> {
+        self.alignment_reading().check(examples)
+    }
+
+    /// What a user should know of what rows bring about the structure of residues, or do not: only the model or only the rows have it.
+    pub fn note_on_structures(&self, examples: &Examples) -> Option<String> {
+        let alignments = examples.alignments.as_ref();
+        if alignments.is_none_or(|alignments| alignments.width().is_none()) {
+            return self.checkpoint.lacks_structures();
+        }
+        self.alignment_reading().note(alignments?)
     }
 
     /// How it learns.

@@ -238,8 +238,8 @@ impl<O: Learns> Split for Bound<O> {
         std::thread::spawn(move || {
             for numbers in plan {
                 let batch = match objective.read(&numbers, &targets, draws) {
-                    Some(read) => source.encode(read).map(|(_, rows)| (numbers, rows)),
-                    None => source.encode(numbers),
+                    Some(read) => source.encode(read, draws).map(|(_, rows)| (numbers, rows)),
+                    None => source.encode(numbers, draws),
                 };
                 let batch = batch.map(|(numbers, rows)| {
                     // Of rows that come more than once, the first of each counts.
@@ -366,7 +366,7 @@ impl<'n> Predictions<'n> {
         let rows = Arc::clone(&source);
         std::thread::spawn(move || {
             for numbers in plan {
-                if sender.send(rows.encode(numbers)).is_err() {
+                if sender.send(rows.encode(numbers, Draws::Fixed)).is_err() {
                     return;
                 }
             }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod alignments;
 mod benchmarks;
 mod cache;
 mod causal;

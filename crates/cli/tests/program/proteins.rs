@@ -64,7 +64,7 @@ fn alignments_and_too_many_experts_are_refused_by_their_keys() {
     for (option, words) in [
         (
             "--model.backbone.enable_rag true",
-            "enable_rag: true: alignments and structures beside a protein are not read yet",
+            "enable_rag: true, but aido_protein_debug tells no rows of an alignment apart",
         ),
         (
             "--model.backbone.config_overwrites.moe true --model.backbone.config_overwrites.experts_per_token 3",

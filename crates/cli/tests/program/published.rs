@@ -4,6 +4,8 @@
 use std::fmt::Write;
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::Workplace;
 
 /// What a published file trains.
@@ -114,6 +116,40 @@ const UNFREEZING: &str = "{accelerator: auto, devices: 1, precision: 32, max_epo
 
 const FOLDS: &str = "{path: genbio-ai/rna-downstream-tasks, config_name: null, train_split_name: train, test_split_name: null, valid_split_name: null, cv_num_folds: 5, cv_test_fold_id: 0, \
     cv_enable_val_fold: true, cv_fold_id_col: fold_id, random_seed: 42, normalize: true, batch_size: 4, shuffle: true, sampler: null, num_workers: 0, pin_memory: true, persistent_workers: false}";
+
+const RAG_LORA: &str = "{from_scratch: false, max_length: 12800, use_peft: true, save_peft_only: true, lora_r: 16, lora_alpha: 16, lora_dropout: 0, \
+    lora_target_modules: [query, value, key, dense, router], config_overwrites: {hidden_dropout_prob: 0, attention_probs_dropout_prob: 0, str_embedding_in: 384}, model_init_args: null}";
+const RAG_RANKED: &str = "{from_scratch: false, max_length: 12800, use_peft: true, save_peft_only: true, lora_r: 16, lora_alpha: 16, lora_dropout: 0, lora_use_rslora: true, \
+    lora_target_modules: [query, value, key, dense, router], config_overwrites: {hidden_dropout_prob: 0, attention_probs_dropout_prob: 0, gradient_checkpointing: true}, model_init_args: null}";
+const RAG_REQUIRED: &str = "{from_scratch: false, max_length: 6400, use_peft: true, save_peft_only: true, lora_r: 16, lora_alpha: 16, lora_dropout: 0, enable_rag: true, \
+    lora_target_modules: [query, value, key, dense, router], config_overwrites: {hidden_dropout_prob: 0, attention_probs_dropout_prob: 0}, model_init_args: null}";
+const ON_CONTACTS: Option<&str> = Some(
+    "{class_path: modelgenerator.adapters.MLPAdapterWithoutOutConcat, init_args: {hidden_sizes: [128], activation_layer: {class_path: torch.nn.ReLU}, bias: true, dropout: 0, dropout_in_middle: false}}",
+);
+/// The smallest shape that reads alignments, and three numbers about the structure of each residue.
+const ALIGNED_DEBUG: &str = "aido_protein_debug --model.backbone.config_overwrites.position_embedding_type rope_2d --model.backbone.config_overwrites.str_embedding_in 3";
+const ALIGNED_SPLITS: &[&str] = &["train.jsonl", "valid.jsonl", "test.jsonl"];
+
+/// Contacts of proteins, of which each brings an alignment.
+const ALIGNED_CONTACTS: Published = Published {
+    name: "rag_contacts_ddp",
+    task: "PairwiseTokenClassification",
+    arguments: "adapter_dim_multiplier: 1, use_legacy_adapter: false",
+    backbone: "aido_protein_rag_16b",
+    backbone_arguments: RAG_RANKED,
+    adapter: ON_CONTACTS,
+    data: "ContactPredictionBinary",
+    data_arguments: "{path: proteinglm/contact_prediction_binary, config_name: null, batch_size: 1, max_length: 12800, truncate_extra_cols: true, extra_cols: [msa, str_emb], random_seed: 42, shuffle: true, is_rag_dataset: true, max_context_length: 12800, msa_random_seed: 1}",
+    trainer: ON_PROTEIN,
+    debug: ALIGNED_DEBUG,
+    rows: Rows {
+        folder: "",
+        files: ALIGNED_SPLITS,
+        letters: PROTEIN,
+        text: "seq",
+        label: Label::Pairs("label"),
+    },
+};
 
 /// Two classes of DNA.
 const DNA_CLASSES: Published = Published {
@@ -415,6 +451,65 @@ const PUBLISHED: &[Published] = &[
         ..PROTEIN_SCAN
     },
     Published {
+        name: "rag_dms_substitution",
+        backbone: "aido_protein_rag_16b",
+        backbone_arguments: RAG_REQUIRED,
+        data_arguments: "{path: genbio-ai/ProteinGYM-DMS-RAG, train_split_name: train, train_split_files: [substitutions.jsonl], cv_num_folds: 5, cv_test_fold_id: 0, cv_enable_val_fold: true, cv_fold_id_col: fold_id, valid_split_name: null, valid_split_size: 0, test_split_name: null, test_split_size: 0, batch_size: 1, num_workers: 4, pin_memory: true, persistent_workers: true, is_rag_dataset: true, max_context_length: 6400, msa_random_seed: 1}",
+        debug: ALIGNED_DEBUG,
+        rows: Rows {
+            files: &["substitutions.jsonl"],
+            ..PROTEIN_SCAN.rows
+        },
+        ..PROTEIN_SCAN
+    },
+    ALIGNED_CONTACTS,
+    Published {
+        name: "rag_contacts_fsdp",
+        trainer: SHARDED,
+        ..ALIGNED_CONTACTS
+    },
+    Published {
+        name: "rag_fluorescence",
+        task: "SequenceRegression",
+        arguments: "num_outputs: 1, use_legacy_adapter: false",
+        backbone_arguments: RAG_LORA,
+        adapter: WIDE,
+        data: "FluorescencePrediction",
+        data_arguments: "{path: proteinglm/fluorescence_prediction, config_name: null, batch_size: 2, shuffle: true, is_rag_dataset: true, max_context_length: 12800, msa_random_seed: 1}",
+        rows: Rows {
+            label: Label::Number("label"),
+            ..ALIGNED_CONTACTS.rows
+        },
+        ..ALIGNED_CONTACTS
+    },
+    Published {
+        name: "rag_fold_prediction",
+        task: "SequenceClassification",
+        arguments: "n_classes: 1195, use_legacy_adapter: false",
+        backbone_arguments: RAG_LORA,
+        adapter: WIDE,
+        data: "FoldPrediction",
+        data_arguments: "{path: proteinglm/fold_prediction, config_name: null, batch_size: 2, shuffle: true, is_rag_dataset: true, max_context_length: 12800, msa_random_seed: 1}",
+        rows: Rows {
+            label: Label::Class("label", 8),
+            ..ALIGNED_CONTACTS.rows
+        },
+        ..ALIGNED_CONTACTS
+    },
+    Published {
+        name: "rag_ssp_q3",
+        task: "TokenClassification",
+        arguments: "n_classes: 3, use_legacy_adapter: false",
+        adapter: ON_TOKENS,
+        data: "SspQ3",
+        data_arguments: "{path: proteinglm/ssp_q3, config_name: null, batch_size: 1, max_length: 12800, truncate_extra_cols: true, extra_cols: [msa, str_emb], random_seed: 42, shuffle: true, is_rag_dataset: true, max_context_length: 12800, msa_random_seed: 1}",
+        rows: Rows {
+            label: Label::Letters("label"),
+            ..ALIGNED_CONTACTS.rows
+        },
+        ..ALIGNED_CONTACTS
+    },
+    Published {
         name: "mean_ribosome_load",
         task: "SequenceRegressionWithScaling",
         backbone_arguments: RNA_WHOLE,
@@ -486,8 +581,12 @@ impl Rows {
         let folder = format!("{root}/{}", self.folder);
         fs::create_dir_all(place.path(&folder)).unwrap();
         for (number, file) in self.files.iter().enumerate() {
-            let separator = if file.ends_with(".tsv") { "\t" } else { "," };
-            place.write(&format!("{folder}/{file}"), &self.table(separator, number));
+            let table = match file.rsplit('.').next() {
+                Some("jsonl") => aligned(&self.table("\t", number), self.text),
+                Some("tsv") => self.table("\t", number),
+                _ => self.table(",", number),
+            };
+            place.write(&format!("{folder}/{file}"), &table);
         }
     }
 
@@ -538,6 +637,44 @@ impl Rows {
         }
         table
     }
+}
+
+/// The rows of a table as JSON lines, each with an alignment of the sequence in the column `text` and numbers about its structure.
+fn aligned(table: &str, text: &str) -> String {
+    let mut lines = table.lines();
+    let header: Vec<&str> = lines.next().unwrap().split('\t').collect();
+    let mut rows = String::new();
+    for line in lines {
+        let cells = header.iter().zip(line.split('\t'));
+        let mut row: serde_json::Map<String, Value> = cells
+            .map(|(name, cell)| {
+                let read = serde_json::from_str(cell).unwrap_or(Value::from(cell));
+                ((*name).to_owned(), read)
+            })
+            .collect();
+        let sequence = row[text].as_str().unwrap().to_owned();
+        let gapped = |number: usize| -> String {
+            let letters = sequence.chars().enumerate();
+            letters
+                .map(|(at, letter)| {
+                    if (at + number).is_multiple_of(4) {
+                        '-'
+                    } else {
+                        letter
+                    }
+                })
+                .collect()
+        };
+        let structures = (0..sequence.len()).map(|at| [0.25, -0.5, at as f64 / 8.0]);
+        let structures: Vec<[f64; 3]> = structures.collect();
+        row.insert(
+            "msa".to_owned(),
+            json!((0..3).map(gapped).collect::<Vec<_>>()),
+        );
+        row.insert("str_emb".to_owned(), json!(structures));
+        rows += &(Value::from(row).to_string() + "\n");
+    }
+    rows
 }
 
 #[test]

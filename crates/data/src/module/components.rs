@@ -2,6 +2,7 @@
 
 use engraft_component::Component;
 
+use crate::alignments::AlignedRows;
 use crate::arguments::Rows;
 use crate::class_weight::ClassWeight;
 use crate::error::{Error, argument};
@@ -22,6 +23,9 @@ pub struct SequencesDataModule {
     /// The column of row ids; without a column `id`, rows are numbered from 0.
     #[arg(default = "id".to_owned())]
     pub id_col: String,
+    /// Alignments beside the sequences.
+    #[arg(flatten)]
+    pub alignment: AlignedRows,
 }
 
 /// Sequences with a class each, or several.
@@ -40,6 +44,9 @@ pub struct SequenceClassificationDataModule {
     /// Row ids, new names and filters.
     #[arg(flatten)]
     pub selection: Selection,
+    /// Alignments beside the sequences.
+    #[arg(flatten)]
+    pub alignment: AlignedRows,
 }
 
 /// Texts with a class each, or several, in columns of any name.
@@ -84,6 +91,9 @@ pub struct TokenClassificationDataModule {
     /// Row ids, new names and row numbers.
     #[arg(flatten)]
     pub naming: Naming,
+    /// Alignments beside the sequences.
+    #[arg(flatten)]
+    pub alignment: AlignedRows,
 }
 
 /// Sequences with a number each, or several.
@@ -105,6 +115,9 @@ pub struct SequenceRegressionDataModule {
     /// Row ids, new names and row numbers.
     #[arg(flatten)]
     pub naming: Naming,
+    /// Alignments beside the sequences.
+    #[arg(flatten)]
+    pub alignment: AlignedRows,
 }
 
 /// Texts with a number each, or several, in columns of any name.

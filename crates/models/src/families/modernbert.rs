@@ -86,6 +86,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         theta: theta(c, EVERYWHERE, "global_rope_theta", 160_000.0)?,
         local_theta: Some(theta(c, LOCAL, "local_rope_theta", 10_000.0)?),
         scaling: RotaryScaling::None,
+        aligned: false,
     });
     // The reference looks half of local_attention to either side, its end included.
     let window = c.size_or("local_attention", 128)? / 2 + 1;

@@ -137,7 +137,10 @@ pub(super) fn encoder(
                 let problem = format!("{share} of {head} channels cannot rotate in pairs");
                 return Err(c.error("rotary_percent", problem));
             }
-            config.rotary = Some(Rotary::plain(dim, 10_000.0));
+            config.rotary = Some(Rotary {
+                aligned: kind == ROPE_2D,
+                ..Rotary::plain(dim, 10_000.0)
+            });
             let because = "with position_embedding_type: absolute";
             c.ignores(&["max_position_embeddings"], because);
         }

@@ -222,7 +222,7 @@ fn vectors_of_structure_are_added_to_the_tokens() {
     let hidden = values(encoder.forward(&batch, Mode::Evaluate));
     let expected = case.tensors.require("structured_hidden").unwrap();
     assert!(largest_difference(&hidden, &expected.to_f32().unwrap()) < 1e-4);
-    let note = case.checkpoint.notes().join("; ");
+    let note = case.checkpoint.lacks_structures().unwrap();
     assert!(
         note.contains("str_embedding_in: the model has a layer for 10 numbers"),
         "{note}"

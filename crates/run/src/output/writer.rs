@@ -198,7 +198,9 @@ impl WriterAtWork {
                 "PredictionWriter: drop_special_tokens: there is one prediction a row and none for each token, so nothing is dropped",
             );
         }
-        let encoder = (settings.drop_special_tokens && per_token).then(|| spec.row_encoder());
+        // Of a row with an alignment, the tokens of its own sequence alone are predicted.
+        let has_special = per_token && examples.alignments.is_none();
+        let encoder = (settings.drop_special_tokens && has_special).then(|| spec.row_encoder());
         Ok(Self {
             whole: PredictionFile::with_columns(&path, kind, columns.clone())?,
             settings,

@@ -274,6 +274,10 @@ struct Vectors {
 }
 
 impl Objective for Vectors {
+    fn reads_alignments(&self) -> bool {
+        self.prompt.is_empty()
+    }
+
     fn reading(&self) -> Reading {
         if self.prompt.is_empty() {
             Reading::Sequences

@@ -155,6 +155,10 @@ impl Pairs {
 }
 
 impl Objective for Pairs {
+    fn reads_alignments(&self) -> bool {
+        true
+    }
+
     fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
         predict(network, &rows)
     }

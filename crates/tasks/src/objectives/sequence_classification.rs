@@ -275,6 +275,10 @@ fn classes_of(space: &LabelSpace, examples: &Examples) -> Result<Vec<u32>> {
 }
 
 impl Objective for OneClass {
+    fn reads_alignments(&self) -> bool {
+        true
+    }
+
     fn outputs(&self) -> usize {
         self.classes.space.count()
     }
@@ -466,6 +470,10 @@ impl AnyClasses {
 }
 
 impl Objective for AnyClasses {
+    fn reads_alignments(&self) -> bool {
+        true
+    }
+
     fn outputs(&self) -> usize {
         self.classes.count()
     }

@@ -369,6 +369,10 @@ fn counted(count: usize) -> String {
 }
 
 impl Objective for Numbers {
+    fn reads_alignments(&self) -> bool {
+        !matches!(self.reads, Reads::Several(_))
+    }
+
     fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
         let mut outputs = network.predict(&self.inputs(&rows), Grain::Row, self.outputs());
         for output in &mut outputs {

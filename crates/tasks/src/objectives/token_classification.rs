@@ -228,6 +228,10 @@ fn of_units(labels: &Labels) -> Option<Vec<Label>> {
 }
 
 impl Objective for TokenClasses {
+    fn reads_alignments(&self) -> bool {
+        true
+    }
+
     fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
         let inputs = Inputs::at(rows.iter().map(|row| {
             let units = row.units.iter().flatten();

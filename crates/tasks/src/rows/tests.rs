@@ -33,6 +33,7 @@ fn encoder(tokenizer: Tokenizer, max_length: Option<usize>) -> RowEncoder {
         max_length,
         longest: None,
         reading: Reading::Units(None),
+        alignments: AlignmentReading::default(),
     }
 }
 

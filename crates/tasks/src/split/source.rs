@@ -7,7 +7,7 @@ use engraft_data::{Examples, Texts, TokenUnit};
 use super::windows::Windows;
 use crate::error::Result;
 use crate::objective::Reading;
-use crate::rows::{EncodedRow, RowEncoder};
+use crate::rows::{Draws, EncodedRow, RowEncoder};
 
 /// The rows of a split, and how they become tokens.
 pub struct Source {
@@ -100,21 +100,28 @@ impl Source {
     /// # Errors
     /// A text cannot be read from where it is stored.
     pub fn digest(&self, eat: &mut dyn FnMut(&[u8])) -> Result<()> {
-        for text in self.examples.texts.iter().flat_map(Texts::iter) {
+        let aligned = self.examples.alignments.iter().flat_map(|it| it.texts());
+        let texts = self.examples.texts.iter().chain(aligned);
+        for text in texts.flat_map(Texts::iter) {
             eat(text?.as_bytes());
             eat(&[0xff]);
         }
         Ok(())
     }
 
-    /// The rows that rows or windows of these numbers are of, and their tokens.
-    pub(crate) fn encode(&self, numbers: Vec<usize>) -> Result<(Vec<usize>, Vec<EncodedRow>)> {
+    /// The rows that rows or windows of these numbers are of, and their tokens; what is drawn for a row is drawn by `draws`.
+    pub(crate) fn encode(
+        &self,
+        numbers: Vec<usize>,
+        draws: Draws,
+    ) -> Result<(Vec<usize>, Vec<EncodedRow>)> {
         match (&self.windows, self.encoder.documents()) {
             (Some(windows), Some(documents)) => {
                 windows.encode(documents, &self.encoder, &self.examples, &numbers)
             }
             _ => {
-                let rows = self.encoder.encode(&self.examples, &numbers, self.unit)?;
+                let encoder = &self.encoder;
+                let rows = encoder.encode_drawn(&self.examples, &numbers, self.unit, draws)?;
                 Ok((numbers, rows))
             }
         }
