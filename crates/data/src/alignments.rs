@@ -178,11 +178,11 @@ impl<'a> AlignmentRole<'a> {
             );
             return Err(wrong(place, problem));
         }
+        let wanted = width.or_else(|| vectors.first().map(Vec::len)).unwrap_or(0);
         for (vector, number) in vectors.iter().zip(1..) {
             if vector.is_empty() {
                 return Err(wrong(place, format!("has no numbers for residue {number}")));
             }
-            let wanted = *width.get_or_insert(vector.len());
             if vector.len() != wanted {
                 let problem = format!(
                     "has {} numbers for residue {number}, where the first of all rows has {wanted}",
@@ -191,6 +191,8 @@ impl<'a> AlignmentRole<'a> {
                 return Err(wrong(place, problem));
             }
         }
+        // A row that is refused says nothing of the others.
+        *width = Some(wanted);
         Ok(())
     }
 }

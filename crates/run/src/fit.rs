@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use engraft_component::Choice;
 use engraft_config::Experiment;
-use engraft_data::{Splits, Stage};
+use engraft_data::{Examples, Splits, Stage};
 use engraft_tasks::{Model, Task};
 use engraft_train::callback;
 use engraft_train::{CrossValidation, Event, Fit, FitOutcome, Observer, Resume};
@@ -106,9 +106,11 @@ impl Work<'_> {
 
     /// Trains and tests a model that is built already.
     pub(crate) fn train(&mut self, model: Model, training: OneTraining<'_>) -> Result<FitOutcome> {
-        if let Some(train) = &training.splits.train {
-            self.check_alignments(&model, train)?;
-        }
+        let Splits {
+            train, valid, test, ..
+        } = &training.splits;
+        let splits: Vec<&Examples> = [train, valid, test].into_iter().flatten().collect();
+        self.check_alignments(&model, &splits)?;
         let data = self.data()?;
         let experiment = &self.session.experiment;
         let skipped = training.splits.skipped.clone();

@@ -103,7 +103,7 @@ impl Work<'_> {
             Some(folder) => self.open_checkpoint(folder, None)?.model,
             None => self.build(None)?,
         };
-        self.check_alignments(&model, &examples)?;
+        self.check_alignments(&model, &[&*examples])?;
         let told = model.spec.objective().check_rows(&examples);
         told.map_err(Error::before)?;
         let mut file = match place {
@@ -188,7 +188,7 @@ impl Work<'_> {
             // Labels among the rows, if any, decide nothing.
             None => self.build(None)?,
         };
-        self.check_alignments(&model, &examples)?;
+        self.check_alignments(&model, &[&*examples])?;
         let told = model.spec.objective().check_rows(&examples);
         told.map_err(Error::before)?;
 

@@ -116,10 +116,14 @@ impl<'a> Work<'a> {
     ///
     /// # Errors
     /// The refusal.
-    pub(crate) fn check_alignments(&mut self, model: &Model, examples: &Examples) -> Result<()> {
-        let checked = model.spec.check_alignments(examples);
-        checked.map_err(Error::before)?;
-        if let Some(text) = model.spec.note_on_structures(examples) {
+    pub(crate) fn check_alignments(&mut self, model: &Model, splits: &[&Examples]) -> Result<()> {
+        for examples in splits {
+            let checked = model.spec.check_alignments(examples);
+            checked.map_err(Error::before)?;
+        }
+        let mut notes = splits.iter();
+        let note = notes.find_map(|examples| model.spec.note_on_structures(examples));
+        if let Some(text) = note {
             self.note(NoteKind::Model, text);
         }
         Ok(())

@@ -139,7 +139,11 @@ impl Network {
         let parts: Vec<Hidden> = parts.map(|part| self.hidden(&part, mode)).collect();
         let nothing = PackedTokens::default();
         let packed = inputs.first().unwrap_or(&nothing);
-        let mut tokens = self.batch(packed);
+        // Of what is aligned with them the parts have made use; numbers about structure are large.
+        let mut tokens = self.batch(&PackedTokens {
+            aligned: None,
+            ..packed.clone()
+        });
         if packed.aligned.is_some() {
             tokens.segments = Segments::from_lengths(packed.query_lengths());
         }

@@ -44,6 +44,18 @@ fn module(class: &str, path: &std::path::Path, arguments: &str) -> DataModule {
 }
 
 #[test]
+fn a_row_that_is_left_out_says_nothing_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.jsonl");
+    let uneven =
+        "{\"sequences\": \"GW\", \"labels\": 1, \"msa\": [\"GW\"], \"str_emb\": [[1],[3,4]]}\n";
+    fs::write(&path, format!("{uneven}{}", rows("rows.jsonl"))).unwrap();
+    let module = module("SequenceRegressionDataModule", &path, ", on_bad_row: skip");
+    let held = module.load(Stage::Test).unwrap().test.unwrap();
+    assert_eq!(held.texts[0], ["MKV", "GW"]);
+}
+
+#[test]
 fn alignments_are_read_wherever_their_lists_lie() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["rows.jsonl", "rows.tsv"] {
