@@ -4,7 +4,7 @@
     python benches/sequences/designs.py rates  DESIGNS.tsv CLASSIFIED.tsv
 
 `tables` writes the splice sites of examples/splice with a column of 0 and 1 for each class (`none`, `donor`: an intron begins, `acceptor`: an intron
-ends) as FOLDER/data/, and FOLDER/masked.tsv: 500 windows of 60 masks for each class. `rates` reads what was written there and what a classifier says
+ends) as FOLDER/data/, and FOLDER/masked.tsv: 200 windows of 60 masks for each class. `rates` reads what was written there and what a classifier says
 of it, and prints how often the letters of splice sites stand where they should, how many windows are of the class that was asked for, and how far
 they are from the nearest of the training rows.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 SPLICE = Path(__file__).resolve().parents[2] / "examples" / "splice"
 CLASSES = ("none", "donor", "acceptor")
-DESIGNS = 500
+DESIGNS = 200
 LENGTH = 60
 
 
@@ -68,17 +68,18 @@ def rates(arguments) -> None:
     print("| Windows | GT at 31 | AG at 29 | C or T from 14 to 28 | letters from the nearest training row | of the class, by the classifier |\n|---|---|---|---|---|---|")
     for number, name in enumerate(CLASSES):
         part = range(number * DESIGNS, (number + 1) * DESIGNS)
-        written = [designs[row][arguments.column] for row in part]
+        written = [designs[row]["prediction"] for row in part]
         if any(set(window) - set("ACGT") or len(window) != LENGTH for window in written):
             print(f"(of {name}: {share(not set(window) - set('ACGT') and len(window) == LENGTH for window in written)} are 60 of A, C, G, T)")
             written = [window for window in written if len(window) == LENGTH]
-        agreed = share(classified[row][arguments.label] == str(number) for row in part)
+        agreed = share(classified[row]["prediction"] == str(number) for row in part)
         print(f"| {name}, designed | " + " | ".join(features(written, training)) + f" | {agreed} |")
         # The nearest of a test row is the measure of how near what is new can be.
         real = [row["sequences"] for row in train if row["labels"] == str(number)]
         apart = [row["sequences"] for row in test if row["labels"] == str(number)]
         print(f"| {name}, training rows | " + " | ".join([*features(real, training)[:-1], nearest(apart[:200], training) + " (test rows)"]) + " | |")
-    print(f"\nCopies of training rows: {share(row[arguments.column] in set(training) for row in designs)}")
+    known = set(training)
+    print(f"\nCopies of training rows: {share(row['prediction'] in known for row in designs)}")
 
 
 def main() -> None:
