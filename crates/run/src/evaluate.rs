@@ -105,7 +105,7 @@ impl Work<'_> {
             ));
         }
         self.check_texts(task, &examples)?;
-        self.check_alignments(&model, &[&*examples])?;
+        self.check_alignments(&model, &[&examples])?;
         // Labels are the last thing that can be wrong with what the user gave.
         let masking = data.hiding();
         let labels = model.spec.check_labels(&examples, masking);
