@@ -756,12 +756,21 @@ const OTHERS: &[(&str, &str, &str, &str)] = &[
          {class_path: lightning.pytorch.callbacks.ModelCheckpoint, dict_kwargs: {monitor: val/f1, mode: max, save_top_k: 1, auto_insert_metric_name: false}}, \
          {class_path: modelgenerator.callbacks.FTScheduler, dict_kwargs: {ft_schedule_path: null}}]}\n",
     ),
+    (
+        // An example that leaves the data to the command line.
+        "lora_backbone",
+        "fit",
+        "--model.backbone aido_dna_debug --data GUEClassification --data.path gue --data.config_name null --trainer.fast_dev_run true",
+        "model: {class_path: modelgenerator.tasks.SequenceClassification, init_args: {n_classes: 2, \
+         optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 1e-3, weight_decay: 0.01}}, \
+         backbone: {class_path: modelgenerator.backbones.aido_dna_dummy, init_args: {use_peft: true, lora_r: 16, lora_alpha: 32, lora_dropout: 0.1}}}}\n",
+    ),
 ];
 
 #[test]
 fn published_experiments_that_score_predict_or_learn_structures_run_too() {
     let place = Workplace::empty();
-    for folder in ["clinvar", "genes", "structures/bpRNA"] {
+    for folder in ["clinvar", "genes", "gue", "structures/bpRNA"] {
         fs::create_dir_all(place.path(folder)).unwrap();
     }
     place.write("genome.fa", &format!(">chr1\n{}\n", "ACGT".repeat(30)));
@@ -770,6 +779,13 @@ fn published_experiments_that_score_predict_or_learn_structures_run_too() {
         "chrom\tstart\tend\tref\tmutate\teffect\nchr1\t40\t41\tA\tC\t1\nchr1\t41\t42\tC\tT\t0\nchr1\t50\t51\tG\tA\t1\n",
     );
     place.write("genes/genes.tsv", "id\tsequence\ng1\tACGTAC\n");
+    for split in ["train", "test"] {
+        let rows = "ACGT,0\nTTGA,1\n".repeat(6);
+        place.write(
+            &format!("gue/{split}.csv"),
+            &format!("sequence,label\n{rows}"),
+        );
+    }
     place.write("letters.txt", "A\nC\nG\nT\n");
     place.write("schedule.yaml", "0: [adapter.*]\n1: [backbone.*]\n");
     for split in ["train", "valid", "test"] {
