@@ -111,7 +111,7 @@ fn checkpoint(place: &Workplace, version: &str) -> String {
 fn a_number_is_learned_from_convolutions_with_the_scale_of_the_training_rows() {
     let place = genes();
     let fit = "fit --model SequenceRegressionWithScaling --model.backbone aido_dna_debug --model.adapter ResNet1DAdapter --model.adapter.channels 12 \
-        --model.adapter.num_blocks 2 --model.adapter.dropout 0.1 --model.optimizer.lr 5e-3 --data RNAMeanRibosomeLoadDataModule \
+        --model.adapter.num_blocks 2 --model.adapter.dropout 0.1 --model.optimizer.lr 5e-3 --data RNAMeanRibosomeLoadDataModule --data.config_name null --data.valid_split_name null \
         --data.x_col dna --data.y_col load --data.path genes.tsv --data.batch_size 8 --trainer.max_epochs 30 --seed_everything 1";
     place.succeed(fit);
     let scores = place.succeed("test --ckpt_path last --data.path genes.tsv");

@@ -23,7 +23,6 @@ pub(super) const BENCHMARKS: &[ReadyMade] = &[
             ("valid_split_name", "validation"),
             ("x_col", "[utr]"),
             ("y_col", "[rl]"),
-            ("rename_cols", "{utr: sequences}"),
             ("normalize", "false"),
         ],
     },

@@ -19,6 +19,7 @@ pub(crate) const FAMILY: Family = Family {
     prefix: "transformer.",
     variant: |_, config| (!has_gates(config)).then_some(&WITHOUT_GATES),
     config: |c| encoder(c, false),
+    classifier: token_classifier,
     token_classifier,
     masked_lm_config: None,
     encoder: &[LAYERS, GATED],

@@ -148,6 +148,10 @@ roberta, rows: stays ours
 roberta, tokens: RobertaForTokenClassification classifier.weight classifier.bias
 smollm3, rows: SmolLM3ForSequenceClassification score.weight
 smollm3, tokens: SmolLM3ForTokenClassification score.weight score.bias
+t5, rows: stays ours
+t5, tokens: T5ForTokenClassification classifier.weight classifier.bias
+umt5, rows: stays ours
+umt5, tokens: UMT5ForTokenClassification classifier.weight classifier.bias
 xlm-roberta, rows: stays ours
 xlm-roberta, tokens: XLMRobertaForTokenClassification classifier.weight classifier.bias
 ";
