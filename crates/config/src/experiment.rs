@@ -2,6 +2,7 @@
 
 use engraft_component::{Component, Context, FromNode, Note, NoteKind, Refusal, to_yaml};
 use engraft_data::{Compat, DataModule};
+use engraft_tasks::Task;
 use engraft_train::Trainer;
 
 use crate::checks;
@@ -53,24 +54,25 @@ impl Experiment {
     /// one that is opened.
     fn spread_compat(&mut self) -> Option<Note> {
         let compat = self.compat?;
-        let mut is_known = false;
-        let mut set = |own: Option<&mut Option<Compat>>| {
-            if let Some(own) = own {
-                *own = Some(compat);
-                is_known = true;
-            }
-        };
-        let has_model = self.model.is_some();
-        if let Some(model) = self.model.take() {
-            self.compat = None;
-            let mut task = model.task();
-            set(task.compat_mut());
-            self.model = Some(model.with_task(task));
+        if let Some(own) = self.data.as_mut().and_then(DataModule::compat_mut) {
+            *own = Some(compat);
         }
-        set(self.data.as_mut().and_then(DataModule::compat_mut));
+        let mut task = self.model.as_ref()?.task();
+        self.compat = None;
+        if let Some(own) = task.compat_mut() {
+            *own = Some(compat);
+        }
+        let note = self.unused_compat(&task);
+        self.model = self.model.take().map(|model| model.with_task(task));
+        note
+    }
+
+    /// That `compat` changes nothing, where neither `task` nor the data takes it.
+    pub fn unused_compat(&self, task: &Task) -> Option<Note> {
+        let by_data = self.data.as_ref().and_then(DataModule::compat);
         let text =
             "compat: mgen changes nothing here: neither the task nor the data module takes it";
-        (has_model && !is_known).then(|| Note::new(NoteKind::Model, text))
+        (task.compat().or(by_data).is_none()).then(|| Note::new(NoteKind::Model, text))
     }
 
     /// The resolved experiment: every argument with its value, defaults included, so that reading it gives the same one.

@@ -129,71 +129,84 @@ impl<'a> AlignmentRole<'a> {
         text: &str,
         width: &mut Option<usize>,
     ) -> Result<(), Error> {
-        let letters = text.chars().count();
         let [sequences, structures] = self.columns;
         let column = table.required(sequences, "is_rag_dataset")?;
         let place = Place { table, column, row };
-        let wrong = |place: Place<'_>, problem: String| {
-            record(
-                &place.origin(),
-                format!("the column \"{}\" {problem}", place.column()),
-            )
+        let wrong = |place: Place<'_>, problem: &str| {
+            let text = format!("the column \"{}\" {problem}", place.column());
+            record(&place.origin(), text)
         };
         let aligned = sequences_of(&place.filled_text()?);
-        let aligned = aligned
-            .ok_or_else(|| wrong(place, "must hold a list of aligned sequences".to_owned()))?;
-        if aligned.is_empty() {
-            return Err(wrong(
-                place,
-                "holds an alignment of no sequences".to_owned(),
-            ));
+        let aligned =
+            aligned.ok_or_else(|| wrong(place, "must hold a list of aligned sequences"))?;
+        let structures = table
+            .column(structures)
+            .map(|column| Place { column, ..place });
+        let vectors = structures.map(|place| {
+            let vectors = structures_of(&place.filled_text()?);
+            vectors
+                .ok_or_else(|| wrong(place, "must hold a list of finite numbers for each residue"))
+        });
+        let vectors = vectors.transpose()?;
+        let letters = text.chars().count();
+        match misfit(letters, &aligned, vectors.as_deref(), width) {
+            None => Ok(()),
+            Some(Misfit::Sequences(problem)) => Err(wrong(place, &problem)),
+            Some(Misfit::Structures(problem)) => Err(wrong(structures.unwrap_or(place), &problem)),
         }
-        if letters == 0 {
-            return Err(wrong(place, "is aligned with an empty sequence".to_owned()));
+    }
+}
+
+/// What is wrong with what stands beside a sequence.
+enum Misfit {
+    /// The sequences that are aligned with it.
+    Sequences(String),
+    /// The numbers about its structure.
+    Structures(String),
+}
+
+/// What is wrong with the alignment of a sequence of so many letters, if anything is; `width` is how many numbers each residue of the rows before
+/// has, and then how many those of this one have. A row that does not fit says nothing of the others.
+fn misfit(
+    letters: usize,
+    sequences: &[String],
+    structures: Option<&[Vec<f32>]>,
+    width: &mut Option<usize>,
+) -> Option<Misfit> {
+    let of_sequences = |problem: &str| Some(Misfit::Sequences(problem.to_owned()));
+    if sequences.is_empty() {
+        return of_sequences("holds an alignment of no sequences");
+    }
+    if letters == 0 {
+        return of_sequences("is aligned with an empty sequence");
+    }
+    let mut lengths = sequences.iter().map(|it| it.chars().count()).zip(1..);
+    if let Some((length, number)) = lengths.find(|(length, _)| *length != letters) {
+        let length = counted(length);
+        return of_sequences(&format!(
+            "aligns {length} with a sequence of {letters}: its sequence {number} has another length"
+        ));
+    }
+    let vectors = structures?;
+    let of_structures = |problem: String| Some(Misfit::Structures(problem));
+    if vectors.len() != letters {
+        let found = counted(vectors.len());
+        return of_structures(format!(
+            "has numbers for {found} beside a sequence of {letters}"
+        ));
+    }
+    let wanted = width.or_else(|| vectors.first().map(Vec::len)).unwrap_or(0);
+    let mut vectors = vectors.iter().map(Vec::len).zip(1..);
+    let odd = vectors.find(|(found, _)| *found != wanted || *found == 0);
+    match odd {
+        Some((0, number)) => of_structures(format!("has no numbers for residue {number}")),
+        Some((found, number)) => of_structures(format!(
+            "has {found} numbers for residue {number}, where the first of all rows has {wanted}"
+        )),
+        None => {
+            *width = Some(wanted);
+            None
         }
-        let lengths = aligned.iter().map(|sequence| sequence.chars().count());
-        if let Some((number, length)) = lengths
-            .zip(1..)
-            .map(|(length, number)| (number, length))
-            .find(|it| it.1 != letters)
-        {
-            let problem = format!(
-                "aligns {} with a sequence of {letters}: its sequence {number} has another length",
-                counted(length)
-            );
-            return Err(wrong(place, problem));
-        }
-        let Some(column) = table.column(structures) else {
-            return Ok(());
-        };
-        let place = Place { table, column, row };
-        let vectors = structures_of(&place.filled_text()?).ok_or_else(|| {
-            let wanted = "must hold a list of finite numbers for each residue";
-            wrong(place, wanted.to_owned())
-        })?;
-        if vectors.len() != letters {
-            let problem = format!(
-                "has numbers for {} beside a sequence of {letters}",
-                counted(vectors.len())
-            );
-            return Err(wrong(place, problem));
-        }
-        let wanted = width.or_else(|| vectors.first().map(Vec::len)).unwrap_or(0);
-        for (vector, number) in vectors.iter().zip(1..) {
-            if vector.is_empty() {
-                return Err(wrong(place, format!("has no numbers for residue {number}")));
-            }
-            if vector.len() != wanted {
-                let problem = format!(
-                    "has {} numbers for residue {number}, where the first of all rows has {wanted}",
-                    vector.len()
-                );
-                return Err(wrong(place, problem));
-            }
-        }
-        // A row that is refused says nothing of the others.
-        *width = Some(wanted);
-        Ok(())
     }
 }
 
@@ -293,24 +306,18 @@ impl Alignments {
     /// # Errors
     /// The first that does not, by its row from 0.
     pub(crate) fn check(&self, texts: &Texts) -> Result<(), Error> {
-        let wrong = |row: usize, what: &str| argument("alignments", format!("row {row} {what}"));
+        let mut width = self.width();
         for row in 0..self.len() {
             let letters = texts.get(row)?.chars().count();
-            let sequences = self.sequences(row)?;
-            if sequences.is_empty() || sequences.iter().any(|it| it.chars().count() != letters) {
-                let problem = "has no aligned sequences, or one that is not as long as its own";
-                return Err(wrong(row, problem));
+            let (sequences, structures) = (self.sequences(row)?, self.structures(row)?);
+            if self.structures.is_some() && structures.is_none() {
+                let problem =
+                    format!("row {row} has numbers about its structure that are not finite");
+                return Err(argument("alignments", problem));
             }
-            if self.structures.is_none() {
-                continue;
-            }
-            let fits = self.structures(row)?.is_some_and(|vectors| {
-                let is_wide = |vector: &Vec<f32>| vector.len() == self.width;
-                vectors.len() == letters && vectors.iter().all(is_wide)
-            });
-            if !fits || self.width == 0 {
-                let problem = "has not as many finite numbers for each residue as the first";
-                return Err(wrong(row, problem));
+            let misfit = misfit(letters, &sequences, structures.as_deref(), &mut width);
+            if let Some(Misfit::Sequences(problem) | Misfit::Structures(problem)) = misfit {
+                return Err(argument("alignments", format!("row {row} {problem}")));
             }
         }
         Ok(())

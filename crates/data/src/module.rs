@@ -197,6 +197,14 @@ impl DataModule {
         }
     }
 
+    /// Whose rules count, if another program's do.
+    pub fn compat(&self) -> Option<Compat> {
+        match self {
+            DataModule::ZeroshotClassificationRetrieve(module) => module.compat,
+            _ => None,
+        }
+    }
+
     /// Whether each row is a reference and a variant of it, which are compared.
     pub fn compares(&self) -> bool {
         match self {
@@ -261,10 +269,10 @@ impl DataModule {
         if let Some(hiding) = self.hiding() {
             hiding.check()?;
         }
-        if let Some(alignment) = self.alignment() {
-            alignment.check(self.roles().texts.len())?;
-        }
         let roles = self.roles();
+        if let Some(alignment) = self.alignment() {
+            alignment.check(roles.texts.len())?;
+        }
         roles.check()?;
         match self.class_weight() {
             Some(_) if roles.labels.is_some_and(|labels| labels.columns.len() > 1) => {

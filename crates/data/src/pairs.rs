@@ -93,6 +93,13 @@ impl PairRow {
         Some(signs.into_iter().collect())
     }
 
+    /// The pairs as a list, which is read again.
+    pub fn list(&self) -> Cell {
+        let pairs = self.together.iter();
+        let pairs = pairs.map(|pair| Cell::from(pair.map(i64::from).to_vec()));
+        Cell::List(pairs.collect())
+    }
+
     /// Keeps the first `length` letters and the pairs among them.
     pub(crate) fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);

@@ -59,9 +59,10 @@ impl LoadReport {
     }
 
     fn count(&self) -> String {
-        match self.loaded {
-            0 => "no weights to load".to_owned(),
-            count => format!("{count} tensors loaded"),
+        if *self == Self::default() {
+            "no weights to load".to_owned()
+        } else {
+            format!("{} tensors loaded", self.loaded)
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AlignedTokens {
     /// The column and the row of each token in its alignment. The query is row 0; special tokens are in column 0 of row 0.
-    pub places: Vec<Place>,
+    pub places: Vec<AlignmentPosition>,
     /// Which tokens of each sequence are the query's, counted from its first.
     pub queries: Vec<Range<usize>>,
     /// What is known of the structure of the queries' tokens, where anything is.
@@ -15,7 +15,7 @@ pub struct AlignedTokens {
 }
 
 /// The column and the row of a token in an alignment.
-pub type Place = [u32; 2];
+pub type AlignmentPosition = [u32; 2];
 
 /// Numbers about the structure of the tokens of queries, one token after the other.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,7 +93,7 @@ impl AlignedTokens {
     }
 
     /// The places, to be shared by all layers.
-    pub(crate) fn shared_places(&self) -> Arc<[Place]> {
+    pub(crate) fn shared_places(&self) -> Arc<[AlignmentPosition]> {
         self.places.as_slice().into()
     }
 }

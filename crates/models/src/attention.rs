@@ -7,7 +7,7 @@ use engraft_kernels::{
 };
 
 use crate::batch::TokenBatch;
-use crate::config::{Alibi, Fusion, Relative, TransformerConfig};
+use crate::config::{Alibi, DistanceBias, Fusion, Relative, TransformerConfig};
 use crate::initial::Initial;
 use crate::key_value_cache::LayerCache;
 use crate::layers::{Embedding, Linear, Norm};
@@ -117,7 +117,6 @@ impl<'a> Context<'a> {
         config: &'a TransformerConfig,
         relative: Option<&RelativePositions>,
         frequencies: Option<&[f32]>,
-        buckets: Option<&Embedding>,
     ) -> Self {
         let rotation = config.rotary.as_ref();
         Self {
@@ -125,8 +124,16 @@ impl<'a> Context<'a> {
             config,
             angles: rotation.map(|rotation| LayerAngles::new(rotation, batch, frequencies)),
             distances: relative.map(RelativePositions::vectors),
-            buckets: buckets.map(|table| table.weight.val()),
+            buckets: None,
             bias: score_bias(config),
+        }
+    }
+
+    /// The same with the values of distances that layers without their own share.
+    pub(crate) fn with_buckets(self, table: Option<&Embedding>) -> Self {
+        Self {
+            buckets: table.map(|table| table.weight.val()),
+            ..self
         }
     }
 }
@@ -134,13 +141,11 @@ impl<'a> Context<'a> {
 /// What is added to the scores.
 fn score_bias(config: &TransformerConfig) -> ScoreBias {
     let slopes = || slopes(config.heads).into();
-    match config.alibi {
-        None => match config.buckets {
-            Some(buckets) => ScoreBias::Buckets(buckets.rule),
-            None => ScoreBias::None,
-        },
-        Some(Alibi::AfterScale) => ScoreBias::Alibi(slopes()),
-        Some(Alibi::BeforeScale) => ScoreBias::RoundedAlibi {
+    match config.distance_bias {
+        None => ScoreBias::None,
+        Some(DistanceBias::Buckets(buckets)) => ScoreBias::Buckets(buckets.rule),
+        Some(DistanceBias::Alibi(Alibi::AfterScale)) => ScoreBias::Alibi(slopes()),
+        Some(DistanceBias::Alibi(Alibi::BeforeScale)) => ScoreBias::RoundedAlibi {
             slopes: slopes(),
             scale: config.scale(0),
         },

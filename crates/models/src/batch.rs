@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use engraft_kernels::{Segments, gather_rows};
 
-use crate::aligned::{AlignedTokens, Place, Structures};
+use crate::aligned::{AlignedTokens, AlignmentPosition, Structures};
 use crate::config::TransformerConfig;
 
 /// Tokens on the host, before they become a [`TokenBatch`].
@@ -105,7 +105,7 @@ pub struct TokenBatch {
     /// What is known of each token's structure, `[tokens, width]`, where the model has a layer for it and the rows bring it.
     pub structures: Option<Tensor<2>>,
     /// The column and the row of each token in its alignment, where the model tells these apart and the rows bring some.
-    pub places: Option<Arc<[Place]>>,
+    pub places: Option<Arc<[AlignmentPosition]>>,
     /// Where the sequences begin and end.
     pub segments: Segments,
     /// The position of each sequence's first token: 0 unless it goes on from tokens read before.

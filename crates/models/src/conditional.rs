@@ -200,7 +200,7 @@ impl ConditionalLmHead {
                 hidden + gather_rows(told, of_token)
             }
         };
-        let context = Context::new(batch, &self.config, None, None, None);
+        let context = Context::new(batch, &self.config, None, None);
         let layers = self.layers.iter().enumerate();
         let attended = layers.fold(input.clone(), |states, (pass, layer)| {
             layer.forward(states, &context, pass, mode.at(pass as u64), None)

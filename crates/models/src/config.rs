@@ -13,8 +13,8 @@ use crate::rotary::Rotary;
 
 pub use heads::{CausalLmConfig, ClassifierConfig, DenseConfig, MaskedLmConfig};
 pub use layers::{
-    Alibi, Convolution, Experts, FeedForwardKind, Fusion, NormConfig, NormKind, NormOrder,
-    Relative, ScoreBuckets, Sharing,
+    Alibi, Convolution, DistanceBias, Experts, FeedForwardKind, Fusion, NormConfig, NormKind,
+    NormOrder, Relative, ScoreBuckets, Sharing,
 };
 
 /// The activation inside the feed-forward layers.
@@ -69,10 +69,8 @@ pub struct TransformerConfig {
     pub scale_by_layer: bool,
     /// Scores become `cap * tanh(score / cap)`, if given.
     pub attention_soft_cap: Option<f64>,
-    /// How scores fall with distance, if they do.
-    pub alibi: Option<Alibi>,
-    /// What is added to scores by distance, if anything is trained to be (T5).
-    pub buckets: Option<ScoreBuckets>,
+    /// What is added to scores by distance, if anything is.
+    pub distance_bias: Option<DistanceBias>,
     /// How rotations tell positions apart, if they do.
     pub rotary: Option<Rotary>,
     /// Which layers do not rotate; empty if all do.
@@ -228,8 +226,7 @@ impl TransformerConfig {
             attention_scale: None,
             scale_by_layer: false,
             attention_soft_cap: None,
-            alibi: None,
-            buckets: None,
+            distance_bias: None,
             rotary: None,
             unrotated: Vec::new(),
             relative: None,
@@ -313,8 +310,10 @@ impl TransformerConfig {
 
     /// The buckets of distances that layer `layer` has values of its own for.
     pub(crate) fn own_buckets(&self, layer: usize) -> Option<usize> {
-        let buckets = self.buckets.filter(|it| it.every_layer || layer == 0)?;
-        Some(buckets.rule.count)
+        match self.distance_bias {
+            Some(DistanceBias::Buckets(it)) if it.every_layer || layer == 0 => Some(it.rule.count),
+            _ => None,
+        }
     }
 
     /// Whether a norm follows the last layer.

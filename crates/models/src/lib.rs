@@ -51,17 +51,17 @@ pub use adapters::{
     MLPAdapter, MLPPoolAdapter, MlpLayers, Pooling, ResNet1DAdapter, ResNet1d, ResidualBlock,
     TokenAdapter, TokenStage,
 };
-pub use aligned::{AlignedTokens, Place, Structures};
+pub use aligned::{AlignedTokens, AlignmentPosition, Structures};
 pub use attention::{DistanceProjections, QueryKeyValue, SelfAttention, Separate};
 pub use batch::{PackedTokens, TokenBatch};
 pub use checkpoint::Checkpoint;
 pub use compute::Compute;
 pub use conditional::{ConditionalAdapter, ConditionalLMAdapter, ConditionalLmHead, TokenDecoder};
 pub use config::{
-    Activation, Alibi, CausalLmConfig, ClassifierConfig, Convolution, DenseConfig, DropoutConfig,
-    EmbeddingConfig, EmbeddingProjection, Experts, FeedForwardKind, Fusion, MaskedLmConfig,
-    ModelConfig, NormConfig, NormKind, NormOrder, PositionTable, Relative, ScoreBuckets, Sharing,
-    TransformerConfig,
+    Activation, Alibi, CausalLmConfig, ClassifierConfig, Convolution, DenseConfig, DistanceBias,
+    DropoutConfig, EmbeddingConfig, EmbeddingProjection, Experts, FeedForwardKind, Fusion,
+    MaskedLmConfig, ModelConfig, NormConfig, NormKind, NormOrder, PositionTable, Relative,
+    ScoreBuckets, Sharing, TransformerConfig,
 };
 pub use convolution::TokenConvolution;
 pub use embeddings::Embeddings;

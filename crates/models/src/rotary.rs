@@ -8,7 +8,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use engraft_kernels::{RotaryLayout, rotary};
 
-use crate::aligned::Place;
+use crate::aligned::AlignmentPosition;
 use crate::batch::TokenBatch;
 
 /// Rotary position embedding (Su et al., arXiv 2104.09864).
@@ -309,11 +309,14 @@ impl Angles {
             sin: upload(turns.sin, [tokens, half], &device),
         }
     }
-}
 
-impl Angles {
     /// Those of the column and of the row of each token, one after the other: `[2 tokens, rotary dim / 2]`.
-    fn of_places(places: &[Place], rates: &[f32], factor: f32, device: &Device) -> Self {
+    fn of_places(
+        places: &[AlignmentPosition],
+        rates: &[f32],
+        factor: f32,
+        device: &Device,
+    ) -> Self {
         let mut turns = Turns::default();
         let count = 2 * places.len();
         turns.add_each(places.iter().flatten().copied(), rates, factor);
@@ -355,9 +358,7 @@ impl Turns {
         self.cos.extend(needed.iter().map(|(cos, _)| cos));
         self.sin.extend(needed.iter().map(|(_, sin)| sin));
     }
-}
 
-impl Turns {
     /// Turns by each of these positions in any order.
     fn add_each(&mut self, positions: impl Iterator<Item = u32>, rates: &[f32], factor: f32) {
         for position in positions {

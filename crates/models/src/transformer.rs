@@ -194,13 +194,8 @@ impl Transformer {
         let frequencies = self.frequencies.as_deref();
         let first = self.layers.first();
         let buckets = first.and_then(|layer| layer.attention.buckets.as_ref());
-        let context = Context::new(
-            batch,
-            &self.config,
-            self.relative.as_ref(),
-            frequencies,
-            buckets,
-        );
+        let context = Context::new(batch, &self.config, self.relative.as_ref(), frequencies)
+            .with_buckets(buckets);
         let kept = self.recomputes(mode).then(|| Arc::new(context.kept()));
         let mut hidden = embedded.clone();
         for (pass, &layer) in self.passes.iter().enumerate() {

@@ -191,7 +191,14 @@ impl Work<'_> {
                         task.predict_as(&wanted.task());
                     }
                 });
-                opened.map_err(in_checkpoint)?
+                let opened = opened.map_err(in_checkpoint)?;
+                let experiment = &session.experiment;
+                let asked = experiment.compat.is_some();
+                let unused = experiment.unused_compat(opened.spec.task());
+                if let Some(note) = unused.filter(|_| asked) {
+                    self.observer.note(note);
+                }
+                opened
             }
         };
         self.loaded(&model, &folder.display().to_string());

@@ -91,9 +91,7 @@ impl Masker {
             .map(|place| (place, original[place]))
             .collect()
     }
-}
 
-impl Masker {
     /// The rows of a batch, masked by the draws of their numbers, with the places that count as sites; and the ids that stood there.
     pub(crate) fn collate(
         &self,

@@ -100,6 +100,16 @@ fn ordinary(encoding: &Encoding) -> Vec<usize> {
         .collect()
 }
 
+/// The same, of nothing but special tokens all of them.
+pub(crate) fn ordinary_or_all(encoding: &Encoding) -> Vec<usize> {
+    let ordinary = ordinary(encoding);
+    if ordinary.is_empty() {
+        (0..encoding.len()).collect()
+    } else {
+        ordinary
+    }
+}
+
 /// Turns rows into tokens; cheap to clone and send to another thread.
 #[derive(Clone)]
 pub struct RowEncoder {
@@ -138,12 +148,7 @@ impl EncodedRow {
         if let Some(aligned) = &self.aligned {
             return aligned.queries.iter().flat_map(Range::clone).collect();
         }
-        let own = ordinary(&self.encoding);
-        if own.is_empty() {
-            (0..self.encoding.len()).collect()
-        } else {
-            own
-        }
+        ordinary_or_all(&self.encoding)
     }
 
     /// The tokens of rows, laid end to end.

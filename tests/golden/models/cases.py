@@ -20,6 +20,7 @@ from transformers import (
     ElectraConfig,
     EsmConfig,
     ModernBertConfig,
+    MT5Config,
     PreTrainedConfig,
     RobertaConfig,
     T5Config,
@@ -349,6 +350,7 @@ CASES = {
     "t5_tokens": Case(
         "T5ForTokenClassification", t5(dropout_rate=0.0, **THREE_LABELS), "token_classification", gradients=True,
     ),
+    "mt5_base": Case("MT5EncoderModel", t5(MT5Config, num_layers=2, d_ff=46), "none"),
     "umt5_base": Case(
         "UMT5EncoderModel", t5(UMT5Config, num_layers=2), "none", notes=["every layer has values of distances"],
     ),

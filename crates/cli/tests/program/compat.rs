@@ -146,6 +146,9 @@ fn what_it_does_not_change_is_said_and_no_other_program_is_known() {
     let note =
         "note: compat: mgen changes nothing here: neither the task nor the data module takes it\n";
     assert!(said.err.contains(note), "{}", said.err);
+    place.succeed(&fit.replace("--trainer.fast_dev_run true", "--trainer.max_steps 1"));
+    let said = place.run("test --ckpt_path last --data.path rows.csv --compat mgen");
+    assert!(said.err.contains(note), "{}", said.err);
     let said = place.run(&format!("{fit} --compat hub"));
     assert_eq!(said.code, Some(2));
     assert!(

@@ -184,16 +184,25 @@ fn alignments_in_memory_fit_their_sequences() {
     assert_eq!(aligned.unwrap().select(&[1]).alignments.unwrap().len(), 1);
     let structures = [vec![vec![1.0], vec![2.0]], vec![vec![f32::NAN]]];
     let wrong = Alignments::new(&rows("A"), Some(&structures));
+    let structures = [vec![vec![1.0], vec![2.0]], vec![vec![1.0, 2.0]]];
+    let uneven = Alignments::new(&rows("A"), Some(&structures));
     for (alignments, said) in [
         (
             Alignments::new(&rows("AA"), None),
-            "alignments: row 1 has no aligned sequences",
+            "alignments: row 1 aligns 2 residues with a sequence of 1: its sequence 1 has another length",
         ),
         (
             Alignments::new(&rows("A")[..1], None),
             "alignments: there are 1 for 2 texts",
         ),
-        (wrong, "row 1 has not as many finite numbers"),
+        (
+            wrong,
+            "row 1 has numbers about its structure that are not finite",
+        ),
+        (
+            uneven,
+            "row 1 has 2 numbers for residue 1, where the first of all rows has 1",
+        ),
     ] {
         let error = examples().aligned_with(alignments).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");

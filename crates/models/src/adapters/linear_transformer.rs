@@ -57,7 +57,7 @@ impl EncoderLayers {
 
     /// `[tokens, hidden]` to the same.
     pub(super) fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        let context = Context::new(batch, &self.config, None, None, None);
+        let context = Context::new(batch, &self.config, None, None);
         let layers = self.layers.iter().enumerate();
         layers.fold(hidden, |hidden, (number, layer)| {
             layer.forward(hidden, &context, number, mode.at(number as u64), None)

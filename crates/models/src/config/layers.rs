@@ -13,6 +13,15 @@ pub enum Fusion {
     Groups,
 }
 
+/// What is added to scores by how far a key is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DistanceBias {
+    /// A slope of each head.
+    Alibi(Alibi),
+    /// Trained values.
+    Buckets(ScoreBuckets),
+}
+
 /// Scores that fall in proportion to distance, steeper in some heads than in others (Press et al., arXiv 2108.12409).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alibi {
@@ -22,7 +31,7 @@ pub enum Alibi {
     BeforeScale,
 }
 
-/// Trained values that are added to scores by how far a key is away, one for each head and bucket of distances (T5, arXiv 1910.10683).
+/// Trained values, one for each head and bucket of distances (T5, arXiv 1910.10683).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScoreBuckets {
     /// How distances fall into buckets.

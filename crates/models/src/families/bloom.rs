@@ -3,7 +3,7 @@
 
 use super::{Family, LoraDefaults, NameTable, llama};
 use crate::config::{
-    Activation, Alibi, DropoutConfig, FeedForwardKind, Fusion, NormConfig, NormOrder,
+    Activation, Alibi, DistanceBias, DropoutConfig, FeedForwardKind, Fusion, NormConfig, NormOrder,
     TransformerConfig,
 };
 use crate::error::Result;
@@ -72,7 +72,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     );
     config.context = c.optional_size("seq_length")?;
     config.embedding.norm = true;
-    config.alibi = Some(Alibi::AfterScale);
+    config.distance_bias = Some(DistanceBias::Alibi(Alibi::AfterScale));
     config.fused_attention = Some(Fusion::Groups);
     (config.attention_bias, config.attention_output_bias) = (true, true);
     config.intermediate = 4 * hidden;

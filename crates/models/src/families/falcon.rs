@@ -3,7 +3,8 @@
 
 use super::{Family, LoraDefaults, bloom, llama, rope};
 use crate::config::{
-    Activation, Alibi, FeedForwardKind, Fusion, NormConfig, NormOrder, TransformerConfig,
+    Activation, Alibi, DistanceBias, FeedForwardKind, Fusion, NormConfig, NormOrder,
+    TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -91,7 +92,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
         NormOrder::Pre { skips_first: false }
     };
     if c.flag_or("alibi", false)? {
-        config.alibi = Some(Alibi::BeforeScale);
+        config.distance_bias = Some(DistanceBias::Alibi(Alibi::BeforeScale));
         c.ignores(rope::KEYS, "with alibi: false");
     } else {
         config.rotary = Some(rope::rotary(c, config.head_dim, 10_000.0)?);

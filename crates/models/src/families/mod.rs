@@ -29,7 +29,7 @@ mod t5;
 use serde_json::{Map, Value};
 
 use crate::config::{
-    CausalLmConfig, ClassifierConfig, FeedForwardKind, MaskedLmConfig, ModelConfig,
+    CausalLmConfig, ClassifierConfig, DistanceBias, FeedForwardKind, MaskedLmConfig, ModelConfig,
     TransformerConfig,
 };
 use crate::error::{Error, Result};
@@ -122,6 +122,7 @@ pub fn families() -> &'static [&'static Family] {
         &fm4bio::FAMILY,
         &one_hot::FAMILY,
         &t5::FAMILY,
+        &t5::MT5,
         &t5::UMT5,
         &gpt2::FAMILY,
         &gpt_neox::FAMILY,
@@ -230,7 +231,7 @@ impl Family {
 fn recomputes(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<bool> {
     let key = "gradient_checkpointing";
     let wanted = reader.flag_or(key, false)?;
-    let shares = config.buckets.is_some_and(|buckets| !buckets.every_layer);
+    let shares = matches!(config.distance_bias, Some(DistanceBias::Buckets(it)) if !it.every_layer);
     if wanted && (config.relative.is_some() || config.convolution.is_some() || shares) {
         let problem = "not supported where layers share more than hidden states, as in DeBERTa and T5: leave it out";
         return Err(reader.error(key, problem));

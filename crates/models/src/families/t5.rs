@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use super::{Family, LoraDefaults, NameTable, bert};
 use crate::config::{
-    Activation, ClassifierConfig, DropoutConfig, FeedForwardKind, NormConfig, NormOrder,
-    ScoreBuckets, TransformerConfig,
+    Activation, ClassifierConfig, DistanceBias, DropoutConfig, FeedForwardKind, NormConfig,
+    NormOrder, ScoreBuckets, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
 
 pub(crate) const FAMILY: Family = Family {
     name: "t5",
-    hugging_face: &["t5", "mt5"],
+    hugging_face: &["t5"],
     prefix: "transformer.",
     variant: |_, config| (!has_gates(config)).then_some(&WITHOUT_GATES),
     config: |c| encoder(c, false),
@@ -42,7 +42,21 @@ pub(crate) const FAMILY: Family = Family {
     ..bert::FAMILY
 };
 
-/// The same with values of distances in every layer.
+/// The same of many languages.
+pub(crate) const MT5: Family = Family {
+    name: "mt5",
+    hugging_face: &["mt5"],
+    variant: |_, config| (!has_gates(config)).then_some(&MT5_WITHOUT_GATES),
+    architectures: [
+        "MT5EncoderModel",
+        "MT5ForConditionalGeneration",
+        "MT5ForSequenceClassification",
+        "MT5ForTokenClassification",
+    ],
+    ..FAMILY
+};
+
+/// With values of distances in every layer.
 pub(crate) const UMT5: Family = Family {
     name: "umt5",
     hugging_face: &["umt5"],
@@ -120,6 +134,11 @@ const WITHOUT_GATES: Family = Family {
     ..FAMILY
 };
 
+const MT5_WITHOUT_GATES: Family = Family {
+    encoder: PLAIN,
+    ..MT5
+};
+
 const UMT5_WITHOUT_GATES: Family = Family {
     encoder: PLAIN,
     ..UMT5
@@ -149,10 +168,10 @@ fn encoder(c: &ConfigReader<'_>, every_layer: bool) -> Result<TransformerConfig>
         attention_output_bias: false,
         // Scores are not scaled: weights begin smaller instead.
         attention_scale: Some(1.0),
-        buckets: Some(ScoreBuckets {
+        distance_bias: Some(DistanceBias::Buckets(ScoreBuckets {
             rule: buckets(c)?,
             every_layer,
-        }),
+        })),
         intermediate: c.size("d_ff")?,
         feed_forward,
         feed_forward_bias: false,

@@ -86,7 +86,7 @@ fn run(case: &Case, sequences: &[(Vec<u32>, Vec<u32>)]) -> (Vec<f32>, Option<Vec
 }
 
 fn cases() -> Vec<String> {
-    crate::reference::cases(&folder(), 74)
+    crate::reference::cases(&folder(), 75)
 }
 
 #[test]
@@ -260,6 +260,7 @@ fn what_is_saved_is_what_was_loaded() {
         ("fm4bio_experts", HeadKind::MaskedLm),
         ("t5_base", HeadKind::None),
         ("t5_gated", HeadKind::None),
+        ("mt5_base", HeadKind::None),
         ("umt5_base", HeadKind::None),
     ] {
         let case = open(name, &Map::new());

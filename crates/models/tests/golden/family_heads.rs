@@ -132,6 +132,8 @@ mixtral, rows: MixtralForSequenceClassification score.weight
 mixtral, tokens: MixtralForTokenClassification score.weight score.bias
 modernbert, rows: stays ours
 modernbert, tokens: stays ours
+mt5, rows: stays ours
+mt5, tokens: MT5ForTokenClassification classifier.weight classifier.bias
 opt, rows: OPTForSequenceClassification score.weight
 opt, tokens: stays ours
 phi3, rows: Phi3ForSequenceClassification score.weight

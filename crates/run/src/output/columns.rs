@@ -297,11 +297,7 @@ impl Columns {
                     .map(|label| label.as_ref().map_or(Cell::Missing, cell_of));
                 Cell::List(labels.collect())
             }),
-            Some(Labels::Pairs { rows, .. }) => rows.get(row).map(|row| {
-                let pairs = row.together().iter();
-                let pairs = pairs.map(|pair| Cell::from(pair.map(i64::from).to_vec()));
-                Cell::List(pairs.collect())
-            }),
+            Some(Labels::Pairs { rows, .. }) => rows.get(row).map(PairRow::list),
             Some(Labels::Numbers { rows, .. }) => rows.get(row).map(|numbers| match numbers[..] {
                 [number] => Cell::Float(number),
                 _ => Cell::from(numbers.clone()),

@@ -236,14 +236,7 @@ impl Objective for Structure {
     /// The structure in brackets, or as a list of pairs where there are too few kinds of these; either is read again.
     fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
         let structure = self.structure(output);
-        let cell = structure.map(|row| match row.brackets() {
-            Some(brackets) => Cell::from(brackets),
-            None => {
-                let pairs = row.together().iter();
-                let pairs = pairs.map(|pair| Cell::from(pair.map(i64::from).to_vec()));
-                Cell::List(pairs.collect())
-            }
-        });
+        let cell = structure.map(|row| row.brackets().map_or_else(|| row.list(), Cell::from));
         vec![cell.unwrap_or(Cell::Missing)]
     }
 

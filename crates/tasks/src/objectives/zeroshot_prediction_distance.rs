@@ -23,7 +23,7 @@ use crate::metrics::Scored;
 use crate::network::Network;
 use crate::objective::{Basis, Comparison, Objective, TaskArguments};
 use crate::output::RowOutput;
-use crate::rows::EncodedRow;
+use crate::rows::{EncodedRow, ordinary_or_all};
 use crate::variants::{Measure, Variants};
 
 /// Measures variants without training: how far each moves the mean hidden state of its sequence.
@@ -238,15 +238,9 @@ impl Measure for Distances {
         let mut sequences: Vec<(Vec<usize>, PackedTokens)> = Vec::new();
         let mut number = |encoding: Encoding| {
             *numbers.entry(encoding.ids.clone()).or_insert_with(|| {
-                let ordinary = |at: &usize| !encoding.special.get(*at).copied().unwrap_or(false);
-                let mut sites: Vec<usize> = (0..encoding.len()).filter(ordinary).collect();
-                // Of nothing but special tokens, these are what there is.
-                if sites.is_empty() {
-                    sites = (0..encoding.len()).collect();
-                }
                 let mut tokens = PackedTokens::default();
                 tokens.push(&encoding.ids, &encoding.type_ids);
-                sequences.push((sites, tokens));
+                sequences.push((ordinary_or_all(&encoding), tokens));
                 sequences.len() - 1
             })
         };
