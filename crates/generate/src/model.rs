@@ -130,7 +130,7 @@ impl LanguageModel {
     ) -> Vec<f32> {
         let batch = TokenBatch::continued(tokens, starts, self.config(), &self.device);
         let mut read = || {
-            let hidden = self.decoder.forward_cached(&batch, slots, cache);
+            let hidden = self.decoder.forward_cached(&batch, slots, cache, None);
             let hidden = if hidden.dims()[0] == slots.len() {
                 hidden
             } else {

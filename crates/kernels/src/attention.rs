@@ -160,7 +160,7 @@ pub struct CachedAttention {
     pub scale: f32,
     /// If given, scores become `cap * tanh(score / cap)` before the bias.
     pub soft_cap: Option<f32>,
-    /// What is added to the scores; a table of buckets cannot be.
+    /// What is added to the scores.
     pub bias: ScoreBias,
 }
 

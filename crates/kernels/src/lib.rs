@@ -5,6 +5,8 @@
 //! graph, has a fast body for the CPU and a plain-Burn body for every other device, and its result depends on its inputs alone: sums run in
 //! fixed chunks, random draws are a function of their [`Key`].
 
+use std::sync::Arc;
+
 mod attention;
 mod autodiff;
 mod disentangled;
@@ -100,6 +102,8 @@ pub struct LinearCrossEntropy {
     pub targets: ClassTargets,
     /// Logits become `cap * tanh(logit / cap)`, if given.
     pub soft_cap: Option<f64>,
+    /// What is added to the logit of each class before, if given; it has no gradient.
+    pub bias: Option<Arc<[f32]>>,
 }
 
 /// One step of AdamW (Loshchilov and Hutter, arXiv 1711.05101), as PyTorch defines it, scalars in double precision.

@@ -71,10 +71,10 @@ pub trait Kernels: Backend {
 
     /// Attention of single queries to a cache; without a kernel of its own for gradients.
     fn cached_attention(
-        query: Float<Self, 2>, keys: Float<Self, 2>, values: Float<Self, 2>, call: Arc<CachedAttention>
+        query: Float<Self, 2>, keys: Float<Self, 2>, values: Float<Self, 2>, table: Float<Self, 2>, call: Arc<CachedAttention>
     ) -> (Float<Self, 2>) {
-        plain: plain::cached::attend::<Self>(query, keys, values, &call),
-        flex: flex::attention::cached::forward(query, keys, values, &call),
+        plain: plain::cached::attend::<Self>(query, keys, values, table, &call),
+        flex: flex::attention::cached::forward(query, keys, values, table, &call),
     }
     /// Rows of a cache replaced.
     fn write_rows(cache: Float<Self, 2>, rows: Arc<[usize]>, values: Float<Self, 2>) -> (Float<Self, 2>) {

@@ -35,14 +35,17 @@ pub fn attention(
 }
 
 /// Attention of single queries to rows of a cache, for decoding: `query` is `[queries, heads * dim]`, `keys` and `values` are
-/// `[slots, key_value_heads * dim]`; returns `[queries, heads * dim]`. A query that sees no key gets zeros.
+/// `[slots, key_value_heads * dim]`; returns `[queries, heads * dim]`. A query that sees no key gets zeros. `table` is the `[buckets, heads]`
+/// parameter of [`ScoreBias::Buckets`](crate::ScoreBias::Buckets).
 ///
 /// # Panics
-/// If there are not as many ranges as queries, one of them leaves the cache, the heads do not fit the widths, or the bias has a table.
+/// If there are not as many ranges as queries, one of them leaves the cache, the heads do not fit the widths, or buckets have no table of
+/// their size.
 pub fn cached_attention(
     query: Tensor<2>,
     keys: Tensor<2>,
     values: Tensor<2>,
+    table: Option<Tensor<2>>,
     call: CachedAttention,
 ) -> Tensor<2> {
     let ([queries, width], [slots, key_width]) = (query.dims(), keys.dims());
@@ -58,14 +61,16 @@ pub fn cached_attention(
             && width * call.key_value_heads == key_width * call.heads,
         "heads that fit the widths"
     );
-    assert!(
-        !matches!(call.bias, ScoreBias::Buckets(_)),
-        "a bias without a table"
-    );
+    let table = table.unwrap_or_else(|| Tensor::zeros([1, 1], &query.device()));
+    if let ScoreBias::Buckets(buckets) = call.bias {
+        let shape = [buckets.count, call.heads];
+        assert_eq!(table.dims(), shape, "a value for each bucket and head");
+    }
     Tensor::from_dispatch(Dispatch::cached_attention(
         query.into_dispatch(),
         keys.into_dispatch(),
         values.into_dispatch(),
+        table.into_dispatch(),
         Arc::new(call),
     ))
 }

@@ -29,16 +29,60 @@ pub enum LoraOrigin {
     Merged(Arc<PeftFolder>),
 }
 
+/// Which of the transformers of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stack {
+    /// The encoder, or a decoder that stands alone.
+    Encoder,
+    /// The decoder beside an encoder.
+    Decoder,
+}
+
+impl Stack {
+    fn other(self) -> Self {
+        match self {
+            Self::Encoder => Self::Decoder,
+            Self::Decoder => Self::Encoder,
+        }
+    }
+}
+
 impl Checkpoint {
-    /// Puts fresh updates on the layers that `settings` name.
+    /// The names of a stack's layers.
+    fn names_of(&self, stack: Stack) -> Names {
+        match stack {
+            Stack::Encoder => Names::encoder(&self.config),
+            Stack::Decoder => Names::decoder(&self.config),
+        }
+    }
+
+    /// Whether `settings` name layers of the other stack, so that a stack of which they name none is no mistake.
+    fn covers_beside(&self, stack: Stack, settings: &LoraSettings) -> bool {
+        let decoder = self.config.decoder.as_ref();
+        let layers = match stack {
+            Stack::Encoder => decoder.map_or(0, |decoder| decoder.transformer.layers),
+            Stack::Decoder => self.config.transformer.layers,
+        };
+        let prefix = self.config.family.prefix;
+        let modules = self.names_of(stack.other()).modules();
+        modules.iter().any(|module| {
+            (0..layers).any(|layer| {
+                let module = module.replace("{}", &layer.to_string());
+                settings.covers(&module) || settings.covers(&format!("{prefix}{module}"))
+            })
+        })
+    }
+
+    /// Puts fresh updates on the layers of a stack that `settings` name.
     pub(crate) fn adapt(
         &self,
         mut encoder: Transformer,
+        stack: Stack,
         settings: &LoraSettings,
         initial: &Initial,
     ) -> Result<Transformer> {
         settings.rule.check()?;
-        let names = Names::encoder(&self.config);
+        let names = self.names_of(stack);
         let mut known = BTreeSet::new();
         let mut found = false;
         for ((path, linear), part) in (&mut encoder).linears().into_iter().zip(0..) {
@@ -71,7 +115,7 @@ impl Checkpoint {
             }
             known.insert(without_numbers(&module_of(&pattern, 0)));
         }
-        if found {
+        if found || self.covers_beside(stack, settings) {
             return Ok(encoder);
         }
         let known: Vec<String> = known.into_iter().collect();
@@ -93,14 +137,15 @@ impl Checkpoint {
             .into())
     }
 
-    /// Puts the updates of a saved adapter on the layers that it names.
+    /// Puts the updates of a saved adapter on the layers of a stack that it names.
     pub(crate) fn restore(
         &self,
         mut encoder: Transformer,
+        stack: Stack,
         folder: &PeftFolder,
         initial: &Initial,
     ) -> Result<Transformer> {
-        let names = Names::encoder(&self.config);
+        let names = self.names_of(stack);
         let prefix = self.config.family.prefix;
         let mut left = folder.modules();
         for (path, linear) in (&mut encoder).linears() {
@@ -144,13 +189,18 @@ impl Checkpoint {
                 linear.restore(rule, updates, &initial.device);
             }
         }
-        if let Some(module) = left.iter().find(|module| !self.is_in_a_head(module)) {
+        let is_beside = |module: &&str| self.is_in(stack.other(), module);
+        let has_beside = left.iter().any(is_beside);
+        let mut strange = left
+            .iter()
+            .filter(|module| !self.is_in_a_head(module) && !is_beside(module));
+        if let Some(module) = strange.next() {
             return Err(folder.misfit(format!(
                 "it has an update of {module:?}, which is no linear layer of {}",
                 self.preset.name()
             )));
         }
-        if !encoder.is_adapted() {
+        if !encoder.is_adapted() && !has_beside {
             return Err(folder.misfit("it has no update of any layer".to_owned()));
         }
         for name in folder.parameters() {
@@ -163,7 +213,7 @@ impl Checkpoint {
                     .help("Add it to the weights with PEFT's merge_and_unload, and open what that saves")
                     .into());
             }
-            if !self.is_in_a_head(&name) && !self.is_in_the_encoder(&name) {
+            if !self.is_in_a_head(&name) && !self.is_in_any(&name) {
                 let problem = format!(
                     "the adapter {} holds {name}, which is neither an update of a linear layer nor part of the model: not supported",
                     folder.name()
@@ -188,7 +238,7 @@ impl Checkpoint {
         };
         let beside = folder
             .parameters()
-            .find(|name| self.is_in_the_encoder(name) || of_a_resting_head(name));
+            .find(|name| self.is_in_any(name) || of_a_resting_head(name));
         let updated = folder
             .modules()
             .into_iter()
@@ -205,13 +255,22 @@ impl Checkpoint {
             .into())
     }
 
-    /// Whether the encoder has a parameter of this name.
-    fn is_in_the_encoder(&self, name: &str) -> bool {
-        let bare = name.strip_prefix(self.config.family.prefix).unwrap_or(name);
+    /// Whether a stack has a module, or a parameter, of this name.
+    fn is_in(&self, stack: Stack, name: &str) -> bool {
+        let family = self.config.family;
+        let bare = name.strip_prefix(family.prefix).unwrap_or(name);
         let module = bare.strip_suffix(".weight").or(bare.strip_suffix(".bias"));
         let module = with_gaps(module.unwrap_or(bare));
-        let mut tables = self.config.family.encoder.iter().copied().flatten();
-        tables.any(|(_, theirs)| *theirs == module)
+        let mut tables = match stack {
+            Stack::Encoder => family.encoder.iter(),
+            Stack::Decoder => family.decoder.iter(),
+        };
+        tables.any(|table| table.iter().any(|(_, theirs)| *theirs == module))
+    }
+
+    /// Whether any stack has.
+    fn is_in_any(&self, name: &str) -> bool {
+        self.is_in(Stack::Encoder, name) || self.is_in(Stack::Decoder, name)
     }
 
     /// Whether one of the family's heads has a module, or a parameter, of this name.

@@ -3,11 +3,13 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use engraft_kernels::{
-    Attention, CachedAttention, Disentangled, Mask, ScoreBias, attention, disentangled_attention,
+    Attention, CachedAttention, Disentangled, Mask, ScoreBias, Segments, attention,
+    disentangled_attention,
 };
 
 use crate::batch::TokenBatch;
 use crate::config::{Alibi, DistanceBias, Fusion, Relative, TransformerConfig};
+use crate::encoder_attention::Source;
 use crate::initial::Initial;
 use crate::key_value_cache::LayerCache;
 use crate::layers::{Embedding, Linear, Norm};
@@ -78,6 +80,8 @@ pub(crate) struct Context<'a> {
     /// What is added to the scores of each bucket of distances, `[buckets, heads]`, in layers that have no values of their own.
     buckets: Option<Tensor<2>>,
     bias: ScoreBias,
+    /// What a decoder reads of its encoder.
+    source: Option<Source<'a>>,
 }
 
 /// The same apart from what it was made of, for a pass that is computed once more.
@@ -97,11 +101,22 @@ impl KeptContext {
             distances: None,
             buckets: None,
             bias: self.bias.clone(),
+            source: None,
         }
     }
 }
 
 impl<'a> Context<'a> {
+    /// The transformer's shape.
+    pub(crate) fn config(&self) -> &TransformerConfig {
+        self.config
+    }
+
+    /// Where the sequences begin and end.
+    pub(crate) fn segments(&self) -> Segments {
+        self.batch.segments.clone()
+    }
+
     /// All of it but vectors and values of distances, whose gradients a pass that is computed again would lose.
     pub(crate) fn kept(&self) -> KeptContext {
         KeptContext {
@@ -126,7 +141,18 @@ impl<'a> Context<'a> {
             distances: relative.map(RelativePositions::vectors),
             buckets: None,
             bias: score_bias(config),
+            source: None,
         }
+    }
+
+    /// What a decoder reads of its encoder.
+    pub(crate) fn source(&self) -> Option<Source<'a>> {
+        self.source
+    }
+
+    /// The same with what a decoder reads of its encoder.
+    pub(crate) fn with_source(self, source: Option<Source<'a>>) -> Self {
+        Self { source, ..self }
     }
 
     /// The same with the values of distances that layers without their own share.
@@ -222,6 +248,8 @@ impl SelfAttention {
     ) -> Tensor<2> {
         let config = context.config;
         let scale = config.scale(pass);
+        let own = self.buckets.as_ref().map(|table| table.weight.val());
+        let buckets = own.or_else(|| context.buckets.clone());
         let [mut query, mut key, value] = self.inputs.forward(input, config, mode);
         let segments = context.batch.segments.clone();
         let attended =
@@ -258,7 +286,7 @@ impl SelfAttention {
                             soft_cap: config.attention_soft_cap.map(|cap| cap as f32),
                             bias: context.bias.clone(),
                         };
-                        engraft_kernels::cached_attention(query, keys, values, call)
+                        engraft_kernels::cached_attention(query, keys, values, buckets, call)
                     }
                     cache => {
                         if let Some(mut cache) = cache {
@@ -273,8 +301,6 @@ impl SelfAttention {
                         if config.causal {
                             call.mask = Mask::Causal;
                         }
-                        let own = self.buckets.as_ref().map(|table| table.weight.val());
-                        let buckets = own.or_else(|| context.buckets.clone());
                         attention(query, key, value, buckets, call)
                     }
                 }

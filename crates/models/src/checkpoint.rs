@@ -8,9 +8,11 @@ use engraft_component::Refusal;
 use engraft_hub::{LoadReport, Preset, Weights};
 use serde_json::{Map, Value};
 
-use crate::adapted::LoraOrigin;
+use crate::adapted::{LoraOrigin, Stack};
 use crate::adapters::{Adapter, AdapterHead, TokenAdapter};
-use crate::config::{CausalLmConfig, ClassifierConfig, ModelConfig};
+use crate::config::{
+    CausalLmConfig, ClassifierConfig, DecoderConfig, ModelConfig, TransformerConfig,
+};
 use crate::error::{Error, Result};
 use crate::families::{Family, families};
 use crate::head::Head;
@@ -24,6 +26,9 @@ use crate::peft::{self, BEGINS, LoraSettings, PeftFolder};
 use crate::run_file::RunFile;
 use crate::tied::PROJECTION;
 use crate::transformer::Transformer;
+
+/// A parameter that every decoder has.
+const DECODERS_FIRST: &str = "layers.0.attention.output.weight";
 
 /// A preset whose configuration is understood and whose weights are open.
 #[derive(Clone)]
@@ -261,16 +266,61 @@ impl Checkpoint {
         if self.config.transformer.embedding.one_hot {
             encoder = encoder.no_grad();
         }
+        self.with_updates_of(encoder, Stack::Encoder, initial)
+    }
+
+    /// The shape of the decoder beside the encoder, and of its head.
+    ///
+    /// # Errors
+    /// The family has none.
+    pub fn decoder_config(&self) -> Result<&DecoderConfig> {
+        let decoder = self.config.decoder.as_ref();
+        decoder.ok_or_else(|| self.lacks(HeadKind::Seq2SeqLm))
+    }
+
+    /// The decoder beside the encoder, its LoRA updates included.
+    ///
+    /// # Errors
+    /// The family has none or the checkpoint stores none, a tensor is missing, has another shape, or is not finite; the adapter does not fit.
+    pub fn decoder(&self, initial: &Initial) -> Result<Transformer> {
+        let config = self.decoder_config()?;
+        let names = Names::decoder(&self.config);
+        if let Some(own) = &self.weights
+            && own.get(&names, DECODERS_FIRST).is_none()
+        {
+            let first = names.of(DECODERS_FIRST, true).into_iter().next();
+            let problem = format!(
+                "{} is an encoder alone: it stores no {}",
+                self.preset.name(),
+                first.as_deref().unwrap_or("decoder")
+            );
+            let help = "Take a checkpoint that was saved with its decoder";
+            return Err(Refusal::plain(problem).help(help).into());
+        }
+        let fresh = Transformer::new(&config.transformer, initial);
+        let decoder = self.load(fresh, HeadKind::Decoder, initial, true)?;
+        self.with_updates_of(decoder, Stack::Decoder, initial)
+    }
+
+    /// A stack with the updates that it has.
+    fn with_updates_of(
+        &self,
+        mut stack: Transformer,
+        which: Stack,
+        initial: &Initial,
+    ) -> Result<Transformer> {
         match &self.lora {
-            None => Ok(encoder),
+            None => Ok(stack),
             Some(LoraOrigin::Fresh(settings)) => {
-                self.adapt(encoder.no_grad(), settings, &initial.at(3))
+                self.adapt(stack.no_grad(), which, settings, &initial.at(3))
             }
-            Some(LoraOrigin::Saved(folder)) => self.restore(encoder.no_grad(), folder, initial),
+            Some(LoraOrigin::Saved(folder)) => {
+                self.restore(stack.no_grad(), which, folder, initial)
+            }
             Some(LoraOrigin::Merged(folder)) => {
-                let mut encoder = self.restore(encoder, folder, initial)?;
-                encoder.merge_lora();
-                Ok(encoder)
+                stack = self.restore(stack, which, folder, initial)?;
+                stack.merge_lora();
+                Ok(stack)
             }
         }
     }
@@ -378,8 +428,51 @@ impl Checkpoint {
     /// # Errors
     /// The family has none, or the checkpoint lacks it and it is required.
     pub fn causal_lm(&self, required: bool, initial: &Initial) -> Result<CausalLmHead> {
-        let kind = HeadKind::CausalLm;
         let head = self.causal_lm_config()?;
+        let config = &self.config.transformer;
+        self.language_model(HeadKind::CausalLm, config, head, required, initial)
+    }
+
+    /// As [`Self::causal_lm`], of an encoder-decoder.
+    ///
+    /// # Errors
+    /// Those of [`Self::causal_lm`]; what is added to the logits cannot be read.
+    pub fn seq2seq_lm(&self, required: bool, initial: &Initial) -> Result<CausalLmHead> {
+        let kind = HeadKind::Seq2SeqLm;
+        let DecoderConfig {
+            transformer, head, ..
+        } = self.decoder_config()?;
+        let head = self.language_model(kind, transformer, *head, required, initial)?;
+        Ok(head.with_bias(self.logits_bias(transformer.vocabulary)?))
+    }
+
+    /// What the checkpoint adds to logits, where that is anything but zeros.
+    fn logits_bias(&self, vocabulary: usize) -> Result<Option<Vec<f32>>> {
+        let (Some(name), Some(source)) = (self.config.family.logits_bias, &self.weights) else {
+            return Ok(None);
+        };
+        let Some(stored) = source.weights.get(name) else {
+            return Ok(None);
+        };
+        let bias = stored.to_f32()?;
+        self.progress.get().used.insert(name.to_owned());
+        if bias.len() != vocabulary || !bias.iter().all(|value| value.is_finite()) {
+            return Err(Error::Weights {
+                preset: self.preset.name().to_owned(),
+                report: format!("{name} holds no {vocabulary} finite numbers"),
+            });
+        }
+        Ok(bias.iter().any(|value| *value != 0.0).then_some(bias))
+    }
+
+    fn language_model(
+        &self,
+        kind: HeadKind,
+        config: &TransformerConfig,
+        head: CausalLmConfig,
+        required: bool,
+        initial: &Initial,
+    ) -> Result<CausalLmHead> {
         if required
             && !head.tied
             && !self.untied.contains(&kind)
@@ -398,7 +491,7 @@ impl Checkpoint {
             );
             return Err(Refusal::plain(problem).help(help).into());
         }
-        let fresh = CausalLmHead::new(&self.config.transformer, head, initial);
+        let fresh = CausalLmHead::new(config, head, kind, initial);
         if head.tied {
             self.progress.get().parts.push(kind);
             Ok(fresh)
@@ -529,7 +622,8 @@ impl Checkpoint {
             // Beside the encoder there are heads alone.
             let is_beside = Names::is_own(name) || source.prefixed && !name.starts_with(prefix);
             let mut others = self.config.family.beside.iter();
-            let is_beside = is_beside || others.any(|part| bare.starts_with(part));
+            let is_beside = is_beside
+                || !parts.contains(&HeadKind::Decoder) && others.any(|part| bare.starts_with(part));
             let is_head = is_beside || HeadKind::OF_FAMILIES.iter().any(is_of);
             if is_head && !parts.iter().any(is_of) {
                 let head = bare.split('.').next().unwrap_or(bare);
@@ -556,6 +650,7 @@ impl Checkpoint {
         let what = match kind {
             HeadKind::MaskedLm => "masked-LM head",
             HeadKind::CausalLm => "language-model head that writes on",
+            HeadKind::Decoder | HeadKind::Seq2SeqLm => "decoder beside an encoder",
             HeadKind::TokenClassification => "head for tokens",
             _ => "classification head",
         };
@@ -636,13 +731,15 @@ impl Checkpoint {
     ) -> Result<M> {
         let (names, sources) = match kind {
             HeadKind::None => (Names::encoder(&self.config), self.encoder_sources()),
+            HeadKind::Decoder => (Names::decoder(&self.config), self.encoder_sources()),
             kind => (self.head_names(kind), self.head_sources()),
         };
         if sources.is_empty() {
             return Ok(module);
         }
-        // The updates of an encoder stand beside its weights.
-        let adapter = self.adapter_folder().filter(|_| kind != HeadKind::None);
+        // The updates of a stack stand beside its weights.
+        let is_stack = matches!(kind, HeadKind::None | HeadKind::Decoder);
+        let adapter = self.adapter_folder().filter(|_| !is_stack);
         let mut loader = Loader::new(
             &sources,
             names,

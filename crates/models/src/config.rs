@@ -55,6 +55,8 @@ pub struct TransformerConfig {
     pub key_value_heads: usize,
     /// Whether a token sees those before it alone, as in a language model that writes on.
     pub causal: bool,
+    /// The width of the encoder's hidden states that every layer attends to as well, in the decoder of an encoder-decoder.
+    pub cross_attention: Option<usize>,
     /// How the queries, keys and values lie in the output of one linear layer, if they come from one.
     pub fused_attention: Option<Fusion>,
     /// Whether the linear layers to queries, keys and values have a bias.
@@ -128,6 +130,8 @@ pub struct EmbeddingConfig {
     pub scale: Option<f64>,
     /// Width of the vectors of structure that may come with tokens, if the model has a layer for them (AIDO.Protein-RAG).
     pub structures: Option<usize>,
+    /// Whether the tokens' vectors are those of another transformer, the encoder that a decoder stands beside.
+    pub shared: bool,
 }
 
 /// A table with a vector for each position.
@@ -137,8 +141,28 @@ pub struct PositionTable {
     pub rows: usize,
     /// The row of the first token: RoBERTa counts from the padding id + 1.
     pub offset: usize,
-    /// Whether fresh rows are sines and cosines instead of drawn.
-    pub sinusoidal: bool,
+    /// What its rows are.
+    pub vectors: PositionVectors,
+}
+
+/// What the rows of a table of positions are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PositionVectors {
+    /// Trained; fresh ones are drawn.
+    Drawn,
+    /// Trained; fresh ones are sines and cosines.
+    Sinusoidal,
+    /// Sines, then cosines, which are neither trained nor stored.
+    Fixed(Sinusoids),
+}
+
+/// How fast the sines of a fixed table go round, from one column to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sinusoids {
+    /// By `10000^(-2 column / width)` (Vaswani et al., arXiv 1706.03762).
+    Halves,
+    /// By `10000^(-column / (width / 2 - 1))`, so that the last column has the rate 1 / 10000 (tensor2tensor, fairseq).
+    WholeRange,
 }
 
 /// Where the linear layer of the embeddings stands.
@@ -211,6 +235,7 @@ impl TransformerConfig {
                 one_hot: false,
                 scale: None,
                 structures: None,
+                shared: false,
             },
             context: None,
             layers,
@@ -219,6 +244,7 @@ impl TransformerConfig {
             head_dim: hidden / heads.max(1),
             key_value_heads: heads,
             causal: false,
+            cross_attention: None,
             fused_attention: None,
             attention_bias: true,
             attention_output_bias: true,
@@ -336,6 +362,26 @@ impl DropoutConfig {
     }
 }
 
+/// The decoder of an encoder-decoder, which writes what follows from what the encoder has read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecoderConfig {
+    /// Its shape.
+    pub transformer: TransformerConfig,
+    /// Its language-model head.
+    pub head: CausalLmConfig,
+    /// What it begins with.
+    pub start: DecoderStart,
+}
+
+/// What the decoder of an encoder-decoder begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecoderStart {
+    /// A token.
+    Token(u32),
+    /// The last token of what is to be written, which names its language (mBART).
+    LastWritten,
+}
+
 /// A checkpoint's `config.json`, understood.
 #[derive(Clone)]
 pub struct ModelConfig {
@@ -347,6 +393,8 @@ pub struct ModelConfig {
     pub masked_lm: Option<MaskedLmConfig>,
     /// Its causal-LM head, if it is a decoder.
     pub causal_lm: Option<CausalLmConfig>,
+    /// The decoder beside the encoder, if it is an encoder-decoder.
+    pub decoder: Option<DecoderConfig>,
     /// Its own classification head.
     pub classifier: ClassifierConfig,
     /// Its own head on every token.
@@ -365,6 +413,7 @@ impl ModelConfig {
         match kind {
             HeadKind::MaskedLm => self.masked_lm.as_ref().is_some_and(|head| head.tied),
             HeadKind::CausalLm => self.causal_lm.is_some_and(|head| head.tied),
+            HeadKind::Seq2SeqLm => self.decoder.as_ref().is_some_and(|it| it.head.tied),
             _ => false,
         }
     }

@@ -1,10 +1,11 @@
 //! Tokens to the first hidden states.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
+use engraft_kernels::gather_rows;
 
 use crate::batch::TokenBatch;
-use crate::config::{EmbeddingProjection, TransformerConfig};
+use crate::config::{EmbeddingProjection, PositionVectors, Sinusoids, TransformerConfig};
 use crate::initial::Initial;
 use crate::layers::{Embedding, Linear, Norm};
 use crate::mode::Mode;
@@ -12,10 +13,12 @@ use crate::mode::Mode;
 /// The sum of token, position and type embeddings, normalised and brought to the width of the hidden states.
 #[derive(Module, Debug)]
 pub struct Embeddings {
-    /// `[vocabulary, width]`.
-    pub tokens: Embedding,
-    /// `[positions, width]`, where positions have vectors.
+    /// `[vocabulary, width]`, unless they are those of another transformer.
+    pub tokens: Option<Embedding>,
+    /// `[positions, width]`, where positions have vectors that are trained.
     pub positions: Option<Embedding>,
+    /// `[positions, width]`, where they have vectors that are not.
+    pub sinusoids: Option<Tensor<2>>,
     /// `[token types, width]`, where the family has them.
     pub types: Option<Embedding>,
     /// Vectors of structure to `width`, where the model has a layer for them.
@@ -50,24 +53,32 @@ impl Embeddings {
             }
             _ => embedding.width,
         };
+        let mut sinusoids = None;
+        let positions = embedding.positions.and_then(|positions| {
+            let shape = [positions.rows, position_width];
+            match positions.vectors {
+                PositionVectors::Drawn => Some(Embedding::normal(shape, range, &initial.at(1))),
+                PositionVectors::Sinusoidal => Some(Embedding {
+                    weight: initial.sinusoidal(shape),
+                }),
+                PositionVectors::Fixed(rule) => {
+                    sinusoids = Some(rule.table(shape, &initial.device));
+                    None
+                }
+            }
+        });
         Self {
-            tokens: if embedding.one_hot {
-                Embedding {
+            tokens: if embedding.shared {
+                None
+            } else if embedding.one_hot {
+                Some(Embedding {
                     weight: initial.identity(config.vocabulary),
-                }
+                })
             } else {
-                table(config.vocabulary, 0)
+                Some(table(config.vocabulary, 0))
             },
-            positions: embedding.positions.map(|positions| {
-                if positions.sinusoidal {
-                    Embedding {
-                        weight: initial.sinusoidal([positions.rows, position_width]),
-                    }
-                } else {
-                    let shape = [positions.rows, position_width];
-                    Embedding::normal(shape, range, &initial.at(1))
-                }
-            }),
+            positions,
+            sinusoids,
             types: (embedding.token_types > 0).then(|| table(embedding.token_types, 2)),
             structures: embedding.structures.map(|structure| {
                 Linear::normal([structure, embedding.width], false, range, &initial.at(4))
@@ -86,9 +97,32 @@ impl Embeddings {
         }
     }
 
-    /// `[tokens, hidden]`.
-    pub(crate) fn forward(&self, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        let mut sum = self.tokens.forward(batch.ids.clone());
+    /// The vectors of tokens, `[vocabulary, width]`.
+    ///
+    /// # Panics
+    /// If they are those of another transformer.
+    pub fn table(&self) -> Tensor<2> {
+        match &self.tokens {
+            Some(tokens) => tokens.weight.val(),
+            None => panic!("token embeddings that are the encoder's"),
+        }
+    }
+
+    /// `[tokens, hidden]`; `shared` are the vectors of tokens where they are another transformer's.
+    ///
+    /// # Panics
+    /// If they are, and are not given.
+    pub(crate) fn forward(
+        &self,
+        batch: &TokenBatch,
+        shared: Option<Tensor<2>>,
+        mode: Mode,
+    ) -> Tensor<2> {
+        let table = match shared {
+            Some(shared) if self.tokens.is_none() => shared,
+            _ => self.table(),
+        };
+        let mut sum = gather_rows(table, batch.ids.clone());
         if let Some(scale) = &batch.embedding_scale {
             sum = sum * scale.clone();
         }
@@ -108,6 +142,9 @@ impl Embeddings {
         if let Some(positions) = &self.positions {
             sum = sum + positions.forward(batch.positions.clone());
         }
+        if let Some(sinusoids) = &self.sinusoids {
+            sum = sum + gather_rows(sinusoids.clone(), batch.positions.clone());
+        }
         if let (Some(types), Some(ids)) = (&self.types, &batch.type_ids) {
             sum = sum + types.forward(ids.clone());
         }
@@ -119,5 +156,29 @@ impl Embeddings {
             mode.dropout(sum, self.dropout),
             EmbeddingProjection::AfterNorm,
         )
+    }
+}
+
+impl Sinusoids {
+    /// `[positions, width]`: sines in the first half of the columns, cosines in the second.
+    fn table(self, [rows, width]: [usize; 2], device: &Device) -> Tensor<2> {
+        // Of an odd width the middle column is a sine.
+        let (sines, cosines) = (width.div_ceil(2), width / 2);
+        let rate = |column: usize| {
+            let share = match self {
+                Self::Halves => 2.0 * column as f64 / width as f64,
+                Self::WholeRange => column as f64 / (cosines as f64 - 1.0).max(1.0),
+            };
+            10_000f64.powf(-share)
+        };
+        let rates: Vec<f64> = (0..sines).map(rate).collect();
+        let mut values = Vec::with_capacity(rows * width);
+        for row in 0..rows {
+            let angle = |rate: &f64| row as f64 * rate;
+            values.extend(rates.iter().map(|rate| angle(rate).sin() as f32));
+            let rates = &rates[..cosines];
+            values.extend(rates.iter().map(|rate| angle(rate).cos() as f32));
+        }
+        Tensor::from_data(TensorData::new(values, [rows, width]), device)
     }
 }

@@ -1,5 +1,7 @@
 //! The heads that checkpoints come with.
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use engraft_kernels::{ClassTargets, LinearCrossEntropy, linear, linear_cross_entropy};
@@ -80,15 +82,15 @@ impl MaskedLmHead {
 
     /// `[rows, hidden]` to `[rows, vocabulary]`; `encoder` is the one that the hidden states come from.
     pub fn forward(&self, hidden: Tensor<2>, encoder: &Transformer) -> Tensor<2> {
-        let decoder = self
-            .decoder
-            .as_ref()
-            .unwrap_or(&encoder.embeddings.tokens.weight);
+        let decoder = match &self.decoder {
+            Some(decoder) => decoder.val(),
+            None => encoder.embeddings.table(),
+        };
         let states = match &self.dense {
             Some(dense) => dense.forward(hidden),
             None => hidden,
         };
-        linear(states, decoder.val(), self.bias.as_ref().map(Param::val))
+        linear(states, decoder, self.bias.as_ref().map(Param::val))
     }
 }
 
@@ -102,29 +104,56 @@ impl Head for MaskedLmHead {
     }
 }
 
-/// Vocabulary logits of a language model that writes on: one projection, which is the token embeddings if tied.
+/// Vocabulary logits of a language model that writes: one projection, which is the token embeddings if tied.
 #[derive(Module, Debug)]
 pub struct CausalLmHead {
     /// `[vocabulary, width]`, only where it is not the embedding itself.
     pub decoder: Option<Param<Tensor<2>>>,
+    /// What is added to the logits, `[vocabulary]`, where the checkpoint has something; it is not trained.
     #[module(skip)]
-    soft_cap: Option<f64>,
+    bias: Option<Arc<[f32]>>,
+    #[module(skip)]
+    config: CausalLmConfig,
+    #[module(skip)]
+    kind: HeadKind,
 }
 
 impl CausalLmHead {
-    pub(crate) fn new(config: &TransformerConfig, head: CausalLmConfig, initial: &Initial) -> Self {
+    pub(crate) fn new(
+        config: &TransformerConfig,
+        head: CausalLmConfig,
+        kind: HeadKind,
+        initial: &Initial,
+    ) -> Self {
         let shape = [config.vocabulary, config.output_width()];
         let decoder = || initial.normal(shape, config.initializer_range);
         Self {
             decoder: (!head.tied).then(decoder),
-            soft_cap: head.soft_cap,
+            bias: None,
+            config: head,
+            kind,
         }
     }
 
-    /// `[rows, width]` to `[rows, vocabulary]`; `decoder` is the model that the hidden states come from.
-    pub fn forward(&self, hidden: Tensor<2>, decoder: &Transformer) -> Tensor<2> {
-        let logits = linear(hidden, self.projection(decoder), None);
-        match self.soft_cap {
+    /// The same with something added to the logits, `[vocabulary]`.
+    pub(crate) fn with_bias(self, bias: Option<Vec<f32>>) -> Self {
+        Self {
+            bias: bias.map(Arc::from),
+            ..self
+        }
+    }
+
+    /// What is added to the logits, `[vocabulary]`, if anything is.
+    pub fn bias(&self) -> Option<&[f32]> {
+        self.bias.as_deref()
+    }
+
+    /// `[rows, width]` to `[rows, vocabulary]`; `words` is the transformer whose token embeddings words are written by.
+    pub fn forward(&self, hidden: Tensor<2>, words: &Transformer) -> Tensor<2> {
+        let bias = self.bias.as_ref();
+        let bias = bias.map(|bias| Tensor::from_data(&bias[..], &hidden.device()));
+        let logits = linear(self.scaled(hidden), self.projection(words), bias);
+        match self.config.soft_cap {
             Some(cap) => (logits / cap).tanh() * cap,
             None => logits,
         }
@@ -135,30 +164,40 @@ impl CausalLmHead {
     pub fn loss(
         &self,
         hidden: Tensor<2>,
-        decoder: &Transformer,
+        words: &Transformer,
         targets: ClassTargets,
     ) -> (Tensor<1>, Tensor<2>) {
         let call = LinearCrossEntropy {
             targets,
-            soft_cap: self.soft_cap,
+            soft_cap: self.config.soft_cap,
+            bias: self.bias.clone(),
         };
-        linear_cross_entropy(hidden, self.projection(decoder), call)
+        linear_cross_entropy(self.scaled(hidden), self.projection(words), call)
+    }
+
+    fn scaled(&self, hidden: Tensor<2>) -> Tensor<2> {
+        match self.config.scale {
+            Some(scale) => hidden * scale as f32,
+            None => hidden,
+        }
     }
 
     /// `[vocabulary, width]`.
-    pub fn projection(&self, decoder: &Transformer) -> Tensor<2> {
-        let tied = &decoder.embeddings.tokens.weight;
-        self.decoder.as_ref().unwrap_or(tied).val()
+    pub fn projection(&self, words: &Transformer) -> Tensor<2> {
+        match &self.decoder {
+            Some(decoder) => decoder.val(),
+            None => words.embeddings.table(),
+        }
     }
 }
 
 impl Head for CausalLmHead {
     fn forward(&self, input: HeadInput<'_>, _mode: Mode) -> Tensor<2> {
-        self.forward(input.hidden, input.towers.first())
+        self.forward(input.hidden, input.towers.writing())
     }
 
     fn kind(&self) -> HeadKind {
-        HeadKind::CausalLm
+        self.kind
     }
 
     fn class_losses(
@@ -167,7 +206,7 @@ impl Head for CausalLmHead {
         targets: ClassTargets,
         _mode: Mode,
     ) -> (Tensor<1>, Tensor<2>) {
-        self.loss(input.hidden, input.towers.first(), targets)
+        self.loss(input.hidden, input.towers.writing(), targets)
     }
 }
 

@@ -15,6 +15,8 @@ mod conditional;
 mod config;
 mod convolution;
 mod embeddings;
+mod encoded_cache;
+mod encoder_attention;
 mod error;
 mod expert_lora;
 mod experts;
@@ -58,13 +60,15 @@ pub use checkpoint::Checkpoint;
 pub use compute::Compute;
 pub use conditional::{ConditionalAdapter, ConditionalLMAdapter, ConditionalLmHead, TokenDecoder};
 pub use config::{
-    Activation, Alibi, CausalLmConfig, ClassifierConfig, Convolution, DenseConfig, DistanceBias,
-    DropoutConfig, EmbeddingConfig, EmbeddingProjection, Experts, FeedForwardKind, Fusion,
-    MaskedLmConfig, ModelConfig, NormConfig, NormKind, NormOrder, PositionTable, Relative,
-    ScoreBuckets, Sharing, TransformerConfig,
+    Activation, Alibi, CausalLmConfig, ClassifierConfig, Convolution, DecoderConfig, DecoderStart,
+    DenseConfig, DistanceBias, DropoutConfig, EmbeddingConfig, EmbeddingProjection, Experts,
+    FeedForwardKind, Fusion, MaskedLmConfig, ModelConfig, NormConfig, NormKind, NormOrder,
+    PositionTable, PositionVectors, Relative, ScoreBuckets, Sharing, Sinusoids, TransformerConfig,
 };
 pub use convolution::TokenConvolution;
 pub use embeddings::Embeddings;
+pub use encoded_cache::EncodedCache;
+pub use encoder_attention::{Encoded, EncoderAttention};
 pub use error::{Error, Result, refuse};
 pub use expert_lora::ExpertLora;
 pub use experts::{ExpertLayer, ExpertLinear, ExpertWeights};
@@ -90,5 +94,5 @@ pub use relative::RelativePositions;
 pub use rotary::{Rotary, RotaryScaling, Yarn};
 pub use run_file::{HeadUse, RunFile};
 pub use save::{NamedTensor, Problem};
-pub use towers::{ENCODER, TOWERS, Tower, Towers};
-pub use transformer::{FeedForward, FeedForwardLayer, Layer, Transformer};
+pub use towers::{DECODER, ENCODER, TOWERS, Tower, Towers};
+pub use transformer::{FeedForward, FeedForwardLayer, Kept, Layer, Transformer};

@@ -44,12 +44,16 @@ fn is_enum(container: &str) -> bool {
 pub enum HeadKind {
     /// The encoder alone.
     None,
+    /// The decoder of an encoder-decoder.
+    Decoder,
     /// A dense layer and tanh on the first token.
     Pooler,
     /// Vocabulary logits of an encoder.
     MaskedLm,
     /// Vocabulary logits of a decoder.
     CausalLm,
+    /// Vocabulary logits of an encoder-decoder.
+    Seq2SeqLm,
     /// The family's own classifier of sequences.
     Classification,
     /// The family's own classifier of tokens.
@@ -60,10 +64,11 @@ pub enum HeadKind {
 
 impl HeadKind {
     /// Those that come with a family's checkpoints.
-    pub(crate) const OF_FAMILIES: [Self; 5] = [
+    pub(crate) const OF_FAMILIES: [Self; 6] = [
         Self::Pooler,
         Self::MaskedLm,
         Self::CausalLm,
+        Self::Seq2SeqLm,
         Self::Classification,
         Self::TokenClassification,
     ];
@@ -72,7 +77,11 @@ impl HeadKind {
     pub fn is_familys(self) -> bool {
         matches!(
             self,
-            Self::MaskedLm | Self::CausalLm | Self::Classification | Self::TokenClassification
+            Self::MaskedLm
+                | Self::CausalLm
+                | Self::Seq2SeqLm
+                | Self::Classification
+                | Self::TokenClassification
         )
     }
 }
@@ -118,8 +127,17 @@ pub(crate) fn of_expert(pattern: &str, expert: usize) -> Vec<String> {
 
 impl Names {
     pub(crate) fn encoder(config: &ModelConfig) -> Self {
+        Self::of_stack(config, config.family.encoder)
+    }
+
+    /// Those of the decoder beside it.
+    pub(crate) fn decoder(config: &ModelConfig) -> Self {
+        Self::of_stack(config, config.family.decoder)
+    }
+
+    fn of_stack(config: &ModelConfig, tables: &'static [NameTable]) -> Self {
         Self {
-            tables: config.family.encoder,
+            tables,
             inside: true,
             prefix: config.family.prefix,
             inner: config
@@ -133,10 +151,11 @@ impl Names {
 
     pub(crate) fn head(family: &'static Family, kind: HeadKind) -> Self {
         let (table, inside): (&'static NameTable, bool) = match kind {
-            HeadKind::None | HeadKind::Adapter => (&(&[] as NameTable), false),
+            HeadKind::None | HeadKind::Decoder | HeadKind::Adapter => (&(&[] as NameTable), false),
             HeadKind::Pooler => (&family.pooler, true),
             HeadKind::MaskedLm => (&family.masked_lm, false),
             HeadKind::CausalLm => (&family.causal_lm, false),
+            HeadKind::Seq2SeqLm => (&family.seq2seq_lm, false),
             HeadKind::Classification => (&family.classification, false),
             HeadKind::TokenClassification => (&family.token_classification, false),
         };

@@ -92,12 +92,12 @@ impl Checkpoint {
         beside: HeadKind,
         values: Vec<Option<Vec<f32>>>,
     ) -> Vec<NamedTensor> {
-        let names = if part == HeadKind::None {
-            Names::encoder(&self.config)
-        } else {
-            Names::head(self.config.family, part)
+        let names = match part {
+            HeadKind::None => Names::encoder(&self.config),
+            HeadKind::Decoder => Names::decoder(&self.config),
+            part => Names::head(self.config.family, part),
         };
-        let prefixed = beside.is_familys();
+        let prefixed = !self.config.family.prefix_beside(beside).is_empty();
         let named = parameters(module).into_iter().zip(values);
         let named = named.filter_map(|((path, shape, _), values)| {
             let tensor = NamedTensor {
@@ -120,11 +120,7 @@ impl Checkpoint {
     /// The preset's file cannot be read.
     pub fn named_constants(&self, beside: HeadKind) -> Result<Vec<NamedTensor>> {
         let family = self.config.family;
-        let prefix = if beside.is_familys() {
-            family.prefix
-        } else {
-            ""
-        };
+        let prefix = family.prefix_beside(beside);
         let name = family.frequencies.first();
         let stored = name.zip(self.frequencies()?);
         Ok(stored
@@ -137,14 +133,13 @@ impl Checkpoint {
             .collect())
     }
 
-    /// The LoRA updates of an encoder under PEFT's names.
+    /// The LoRA updates of an encoder under PEFT's names; of the decoder beside it, where it attends to one.
     pub fn named_lora(&self, encoder: &Transformer, beside: HeadKind) -> Vec<NamedTensor> {
-        let names = Names::encoder(&self.config);
-        let prefix = if beside.is_familys() {
-            self.config.family.prefix
-        } else {
-            ""
+        let names = match encoder.config().cross_attention {
+            Some(_) => Names::decoder(&self.config),
+            None => Names::encoder(&self.config),
         };
+        let prefix = self.config.family.prefix_beside(beside);
         let adapted = encoder
             .linears()
             .into_iter()
@@ -208,7 +203,7 @@ impl Checkpoint {
             }
             let twin = match *ours {
                 "decoder" if self.config.is_tied(HeadKind::MaskedLm) => {
-                    let table = encoder.embeddings.tokens.weight.val();
+                    let table = encoder.embeddings.table();
                     Some(NamedTensor {
                         name: theirs.to_owned(),
                         shape: table.dims().to_vec(),
@@ -255,6 +250,7 @@ impl Checkpoint {
             HeadKind::Classification => "SEQ_CLS",
             HeadKind::TokenClassification => "TOKEN_CLS",
             HeadKind::CausalLm => "CAUSAL_LM",
+            HeadKind::Seq2SeqLm => "SEQ_2_SEQ_LM",
             _ => "FEATURE_EXTRACTION",
         };
         config.insert("base_model_name_or_path".into(), json!(base));
@@ -270,10 +266,10 @@ impl Checkpoint {
     pub fn architecture(&self, head: HeadKind) -> &'static str {
         let [base, language_model, sequences, tokens] = self.config.family.architectures;
         match head {
-            HeadKind::MaskedLm | HeadKind::CausalLm => language_model,
+            HeadKind::MaskedLm | HeadKind::CausalLm | HeadKind::Seq2SeqLm => language_model,
             HeadKind::Classification => sequences,
             HeadKind::TokenClassification => tokens,
-            HeadKind::None | HeadKind::Pooler | HeadKind::Adapter => base,
+            HeadKind::None | HeadKind::Decoder | HeadKind::Pooler | HeadKind::Adapter => base,
         }
     }
 

@@ -17,7 +17,8 @@ pub(crate) const EMBEDDINGS: &str = "embeddings.tokens.weight";
 pub(crate) const PROJECTION: &str = "decoder";
 
 /// The heads that may be tied.
-const LANGUAGE_MODELS: [HeadKind; 2] = [HeadKind::MaskedLm, HeadKind::CausalLm];
+const LANGUAGE_MODELS: [HeadKind; 3] =
+    [HeadKind::MaskedLm, HeadKind::CausalLm, HeadKind::Seq2SeqLm];
 
 /// Where a parameter's values lie if no file has it under its own name: under that of the one that it is tied to.
 pub(crate) struct Twin {
@@ -121,6 +122,16 @@ impl ModelConfig {
             HeadKind::CausalLm => {
                 if let Some(head) = &mut self.causal_lm {
                     head.tied = false;
+                }
+            }
+            HeadKind::Seq2SeqLm => {
+                if let Some(decoder) = &mut self.decoder {
+                    decoder.head.tied = false;
+                    // T5 takes an untied head for one whose input has no factor, unless told otherwise.
+                    if decoder.head.scale.is_some() {
+                        let key = "scale_decoder_outputs";
+                        self.json.insert(key.into(), json!(true));
+                    }
                 }
             }
             _ => {}

@@ -5,6 +5,9 @@ use crate::transformer::Transformer;
 /// What the one transformer of most tasks is called, in paths of parameters too, whether it encodes or decodes.
 pub const ENCODER: &str = "encoder";
 
+/// What the decoder of an encoder-decoder is called.
+pub const DECODER: &str = "decoder";
+
 /// What the transformers of a task with several backbones are called, in the order of these.
 pub const TOWERS: [&str; 8] = [
     ENCODER, "encoder1", "encoder2", "encoder3", "encoder4", "encoder5", "encoder6", "encoder7",
@@ -46,6 +49,13 @@ impl Towers {
     /// The first, which heads stand on unless they say otherwise.
     pub fn first(&self) -> &Transformer {
         &self.first.transformer
+    }
+
+    /// The one whose token embeddings words are written by: the decoder of an encoder-decoder if it has its own, else the first.
+    pub fn writing(&self) -> &Transformer {
+        let decoder = self.get(DECODER);
+        let own = decoder.filter(|decoder| decoder.embeddings.tokens.is_some());
+        own.unwrap_or(self.first())
     }
 
     /// The one of this name.

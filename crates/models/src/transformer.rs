@@ -1,8 +1,10 @@
 //! The one transformer.
 //!
 //! Embeddings, then layers of attention and feed-forward, each added to its input and normalised after (Vaswani et al., arXiv 1706.03762;
-//! BERT, arXiv 1810.04805) or before (Xiong et al., arXiv 2002.04745). A decoder is the same with attention that looks back alone.
+//! BERT, arXiv 1810.04805) or before (Xiong et al., arXiv 2002.04745). A decoder is the same with attention that looks back alone; that of an
+//! encoder-decoder attends to what its encoder has read as well.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -16,6 +18,8 @@ use crate::config::{
 };
 use crate::convolution::TokenConvolution;
 use crate::embeddings::Embeddings;
+use crate::encoded_cache::EncodedCache;
+use crate::encoder_attention::{Encoded, EncoderAttention, Source};
 use crate::experts::ExpertLayer;
 use crate::initial::Initial;
 use crate::key_value_cache::{KeyValueCache, LayerCache};
@@ -49,6 +53,15 @@ pub struct Transformer {
     config: TransformerConfig,
 }
 
+/// What a decoder reads of its encoder while it writes.
+#[derive(Debug)]
+pub struct Kept<'a> {
+    /// The keys and values of what was read.
+    pub cache: &'a EncodedCache,
+    /// The encoder's token embeddings, `[vocabulary, width]`, which a decoder without its own reads.
+    pub table: Tensor<2>,
+}
+
 /// Attention and feed-forward.
 #[derive(Module, Debug)]
 pub struct Layer {
@@ -58,6 +71,12 @@ pub struct Layer {
     pub attention_norm: Option<Norm>,
     /// Norm after attention, where there is one before it too.
     pub attention_output_norm: Option<Norm>,
+    /// Attention to the encoder, in the decoder of an encoder-decoder.
+    pub encoder_attention: Option<EncoderAttention>,
+    /// Norm before or after that.
+    pub encoder_attention_norm: Option<Norm>,
+    /// Norm after it, where there is one before it too.
+    pub encoder_attention_output_norm: Option<Norm>,
     /// The feed-forward layer, or the experts in its place.
     pub feed_forward: FeedForwardLayer,
     /// Norm before or after feed-forward, where it has one of its own.
@@ -146,22 +165,32 @@ impl Transformer {
     }
 
     /// The last layer's hidden states, `[tokens, output width]`.
+    ///
+    /// # Panics
+    /// If it is the decoder of an encoder-decoder, which [`Self::forward_after`] is for.
     pub fn forward(&self, batch: &TokenBatch, mode: Mode) -> Tensor<2> {
-        self.forward_seen(batch, mode, &mut |_, _| {})
+        self.forward_seen(batch, None, mode, &mut |_, _| {})
     }
 
-    /// As [`Self::forward`]; `see` is shown every layer's hidden states on the way, with the path of what gives them.
+    /// As [`Self::forward`], of a decoder that is given what its encoder has read: a sequence for each of `batch`.
+    pub fn forward_after(&self, batch: &TokenBatch, encoded: &Encoded, mode: Mode) -> Tensor<2> {
+        self.forward_seen(batch, Some(encoded), mode, &mut |_, _| {})
+    }
+
+    /// As either; `see` is shown every layer's hidden states on the way, with the path of what gives them.
     pub fn forward_seen(
         &self,
         batch: &TokenBatch,
+        encoded: Option<&Encoded>,
         mode: Mode,
         see: &mut dyn FnMut(&str, &Tensor<2>),
     ) -> Tensor<2> {
-        self.run(batch, mode, see, None)
+        let table = encoded.map(|encoded| encoded.table.clone());
+        self.run(batch, table, encoded.map(Source::States), mode, see, None)
     }
 
     /// As [`Self::forward`] without dropout, keeping the tokens' keys and values in `cache`; sequence `i` of the batch is that of slot
-    /// `slots[i]`, and goes on where the slot ends.
+    /// `slots[i]`, and goes on where the slot ends. A decoder that attends to an encoder is given what [`Self::keep_encoded`] has kept.
     ///
     /// # Panics
     /// If there are not as many slots as sequences, a sequence starts elsewhere than its slot ends, or one goes on and not every one has one token.
@@ -170,32 +199,75 @@ impl Transformer {
         batch: &TokenBatch,
         slots: &[usize],
         cache: &mut KeyValueCache,
+        encoded: Option<Kept<'_>>,
     ) -> Tensor<2> {
         assert_eq!(slots.len(), batch.starts.len(), "a slot for each sequence");
         for (&slot, &start) in slots.iter().zip(&batch.starts) {
             assert_eq!(start, cache.length(slot), "the slot's tokens");
         }
-        let reading = slots.iter().copied().zip(batch.segments.lengths());
-        cache.begin(reading.collect());
-        let hidden = self.run(batch, Mode::Evaluate, &mut |_, _| {}, Some(cache));
+        let reading: Vec<(usize, usize)> = slots
+            .iter()
+            .copied()
+            .zip(batch.segments.lengths())
+            .collect();
+        let seen = |kept: &Kept<'_>| -> Vec<Range<usize>> {
+            let reading = reading.iter();
+            let ranges = reading
+                .flat_map(|&(slot, length)| std::iter::repeat_n(kept.cache.range(slot), length));
+            ranges.collect()
+        };
+        let ranges = encoded.as_ref().map_or(Vec::new(), seen);
+        cache.begin(reading);
+        let source = encoded
+            .as_ref()
+            .map(|kept| Source::Kept(kept.cache, &ranges));
+        let table = encoded.as_ref().map(|kept| kept.table.clone());
+        let hidden = self.run(
+            batch,
+            table,
+            source,
+            Mode::Evaluate,
+            &mut |_, _| {},
+            Some(cache),
+        );
         cache.end();
         hidden
+    }
+
+    /// Keeps the keys and values that the layers have of what the encoder has read: sequence `i` for slot `slots[i]`.
+    ///
+    /// # Panics
+    /// If there are not as many slots as sequences.
+    pub fn keep_encoded(&self, encoded: &Encoded, slots: &[usize], cache: &mut EncodedCache) {
+        let lengths: Vec<usize> = encoded.segments.lengths().collect();
+        assert_eq!(slots.len(), lengths.len(), "a slot for each sequence");
+        let rows = cache.begin(slots, &lengths);
+        for (pass, &layer) in self.passes.iter().enumerate() {
+            if let Some(attention) = &self.layers[layer].encoder_attention {
+                let hidden = encoded.hidden.clone();
+                let new = attention.keys_and_values(hidden, Mode::Evaluate);
+                cache.write(pass, &rows, new);
+            }
+        }
     }
 
     fn run(
         &self,
         batch: &TokenBatch,
+        table: Option<Tensor<2>>,
+        source: Option<Source<'_>>,
         mode: Mode,
         see: &mut dyn FnMut(&str, &Tensor<2>),
         mut cache: Option<&mut KeyValueCache>,
     ) -> Tensor<2> {
-        let embedded = self.embeddings.forward(batch, mode.at(0));
-        see("encoder.embeddings", &embedded);
+        let embedded = self.embeddings.forward(batch, table, mode.at(0));
+        see("embeddings", &embedded);
         let frequencies = self.frequencies.as_deref();
         let first = self.layers.first();
         let buckets = first.and_then(|layer| layer.attention.buckets.as_ref());
         let context = Context::new(batch, &self.config, self.relative.as_ref(), frequencies)
-            .with_buckets(buckets);
+            .with_buckets(buckets)
+            .with_source(source);
         let kept = self.recomputes(mode).then(|| Arc::new(context.kept()));
         let mut hidden = embedded.clone();
         for (pass, &layer) in self.passes.iter().enumerate() {
@@ -211,11 +283,11 @@ impl Transformer {
             if let (0, Some(convolution)) = (pass, &self.convolution) {
                 hidden = convolution.forward(embedded.clone(), hidden, batch, mode.at(9));
             }
-            see(&format!("encoder.layers.{layer}"), &hidden);
+            see(&format!("layers.{layer}"), &hidden);
         }
         if let Some(norm) = &self.norm {
             hidden = norm.forward(hidden);
-            see("encoder.norm", &hidden);
+            see("norm", &hidden);
         }
         hidden = mode
             .at(2 + self.passes.len() as u64)
@@ -245,12 +317,16 @@ walk!(Transformer: |transformer, found| {
     for (layer, number) in layers.into_iter().zip(0..) {
         let Layer {
             attention,
+            encoder_attention,
             feed_forward,
             ..
         } = layer;
-        let layer = under("attention", attention.linears());
-        let layer = layer.chain(under("feed_forward", feed_forward.linears()));
-        found.extend(under(format!("layers.{number}"), layer.collect()));
+        let mut layer: Vec<_> = under("attention", attention.linears()).collect();
+        if let Some(attention) = encoder_attention {
+            layer.extend(under("encoder_attention", attention.linears()));
+        }
+        layer.extend(under("feed_forward", feed_forward.linears()));
+        found.extend(under(format!("layers.{number}"), layer));
     }
     found.extend(projection.into_iter().map(|linear| ("projection".to_owned(), linear)));
 });
@@ -265,6 +341,11 @@ impl Layer {
             attention: SelfAttention::new(config, number, initial),
             attention_norm: (!skips_norm).then(norm),
             attention_output_norm: both.then(norm),
+            encoder_attention: config
+                .cross_attention
+                .map(|width| EncoderAttention::new(config, width, &initial.at(10))),
+            encoder_attention_norm: config.cross_attention.map(|_| norm()),
+            encoder_attention_output_norm: config.cross_attention.and_then(|_| both.then(norm)),
             feed_forward: match config.experts(number) {
                 Some(experts) => {
                     FeedForwardLayer::Experts(ExpertLayer::new(config, experts, initial))
@@ -307,10 +388,12 @@ impl Layer {
         match self.order {
             NormOrder::Post => {
                 let hidden = normalised(attention_norm, input.clone() + attend(input));
+                let hidden = self.attended_to_encoder(hidden, context, pass, mode);
                 normalised(feed_forward_norm, hidden.clone() + feed(hidden))
             }
             NormOrder::Pre { .. } | NormOrder::Both => {
                 let hidden = input.clone() + attend(normalised(attention_norm, input));
+                let hidden = self.attended_to_encoder(hidden, context, pass, mode);
                 hidden.clone() + feed(normalised(feed_forward_norm, hidden))
             }
             NormOrder::PreResidual => {
@@ -328,6 +411,29 @@ impl Layer {
                 };
                 input + attend(first) + feed(second)
             }
+        }
+    }
+
+    /// The states with what attention to the encoder adds, where there is such attention.
+    fn attended_to_encoder(
+        &self,
+        hidden: Tensor<2>,
+        context: &Context<'_>,
+        pass: usize,
+        mode: Mode,
+    ) -> Tensor<2> {
+        let (Some(attention), Some(source)) = (&self.encoder_attention, context.source()) else {
+            return hidden;
+        };
+        let attend = |states| {
+            let attended = attention.forward(states, source, context, pass, mode.at(7));
+            let attended = normalised(&self.encoder_attention_output_norm, attended);
+            mode.at(8).dropout(attended, self.attention_dropout)
+        };
+        let norm = &self.encoder_attention_norm;
+        match self.order {
+            NormOrder::Post => normalised(norm, hidden.clone() + attend(hidden)),
+            _ => hidden.clone() + attend(normalised(norm, hidden)),
         }
     }
 
@@ -457,10 +563,12 @@ mod tests {
             shared: false,
             norm: true,
         });
+        let mut decoder = plain.clone();
+        decoder.cross_attention = Some(6);
         let mut projected = plain.clone();
         projected.embedding.width = 4;
         projected.embedding.projection = Some(EmbeddingProjection::BeforePositions);
-        vec![plain, fused, gated, distances, projected]
+        vec![plain, fused, gated, distances, decoder, projected]
     }
 
     #[test]

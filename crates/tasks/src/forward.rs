@@ -2,7 +2,9 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use engraft_kernels::{ClassTargets, Segments, gather_rows, sum_squares};
-use engraft_models::{HeadInput, Mode, PackedTokens, PairTargets, TokenBatch, TowerStates};
+use engraft_models::{
+    ENCODER, HeadInput, Mode, PackedTokens, PairTargets, TokenBatch, TowerStates,
+};
 
 use crate::inputs::{Inputs, RowValues, Sites, TOKENS_AT_ONCE};
 use crate::network::Network;
@@ -104,9 +106,9 @@ impl Network {
         let tokens = self.batch(inputs.first()?);
         let mut found = None;
         self.encoder()
-            .forward_seen(&tokens, mode.at(0), &mut |name, hidden| {
+            .forward_seen(&tokens, None, mode.at(0), &mut |name, hidden| {
                 if found.is_none() && !sum_squares(hidden.clone()).is_finite() {
-                    found = Some(format!("the hidden states after {name}"));
+                    found = Some(format!("the hidden states after {ENCODER}.{name}"));
                 }
             });
         found

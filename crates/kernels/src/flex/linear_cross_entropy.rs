@@ -47,12 +47,20 @@ impl Operands {
     }
 
     /// The logits of `length` rows from `start`, before they are capped.
-    fn logits(&self, start: usize, length: usize, logits: &mut [f32]) {
+    fn logits(&self, start: usize, length: usize, call: &LinearCrossEntropy, logits: &mut [f32]) {
         assert_eq!(logits.len(), length * self.classes, "logits of a chunk");
         let target = Target::new(logits, self.classes);
         let (left, right) = (self.hidden(start, length), self.projection().transposed());
         // SAFETY: `logits` has exactly the product's size and is borrowed here alone.
         unsafe { multiply(left, right, 1.0, target, Before::Unwritten, Threads::All) };
+        if let Some(bias) = &call.bias {
+            let rows = logits.par_chunks_mut(self.classes.max(1));
+            rows.for_each(|row| {
+                for (logit, bias) in row.iter_mut().zip(bias.iter()) {
+                    *logit += bias;
+                }
+            });
+        }
     }
 }
 
@@ -85,7 +93,7 @@ pub(crate) fn forward(
     let mut told = vec![0.0; 2 * operands.rows];
     for range in chunks(operands.rows, operands.classes) {
         let logits = &mut buffer[..range.len() * operands.classes];
-        operands.logits(range.start, range.len(), logits);
+        operands.logits(range.start, range.len(), call, logits);
         let told = &mut told[2 * range.start..2 * range.end];
         let classes = &call.targets.classes[range];
         let rows = logits.par_chunks_mut(operands.classes.max(1));
@@ -138,7 +146,7 @@ pub(crate) fn backward(
     for range in chunks(rows, classes) {
         let length = range.len();
         let logits = &mut buffer[..length * classes];
-        operands.logits(range.start, length, logits);
+        operands.logits(range.start, length, call, logits);
         let rows = logits.par_chunks_mut(classes.max(1)).enumerate();
         rows.for_each_init(Vec::new, |slopes, (at, logits)| {
             let row = range.start + at;

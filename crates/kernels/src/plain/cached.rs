@@ -6,7 +6,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::Slice;
 
-use super::{attention, upload_rows, zeros};
+use super::{attention, upload_rows};
 use crate::{Attention, CachedAttention, Mask, Segments};
 
 /// Copies what each query sees and attends to it as to a sequence of its own.
@@ -14,6 +14,7 @@ pub(crate) fn attend<B: Backend>(
     query: FloatTensor<B>,
     keys: FloatTensor<B>,
     values: FloatTensor<B>,
+    table: FloatTensor<B>,
     call: &CachedAttention,
 ) -> FloatTensor<B> {
     let seen = call.ranges.iter().cloned().flatten();
@@ -30,7 +31,6 @@ pub(crate) fn attend<B: Backend>(
             call.scale,
         )
     };
-    let table = zeros::<B>([1, 1], &query);
     let keys = B::float_select(keys, 0, seen.clone());
     let values = B::float_select(values, 0, seen);
     attention::forward::<B>(query, keys, values, table, &attention).0

@@ -43,9 +43,16 @@ fn targets_of(call: &LinearCrossEntropy, range: Range<usize>) -> ClassTargets {
 fn logits<B: Kernels>(
     hidden: &FloatTensor<B>,
     projection: &FloatTensor<B>,
+    call: &LinearCrossEntropy,
     range: Range<usize>,
 ) -> FloatTensor<B> {
-    <B as Kernels>::linear(rows::<B>(hidden, range), projection.clone())
+    let logits = <B as Kernels>::linear(rows::<B>(hidden, range), projection.clone());
+    let Some(bias) = &call.bias else {
+        return logits;
+    };
+    let bias = TensorData::new(bias.to_vec(), [1, bias.len()]);
+    let bias = B::float_from_data(bias, &logits.device());
+    B::float_add(logits, bias)
 }
 
 /// `tanh(logit / cap)`.
@@ -64,7 +71,7 @@ pub(crate) fn forward<B: Kernels>(
     for range in chunks(count, classes) {
         let wanted = &call.targets.classes[range.clone()];
         let length = range.len();
-        let mut logits = logits::<B>(&hidden, &projection, range);
+        let mut logits = logits::<B>(&hidden, &projection, call, range);
         if let Some(cap) = call.soft_cap {
             logits = B::float_mul_scalar(squashed::<B>(logits, cap), cap.into());
         }
@@ -106,7 +113,7 @@ pub(crate) fn backward<B: Kernels>(
     };
     for range in chunks(count, classes) {
         let targets = targets_of(call, range.clone());
-        let logits = logits::<B>(&hidden, &projection, range.clone());
+        let logits = logits::<B>(&hidden, &projection, call, range.clone());
         let gradient = match call.soft_cap {
             None => cross_entropy_backward::<B>(logits, &targets, gradient.clone()),
             Some(cap) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::backend::Flex;
 
 use super::{back, close, flex, random, values};
-use crate::{CachedAttention, Kernels, ScoreBias, plain};
+use crate::{Buckets, CachedAttention, Kernels, ScoreBias, plain};
 
 const DIM: usize = 5;
 
@@ -44,6 +44,14 @@ fn cached_attention_agrees_with_its_twin_for_all_kinds_of_ranges() {
         bias: ScoreBias::RoundedAlibi { slopes, scale: 0.4 },
         ..base.clone()
     };
+    let [behind, both] = [false, true].map(|bidirectional| CachedAttention {
+        bias: ScoreBias::Buckets(Buckets {
+            count: 9,
+            max_distance: 50,
+            bidirectional,
+        }),
+        ..base.clone()
+    });
     let one = CachedAttention {
         ranges: vec![2..900],
         ..shared.clone()
@@ -56,15 +64,20 @@ fn cached_attention_agrees_with_its_twin_for_all_kinds_of_ranges() {
         ranges: vec![],
         ..shared.clone()
     };
-    for call in [base, shared, capped, alibi, everything, one, many, none] {
+    let table = random(4, 9, 4);
+    let calls = [
+        base, shared, capped, alibi, everything, behind, both, one, many, none,
+    ];
+    for call in calls {
         for dim in [DIM, 64] {
             let query = random(1, call.ranges.len(), call.heads * dim);
             let [keys, cache] = [2, 3].map(|seed| random(seed, 1000, call.key_value_heads * dim));
-            let inputs = || [query.clone(), keys.clone(), cache.clone()].map(flex);
-            let [twin_query, twin_keys, twin_cache] = inputs();
-            let twin = plain::cached::attend::<Flex>(twin_query, twin_keys, twin_cache, &call);
-            let [query, keys, cache] = inputs();
-            let ours = Flex::cached_attention(query, keys, cache, Arc::new(call.clone()));
+            let inputs = || [&query, &keys, &cache, &table].map(|tensor| flex(tensor.clone()));
+            let [twin_query, twin_keys, twin_cache, twin_table] = inputs();
+            let twin =
+                plain::cached::attend::<Flex>(twin_query, twin_keys, twin_cache, twin_table, &call);
+            let [query, keys, cache, table] = inputs();
+            let ours = Flex::cached_attention(query, keys, cache, table, Arc::new(call.clone()));
             close::<2>(back(ours), back(twin), 2e-5);
         }
     }
@@ -73,19 +86,30 @@ fn cached_attention_agrees_with_its_twin_for_all_kinds_of_ranges() {
 #[test]
 fn cached_attention_is_causal_attention_of_the_last_token() {
     let (keys, cache) = (random(2, 9, 2 * DIM), random(3, 9, 2 * DIM));
-    let queries = random(1, 9, 4 * DIM);
-    let whole = crate::Attention {
-        key_value_heads: 2,
-        mask: crate::Mask::Causal,
-        ..crate::Attention::new(crate::Segments::from_lengths([9]), 4, 0.4)
-    };
-    let expected = crate::attention(queries.clone(), keys.clone(), cache.clone(), None, whole);
-    let call = cached((0..9).map(|last| 0..last + 1).collect(), 4, 2);
-    close(
-        crate::cached_attention(queries, keys, cache, call),
-        expected,
-        1e-5,
-    );
+    let (queries, table) = (random(1, 9, 4 * DIM), random(4, 6, 4));
+    let buckets = ScoreBias::Buckets(Buckets {
+        count: 6,
+        max_distance: 7,
+        bidirectional: false,
+    });
+    for bias in [ScoreBias::None, buckets] {
+        let whole = crate::Attention {
+            key_value_heads: 2,
+            mask: crate::Mask::Causal,
+            bias: bias.clone(),
+            ..crate::Attention::new(crate::Segments::from_lengths([9]), 4, 0.4)
+        };
+        let inputs = || (queries.clone(), keys.clone(), cache.clone());
+        let ((query, key, value), table) = (inputs(), Some(table.clone()));
+        let expected = crate::attention(query, key, value, table.clone(), whole);
+        let call = CachedAttention {
+            bias,
+            ..cached((0..9).map(|last| 0..last + 1).collect(), 4, 2)
+        };
+        let (query, key, value) = inputs();
+        let found = crate::cached_attention(query, key, value, table, call);
+        close(found, expected, 1e-5);
+    }
 }
 
 #[test]

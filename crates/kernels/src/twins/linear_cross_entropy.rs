@@ -17,12 +17,25 @@ fn call(rows: usize, classes: usize, soft_cap: Option<f64>) -> LinearCrossEntrop
     LinearCrossEntropy {
         targets: ClassTargets { classes, weights },
         soft_cap,
+        bias: None,
+    }
+}
+
+/// The same with something added to the logits of every class.
+fn biased(call: LinearCrossEntropy, classes: usize) -> LinearCrossEntropy {
+    let bias = values(random(5, 1, classes));
+    LinearCrossEntropy {
+        bias: Some(bias.into()),
+        ..call
     }
 }
 
 /// The same by operations that know nothing of chunks.
 fn composed(hidden: Tensor<2>, projection: Tensor<2>, call: &LinearCrossEntropy) -> Tensor<1> {
-    let logits = linear(hidden, projection, None);
+    let device = hidden.device();
+    let bias = call.bias.as_ref();
+    let bias = bias.map(|bias| Tensor::<1>::from_data(&bias[..], &device));
+    let logits = linear(hidden, projection, bias);
     let logits = match call.soft_cap {
         Some(cap) => (logits / cap).tanh() * cap,
         None => logits,
@@ -46,7 +59,7 @@ fn the_loss_of_a_projection_agrees_with_its_twin_in_value_and_gradients() {
         let (rows, classes) = (41, 450_001);
         assert!(chunks(rows, classes).count() > 2);
         let (x, w) = (random(1, rows, 3), random(2, classes, 3));
-        let call = Arc::new(call(rows, classes, cap));
+        let call = Arc::new(biased(call(rows, classes, cap), classes));
         let (sum, told) =
             <Flex as Kernels>::linear_cross_entropy(flex(x.clone()), flex(w.clone()), call.clone());
         let (plain_sum, plain_told) =
@@ -79,7 +92,7 @@ fn the_loss_of_a_projection_is_that_of_its_logits() {
     for cap in CAPS {
         let (rows, classes) = (300, 37);
         let (x, w) = (random(1, rows, 21), random(2, classes, 21) * 0.4);
-        let call = call(rows, classes, cap);
+        let call = biased(call(rows, classes, cap), classes);
         let [ours, book] = [0, 1].map(|_| {
             (
                 x.clone().autodiff().require_grad(),
@@ -89,7 +102,9 @@ fn the_loss_of_a_projection_is_that_of_its_logits() {
         let (sum, told) = crate::linear_cross_entropy(ours.0.clone(), ours.1.clone(), call.clone());
         let expected = composed(book.0.clone(), book.1.clone(), &call);
         close(sum.clone().inner(), expected.clone().inner(), 1e-5);
-        let best = linear(x.clone(), w.clone(), None).argmax(1).into_data();
+        let bias = Tensor::<1>::from_data(&call.bias.clone().unwrap()[..], &device());
+        let best = linear(x.clone(), w.clone(), Some(bias));
+        let best = best.argmax(1).into_data();
         let hits = best.iter::<i64>().zip(&call.targets.classes);
         let hits: Vec<f32> = hits
             .map(|(best, &wanted)| f32::from(best == i64::from(wanted)))

@@ -88,4 +88,6 @@ pub struct CausalLmConfig {
     pub tied: bool,
     /// Logits become `cap * tanh(logit / cap)`, if given.
     pub soft_cap: Option<f64>,
+    /// Factor of the hidden states before it, if there is one (T5).
+    pub scale: Option<f64>,
 }

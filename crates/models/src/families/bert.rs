@@ -5,7 +5,7 @@ use super::{Family, LoraDefaults};
 use crate::adapters::Pooling;
 use crate::config::{
     Activation, ClassifierConfig, DenseConfig, DropoutConfig, MaskedLmConfig, PositionTable,
-    TransformerConfig,
+    PositionVectors, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -14,6 +14,7 @@ pub(crate) const FAMILY: Family = Family {
     name: "bert",
     hugging_face: &["bert"],
     prefix: "bert.",
+    prefixed_beside_lm: true,
     variant: |_, _| None,
     spellings: &[],
     config,
@@ -21,7 +22,9 @@ pub(crate) const FAMILY: Family = Family {
     token_classifier,
     masked_lm_config: Some(masked_lm_config),
     causal_lm_config: None,
+    decoder_config: None,
     encoder: &[ENCODER],
+    decoder: &[],
     pooler: &[("dense", "pooler.dense")],
     masked_lm: &[
         ("dense.linear", "cls.predictions.transform.dense"),
@@ -32,6 +35,8 @@ pub(crate) const FAMILY: Family = Family {
         ("bias", "cls.predictions.bias"),
     ],
     causal_lm: &[],
+    seq2seq_lm: &[],
+    logits_bias: None,
     classification: &[
         ("dense.linear", "^pooler.dense"),
         ("projection", "classifier"),
@@ -114,7 +119,7 @@ pub(super) fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     config.embedding.positions = Some(PositionTable {
         rows: c.size_or("max_position_embeddings", 512)?,
         offset: 0,
-        sinusoidal: false,
+        vectors: PositionVectors::Drawn,
     });
     config.embedding.token_types = c.size_or("type_vocab_size", 2)?;
     config.dropout = dropout(c, 0.1)?;

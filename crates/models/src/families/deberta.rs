@@ -8,7 +8,7 @@ use super::{Family, LoraDefaults, bert};
 use crate::adapters::Pooling;
 use crate::config::{
     Activation, ClassifierConfig, Convolution, DenseConfig, EmbeddingProjection, MaskedLmConfig,
-    PositionTable, Relative, TransformerConfig,
+    PositionTable, PositionVectors, Relative, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -124,7 +124,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     config.embedding.positions = absolute.then_some(PositionTable {
         rows,
         offset: 0,
-        sinusoidal: false,
+        vectors: PositionVectors::Drawn,
     });
     config.embedding.token_types = c.id_or("type_vocab_size", 0)?;
     config.embedding.width = c.size_or("embedding_size", config.hidden)?;

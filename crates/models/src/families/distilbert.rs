@@ -4,7 +4,8 @@
 use super::{Family, LoraDefaults, bert};
 use crate::adapters::Pooling;
 use crate::config::{
-    Activation, ClassifierConfig, DenseConfig, DropoutConfig, PositionTable, TransformerConfig,
+    Activation, ClassifierConfig, DenseConfig, DropoutConfig, PositionTable, PositionVectors,
+    TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -88,10 +89,15 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     );
     config.intermediate = c.size("hidden_dim")?;
     config.activation = c.activation_or("activation", Activation::Gelu)?;
+    let sinusoidal = c.flag_or("sinusoidal_pos_embds", false)?;
     config.embedding.positions = Some(PositionTable {
         rows: c.size_or("max_position_embeddings", 512)?,
         offset: 0,
-        sinusoidal: c.flag_or("sinusoidal_pos_embds", false)?,
+        vectors: if sinusoidal {
+            PositionVectors::Sinusoidal
+        } else {
+            PositionVectors::Drawn
+        },
     });
     config.dropout = DropoutConfig::uniform(
         c.dropout_or("dropout", 0.1)?,

@@ -5,7 +5,8 @@
 use super::{Family, LoraDefaults, bert, roberta};
 use crate::adapters::Pooling;
 use crate::config::{
-    Activation, ClassifierConfig, DenseConfig, NormOrder, PositionTable, TransformerConfig,
+    Activation, ClassifierConfig, DenseConfig, NormOrder, PositionTable, PositionVectors,
+    TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -141,7 +142,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
             config.embedding.positions = Some(PositionTable {
                 rows,
                 offset: padding + 1,
-                sinusoidal: false,
+                vectors: PositionVectors::Drawn,
             });
         }
         _ => {

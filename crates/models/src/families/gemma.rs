@@ -137,6 +137,7 @@ fn capped(c: &ConfigReader<'_>, default: Option<f64>) -> Result<CausalLmConfig> 
     Ok(CausalLmConfig {
         tied: c.flag_or("tie_word_embeddings", true)?,
         soft_cap: soft_cap(c, "final_logit_softcapping", default)?,
+        scale: None,
     })
 }
 

@@ -4,7 +4,7 @@
 use super::{Family, LoraDefaults, llama};
 use crate::config::{
     Activation, ClassifierConfig, DropoutConfig, FeedForwardKind, Fusion, NormConfig,
-    PositionTable, TransformerConfig,
+    PositionTable, PositionVectors, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -66,7 +66,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     config.embedding.positions = Some(PositionTable {
         rows,
         offset: 0,
-        sinusoidal: false,
+        vectors: PositionVectors::Drawn,
     });
     config.context = Some(rows);
     config.fused_attention = Some(Fusion::Blocks);

@@ -144,6 +144,7 @@ fn causal_lm(c: &ConfigReader<'_>, tied: bool) -> Result<CausalLmConfig> {
     Ok(CausalLmConfig {
         tied: c.flag_or("tie_word_embeddings", tied)?,
         soft_cap: None,
+        scale: None,
     })
 }
 

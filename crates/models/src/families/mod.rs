@@ -1,6 +1,7 @@
 //! Model families: how a checkpoint's configuration and tensor names become the one transformer's.
 
 mod albert;
+mod bart;
 mod bert;
 mod bloom;
 mod deberta;
@@ -14,10 +15,14 @@ mod gpt2;
 mod gpt_neox;
 mod layer_types;
 mod llama;
+mod m2m_100;
+mod marian;
+mod mbart;
 mod mistral;
 mod modernbert;
 mod one_hot;
 mod opt;
+mod pegasus;
 mod phi3;
 mod qwen;
 mod rnabert;
@@ -29,11 +34,12 @@ mod t5;
 use serde_json::{Map, Value};
 
 use crate::config::{
-    CausalLmConfig, ClassifierConfig, DistanceBias, FeedForwardKind, MaskedLmConfig, ModelConfig,
-    TransformerConfig,
+    CausalLmConfig, ClassifierConfig, DecoderConfig, DistanceBias, FeedForwardKind, MaskedLmConfig,
+    ModelConfig, TransformerConfig,
 };
 use crate::error::{Error, Result};
 use crate::json::{ConfigReader, Keys, MOST_LAYERS, Spellings};
+use crate::names::HeadKind;
 use crate::own_code::known;
 
 /// Larger than the memory of most machines.
@@ -47,6 +53,8 @@ pub struct Family {
     pub hugging_face: &'static [&'static str],
     /// What the names of the encoder's tensors begin with where a head stands beside it.
     pub(crate) prefix: &'static str,
+    /// Whether they do where the head is an encoder-decoder's language model.
+    pub(crate) prefixed_beside_lm: bool,
     /// The family as it is where the shape has other names, if it is such a shape.
     pub(crate) variant: fn(&ConfigReader<'_>, &TransformerConfig) -> Option<&'static Family>,
     /// Keys of `config.json` that have several names.
@@ -61,9 +69,13 @@ pub struct Family {
     pub(crate) masked_lm_config: Option<HeadReader<MaskedLmConfig>>,
     /// Reads the causal-LM head; none if the family's models are encoders.
     pub(crate) causal_lm_config: Option<HeadReader<CausalLmConfig>>,
+    /// Reads the decoder beside the encoder; none if there is none.
+    pub(crate) decoder_config: Option<HeadReader<DecoderConfig>>,
     /// Our modules and theirs, in tables that families share: `{}` stands for the layer's number, two of them for its group's and its own
     /// inside the group, `*` for an expert's, and `(a,b)` for two tensors that are kept here as one.
     pub(crate) encoder: &'static [NameTable],
+    /// The same of the decoder beside the encoder; empty if there is none.
+    pub(crate) decoder: &'static [NameTable],
     /// The pooler's names, inside the encoder's prefix; empty if the family has none.
     pub(crate) pooler: NameTable,
     /// The masked-LM head's names; empty if the family has none. One with a leading `!` counts before the others of the same parameter where
@@ -71,11 +83,15 @@ pub struct Family {
     pub(crate) masked_lm: NameTable,
     /// The causal-LM head's names; empty if the family has none.
     pub(crate) causal_lm: NameTable,
+    /// The names of an encoder-decoder's language-model head; empty if the family has none.
+    pub(crate) seq2seq_lm: NameTable,
+    /// The name of what is added to its logits, if checkpoints store such.
+    pub(crate) logits_bias: Option<&'static str>,
     /// The names of the head on a sequence; a leading `^` means inside the encoder's prefix. Empty if the family has none.
     pub(crate) classification: NameTable,
     /// The names of the head on every token; empty if the family has none.
     pub(crate) token_classification: NameTable,
-    /// What the names of parts begin with that stand beside the encoder and are not read, such as a decoder's.
+    /// What the names of parts begin with that stand beside the encoder and may be left unread, such as a decoder's.
     pub(crate) beside: &'static [&'static str],
     /// Tensors stored in some checkpoints that follow from others or serve nothing; `{}` stands for a number.
     pub(crate) derived: &'static [&'static str],
@@ -94,7 +110,7 @@ pub struct Family {
 /// Our names of modules and theirs.
 pub(crate) type NameTable = &'static [(&'static str, &'static str)];
 
-/// Reads a head's shape, given its encoder's.
+/// Reads a head's or a decoder's shape, given its encoder's.
 pub(crate) type HeadReader<T> = fn(&ConfigReader<'_>, &TransformerConfig) -> Result<T>;
 
 /// What LoRA adapts, and how strongly, unless the user says.
@@ -121,6 +137,11 @@ pub fn families() -> &'static [&'static Family] {
         &rnabert::FAMILY,
         &fm4bio::FAMILY,
         &one_hot::FAMILY,
+        &bart::FAMILY,
+        &mbart::FAMILY,
+        &pegasus::FAMILY,
+        &marian::FAMILY,
+        &m2m_100::FAMILY,
         &t5::FAMILY,
         &t5::MT5,
         &t5::UMT5,
@@ -144,6 +165,15 @@ pub fn families() -> &'static [&'static Family] {
 }
 
 impl Family {
+    /// What the names of the encoder's tensors begin with beside a head of a kind.
+    pub(crate) fn prefix_beside(&self, head: HeadKind) -> &'static str {
+        if head.is_familys() && (self.prefixed_beside_lm || head != HeadKind::Seq2SeqLm) {
+            self.prefix
+        } else {
+            ""
+        }
+    }
+
     /// The family of a `config.json`.
     ///
     /// # Errors
@@ -197,6 +227,13 @@ impl Family {
         let causal_lm = causal_lm
             .map(|read| read(&reader, &transformer))
             .transpose()?;
+        let decoder = family.decoder_config;
+        let decoder = decoder
+            .map(|read| read(&reader, &transformer))
+            .transpose()?;
+        if let Some(decoder) = &decoder {
+            check(&reader, &decoder.transformer)?;
+        }
         if let Some(masked_lm) = &masked_lm
             && masked_lm.tied
             && masked_lm.width(transformer.hidden) != transformer.embedding.width
@@ -217,6 +254,7 @@ impl Family {
             transformer,
             masked_lm,
             causal_lm,
+            decoder,
             classifier,
             token_classifier,
             labels,

@@ -4,7 +4,7 @@
 use super::{Family, LoraDefaults, llama};
 use crate::config::{
     Activation, EmbeddingProjection, FeedForwardKind, NormConfig, NormOrder, PositionTable,
-    TransformerConfig,
+    PositionVectors, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -73,7 +73,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     config.embedding.positions = Some(PositionTable {
         rows: positions + 2,
         offset: 2,
-        sinusoidal: false,
+        vectors: PositionVectors::Drawn,
     });
     config.context = Some(positions);
     let width = c.size_or("word_embed_proj_dim", config.hidden)?;

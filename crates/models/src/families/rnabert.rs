@@ -7,7 +7,7 @@ use super::{Family, LoraDefaults, NameTable, bert};
 use crate::adapters::Pooling;
 use crate::config::{
     Activation, ClassifierConfig, DenseConfig, FeedForwardKind, MaskedLmConfig, NormConfig,
-    NormKind, NormOrder, PositionTable, TransformerConfig,
+    NormKind, NormOrder, PositionTable, PositionVectors, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -149,7 +149,7 @@ pub(super) fn encoder(
             config.embedding.positions = Some(PositionTable {
                 rows,
                 offset: 0,
-                sinusoidal: false,
+                vectors: PositionVectors::Drawn,
             });
         }
         _ => {

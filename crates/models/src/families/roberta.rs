@@ -4,7 +4,8 @@
 use super::{Family, bert};
 use crate::adapters::Pooling;
 use crate::config::{
-    Activation, ClassifierConfig, DenseConfig, MaskedLmConfig, PositionTable, TransformerConfig,
+    Activation, ClassifierConfig, DenseConfig, MaskedLmConfig, PositionTable, PositionVectors,
+    TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -53,7 +54,7 @@ fn config(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     config.embedding.positions = Some(PositionTable {
         rows: c.size_or("max_position_embeddings", 512)?,
         offset: c.id_or("pad_token_id", 1)? + 1,
-        sinusoidal: false,
+        vectors: PositionVectors::Drawn,
     });
     config.embedding.token_types = c.size_or("type_vocab_size", 1)?;
     Ok(config)

@@ -1,14 +1,14 @@
-//! The encoders of T5, mT5 and UMT5, and of models in their shape, such as ProtT5 and Ankh: no position has a vector, and scores know distances
-//! by trained values.
+//! T5, mT5 and UMT5, and models in their shape, such as ProtT5 and Ankh: no position has a vector, and scores know distances by trained
+//! values.
 //! Papers: arXiv 1910.10683 (T5), arXiv 2010.11934 (mT5), arXiv 2304.09151 (UMT5).
 
 use engraft_kernels::Buckets;
 use serde_json::Value;
 
-use super::{Family, LoraDefaults, NameTable, bert};
+use super::{Family, LoraDefaults, NameTable, bart, bert};
 use crate::config::{
-    Activation, ClassifierConfig, DistanceBias, DropoutConfig, FeedForwardKind, NormConfig,
-    NormOrder, ScoreBuckets, TransformerConfig,
+    Activation, CausalLmConfig, ClassifierConfig, DecoderConfig, DecoderStart, DistanceBias,
+    DropoutConfig, FeedForwardKind, NormConfig, NormOrder, ScoreBuckets, TransformerConfig,
 };
 use crate::error::Result;
 use crate::json::ConfigReader;
@@ -17,18 +17,26 @@ pub(crate) const FAMILY: Family = Family {
     name: "t5",
     hugging_face: &["t5"],
     prefix: "transformer.",
+    prefixed_beside_lm: false,
     variant: |_, config| (!has_gates(config)).then_some(&WITHOUT_GATES),
     config: |c| encoder(c, false),
-    classifier: token_classifier,
+    decoder_config: Some(|c, encoder| decoder(c, encoder, output_scale(c, encoder)?)),
+    classifier: bart::classifier,
     token_classifier,
     masked_lm_config: None,
     encoder: &[LAYERS, GATED],
+    decoder: &[DECODER, DECODERS_GATED],
     pooler: &[],
     masked_lm: &[],
-    classification: &[],
+    seq2seq_lm: &[("decoder", "lm_head.weight")],
+    classification: &[
+        ("dense.linear", "classification_head.dense"),
+        ("projection", "classification_head.out_proj"),
+    ],
     token_classification: &[("projection", "classifier")],
-    beside: &["decoder.", "lm_head."],
-    derived: &[],
+    beside: &["decoder."],
+    // The first T5 stored one that nothing reads.
+    derived: &["decoder.block.{}.layer.{}.EncDecAttention.relative_attention_bias.weight"],
     lora: LoraDefaults {
         alpha: 16.0,
         targets: &["q", "v"],
@@ -46,6 +54,7 @@ pub(crate) const FAMILY: Family = Family {
 pub(crate) const MT5: Family = Family {
     name: "mt5",
     hugging_face: &["mt5"],
+    decoder_config: Some(|c, encoder| decoder(c, encoder, None)),
     variant: |_, config| (!has_gates(config)).then_some(&MT5_WITHOUT_GATES),
     architectures: [
         "MT5EncoderModel",
@@ -74,6 +83,7 @@ pub(crate) const UMT5: Family = Family {
 const LAYERS: NameTable = &[
     ("embeddings.tokens", "shared"),
     ("embeddings.tokens", "encoder.embed_tokens"),
+    ("embeddings.tokens", "decoder.embed_tokens"),
     (
         "layers.{}.attention.inputs.query",
         "encoder.block.{}.layer.0.SelfAttention.q",
@@ -128,19 +138,97 @@ const PLAIN: &[NameTable] = &[
     )],
 ];
 
+const DECODER: NameTable = &[
+    (
+        "layers.{}.attention.inputs.query",
+        "decoder.block.{}.layer.0.SelfAttention.q",
+    ),
+    (
+        "layers.{}.attention.inputs.key",
+        "decoder.block.{}.layer.0.SelfAttention.k",
+    ),
+    (
+        "layers.{}.attention.inputs.value",
+        "decoder.block.{}.layer.0.SelfAttention.v",
+    ),
+    (
+        "layers.{}.attention.output",
+        "decoder.block.{}.layer.0.SelfAttention.o",
+    ),
+    (
+        "layers.{}.attention.buckets",
+        "decoder.block.{}.layer.0.SelfAttention.relative_attention_bias",
+    ),
+    (
+        "layers.{}.attention_norm",
+        "decoder.block.{}.layer.0.layer_norm",
+    ),
+    (
+        "layers.{}.encoder_attention.query",
+        "decoder.block.{}.layer.1.EncDecAttention.q",
+    ),
+    (
+        "layers.{}.encoder_attention.key",
+        "decoder.block.{}.layer.1.EncDecAttention.k",
+    ),
+    (
+        "layers.{}.encoder_attention.value",
+        "decoder.block.{}.layer.1.EncDecAttention.v",
+    ),
+    (
+        "layers.{}.encoder_attention.output",
+        "decoder.block.{}.layer.1.EncDecAttention.o",
+    ),
+    (
+        "layers.{}.encoder_attention_norm",
+        "decoder.block.{}.layer.1.layer_norm",
+    ),
+    (
+        "layers.{}.feed_forward.down",
+        "decoder.block.{}.layer.2.DenseReluDense.wo",
+    ),
+    (
+        "layers.{}.feed_forward_norm",
+        "decoder.block.{}.layer.2.layer_norm",
+    ),
+    ("norm", "decoder.final_layer_norm"),
+];
+
+const DECODERS_GATED: NameTable = &[
+    (
+        "layers.{}.feed_forward.gate",
+        "decoder.block.{}.layer.2.DenseReluDense.wi_0",
+    ),
+    (
+        "layers.{}.feed_forward.up",
+        "decoder.block.{}.layer.2.DenseReluDense.wi_1",
+    ),
+];
+
+const DECODERS_PLAIN: &[NameTable] = &[
+    DECODER,
+    &[(
+        "layers.{}.feed_forward.up",
+        "decoder.block.{}.layer.2.DenseReluDense.wi",
+    )],
+];
+
 /// Without gates, as the first T5 is.
 const WITHOUT_GATES: Family = Family {
     encoder: PLAIN,
+    decoder: DECODERS_PLAIN,
     ..FAMILY
 };
 
 const MT5_WITHOUT_GATES: Family = Family {
     encoder: PLAIN,
+    decoder: DECODERS_PLAIN,
     ..MT5
 };
 
 const UMT5_WITHOUT_GATES: Family = Family {
     encoder: PLAIN,
+    decoder: DECODERS_PLAIN,
     ..UMT5
 };
 
@@ -189,6 +277,40 @@ fn encoder(c: &ConfigReader<'_>, every_layer: bool) -> Result<TransformerConfig>
         initializer_range: c.number_or("initializer_factor", 1.0)? / (hidden as f64).sqrt(),
         ..bert
     })
+}
+
+/// As the encoder but for the number of layers, looking back alone.
+fn decoder(
+    c: &ConfigReader<'_>,
+    encoder: &TransformerConfig,
+    scale: Option<f64>,
+) -> Result<DecoderConfig> {
+    let mut transformer = encoder.clone();
+    transformer.layers = c.size_or("num_decoder_layers", encoder.layers)?;
+    transformer.causal = true;
+    transformer.recomputes = false;
+    transformer.cross_attention = Some(encoder.hidden);
+    transformer.embedding.shared = true;
+    if let Some(DistanceBias::Buckets(buckets)) = &mut transformer.distance_bias {
+        buckets.rule.bidirectional = false;
+    }
+    Ok(DecoderConfig {
+        transformer,
+        head: CausalLmConfig {
+            // Whatever the file says: a head of its own is one that is stored.
+            tied: true,
+            soft_cap: None,
+            scale,
+        },
+        start: bart::start(c, DecoderStart::Token(0))?,
+    })
+}
+
+/// The factor of what the head reads: as the file says, else there is one unless the file says that the head is not the embeddings.
+fn output_scale(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Option<f64>> {
+    let tied = c.flag_or("tie_word_embeddings", true)?;
+    let scales = c.flag_or("scale_decoder_outputs", tied)?;
+    Ok(scales.then(|| 1.0 / (encoder.hidden as f64).sqrt()))
 }
 
 /// How distances fall into buckets, half of them for keys behind the query.

@@ -161,9 +161,9 @@ impl Distances {
                 segment_mean(gather_rows(states, rows.clone()), segments.clone())
             };
             let mut layers: Vec<Tensor<2>> = Vec::new();
-            let last = encoder.forward_seen(&batch, Mode::Evaluate, &mut |name, states| {
+            let last = encoder.forward_seen(&batch, None, Mode::Evaluate, &mut |name, states| {
                 // The norm after the last layer belongs to it.
-                if self.layers.is_some() && name != "encoder.norm" {
+                if self.layers.is_some() && name != "norm" {
                     layers.push(mean(states.clone()));
                 }
             });

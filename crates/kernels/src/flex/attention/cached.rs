@@ -23,6 +23,7 @@ pub(crate) fn forward(
     query: FlexTensor,
     keys: FlexTensor,
     cache: FlexTensor,
+    table: FlexTensor,
     call: &CachedAttention,
 ) -> FlexTensor {
     let ([rows, width], [_, key_width]) = (matrix(&query), matrix(&keys));
@@ -32,6 +33,8 @@ pub(crate) fn forward(
         return tensor(output, [rows, width]);
     }
     let seen: usize = call.ranges.iter().map(ExactSizeIterator::len).sum();
+    let table = contiguous(table);
+    let buckets = Behind::new(values(&table), call);
     let parallel = 2 * seen * key_width >= WORTH_THREADS;
     // All key heads in one task read whole rows; one each is for too few rows to keep the threads busy.
     let parts = if parallel && rows < 2 * current_num_threads() {
@@ -44,6 +47,7 @@ pub(crate) fn forward(
         let (row, part) = (task / parts, task % parts);
         Arch::new().dispatch(Heads {
             call,
+            buckets: &buckets,
             range: call.ranges[row].clone(),
             first: part * call.heads / parts,
             dim: width / call.heads,
@@ -69,9 +73,38 @@ pub(crate) fn forward(
     tensor(output, [rows, width])
 }
 
+/// The values of a table of buckets for keys behind the query.
+struct Behind<'a> {
+    /// `[buckets, heads]`.
+    table: &'a [f32],
+    /// The bucket of each distance, up to one from which on all share the last.
+    buckets: Vec<usize>,
+}
+
+impl<'a> Behind<'a> {
+    fn new(table: &'a [f32], call: &CachedAttention) -> Self {
+        let longest = call.ranges.iter().map(ExactSizeIterator::len).max();
+        let buckets = match call.bias {
+            ScoreBias::Buckets(rule) => {
+                let distances = longest.unwrap_or(0).clamp(1, rule.max_distance + 1);
+                (0..distances as i64).map(|it| rule.of(-it)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self { table, buckets }
+    }
+
+    #[inline(always)]
+    fn of(&self, distance: usize, head: usize, heads: usize) -> f32 {
+        let bucket = self.buckets[distance.min(self.buckets.len() - 1)];
+        self.table[bucket * heads + head]
+    }
+}
+
 /// Some neighbouring heads of one query.
 struct Heads<'a> {
     call: &'a CachedAttention,
+    buckets: &'a Behind<'a>,
     range: Range<usize>,
     /// Number of the first head.
     first: usize,
@@ -199,7 +232,12 @@ impl Heads<'_> {
             }
         }
         match &self.call.bias {
-            ScoreBias::None | ScoreBias::Buckets(_) => {}
+            ScoreBias::None => {}
+            ScoreBias::Buckets(_) => {
+                for (score, distance) in scores.iter_mut().rev().zip(0..) {
+                    *score += self.buckets.of(distance, head, self.call.heads);
+                }
+            }
             ScoreBias::Alibi(slopes) => {
                 let distances = (0..scores.len()).rev();
                 for (score, distance) in scores.iter_mut().zip(distances) {
