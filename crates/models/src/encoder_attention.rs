@@ -28,13 +28,13 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// The hidden states that `encoder` has of `batch`.
+    /// The hidden states `[tokens, width]` that `encoder` has of `batch`.
     ///
     /// # Panics
     /// If it is a decoder without token embeddings of its own.
-    pub fn new(encoder: &Transformer, batch: &TokenBatch, mode: Mode) -> Self {
+    pub fn of(encoder: &Transformer, hidden: Tensor<2>, batch: &TokenBatch) -> Self {
         Self {
-            hidden: encoder.forward(batch, mode),
+            hidden,
             segments: batch.segments.clone(),
             table: encoder.embeddings.table(),
         }

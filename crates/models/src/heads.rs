@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
-use engraft_kernels::{ClassTargets, LinearCrossEntropy, linear, linear_cross_entropy};
+use burn::tensor::{Tensor, TensorData};
+use engraft_kernels::{
+    ClassTargets, LinearCrossEntropy, gather_rows, linear, linear_cross_entropy,
+};
 
 use crate::adapters::Pooling;
 use crate::batch::TokenBatch;
@@ -116,6 +118,9 @@ pub struct CausalLmHead {
     config: CausalLmConfig,
     #[module(skip)]
     kind: HeadKind,
+    /// The share of each target that goes to all words alike, in the loss.
+    #[module(skip)]
+    smoothing: f64,
 }
 
 impl CausalLmHead {
@@ -132,7 +137,14 @@ impl CausalLmHead {
             bias: None,
             config: head,
             kind,
+            smoothing: 0.0,
         }
+    }
+
+    /// The same whose loss takes a share of each target for all words alike (Szegedy et al., arXiv 1512.00567).
+    #[must_use]
+    pub fn with_smoothing(self, smoothing: f64) -> Self {
+        Self { smoothing, ..self }
     }
 
     /// The same with something added to the logits, `[vocabulary]`.
@@ -159,8 +171,8 @@ impl CausalLmHead {
         }
     }
 
-    /// The loss of telling `targets` from hidden states `[rows, width]`: the sum `[1]`, and each row's loss and hit `[rows, 2]`, as
-    /// [`linear_cross_entropy`] gives them. The logits never exist as a whole.
+    /// The loss of telling `targets` from hidden states `[rows, width]`: the sum `[1]`, and each row's loss, without smoothing, and hit
+    /// `[rows, 2]`, as [`linear_cross_entropy`] gives them. The logits never exist as a whole.
     pub fn loss(
         &self,
         hidden: Tensor<2>,
@@ -172,7 +184,42 @@ impl CausalLmHead {
             soft_cap: self.config.soft_cap,
             bias: self.bias.clone(),
         };
-        linear_cross_entropy(self.scaled(hidden), self.projection(words), call)
+        let (hidden, projection) = (self.scaled(hidden), self.projection(words));
+        if self.smoothing == 0.0 {
+            return linear_cross_entropy(hidden, projection, call);
+        }
+        let margin = self.margin(hidden.clone(), projection.clone(), &call.targets);
+        let (sum, told) = linear_cross_entropy(hidden, projection, call);
+        (sum + margin * self.smoothing as f32, told)
+    }
+
+    /// The sum over rows of the target's logit less the mean of all, `[1]`, each times its weight: the mean loss of all words is larger by so
+    /// much than the target's.
+    fn margin(
+        &self,
+        hidden: Tensor<2>,
+        projection: Tensor<2>,
+        targets: &ClassTargets,
+    ) -> Tensor<1> {
+        let device = hidden.device();
+        let [words, _] = projection.dims();
+        let rows = targets.classes.len();
+        let classes: Vec<i32> = targets.classes.iter().map(|&it| it as i32).collect();
+        let classes = Tensor::from_data(TensorData::new(classes, [rows]), &device);
+        let own = gather_rows(projection.clone(), classes);
+        // As a product, whose order of sums is fixed.
+        let mean = Tensor::full([1, words], 1.0 / words as f32, &device).matmul(projection);
+        let mut margins = (hidden * (own - mean)).sum_dim(1);
+        if let Some(bias) = &self.bias {
+            let mean = bias.iter().map(|&it| f64::from(it)).sum::<f64>() / bias.len() as f64;
+            let own = targets.classes.iter();
+            let own = own.map(|&class| bias[class as usize] - mean as f32);
+            margins =
+                margins + Tensor::from_data(TensorData::new(own.collect(), [rows, 1]), &device);
+        }
+        let weights = (0..rows).map(|row| targets.weight(row)).collect();
+        let weights = Tensor::from_data(TensorData::new(weights, [rows, 1]), &device);
+        (margins * weights).sum()
     }
 
     fn scaled(&self, hidden: Tensor<2>) -> Tensor<2> {

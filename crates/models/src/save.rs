@@ -9,6 +9,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::ModelConfig;
 use crate::error::Result;
 use crate::expert_lora::module_of;
+use crate::heads::CausalLmHead;
 use crate::linears::Linears;
 use crate::load::exchanged;
 use crate::names::{EXPERT, HeadKind, Names, of_expert, parameters};
@@ -131,6 +132,18 @@ impl Checkpoint {
             })
             .into_iter()
             .collect())
+    }
+
+    /// What a head adds to its logits, under the reference library's name; none if the family's heads add nothing.
+    pub fn named_logits_bias(&self, head: &CausalLmHead) -> Option<NamedTensor> {
+        let name = self.config.family.logits_bias?;
+        let vocabulary = self.config.decoder.as_ref()?.transformer.vocabulary;
+        let bias = head.bias().map(<[f32]>::to_vec);
+        Some(NamedTensor {
+            name: name.to_owned(),
+            shape: vec![1, vocabulary],
+            values: bias.unwrap_or_else(|| vec![0.0; vocabulary]),
+        })
     }
 
     /// The LoRA updates of an encoder under PEFT's names; of the decoder beside it, where it attends to one.

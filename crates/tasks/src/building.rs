@@ -7,7 +7,9 @@ use engraft_component::{Choice, Refusal};
 use engraft_data::{ClassWeight, Examples, Label, Labels};
 use engraft_hub::Preset;
 use engraft_kernels::Key;
-use engraft_models::{Checkpoint, Compute, Initial, RunFile, TOWERS, Tower, Towers, refuse};
+use engraft_models::{
+    Checkpoint, Compute, DECODER, HeadKind, Initial, RunFile, TOWERS, Tower, Towers, refuse,
+};
 use engraft_text::{LetterPolicy, Tokenizer};
 
 use crate::error::{Error, Result, place};
@@ -24,6 +26,9 @@ const WEIGHTS: u64 = 0x57;
 
 /// The branch of that stream for the encoder.
 const ENCODER: u64 = 0xe0;
+
+/// The branch beside it, and those of other backbones, for the decoder.
+const DECODERS_BRANCH: u64 = 0x10;
 
 /// The training rows, from which a model takes what nothing else says.
 #[derive(Clone, Copy, Debug)]
@@ -267,10 +272,22 @@ impl Model {
             initial: &initial,
         })?;
         let mut network = Network::new(towers, head, compute);
+        if let (HeadKind::Seq2SeqLm | HeadKind::Classification, Some(decoder)) =
+            (network.head_kind(), &checkpoint.config().decoder)
+        {
+            let draws = initial.at(ENCODER + DECODERS_BRANCH);
+            network = network.with_decoder(checkpoint.decoder(&draws)?, decoder.start);
+        }
         for (slot, tower) in task.backbones().into_iter().zip(TOWERS) {
             if slot.backbone().frozen {
                 network = network.frozen(tower);
             }
+        }
+        if task.backbone().backbone().frozen {
+            network = network.frozen(DECODER);
+        }
+        for tower in task.frozen_towers() {
+            network = network.frozen(tower);
         }
         if network.head_rests() {
             network = network.with_resting_head();

@@ -1,14 +1,41 @@
 //! Running a network: hidden states at the sites of a batch, through its head.
 
+use std::borrow::Cow;
+
 use burn::tensor::{Int, Tensor, TensorData};
 use engraft_kernels::{ClassTargets, Segments, gather_rows, sum_squares};
 use engraft_models::{
-    ENCODER, HeadInput, Mode, PackedTokens, PairTargets, TokenBatch, TowerStates,
+    DECODER, DecoderStart, ENCODER, Encoded, HeadInput, Mode, PackedTokens, PairTargets,
+    TokenBatch, TowerStates, Transformer,
 };
 
 use crate::inputs::{Inputs, RowValues, Sites, TOKENS_AT_ONCE};
 use crate::network::Network;
 use crate::output::{Grain, RowOutput};
+
+/// What a decoder draws under, beside an encoder (0), a head (1) and the towers of a task with several.
+const DECODERS_DRAWS: u64 = 16;
+
+/// Each sequence without its last token, after what a decoder begins with.
+pub(crate) fn shifted(tokens: &PackedTokens, start: DecoderStart) -> PackedTokens {
+    let mut shifted = PackedTokens::default();
+    let mut rest = tokens.ids.as_slice();
+    for &length in &tokens.lengths {
+        let (ids, after) = rest.split_at(length);
+        rest = after;
+        let Some((last, before)) = ids.split_last() else {
+            shifted.push(&[], &[]);
+            continue;
+        };
+        let first = match start {
+            DecoderStart::Token(id) => id,
+            DecoderStart::LastWritten => *last,
+        };
+        let ids = [&[first], before].concat();
+        shifted.push(&ids, &vec![0; ids.len()]);
+    }
+    shifted
+}
 
 /// Hidden states on their way into the head.
 struct Hidden {
@@ -105,13 +132,37 @@ impl Network {
     pub(crate) fn first_not_finite(&self, inputs: &Inputs, mode: Mode) -> Option<String> {
         let tokens = self.batch(inputs.first()?);
         let mut found = None;
-        self.encoder()
-            .forward_seen(&tokens, None, mode.at(0), &mut |name, hidden| {
-                if found.is_none() && !sum_squares(hidden.clone()).is_finite() {
-                    found = Some(format!("the hidden states after {ENCODER}.{name}"));
-                }
+        let mut look = |tower: &str, name: &str, hidden: &Tensor<2>| {
+            if found.is_none() && !sum_squares(hidden.clone()).is_finite() {
+                found = Some(format!("the hidden states after {tower}.{name}"));
+            }
+        };
+        let encoder = self.encoder();
+        let states = encoder.forward_seen(&tokens, None, mode.at(0), &mut |name, hidden| {
+            look(ENCODER, name, hidden);
+        });
+        if let Some((decoder, written)) = self.decoder().zip(self.decoder_tokens(inputs)) {
+            let encoded = Encoded::of(encoder, states, &tokens);
+            let tokens = self.decoder_batch(decoder, &written);
+            let mode = mode.at(DECODERS_DRAWS);
+            decoder.forward_seen(&tokens, Some(&encoded), mode, &mut |name, hidden| {
+                look(DECODER, name, hidden);
             });
+        }
         found
+    }
+
+    /// The tokens that the decoder reads, if there is one: its own, or what the encoder reads, shifted by one.
+    fn decoder_tokens<'i>(&self, inputs: &'i Inputs) -> Option<Cow<'i, PackedTokens>> {
+        let start = self.start()?;
+        match inputs.stream(DECODER) {
+            Some(own) => Some(Cow::Borrowed(own)),
+            None => Some(Cow::Owned(shifted(inputs.first()?, start))),
+        }
+    }
+
+    fn decoder_batch(&self, decoder: &Transformer, tokens: &PackedTokens) -> TokenBatch {
+        TokenBatch::new(tokens, decoder.config(), &self.device())
     }
 
     /// [`Self::outputs`] outside training, a few rows at a time: one after the other they are the whole.
@@ -142,10 +193,13 @@ impl Network {
         let nothing = PackedTokens::default();
         let packed = inputs.first().unwrap_or(&nothing);
         // Of what is aligned with them the parts have made use; numbers about structure are large.
-        let mut tokens = self.batch(&PackedTokens {
-            aligned: None,
-            ..packed.clone()
-        });
+        let mut tokens = match (self.decoder(), self.decoder_tokens(inputs)) {
+            (Some(decoder), Some(written)) => self.decoder_batch(decoder, &written),
+            _ => self.batch(&PackedTokens {
+                aligned: None,
+                ..packed.clone()
+            }),
+        };
         if packed.aligned.is_some() {
             tokens.segments = Segments::from_lengths(packed.query_lengths());
         }
@@ -174,6 +228,14 @@ impl Network {
             }
             None => (self.encoder().forward(&tokens, mode.at(0)), false),
         };
+        let written = self.decoder().zip(self.decoder_tokens(inputs));
+        let mut count = packed.ids.len();
+        if let Some((decoder, written)) = written {
+            let encoded = Encoded::of(self.encoder(), states, &tokens);
+            tokens = self.decoder_batch(decoder, &written);
+            states = decoder.forward_after(&tokens, &encoded, mode.at(DECODERS_DRAWS));
+            count = written.ids.len();
+        }
         // What is aligned with a sequence has served once the sequence has attended to it.
         let queries = packed.query_tokens();
         if let Some(queries) = &queries {
@@ -183,7 +245,7 @@ impl Network {
         let mut sites = None;
         // Where every token is asked for, all are there in order.
         if let Sites::Tokens { at, of_row } = &inputs.sites
-            && at.len() < queries.as_ref().map_or(packed.ids.len(), Vec::len)
+            && at.len() < queries.as_ref().map_or(count, Vec::len)
         {
             let rows = match &queries {
                 Some(queries) => self.numbers(&among(at, queries)),
@@ -211,7 +273,8 @@ impl Network {
     fn others(&self, inputs: &Inputs, mode: Mode) -> Vec<TowerStates> {
         // What the first tower and the head draw is under 0 and 1.
         let streams = inputs.streams.iter().skip(1).zip(2..);
-        let states = streams.filter_map(|(stream, part)| {
+        let beside = streams.filter(|(stream, _)| stream.tower != DECODER);
+        let states = beside.filter_map(|(stream, part)| {
             let tower = self.towers().get(stream.tower)?;
             let tokens = TokenBatch::new(&stream.tokens, tower.config(), &self.device());
             let hidden = tower.forward(&tokens, mode.at(part));

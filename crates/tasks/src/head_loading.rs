@@ -2,8 +2,8 @@
 
 use burn::module::Module;
 use engraft_models::{
-    Adapter, BoxedHead, Checkpoint, ConditionalAdapter, Head, HeadKind, Initial, PairAdapter,
-    TokenAdapter,
+    Adapter, BoxedHead, CausalLmHead, Checkpoint, ConditionalAdapter, Head, HeadKind, Initial,
+    PairAdapter, TokenAdapter,
 };
 use engraft_text::Tokenizer;
 
@@ -152,6 +152,15 @@ impl HeadLoading<'_> {
             self.initial,
         )?;
         Ok(BoxedHead::new(head))
+    }
+
+    /// The language-model head of the checkpoint's decoder beside its encoder, as [`Self::causal_lm`].
+    ///
+    /// # Errors
+    /// Those of [`Self::causal_lm`].
+    pub fn seq2seq_lm(&self) -> Result<CausalLmHead> {
+        let required = self.required || !self.is_trained || self.checkpoint.has_lora();
+        Ok(self.checkpoint.seq2seq_lm(required, self.initial)?)
     }
 
     /// The checkpoint's causal-LM head, which starts anew only if it is to be trained, and beside LoRA updates is not.

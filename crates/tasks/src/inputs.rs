@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use engraft_models::{ENCODER, PackedTokens};
+use engraft_models::{DECODER, ENCODER, PackedTokens};
 
 /// Tokens of a part, unless a row alone has more: enough to keep many cores busy, at a few megabytes for each layer.
 pub(crate) const TOKENS_AT_ONCE: usize = 8192;
@@ -97,6 +97,12 @@ impl Inputs {
         found.map(|stream| &stream.tokens)
     }
 
+    /// The place among the streams of the one whose tokens a head is computed at: a decoder's, else the first.
+    fn sited(&self) -> usize {
+        let decoder = self.streams.iter().position(|it| it.tower == DECODER);
+        decoder.unwrap_or(0)
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.first().map_or(0, |tokens| tokens.lengths.len())
@@ -106,7 +112,10 @@ impl Inputs {
     pub(crate) fn of_row(&self) -> Vec<usize> {
         match &self.sites {
             Sites::Tokens { of_row, .. } => of_row.clone(),
-            Sites::Whole => self.first().map_or(Vec::new(), PackedTokens::query_lengths),
+            Sites::Whole => {
+                let sited = self.streams.get(self.sited());
+                sited.map_or(Vec::new(), |stream| stream.tokens.query_lengths())
+            }
         }
     }
 
@@ -145,8 +154,7 @@ impl Inputs {
     fn part(&self, rows: Range<usize>, from: &mut Position) -> Self {
         from.row = rows.end;
         from.tokens.resize(self.streams.len(), 0);
-        // Sites are places among the tokens of the first tower.
-        let first = from.tokens.first().copied().unwrap_or(0);
+        let first = from.tokens.get(self.sited()).copied().unwrap_or(0);
         let streams = self.streams.iter().zip(&mut from.tokens);
         let streams = streams.map(|(stream, start)| {
             let tokens = stream.tokens.part(rows.clone(), *start);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
-use engraft_models::{BoxedHead, Compute, Head, HeadKind, Tower, Towers, Transformer};
+use engraft_models::{
+    BoxedHead, Compute, DECODER, DecoderStart, Head, HeadKind, Tower, Towers, Transformer,
+};
 
 use crate::cached::CachedEncoder;
 
@@ -21,6 +23,8 @@ pub struct Network {
     head: BoxedHead,
     /// What the first tower has computed before, where that is kept.
     pub(crate) cached: Option<Arc<CachedEncoder>>,
+    /// What a decoder begins with that reads what its encoder does.
+    start: Option<DecoderStart>,
     /// Where its weights are.
     device: Device,
 }
@@ -32,6 +36,7 @@ impl Network {
             towers,
             head,
             cached: None,
+            start: None,
             device: compute.device.clone(),
         }
     }
@@ -44,6 +49,27 @@ impl Network {
     /// The first of its transformers.
     pub fn encoder(&self) -> &Transformer {
         self.towers.first()
+    }
+
+    /// The decoder beside the encoder, if there is one.
+    pub fn decoder(&self) -> Option<&Transformer> {
+        self.towers.get(DECODER)
+    }
+
+    /// The same with a decoder beside the encoder, on whose hidden states the head then stands.
+    #[must_use]
+    pub(crate) fn with_decoder(self, transformer: Transformer, start: DecoderStart) -> Self {
+        let name = DECODER;
+        Self {
+            towers: self.towers.with(Tower { name, transformer }),
+            start: Some(start),
+            ..self
+        }
+    }
+
+    /// What its decoder begins with.
+    pub(crate) fn start(&self) -> Option<DecoderStart> {
+        self.start
     }
 
     /// What stands on them.
@@ -74,7 +100,14 @@ impl Network {
 
     /// Whether the head stays as it is: beside LoRA updates, as PEFT has it, one that a language model was trained with does.
     pub(crate) fn head_rests(&self) -> bool {
-        self.encoder().is_adapted() && self.head_kind() == HeadKind::CausalLm
+        let writes = matches!(self.head_kind(), HeadKind::CausalLm | HeadKind::Seq2SeqLm);
+        writes && self.is_adapted()
+    }
+
+    /// Whether a tower has LoRA updates.
+    pub(crate) fn is_adapted(&self) -> bool {
+        let mut towers = self.towers.iter();
+        towers.any(|tower| tower.transformer.is_adapted())
     }
 
     /// The same with a head that is not trained.

@@ -107,6 +107,11 @@ pub trait TaskArguments:
         Vec::new()
     }
 
+    /// The names of towers that are not trained, beside those of backbones that are frozen.
+    fn frozen_towers(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Sets the number of classes, where there are any.
     fn set_classes(&mut self, count: Option<usize>) {
         let _ = count;
@@ -269,6 +274,8 @@ pub enum Reading {
     Several(Several),
     /// A row is two texts, a reference and a variant of it, each a sequence by itself.
     Variants(Comparison),
+    /// A row is a text that is read, and one to be written for it where rows have such.
+    Writing(WrittenTexts),
 }
 
 /// What two texts of a row must be, to be compared.

@@ -10,8 +10,8 @@ use engraft_component::{FromNode, to_yaml};
 use engraft_files::atomic;
 use engraft_hub::{TensorData, TensorToWrite, write_safetensors};
 use engraft_models::{
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterHead, BoxedHead, Checkpoint, HeadKind, NamedTensor,
-    Problem, Transformer, base_notes,
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterHead, BoxedHead, CausalLmHead, Checkpoint, HeadKind,
+    NamedTensor, Problem, Transformer, base_notes,
 };
 
 use super::{
@@ -98,7 +98,7 @@ impl TaskSpec {
             }
             _ => BTreeMap::new(),
         };
-        let is_adapted = network.encoder().is_adapted();
+        let is_adapted = network.is_adapted();
         if is_adapted {
             let trained = if rests { &[][..] } else { &head };
             self.write_adapter(network, is_small, trained, &notes, folder)?;
@@ -109,6 +109,10 @@ impl TaskSpec {
         if !is_small {
             let encoder = network.encoder();
             tensors.extend(self.checkpoint.named(encoder, HeadKind::None, kind));
+            if let Some(decoder) = network.decoder() {
+                let decoder = self.checkpoint.named(decoder, HeadKind::Decoder, kind);
+                tensors.extend(decoder);
+            }
             tensors.extend(self.checkpoint.named_constants(kind)?);
         }
         // PEFT keeps heads of the family's own kind beside its updates.
@@ -181,9 +185,10 @@ impl TaskSpec {
         if let Some(config) = self.checkpoint.adapter_config(kind, base, &heads) {
             write_json(&folder.join(ADAPTER_CONFIG), &config)?;
         }
-        let updates = self.checkpoint.named_lora(network.encoder(), kind);
+        let stacks = std::iter::once(network.encoder()).chain(network.decoder());
+        let updates = stacks.flat_map(|stack| self.checkpoint.named_lora(stack, kind));
         let heads = heads.into_iter().map(Checkpoint::beside_lora);
-        let tensors = updates.into_iter().chain(heads).map(whole);
+        let tensors = updates.chain(heads).map(whole);
         write_safetensors(&folder.join(ADAPTER_WEIGHTS), tensors, notes)?;
         Ok(())
     }
@@ -191,7 +196,11 @@ impl TaskSpec {
     /// The head's tensors under the reference library's names, or ours.
     fn named_head(&self, network: &Network) -> Vec<NamedTensor> {
         let kind = network.head_kind();
-        let head = self.checkpoint.named(network.head_parameters(), kind, kind);
+        let mut head = self.checkpoint.named(network.head_parameters(), kind, kind);
+        let own: &dyn Any = network.head();
+        if let Some(own) = own.downcast_ref::<CausalLmHead>() {
+            head.extend(self.checkpoint.named_logits_bias(own));
+        }
         let is_tied = self.checkpoint.config().is_tied(kind);
         if kind == HeadKind::MaskedLm && !is_tied {
             // Without the tie a bias that has two names is two to the reference library.
@@ -204,7 +213,7 @@ impl TaskSpec {
     /// Whether the encoder's weights are left out, being those of its preset.
     fn leaves_encoder(&self, network: &Network, form: PresetForm) -> bool {
         let backbone = self.task.backbone().backbone();
-        leaves_weights(backbone, &self.checkpoint, network.encoder(), form)
+        leaves_weights(backbone, &self.checkpoint, network.is_adapted(), form)
     }
 
     fn base_name(&self) -> String {
@@ -217,7 +226,7 @@ impl TaskSpec {
         let left_out = others.filter_map(|(other, slot)| {
             let encoder = network.towers().get(other.tower())?;
             let backbone = slot.backbone();
-            if encoder.is_adapted() || !leaves_weights(backbone, &other.checkpoint, encoder, form) {
+            if encoder.is_adapted() || !leaves_weights(backbone, &other.checkpoint, false, form) {
                 return None;
             }
             Some((hash_of_other(other.number), other.checkpoint.fingerprint()?))
@@ -238,7 +247,7 @@ impl TaskSpec {
     fn description(&self, network: &Network, form: PresetForm) -> Description {
         let mut task = self.task.clone();
         let first = task.backbone_mut().backbone_mut();
-        describe(first, HERE, &self.checkpoint, network.encoder(), form);
+        describe(first, HERE, &self.checkpoint, network.is_adapted(), form);
         for (other, slot) in self.others.iter().zip(task.others_mut()) {
             if let Some(encoder) = network.towers().get(other.tower()) {
                 let place = place_of_other(other.number);
@@ -246,7 +255,7 @@ impl TaskSpec {
                     slot.backbone_mut(),
                     &place,
                     &other.checkpoint,
-                    encoder,
+                    encoder.is_adapted(),
                     form,
                 );
             }
@@ -264,11 +273,11 @@ impl TaskSpec {
 fn leaves_weights(
     backbone: &Backbone,
     checkpoint: &Checkpoint,
-    encoder: &Transformer,
+    is_adapted: bool,
     form: PresetForm,
 ) -> bool {
     // An adapter that was added to the weights made them others.
-    let is_same = encoder.is_adapted() || !checkpoint.has_lora();
+    let is_same = is_adapted || !checkpoint.has_lora();
     let can = backbone.keeps_weights() && checkpoint.has_weights() && is_same;
     match form {
         PresetForm::AsTrained => can && backbone.save_peft_only,
@@ -293,11 +302,10 @@ fn describe(
     backbone: &mut Backbone,
     place: &str,
     checkpoint: &Checkpoint,
-    encoder: &Transformer,
+    is_adapted: bool,
     form: PresetForm,
 ) {
-    let is_adapted = encoder.is_adapted();
-    if leaves_weights(backbone, checkpoint, encoder, form) {
+    if leaves_weights(backbone, checkpoint, is_adapted, form) {
         backbone.preset = base_name(checkpoint);
     } else {
         backbone.preset = place.to_owned();
@@ -325,7 +333,7 @@ fn write_other(
     folder: &Path,
 ) -> Result<()> {
     let checkpoint = &other.checkpoint;
-    let is_small = leaves_weights(backbone, checkpoint, encoder, form);
+    let is_small = leaves_weights(backbone, checkpoint, encoder.is_adapted(), form);
     if is_small && !encoder.is_adapted() {
         return Ok(());
     }
