@@ -177,6 +177,12 @@ impl<'a> Place<'a> {
         Ok(self.cell())
     }
 
+    /// The text of the cell, which must have a value. What is stored stays there.
+    pub(crate) fn text_to_write(self) -> Result<Text, Error> {
+        self.filled()?;
+        self.text(false)
+    }
+
     /// The cell as it is written, which must have a value.
     pub(crate) fn filled_text(self) -> Result<String, Error> {
         Ok(self.filled()?.loaded()?.to_string())

@@ -46,6 +46,20 @@ impl Examples {
         Self::of(words.collect())
     }
 
+    /// Examples of a text each that is read, and one that is to be written for it, `[(read, written)]`, numbered from 0.
+    ///
+    /// # Errors
+    /// A text to be written is blank.
+    pub fn from_pairs<T: Into<String>, U: Into<String>>(
+        pairs: impl IntoIterator<Item = (T, U)>,
+    ) -> Result<Examples, Error> {
+        let pairs = pairs.into_iter();
+        let (read, written): (Vec<String>, Vec<String>) = pairs
+            .map(|(read, written)| (read.into(), written.into()))
+            .unzip();
+        Self::from_texts(read).with_labels(Labels::Texts(written.into_iter().collect()))
+    }
+
     fn of(texts: Texts) -> Examples {
         let file: Arc<Path> = Arc::from(Path::new("(in memory)"));
         let origins = (1..).take(texts.len()).map(|line| Origin {
@@ -185,6 +199,9 @@ impl Examples {
     pub fn stored(mut self) -> Result<Examples, Error> {
         let texts = self.texts.into_iter().map(Texts::stored);
         self.texts = texts.collect::<Result<_, _>>()?;
+        if let Some(Labels::Texts(texts)) = self.labels {
+            self.labels = Some(Labels::Texts(texts.stored()?));
+        }
         Ok(self)
     }
 
@@ -201,6 +218,11 @@ impl Examples {
     /// The classes of each row's letters or words, if there are labels of that kind.
     pub fn tokens(&self) -> Option<&[Vec<Option<Label>>]> {
         self.labels.as_ref().and_then(Labels::tokens)
+    }
+
+    /// The text that is to be written for each row, if there are labels and they are texts.
+    pub fn texts_to_write(&self) -> Option<&Texts> {
+        self.labels.as_ref().and_then(Labels::texts)
     }
 
     /// The numbers of each row, `[row][name]`, if there are labels and they are numbers.
@@ -285,6 +307,21 @@ mod tests {
         let one = Some(Label::Index(1));
         assert_eq!(tokens.select(&[1]).tokens().unwrap(), [vec![one]]);
         assert_eq!(tokens.classes(), None);
+    }
+
+    #[test]
+    fn pairs_are_texts_that_are_read_and_texts_to_be_written() {
+        let pairs = || Examples::from_pairs([("cat", "kæt"), ("", "b"), ("dog", "dɔɡ")]).unwrap();
+        for examples in [pairs(), pairs().stored().unwrap()] {
+            let chosen = examples.select(&[2, 0]);
+            assert_eq!(chosen.texts, [["dog", "cat"]]);
+            assert_eq!(*chosen.texts_to_write().unwrap(), ["dɔɡ", "kæt"]);
+            assert_eq!(chosen.classes(), None);
+            assert_eq!(chosen.labels.unwrap().len(), 2);
+        }
+        let error = Examples::from_pairs([("a", "b"), ("c", " ")]).unwrap_err();
+        assert_eq!(error.to_string(), "labels: row 1 has no text to be written");
+        assert_eq!(Examples::from_texts(["a"]).texts_to_write(), None);
     }
 
     #[test]

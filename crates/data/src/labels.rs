@@ -54,6 +54,8 @@ pub enum Labels {
         /// `[row][name]`; every number is finite.
         rows: Vec<Vec<f64>>,
     },
+    /// A text a row, to be written for the one that is read; none of them is blank.
+    Texts(Texts),
 }
 
 impl Labels {
@@ -65,6 +67,7 @@ impl Labels {
             Labels::Tokens { rows, .. } => rows.len(),
             Labels::Pairs { rows, .. } => rows.len(),
             Labels::Numbers { rows, .. } => rows.len(),
+            Labels::Texts(rows) => rows.len(),
         }
     }
 
@@ -87,6 +90,7 @@ impl Labels {
                 TokenUnit::Word => "pairs of words that belong together",
             },
             Labels::Numbers { .. } => "numbers",
+            Labels::Texts(_) => "a text to be written for each row",
         }
     }
 
@@ -130,11 +134,22 @@ impl Labels {
         }
     }
 
-    /// What the flags or numbers of a row are called; empty for classes of rows and of tokens.
+    /// The text that is to be written for each row, if rows have such; each is read when it is asked for.
+    pub fn texts(&self) -> Option<&Texts> {
+        match self {
+            Labels::Texts(rows) => Some(rows),
+            _ => None,
+        }
+    }
+
+    /// What the flags or numbers of a row are called; empty for labels of other kinds.
     pub fn names(&self) -> &[String] {
         match self {
             Labels::MultiLabel { names, .. } | Labels::Numbers { names, .. } => names,
-            Labels::Classes(_) | Labels::Tokens { .. } | Labels::Pairs { .. } => &[],
+            Labels::Classes(_)
+            | Labels::Tokens { .. }
+            | Labels::Pairs { .. }
+            | Labels::Texts(_) => &[],
         }
     }
 
@@ -158,11 +173,12 @@ impl Labels {
                 names: names.clone(),
                 rows: pick(all, rows),
             },
+            Labels::Texts(all) => Labels::Texts(all.select(rows)),
         }
     }
 
-    /// Checks that every row has as many entries as there are names, letters or words, and that
-    /// numbers are finite. `texts` has one entry for each row.
+    /// Checks that every row has as many entries as there are names, letters or words, that
+    /// numbers are finite, and that texts to be written are not blank. `texts` has one entry for each row.
     pub(crate) fn check(&self, texts: &Texts) -> Result<(), Error> {
         let wrong =
             |row: usize, message: String| Err(argument("labels", format!("row {row} {message}")));
@@ -187,6 +203,14 @@ impl Labels {
                     if row.length() != count {
                         let units = unit.counted(count);
                         return wrong(number, format!("has pairs of {} for {units}", row.length()));
+                    }
+                }
+                None
+            }
+            Labels::Texts(rows) => {
+                for (number, text) in rows.iter().enumerate() {
+                    if text?.trim().is_empty() {
+                        return wrong(number, "has no text to be written".to_owned());
                     }
                 }
                 None

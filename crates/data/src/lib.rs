@@ -69,9 +69,9 @@ pub use module::{
     CausalLMDataModule, ClassDiffusionDataModule, ClassificationDataModule,
     ColumnRetrievalDataModule, ConditionalDiffusionDataModule, ConditionalMLMDataModule,
     DataModule, DependencyMappingDataModule, DiffusionDataModule, MLMDataModule, Method,
-    MutationScanDataModule, RegressionDataModule, RnaStructures, SequenceClassificationDataModule,
-    SequenceRegressionDataModule, SequencesDataModule, TokenClassificationDataModule,
-    ZeroshotClassificationRetrieveDataModule,
+    MutationScanDataModule, RegressionDataModule, RnaStructures, Seq2SeqDataModule,
+    SequenceClassificationDataModule, SequenceRegressionDataModule, SequencesDataModule,
+    TokenClassificationDataModule, ZeroshotClassificationRetrieveDataModule,
 };
 pub use naming::{Naming, Selection};
 pub use noising::Noising;

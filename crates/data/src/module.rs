@@ -4,6 +4,7 @@ mod benchmarks;
 mod components;
 mod masked;
 mod retrieval;
+mod seq2seq;
 mod structures;
 mod variants;
 
@@ -28,6 +29,7 @@ pub use masked::{
     DiffusionDataModule,
 };
 pub use retrieval::{ColumnRetrievalDataModule, DependencyMappingDataModule};
+pub use seq2seq::Seq2SeqDataModule;
 pub use structures::RnaStructures;
 pub(crate) use variants::Retrieval;
 pub use variants::{Method, MutationScanDataModule, ZeroshotClassificationRetrieveDataModule};
@@ -72,6 +74,8 @@ pub enum DataModule {
     ConditionalMlm(ConditionalMLMDataModule),
     /// Texts, perhaps with prompts, that a language model learns to write.
     CausalLm(CausalLMDataModule),
+    /// Pairs of texts: one that is read, and one to be written for it.
+    Seq2Seq(Seq2SeqDataModule),
     /// Some columns under other names, all of which come back with the predictions.
     ColumnRetrieval(ColumnRetrievalDataModule),
     /// All mutants of one letter of each sequence.
@@ -100,6 +104,7 @@ macro_rules! any {
             DataModule::ConditionalDiffusion($it) => $value,
             DataModule::ConditionalMlm($it) => $value,
             DataModule::CausalLm($it) => $value,
+            DataModule::Seq2Seq($it) => $value,
             DataModule::ColumnRetrieval($it) => $value,
             DataModule::DependencyMapping($it) => $value,
             DataModule::RnaStructures($it) => $value,
@@ -254,6 +259,7 @@ impl DataModule {
         match self {
             DataModule::TokenClassification(module) => module.check()?,
             DataModule::CausalLm(module) => module.check()?,
+            DataModule::Seq2Seq(module) => module.check()?,
             DataModule::ColumnRetrieval(module) => module.check()?,
             DataModule::DependencyMapping(module) => module.check()?,
             DataModule::MutationScan(module) => module.check()?,
@@ -338,6 +344,9 @@ impl DataModule {
             DataModule::CausalLm(it) => texts(&it.x_col)
                 .prompted(it.prompt_col.as_ref())
                 .named(&it.naming),
+            DataModule::Seq2Seq(it) => texts(&it.x_col)
+                .named(&it.naming)
+                .labelled(&it.y_col, LabelKind::Texts),
             DataModule::ColumnRetrieval(it) => it.roles(),
             DataModule::DependencyMapping(it) => Roles {
                 id: &it.id_col,

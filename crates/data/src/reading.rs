@@ -49,8 +49,8 @@ impl<'a> Reading<'a> {
         let source = module.source();
         // Labels and folds are looked at as a whole.
         let folds = module.folds().cv_fold_id_col.iter();
-        let held = module.label_names().iter().chain(folds).cloned();
         let roles = module.roles();
+        let held = roles.held_labels().iter().chain(folds).cloned();
         let packed = roles.alignment.iter().flat_map(|it| it.columns());
         let mut found = Found::default();
         let mut labels = LabelTable::read(source)?;

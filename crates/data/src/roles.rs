@@ -65,6 +65,8 @@ pub(crate) enum LabelKind<'a> {
     Pairs,
     /// Numbers.
     Numbers,
+    /// Texts to be written.
+    Texts,
     /// Numbers that a model is told, which every row has in every stage.
     Conditions,
 }
@@ -163,6 +165,14 @@ impl<'a> Roles<'a> {
         let mut pairs = self.rename.into_iter().flatten();
         let found = pairs.find(|(_, to)| *to == name);
         found.map_or(name, |(from, _)| from.as_str())
+    }
+
+    /// The columns of labels that are looked at as a whole, and so kept in memory.
+    pub(crate) fn held_labels(&self) -> &'a [String] {
+        match self.labels {
+            Some(labels) if !matches!(labels.kind, LabelKind::Texts) => labels.columns,
+            _ => &[],
+        }
     }
 
     /// Whether labels belong to letters or words, or to pairs of them.

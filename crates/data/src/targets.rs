@@ -28,6 +28,14 @@ pub(crate) fn read(role: &LabelRole, drafts: &[Draft]) -> Result<Vec<Labels>, Er
             let wide = Wide::read(columns, drafts, Cell::number, "a finite number")?;
             Ok(wide.labels(|names, rows| Labels::Numbers { names, rows }))
         }
+        (LabelKind::Texts, columns) => {
+            let column = columns.first().map_or("", String::as_str);
+            let texts = |draft: &Draft| {
+                let rows = draft.labels(column)?.map(Place::text_to_write);
+                Ok(Labels::Texts(rows.collect::<Result<_, Error>>()?))
+            };
+            drafts.iter().map(texts).collect()
+        }
         (LabelKind::Classes { .. }, [column]) if !begins_with_list(column, drafts)? => {
             classes(column, drafts)
         }
@@ -57,23 +65,35 @@ pub(crate) fn problems(
         (LabelKind::Numbers | LabelKind::Conditions, columns) => {
             wide_problems(columns, drafts, Cell::number, "a finite number")
         }
+        (LabelKind::Texts, columns) => {
+            let column = columns.first().map_or("", String::as_str);
+            single_problems(column, drafts, |place| place.text_to_write().map(drop))
+        }
         (LabelKind::Classes { .. }, [column]) if !begins_with_list(column, drafts)? => {
-            let single = |place: Place| match place.filled()?.text() {
+            single_problems(column, drafts, |place| match place.filled()?.text() {
                 Some(_) => Ok(()),
                 None => Err(place.neither_text()),
-            };
-            let of = |draft: &Draft| {
-                let places = draft.labels(column)?.enumerate();
-                Ok(places
-                    .filter_map(|(row, place)| Some((row, single(place).err()?)))
-                    .collect())
-            };
-            drafts.iter().map(of).collect()
+            })
         }
         (LabelKind::Classes { .. }, columns) => {
             wide_problems(columns, drafts, Cell::flag, "0 or 1")
         }
     }
+}
+
+/// [`problems`] of one value a row, each by itself.
+fn single_problems(
+    column: &str,
+    drafts: &[Draft],
+    check: impl Fn(Place) -> Result<(), Error>,
+) -> Result<Vec<Vec<(usize, Error)>>, Error> {
+    let of = |draft: &Draft| {
+        let places = draft.labels(column)?.enumerate();
+        Ok(places
+            .filter_map(|(row, place)| Some((row, check(place).err()?)))
+            .collect())
+    };
+    drafts.iter().map(of).collect()
 }
 
 /// [`problems`] of several values a row.

@@ -42,8 +42,8 @@ pub use error::{Error, Result};
 pub use scores::Scores;
 pub use task::{
     Classifies, Embedder, Fit, MaskedLm, PairClassifier, Regressor, Task, TaskBuilder,
-    TextClassifier, TokenClassifier, read_examples, read_numbers, read_pair_labels, read_texts,
-    read_token_labels,
+    TextClassifier, TokenClassifier, read_examples, read_numbers, read_pair_labels, read_pairs,
+    read_texts, read_token_labels,
 };
 /// What a classifier says of a text, letter or word.
 pub use tasks::ClassPrediction as Prediction;
@@ -55,7 +55,7 @@ pub mod prelude {
     pub use crate::{
         CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, PairClassifier, Prediction,
         Regressor, Scores, TextClassifier, TokenClassifier, read_examples, read_numbers,
-        read_pair_labels, read_texts, read_token_labels,
+        read_pair_labels, read_pairs, read_texts, read_token_labels,
     };
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use engraft_component::{Note, NoteKind};
 use engraft_config::RustDefaults;
 use engraft_data::{
-    Batching, DataModule, Examples, MLMDataModule, Masking, Naming, Rows,
+    Batching, DataModule, Examples, MLMDataModule, Masking, Naming, Rows, Seq2SeqDataModule,
     SequenceClassificationDataModule, SequenceRegressionDataModule, Splits, Stage,
     TokenClassificationDataModule,
 };
@@ -490,6 +490,19 @@ fn read_letters(path: &Path, [x_col, y_col]: [&str; 2], pairwise: bool) -> Resul
         class_weight: None,
         naming: Naming::default(),
         alignment: Default::default(),
+    })
+}
+
+/// As [`read_examples`], with a text each that is to be written for the one of `x_col`.
+///
+/// # Errors
+/// The file or a column is missing, or a row is broken or has no text to be written.
+pub fn read_pairs(path: impl AsRef<Path>, x_col: &str, y_col: &str) -> Result<Examples> {
+    read(Seq2SeqDataModule {
+        rows: Rows::new(path.as_ref()),
+        x_col: vec![x_col.to_owned()],
+        y_col: vec![y_col.to_owned()],
+        naming: Naming::default(),
     })
 }
 

@@ -12,7 +12,7 @@
 //! | [`MultiLabel`] | 5 for each label |
 //! | [`Regression`] | 8 for each output |
 //! | [`VariantEffects`] | 4 and 4 for each measure of each layer |
-//! | [`MaskedTokens`], [`NextTokens`], [`TopPairs`], [`Structures`], [`Denoised`] | none |
+//! | [`MaskedTokens`], [`NextTokens`], [`TopPairs`], [`Structures`], [`Denoised`], [`TextScores`] | none |
 
 mod classification;
 mod counts;
@@ -24,6 +24,7 @@ mod next_tokens;
 mod ranking;
 mod regression;
 mod structures;
+mod texts;
 mod top_pairs;
 mod variant_effects;
 
@@ -37,6 +38,7 @@ pub use next_tokens::NextTokens;
 pub use ranking::{auroc, average_precision};
 pub use regression::Regression;
 pub use structures::{LEAST_THRESHOLD, Structures};
+pub use texts::{TextScores, edit_distance};
 pub use top_pairs::TopPairs;
 pub use variant_effects::{Scored, VariantEffects};
 

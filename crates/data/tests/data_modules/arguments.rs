@@ -141,7 +141,7 @@ fn arguments_that_cannot_be_are_refused_before_any_file_is_read() {
     }
 }
 
-const ALL: [&str; 17] = [
+const ALL: [&str; 18] = [
     "SequencesDataModule",
     "SequenceClassificationDataModule",
     "ClassificationDataModule",
@@ -159,6 +159,7 @@ const ALL: [&str; 17] = [
     "ZeroshotClassificationRetrieveDataModule",
     "ClinvarRetrieve",
     "MutationScanDataModule",
+    "Seq2SeqDataModule",
 ];
 
 #[test]
@@ -179,7 +180,7 @@ fn every_data_module_has_its_columns_and_says_what_it_is_for() {
                 _ => "",
             };
             let prefix = match *name {
-                "MutationScanDataModule" => "",
+                "MutationScanDataModule" | "Seq2SeqDataModule" => "",
                 _ => "modelgenerator.data.",
             };
             let class_path = format!("class_path: {prefix}{name}");
@@ -215,6 +216,7 @@ fn every_data_module_has_its_columns_and_says_what_it_is_for() {
             row("ref mutate", "label", (true, false, false)),
             row("ref mutate", "effect", (true, false, false)),
             row("sequence", "", (false, false, false)),
+            row("text", "labels", (true, false, false)),
         ]
     );
 }

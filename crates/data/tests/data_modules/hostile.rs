@@ -5,11 +5,12 @@ use proptest::prelude::*;
 
 use crate::case;
 
-const MODULES: [&str; 4] = [
+const MODULES: [&str; 5] = [
     "SequenceClassificationDataModule",
     "TokenClassificationDataModule",
     "SequenceRegressionDataModule",
     "MLMDataModule",
+    "Seq2SeqDataModule",
 ];
 
 /// Each row has labels, one a letter or word where they are of those, and numbers are finite.
@@ -30,6 +31,7 @@ fn is_whole(examples: &Examples) -> bool {
                 .all(|row| row.len() == names.len() && row.iter().all(|it| it.is_finite())),
             Labels::MultiLabel { names, rows } => rows.iter().all(|row| row.len() == names.len()),
             Labels::Classes(_) => true,
+            Labels::Texts(rows) => rows.iter().all(|text| !text.unwrap().trim().is_empty()),
         };
         fits && labels.len() == examples.len()
     })
@@ -46,7 +48,12 @@ fn is_read_or_refused(name: &str, text: &str) {
             if !more.is_empty() && module != "TokenClassificationDataModule" {
                 continue;
             }
-            let yaml = format!("class_path: {module}\ninit_args: {{path: DIR/{name}{more}}}");
+            let column = match module {
+                "Seq2SeqDataModule" => ", x_col: sequences",
+                _ => "",
+            };
+            let yaml =
+                format!("class_path: {module}\ninit_args: {{path: DIR/{name}{column}{more}}}");
             let case = case(&[(name, text)], &yaml);
             for stage in [Stage::Fit, Stage::Test, Stage::Predict] {
                 if let Ok(splits) = case.module.load(stage) {

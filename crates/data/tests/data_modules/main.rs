@@ -13,6 +13,7 @@ mod retrieval;
 mod splits;
 mod structures;
 mod targets;
+mod texts_to_write;
 mod tokens;
 
 use std::fs;

@@ -298,6 +298,7 @@ impl Columns {
                 Cell::List(labels.collect())
             }),
             Some(Labels::Pairs { rows, .. }) => rows.get(row).map(PairRow::list),
+            Some(Labels::Texts(texts)) => Some(texts.cell(row)),
             Some(Labels::Numbers { rows, .. }) => rows.get(row).map(|numbers| match numbers[..] {
                 [number] => Cell::Float(number),
                 _ => Cell::from(numbers.clone()),

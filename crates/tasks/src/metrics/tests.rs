@@ -4,6 +4,7 @@ mod classification;
 mod multi_label;
 mod regression;
 mod state;
+mod texts;
 
 use std::collections::BTreeMap;
 

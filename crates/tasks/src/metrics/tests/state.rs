@@ -65,6 +65,13 @@ fn check_each_task(check: &impl Check) {
             scores.update(loss, row % 2 == 0);
         }),
     );
+    let texts = [["", "a b"], ["so it is", "so it was"], ["ˈɔɹʧəɹd", ""]];
+    check.check(
+        TextScores::default(),
+        &taking(texts, |scores: &mut TextScores, _, [written, reference]| {
+            scores.update(written, reference);
+        }),
+    );
 }
 
 fn bits<N: ToString>(scores: Vec<(N, f64)>) -> Vec<(String, u64)> {
