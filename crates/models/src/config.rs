@@ -276,6 +276,10 @@ impl TransformerConfig {
     /// The longest sequence that has positions, special tokens included; none if any has.
     pub fn longest(&self) -> Option<usize> {
         let table = self.embedding.positions?;
+        // These go on without end.
+        if table.vectors == PositionVectors::Fixed(Sinusoids::WholeRange) {
+            return None;
+        }
         Some(table.rows.saturating_sub(table.offset))
     }
 

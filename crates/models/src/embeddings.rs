@@ -1,14 +1,15 @@
 //! Tokens to the first hidden states.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 use engraft_kernels::gather_rows;
 
 use crate::batch::TokenBatch;
-use crate::config::{EmbeddingProjection, PositionVectors, Sinusoids, TransformerConfig};
+use crate::config::{EmbeddingProjection, PositionVectors, TransformerConfig};
 use crate::initial::Initial;
 use crate::layers::{Embedding, Linear, Norm};
 use crate::mode::Mode;
+use crate::sinusoids::SinusoidTable;
 
 /// The sum of token, position and type embeddings, normalised and brought to the width of the hidden states.
 #[derive(Module, Debug)]
@@ -17,8 +18,6 @@ pub struct Embeddings {
     pub tokens: Option<Embedding>,
     /// `[positions, width]`, where positions have vectors that are trained.
     pub positions: Option<Embedding>,
-    /// `[positions, width]`, where they have vectors that are not.
-    pub sinusoids: Option<Tensor<2>>,
     /// `[token types, width]`, where the family has them.
     pub types: Option<Embedding>,
     /// Vectors of structure to `width`, where the model has a layer for them.
@@ -27,6 +26,11 @@ pub struct Embeddings {
     pub norm: Option<Norm>,
     /// `width` to `hidden`, where they differ.
     pub projection: Option<Linear>,
+    /// The vectors of positions that are not trained.
+    #[module(skip)]
+    sinusoids: Option<SinusoidTable>,
+    #[module(skip)]
+    first_position: usize,
     #[module(skip)]
     scale: Option<f64>,
     #[module(skip)]
@@ -62,7 +66,7 @@ impl Embeddings {
                     weight: initial.sinusoidal(shape),
                 }),
                 PositionVectors::Fixed(rule) => {
-                    sinusoids = Some(rule.table(shape, &initial.device));
+                    sinusoids = Some(SinusoidTable::new(rule, position_width));
                     None
                 }
             }
@@ -91,6 +95,7 @@ impl Embeddings {
                 let shape = [embedding.width, config.hidden];
                 Linear::normal(shape, bias, range, &initial.at(3))
             }),
+            first_position: embedding.positions.map_or(0, |table| table.offset),
             scale: embedding.scale,
             projects: embedding.projection,
             dropout: config.dropout.embedding,
@@ -143,7 +148,7 @@ impl Embeddings {
             sum = sum + positions.forward(batch.positions.clone());
         }
         if let Some(sinusoids) = &self.sinusoids {
-            sum = sum + gather_rows(sinusoids.clone(), batch.positions.clone());
+            sum = sum + sinusoids.of(batch, self.first_position);
         }
         if let (Some(types), Some(ids)) = (&self.types, &batch.type_ids) {
             sum = sum + types.forward(ids.clone());
@@ -156,29 +161,5 @@ impl Embeddings {
             mode.dropout(sum, self.dropout),
             EmbeddingProjection::AfterNorm,
         )
-    }
-}
-
-impl Sinusoids {
-    /// `[positions, width]`: sines in the first half of the columns, cosines in the second.
-    fn table(self, [rows, width]: [usize; 2], device: &Device) -> Tensor<2> {
-        // Of an odd width the middle column is a sine.
-        let (sines, cosines) = (width.div_ceil(2), width / 2);
-        let rate = |column: usize| {
-            let share = match self {
-                Self::Halves => 2.0 * column as f64 / width as f64,
-                Self::WholeRange => column as f64 / (cosines as f64 - 1.0).max(1.0),
-            };
-            10_000f64.powf(-share)
-        };
-        let rates: Vec<f64> = (0..sines).map(rate).collect();
-        let mut values = Vec::with_capacity(rows * width);
-        for row in 0..rows {
-            let angle = |rate: &f64| row as f64 * rate;
-            values.extend(rates.iter().map(|rate| angle(rate).sin() as f32));
-            let rates = &rates[..cosines];
-            values.extend(rates.iter().map(|rate| angle(rate).cos() as f32));
-        }
-        Tensor::from_data(TensorData::new(values, [rows, width]), device)
     }
 }

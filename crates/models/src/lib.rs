@@ -42,6 +42,7 @@ mod relative;
 mod rotary;
 mod run_file;
 mod save;
+mod sinusoids;
 mod tied;
 mod towers;
 mod transformer;

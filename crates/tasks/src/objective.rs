@@ -31,7 +31,7 @@ use crate::network::Network;
 use crate::observer::{Observer, Shown};
 use crate::output::{Form, Grain, RowOutput, softmax};
 use crate::preset::OfRun;
-use crate::rows::{Draws, EncodedRow};
+use crate::rows::{Draws, EncodedRow, WrittenTexts};
 use crate::several::{OtherBackbone, Several};
 use crate::split::Learning;
 use crate::task::Task;

@@ -10,6 +10,7 @@ mod mlm;
 mod mm_sequence_regression;
 mod pairwise_token_classification;
 mod rnass_pairwise_token_classification;
+mod seq2seq_lm;
 mod sequence_classification;
 mod sequence_regression;
 mod sequence_regression_with_scaling;

@@ -2,6 +2,7 @@
 
 mod aligned;
 mod variants;
+mod written;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,6 +19,7 @@ use crate::objective::Reading;
 use crate::units::{Unit, locate, of_words, without_token};
 
 pub(crate) use aligned::AlignmentReading;
+pub(crate) use written::WrittenTexts;
 
 /// The tokens of one row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -218,6 +220,9 @@ impl RowEncoder {
     ) -> Result<Vec<EncodedRow>> {
         if let Reading::Several(several) = &self.reading {
             return several.encode(examples, rows);
+        }
+        if let Reading::Writing(written) = &self.reading {
+            return self.encode_writing(written, examples, rows);
         }
         let place = |row: usize| place(examples, row);
         let prompt = match &self.reading {
@@ -473,7 +478,10 @@ impl RowEncoder {
     pub(crate) fn refuses(&self) -> bool {
         let too_long = self.max_length.is_none() && self.longest.is_some();
         let letters = self.tokenizer.letter_policy() == Some(LetterPolicy::Error);
-        let together = matches!(self.reading, Reading::Several(_) | Reading::Variants(_));
+        let together = matches!(
+            self.reading,
+            Reading::Several(_) | Reading::Variants(_) | Reading::Writing(_)
+        );
         too_long || letters || together || self.locates()
     }
 

@@ -34,6 +34,7 @@ macro_rules! for_each_task {
             diffusion::Diffusion
             conditional_diffusion::ConditionalDiffusion
             causal_lm::CausalLM
+            seq2seq_lm::Seq2SeqLM
             embed::Embed
             inference::Inference
             zeroshot_prediction_diff::ZeroshotPredictionDiff
@@ -153,6 +154,9 @@ pub trait AnyTask: Debug + Send + Sync {
 
     /// The backbones beside it.
     fn others_mut(&mut self) -> Vec<&mut BackboneSlot>;
+
+    /// The names of towers that are not trained, beside those of backbones that are frozen.
+    fn frozen_towers(&self) -> Vec<&'static str>;
 
     /// Sets the number of classes, where there are any.
     fn set_classes(&mut self, count: Option<usize>);
@@ -276,6 +280,10 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn others_mut(&mut self) -> Vec<&mut BackboneSlot> {
         TaskArguments::others_mut(self)
+    }
+
+    fn frozen_towers(&self) -> Vec<&'static str> {
+        TaskArguments::frozen_towers(self)
     }
 
     fn set_classes(&mut self, count: Option<usize>) {

@@ -208,7 +208,9 @@ fn cached_texts_go_on_as_the_reference_library_writes_them_and_as_uncached() {
                 )
             };
             let batch = case.batch(&new, starts);
-            let hidden = case.decoder.forward_cached(&batch, &slots, &mut cache);
+            let hidden = case
+                .decoder
+                .forward_cached(&batch, &slots, &mut cache, None);
             let logits = case.logits(batch.last(hidden));
             let uncached = case.last_logits(&texts);
             check_close(&logits, &uncached, &format!("{name}: step {step}"));

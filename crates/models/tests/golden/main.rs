@@ -11,4 +11,5 @@ mod lora_decoders;
 mod overwrites;
 mod recompute;
 mod reference;
+mod seq2seq;
 mod tied;
