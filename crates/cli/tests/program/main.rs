@@ -25,6 +25,7 @@ mod help;
 mod knowing;
 mod logs;
 mod lora;
+mod pairs_of_texts;
 mod proteins;
 mod published;
 mod refusals;

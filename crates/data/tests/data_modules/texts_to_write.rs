@@ -131,7 +131,7 @@ fn a_pair_without_its_second_text_is_refused_by_file_row_and_column() {
     );
     let without = pairs("a.tsv", "text\tlabel\na\tA\nb\tB\n", "");
     assert_eq!(
-        without.error(Stage::Fit),
+        without.error(Stage::Test),
         "a.tsv: no column \"labels\" (y_col); the file has \"text\", \"label\". Did you mean \"label\"?"
     );
     let splits = without.load(Stage::Predict);
