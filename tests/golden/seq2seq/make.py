@@ -2,7 +2,7 @@
 
     python tests/golden/seq2seq/make.py [case ...]
 
-Pins: transformers 5.24.0, torch 2.15.0, safetensors 0.8.0.
+Pins: transformers 5.24.0, torch 2.15.0, safetensors 0.8.0, sentencepiece 0.2, protobuf.
 
 What the cases are stands in `cases.py`. Each is a folder beside this script:
 
@@ -15,7 +15,8 @@ What the cases are stands in `cases.py`. Each is a folder beside this script:
                              gives, and `logits`, of each token (classification: of each text)
     case.json                what the case is; the shape of every tensor in `case.safetensors`; `loss`, the mean
                              cross-entropy of all labels; `generate`: options, by their names in the reference, and for
-                             each text the sequences that it writes, from the start token to the end token
+                             each text the sequences that it writes, from the start token to the end token. Where the
+                             case has a tokenizer: the `texts` that are read, and those that are written
     gradients.safetensors    for some cases: d loss / d parameter, named as in the checkpoint. Two of the `labels` are
                              then -100, and count neither here nor in `loss`. `loss_smoothed`: with `label_smoothing` 0.1
     gradients_smoothed.safetensors   d loss_smoothed / d parameter, for some parameters
@@ -30,6 +31,7 @@ different outputs over the settings of stopping and length, both matter, and eve
 
 import itertools
 import json
+import re
 import sys
 import zlib
 from pathlib import Path
@@ -42,19 +44,15 @@ from cases import CASES, Case
 from common import make_all, size_of
 from safetensors import safe_open
 from safetensors.torch import save_file
-from search import alone, caches, clear, ends, further, grid, padded, written
+from search import continuations, ends, padded
 from torch.nn.functional import cross_entropy
 
 HERE = Path(__file__).parent
 LENGTHS = [11, 3, 17]
 DECODER_LENGTHS = [7, 14, 2]
 ROW_LABELS = [2, 0, 3]
-LEAST_GAP = 1e-3
-LEAST_DIFFERENT_IDS = 4
 MOST_ROUNDING = 3e-5
 MAX_DRAWS = 400
-GREEDY = dict(num_beams=1, max_new_tokens=12)
-BEAMS = dict(num_beams=4, max_new_tokens=12)
 SMOOTHING = 0.1
 # Parameters of `gradients_smoothed.safetensors`, by the ends of their names.
 SMOOTHED = ("shared.weight", "lm_head.weight", "decoder.layers.0.encoder_attn.k_proj.weight", "encoder.layers.0.fc1.weight",
@@ -214,94 +212,6 @@ def run(model, case: Case, ids: list[torch.Tensor], decoder_ids: list[torch.Tens
     return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
 
-def pads(model, found: list[list[list[int]]]) -> bool:
-    """Whether the padding id is written, which moves the positions of M2M-100."""
-    return any(model.config.pad_token_id in row[1:] for rows in found for row in rows)
-
-
-def greedy(model, case: Case, texts: list[torch.Tensor]) -> list[list[list[int]]] | None:
-    """The ids by largest logit; nothing where a choice is close, or where a text is little but repetition.
-
-    With a likelier end they may be short.
-    """
-    for text in texts:
-        output = model.generate(
-            text[None], return_dict_in_generate=True, output_scores=True, use_cache=caches(model), **GREEDY
-        )
-        for scores in output.scores:
-            first, second = scores[0].topk(2).values.tolist()
-            if first - second <= LEAST_GAP:
-                return None
-    found = written(model, texts, GREEDY)
-    if pads(model, found):
-        return None
-    if case.grid:
-        return found
-    varied = [len(set(row)) >= min(LEAST_DIFFERENT_IDS, len(row)) for [row] in found]
-    return found if all(varied) and max(len(row) for [row] in found) > 6 else None
-
-
-def grid_of(model, texts: list[torch.Tensor]) -> dict[str, list] | None:
-    """What beams write by every rule of stopping and length, if that is different enough."""
-    settings = grid()
-    # Most draws show it by the shortest and the longest texts.
-    extremes = [name for name in settings if name.endswith(("-1.0", "2.0"))]
-    some = [written(model, texts, settings[name]) for name in extremes]
-    if min(len({str(ids[row]) for ids in some}) for row in range(len(texts))) < 2:
-        return None
-    found = {name: written(model, texts, options) for name, options in settings.items()}
-    if min(len({str(ids[row]) for ids in found.values()}) for row in range(len(texts))) < 3:
-        return None
-    by_rule = [list(found.values())[start : start + 4] for start in (0, 4, 8)]
-    if by_rule[0] == by_rule[1] or by_rule[1] == by_rule[2]:
-        return None
-    return found
-
-
-def further_of(model, texts: list[torch.Tensor], found: dict[str, list]) -> dict[str, dict] | None:
-    """Settings beside the grid whose effects are seen: each gives other texts than the same without it."""
-    plain = found["greedy"]
-    used = [id for ids in found.values() for rows in ids for row in rows for id in row[2:-1]]
-    special = {*ends(model, {}), model.config.pad_token_id, model.config.decoder_start_token_id}
-    often = [id for id in dict.fromkeys(sorted(used, key=used.count, reverse=True)) if id not in special]
-    # Not the most frequent of all: as an end token it would leave little of any text.
-    others = often[1:5]
-    if len(others) < 4:
-        return None
-    settings = further(model.config.decoder_start_token_id, others)
-    for name, options in settings.items():
-        found[name] = written(model, texts, options)
-    last = {row[-1] for name in ["two end tokens", "two end tokens of beams"] for rows in found[name] for row in rows}
-    forced = [row[-1] for rows in found["forced last token of beams"] for row in rows if len(row) == 6]
-    changed = all(found[name] not in (plain, found["beams"]) for name in settings)
-    return settings if changed and set(others[:2]) <= last and forced and set(forced) == {others[2]} else None
-
-
-def continuations(model, case: Case, texts: list[torch.Tensor]) -> list[dict] | None:
-    """Every search of the case, or nothing where one of them is close or shows nothing."""
-    found = {"greedy": greedy(model, case, texts)}
-    if found["greedy"] is None:
-        return None
-    settings = {"greedy": GREEDY, "beams": BEAMS} | case.searches
-    for name in list(settings)[1:]:
-        found[name] = written(model, texts, settings[name])
-    if found["beams"] == found["greedy"] or any(pads(model, ids) for ids in found.values()):
-        return None
-    if case.grid:
-        by_rule = grid_of(model, texts)
-        found |= by_rule or {}
-        more = by_rule and further_of(model, texts, found)
-        if not more:
-            return None
-        settings |= grid() | more
-    for name, options in settings.items():
-        if name != "greedy" and not clear(model, texts, options, found[name]):
-            return None
-        assert alone(model, texts, options) == found[name], name
-        assert written(model, texts, options | dict(use_cache=False)) == found[name], name
-    return [dict(name=name, options=options, ids=found[name]) for name, options in settings.items()]
-
-
 def emptied(name: str) -> Path:
     folder = HERE / name
     folder.mkdir(exist_ok=True)
@@ -374,6 +284,12 @@ def check_loss(model, rows, logits: torch.Tensor) -> None:
     assert abs(own - cross_entropy(logits, torch.cat(labels))) < 1e-5, own
 
 
+def in_lines(about: dict) -> str:
+    """As JSON, each list of numbers in a line."""
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    return re.sub(r"\[[\s\d.,\[\]-]*\]", lambda numbers: "".join(numbers[0].split()).replace(",", ", "), text)
+
+
 def lengths(rows: list[torch.Tensor]) -> torch.Tensor:
     return torch.tensor([len(row) for row in rows])
 
@@ -407,7 +323,7 @@ def make(name: str, case: Case) -> int:
     if texts:
         about["generate"] = texts
     about["made_with"] = dict(transformers=transformers.__version__, torch=torch.__version__.split("+")[0])
-    (folder / "case.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+    (folder / "case.json").write_text(in_lines(about))
 
     return size_of(folder)
 
