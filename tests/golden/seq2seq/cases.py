@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+import presets
 from safetensors.torch import load_file, save_file
 from transformers import (
     BartConfig,
@@ -19,6 +20,7 @@ from transformers import (
     MT5Config,
     PegasusConfig,
     PreTrainedConfig,
+    PreTrainedTokenizerBase,
     T5Config,
     T5GemmaConfig,
     UMT5Config,
@@ -48,6 +50,12 @@ class Case:
     # The deviation of the word embeddings.
     embeddings: float = 0.7
     gradients: bool = False
+    # What the file holds.
+    dtype: torch.dtype = torch.float32
+    # Writes a tokenizer beside the model, which then reads `texts` and not random ids, each as `prepared` gives it.
+    tokenizer: Callable[[Path], PreTrainedTokenizerBase] | None = None
+    texts: list[str] = field(default_factory=list)
+    prepared: Callable[[str], str] = str
     # Changes the files after they are saved.
     rewrite: Callable[[Path], None] | None = None
     notes: list[str] = field(default_factory=list)
@@ -192,7 +200,7 @@ CASES = {
     ),
     "bart_search": Case(
         "BartForConditionalGeneration", bart(vocab_size=37, d_model=18, encoder_layers=1, decoder_layers=2),
-        **BART_IDS, grid=True, likelier_end=1.5,
+        **BART_IDS, grid=True, embeddings=0.25, likelier_end=2.5,
     ),
     "mbart": Case(
         "MBartForConditionalGeneration",
@@ -235,6 +243,14 @@ CASES = {
              decoder_vocab_size=45, share_encoder_decoder_embeddings=False, tie_word_embeddings=False),
         reads=((), (0,)),
     ),
+    "marian_preset": Case(
+        "MarianMTModel",
+        bart(MarianConfig, vocab_size=72, d_model=18, max_position_embeddings=41, encoder_layers=2, pad_token_id=71,
+             decoder_start_token_id=71, scale_embedding=True, activation_function="swish"),
+        reads=((), (0,)), embeddings=0.3, searches={"own": {}},
+        generation=dict(num_beams=4, max_length=15, bad_words_ids=[[71]]),
+        tokenizer=presets.marian, texts=presets.TRANSLATED,
+    ),
     "m2m_100": Case(
         "M2M100ForConditionalGeneration", bart(M2M100Config), reads=((ENGLISH,), (2,)), writes=((GERMAN,), (2,)),
         embeddings=0.3, generation=dict(forced_bos_token_id=GERMAN),
@@ -262,8 +278,13 @@ CASES = {
         **END_OF_1, notes=["no head is stored: it is tied, and outputs are not scaled", "as many layers as num_layers"],
     ),
     "t5_search": Case(
-        "T5ForConditionalGeneration", t5(vocab_size=37, num_layers=1), **END_OF_1, embeddings=2.0, grid=True,
-        likelier_end=1.0,
+        "T5ForConditionalGeneration", t5(vocab_size=37, num_layers=1), **END_OF_1, embeddings=1.2, grid=True,
+        likelier_end=2.0,
+    ),
+    "prot_t5_preset": Case(
+        "T5EncoderModel", t5(vocab_size=128, d_model=20, num_layers=2), head="encoder", dtype=torch.float16,
+        tokenizer=presets.proteins, texts=presets.PROTEINS, prepared=presets.spaced,
+        notes=["letters are read with spaces between them, U, Z, O and B as X"],
     ),
     "mt5": Case(
         "MT5ForConditionalGeneration", t5(MT5Config, num_layers=1, d_ff=46), **END_OF_1, rewrite=own_head,

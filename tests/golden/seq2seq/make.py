@@ -2,7 +2,7 @@
 
     python tests/golden/seq2seq/make.py [case ...]
 
-Pins: transformers 5.24.0, torch 2.15.0, safetensors 0.8.0.
+Pins: transformers 5.24.0, torch 2.15.0, safetensors 0.8.0, sentencepiece 0.2, protobuf.
 
 What the cases are stands in `cases.py`. Each is a folder beside this script:
 
@@ -15,7 +15,8 @@ What the cases are stands in `cases.py`. Each is a folder beside this script:
                              gives, and `logits`, of each token (classification: of each text)
     case.json                what the case is; the shape of every tensor in `case.safetensors`; `loss`, the mean
                              cross-entropy of all labels; `generate`: options, by their names in the reference, and for
-                             each text the sequences that it writes, from the start token to the end token
+                             each text the sequences that it writes, from the start token to the end token. Where the
+                             case has a tokenizer: the `texts` that are read, and those that are written
     gradients.safetensors    for some cases: d loss / d parameter, named as in the checkpoint. Two of the `labels` are
                              then -100, and count neither here nor in `loss`. `loss_smoothed`: with `label_smoothing` 0.1
     gradients_smoothed.safetensors   d loss_smoothed / d parameter, for some parameters
@@ -30,6 +31,7 @@ different outputs over the settings of stopping and length, both matter, and eve
 
 import itertools
 import json
+import re
 import sys
 import zlib
 from pathlib import Path
@@ -42,19 +44,15 @@ from cases import CASES, Case
 from common import make_all, size_of
 from safetensors import safe_open
 from safetensors.torch import save_file
-from search import alone, caches, clear, ends, further, grid, padded, written
+from search import continuations, ends, padded
 from torch.nn.functional import cross_entropy
 
 HERE = Path(__file__).parent
 LENGTHS = [11, 3, 17]
 DECODER_LENGTHS = [7, 14, 2]
 ROW_LABELS = [2, 0, 3]
-LEAST_GAP = 1e-3
-LEAST_DIFFERENT_IDS = 4
 MOST_ROUNDING = 3e-5
 MAX_DRAWS = 400
-GREEDY = dict(num_beams=1, max_new_tokens=12)
-BEAMS = dict(num_beams=4, max_new_tokens=12)
 SMOOTHING = 0.1
 # Parameters of `gradients_smoothed.safetensors`, by the ends of their names.
 SMOOTHED = ("shared.weight", "lm_head.weight", "decoder.layers.0.encoder_attn.k_proj.weight", "encoder.layers.0.fc1.weight",
@@ -88,6 +86,8 @@ def randomize(model: torch.nn.Module, case: Case, generator: torch.Generator) ->
         for name, buffer in model.named_buffers():
             if name == "final_logits_bias":
                 normal(buffer, 0.0, 0.5)
+        if case.head == "encoder":
+            return
         # A head that is the table of words gives the word that was read last, and a text would be its repetition. Where
         # half of the signs of what it sees are turned it does not.
         weight = last_norm(model).weight
@@ -104,28 +104,30 @@ def last_norm(model) -> torch.nn.Module:
     return (ends or [module for name, module in norms if name.endswith("final_layer_norm")])[-1]
 
 
-def raise_end(model, case: Case, generator: torch.Generator) -> None:
+def raise_end(model, case: Case, folder: Path, generator: torch.Generator) -> None:
     """Makes the end token's logit larger: by its bias, or where there is none by its row of the head."""
     end = ends(model, {})[0]
     with torch.no_grad():
         if hasattr(model, "final_logits_bias"):
             model.final_logits_bias[0, end] += case.likelier_end
             return
-        ids, _, decoder_ids = drawn_ids(model, case, generator)
-        hidden = torch.cat([run_row(model, row, other)[1] for row, other in zip(ids, decoder_ids, strict=True)]).mean(0)
+        ids, _, decoder_ids = drawn_ids(model, case, folder, generator)
+        hidden = run(model, case, ids, decoder_ids)["decoder_hidden"].mean(0)
         scale = model.config.d_model**-0.5 if model.config.scale_decoder_outputs else 1.0
         model.lm_head.weight[end] += case.likelier_end * hidden / (scale * hidden @ hidden)
 
 
 def saved(case: Case, generator: torch.Generator, folder: Path) -> None:
     """Writes the random checkpoint."""
+    if case.tokenizer:
+        assert len(case.tokenizer(folder)) == case.config.vocab_size, case.model
     model = getattr(transformers, case.model)(case.config).eval()
     randomize(model, case, generator)
     if case.likelier_end:
-        raise_end(model, case, generator)
+        raise_end(model, case, folder, generator)
     if case.generation:
         model.generation_config.update(**case.generation)
-    model.save_pretrained(folder)
+    model.to(case.dtype).save_pretrained(folder)
     if case.rewrite:
         case.rewrite(folder)
 
@@ -144,7 +146,7 @@ def opened(case: Case, folder: Path):
 
 def drawn_rows(case: Case, config, lengths, around, size: int, generator: torch.Generator) -> list[torch.Tensor]:
     """Rows of ordinary ids: none that pads, starts, ends or names a language."""
-    special = {config.pad_token_id, config.eos_token_id, config.decoder_start_token_id}
+    special = {config.pad_token_id, config.eos_token_id, getattr(config, "decoder_start_token_id", None)}
     special |= {id for side in [*case.reads, *(case.writes or ())] for id in side}
     ordinary = torch.tensor([id for id in range(size) if id not in special])
     before, after = (torch.tensor(ids, dtype=torch.long) for ids in around)
@@ -161,19 +163,22 @@ def shifted(model, labels: torch.Tensor) -> torch.Tensor:
     return model.prepare_decoder_input_ids_from_labels(labels=labels[None])[0]
 
 
-def drawn_ids(model, case: Case, generator: torch.Generator):
+def drawn_ids(model, case: Case, folder: Path, generator: torch.Generator):
     """Rows that are read, rows that are to be written, and what the decoder reads."""
     config = model.config
-    config.decoder_start_token_id = getattr(config, "decoder_start_token_id", None)
-    ids = drawn_rows(case, config, LENGTHS, case.reads, config.vocab_size, generator)
+    if case.tokenizer:
+        tokenizer = case.tokenizer(folder)
+        ids = [torch.tensor(tokenizer(case.prepared(text)).input_ids) for text in case.texts]
+    else:
+        ids = drawn_rows(case, config, LENGTHS, case.reads, config.vocab_size, generator)
+    if case.head == "encoder":
+        return ids, [], []
     size = getattr(config, "decoder_vocab_size", None) or config.vocab_size
     labels = drawn_rows(case, config, DECODER_LENGTHS, case.writes or case.reads, size, generator)
     if case.head == "classification":
         # One end token more, inside the text.
         ids[0][4] = config.eos_token_id
         labels = ids
-    if case.head == "encoder":
-        return ids, [], []
     return ids, labels, [shift_of(model, case, row) for row in labels]
 
 
@@ -185,101 +190,26 @@ def shift_of(model, case: Case, labels: torch.Tensor) -> torch.Tensor:
     return module.shift_tokens_right(labels[None], model.config.pad_token_id, *starts)[0]
 
 
-def run_row(model, ids: torch.Tensor, decoder_ids: torch.Tensor):
+def run_row(model, ids: torch.Tensor, decoder_ids: torch.Tensor) -> dict[str, torch.Tensor]:
     """The encoder's states, the decoder's, and the logits of one text."""
     seen = {}
-    hooks = [
-        stack.register_forward_hook(lambda _module, _inputs, output, name=name: seen.update({name: output[0]}))
-        for name, stack in [("encoder", model.get_encoder()), ("decoder", model.get_decoder())]
-    ]
-    output = model(input_ids=ids[None], decoder_input_ids=decoder_ids[None])
+
+    def watch(name, stack):
+        return stack.register_forward_hook(lambda _module, _inputs, output: seen.update({name: output[0][0]}))
+
+    hooks = [watch("encoder_hidden", model.get_encoder()), watch("decoder_hidden", model.get_decoder())]
+    logits = model(input_ids=ids[None], decoder_input_ids=decoder_ids[None]).logits
     for hook in hooks:
         hook.remove()
-    logits = output.logits if output.logits.dim() == 2 else output.logits[0]
-    return seen["encoder"][0], seen["decoder"][0], logits
+    return seen | dict(logits=logits if logits.dim() == 2 else logits[0])
 
 
-def run(model, ids: list[torch.Tensor], decoder_ids: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+def run(model, case: Case, ids: list[torch.Tensor], decoder_ids: list[torch.Tensor]) -> dict[str, torch.Tensor]:
     """Runs each text alone and concatenates what comes out."""
+    if case.head == "encoder":
+        return dict(encoder_hidden=torch.cat([model(input_ids=row[None]).last_hidden_state[0] for row in ids]))
     rows = [run_row(model, *row) for row in zip(ids, decoder_ids, strict=True)]
-    names = ["encoder_hidden", "decoder_hidden", "logits"]
-    return {name: torch.cat(parts) for name, parts in zip(names, zip(*rows, strict=True), strict=True)}
-
-
-def pads(model, found: list[list[list[int]]]) -> bool:
-    """Whether the padding id is written, which moves the positions of M2M-100."""
-    return any(model.config.pad_token_id in row[1:] for rows in found for row in rows)
-
-
-def greedy(model, texts: list[torch.Tensor]) -> list[list[list[int]]] | None:
-    """The ids by largest logit; nothing where a choice is close, or where a text is little but repetition."""
-    for text in texts:
-        output = model.generate(
-            text[None], return_dict_in_generate=True, output_scores=True, use_cache=caches(model), **GREEDY
-        )
-        for scores in output.scores:
-            first, second = scores[0].topk(2).values.tolist()
-            if first - second <= LEAST_GAP:
-                return None
-    found = written(model, texts, GREEDY)
-    if pads(model, found):
-        return None
-    varied = [len(set(row)) >= min(LEAST_DIFFERENT_IDS, len(row)) for [row] in found]
-    return found if all(varied) and max(len(row) for [row] in found) > 6 else None
-
-
-def grid_of(model, texts: list[torch.Tensor]) -> dict[str, list] | None:
-    """What beams write by every rule of stopping and length, if that is different enough."""
-    found = {name: written(model, texts, options) for name, options in grid().items()}
-    for row in range(len(texts)):
-        if len({str(ids[row]) for ids in found.values()}) < 3:
-            return None
-    by_rule = [list(found.values())[start : start + 4] for start in (0, 4, 8)]
-    if by_rule[0] == by_rule[1] or by_rule[1] == by_rule[2]:
-        return None
-    return found
-
-
-def further_of(model, texts: list[torch.Tensor], found: dict[str, list]) -> dict[str, dict] | None:
-    """Settings beside the grid whose effects are seen: each gives other texts than the same without it."""
-    plain = found["greedy"]
-    used = [id for rows in [*plain, *found["beams"]] for row in rows for id in row[2:-1]]
-    special = {*ends(model, {}), model.config.pad_token_id, model.config.decoder_start_token_id}
-    often = [id for id in dict.fromkeys(sorted(used, key=used.count, reverse=True)) if id not in special]
-    if len(often) < 4:
-        return None
-    settings = further(model.config.decoder_start_token_id, often[:4])
-    for name, options in settings.items():
-        found[name] = written(model, texts, options)
-    last = {row[-1] for name in ["two end tokens", "two end tokens of beams"] for rows in found[name] for row in rows}
-    forced = [row[-1] for rows in found["forced last token of beams"] for row in rows if len(row) == 6]
-    changed = all(found[name] not in (plain, found["beams"]) for name in settings)
-    return settings if changed and set(often[:2]) <= last and forced and set(forced) == {often[2]} else None
-
-
-def continuations(model, case: Case, texts: list[torch.Tensor]) -> list[dict] | None:
-    """Every search of the case, or nothing where one of them is close or shows nothing."""
-    found = {"greedy": greedy(model, texts)}
-    if found["greedy"] is None:
-        return None
-    settings = {"greedy": GREEDY, "beams": BEAMS} | case.searches
-    for name in list(settings)[1:]:
-        found[name] = written(model, texts, settings[name])
-    if found["beams"] == found["greedy"] or any(pads(model, ids) for ids in found.values()):
-        return None
-    if case.grid:
-        by_rule = grid_of(model, texts)
-        more = by_rule and further_of(model, texts, found)
-        if not more:
-            return None
-        found |= by_rule
-        settings |= grid() | more
-    for name, options in settings.items():
-        if name != "greedy" and not clear(model, texts, options, found[name]):
-            return None
-        assert alone(model, texts, options) == found[name], name
-        assert written(model, texts, options | dict(use_cache=False)) == found[name], name
-    return [dict(name=name, options=options, ids=found[name]) for name, options in settings.items()]
+    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
 
 def emptied(name: str) -> Path:
@@ -300,15 +230,15 @@ def drawn(name: str, case: Case):
         folder = emptied(name)
         saved(case, generator, folder)
         model = opened(case, folder)
-        rows = drawn_ids(model, case, generator)
+        rows = drawn_ids(model, case, folder, generator)
         with torch.no_grad():
-            texts = continuations(model, case, rows[0]) if case.head != "classification" else []
-        if texts is None:
-            continue
-        with torch.no_grad():
-            in_f32 = run(model, rows[0], rows[2])
-            check_loss(model, case, rows, in_f32["logits"])
-        outputs = run(model.double(), rows[0], rows[2])
+            texts = [] if case.head in ["classification", "encoder"] else continuations(model, case, rows[0])
+            if texts is None:
+                continue
+            in_f32 = run(model, case, rows[0], rows[2])
+            if texts:
+                check_loss(model, rows, in_f32["logits"])
+        outputs = run(model.double(), case, rows[0], rows[2])
         # A case whose own rounding is large says little of another's.
         if max((in_f32[name] - exact).abs().max().item() for name, exact in outputs.items()) < MOST_ROUNDING:
             print(f"{name}: draw {attempt}", flush=True)
@@ -346,33 +276,46 @@ def gradients(model, case: Case, logits: torch.Tensor, targets: torch.Tensor, fo
     return losses
 
 
-def check_loss(model, case: Case, rows, logits: torch.Tensor) -> None:
+def check_loss(model, rows, logits: torch.Tensor) -> None:
     """That the model's own loss of the batch, padded with labels of -100, is the one of the rows laid end to end."""
-    if case.head == "classification":
-        return
     ids, labels, _ = rows
     batch, mask = padded(ids, model.config.pad_token_id)
     own = model(input_ids=batch, attention_mask=mask, labels=padded(labels, -100)[0]).loss
     assert abs(own - cross_entropy(logits, torch.cat(labels))) < 1e-5, own
 
 
+def in_lines(about: dict) -> str:
+    """As JSON, each list of numbers in a line."""
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    return re.sub(r"\[[\s\d.,\[\]-]*\]", lambda numbers: "".join(numbers[0].split()).replace(",", ", "), text)
+
+
+def lengths(rows: list[torch.Tensor]) -> torch.Tensor:
+    return torch.tensor([len(row) for row in rows])
+
+
 def make(name: str, case: Case) -> int:
     """Writes one case and returns its size in bytes."""
-    folder, model, rows, outputs, texts = drawn(name, case)
+    folder, model, (ids, labels, decoder_ids), outputs, texts = drawn(name, case)
     assert all(value.isfinite().all() for value in outputs.values())
-    ids, labels, decoder_ids = rows
-    targets = torch.tensor(ROW_LABELS) if case.head == "classification" else torch.cat(labels)
-    loss = cross_entropy(outputs["logits"], targets).item()
-    about = dict(model=case.model, head=case.head, lengths=LENGTHS)
+    about = dict(model=case.model, head=case.head)
     if case.notes:
         about["notes"] = case.notes
-    about["loss"] = loss
-    if case.gradients:
-        targets = targets if case.head == "classification" else ignored(targets)
-        about |= gradients(model, case, outputs["logits"], targets, folder)
+    tensors = dict(ids=torch.cat(ids), lengths=lengths(ids))
+    if case.head != "encoder":
+        targets = torch.tensor(ROW_LABELS) if case.head == "classification" else torch.cat(labels)
+        if case.gradients and case.head != "classification":
+            targets = ignored(targets)
+        tensors |= dict(labels=targets, decoder_ids=torch.cat(decoder_ids), decoder_lengths=lengths(decoder_ids))
+        about["loss"] = cross_entropy(outputs["logits"], targets).item()
+        if case.gradients:
+            about |= gradients(model, case, outputs["logits"], targets, folder)
+    if case.tokenizer:
+        about["texts"] = case.texts
+        tokenizer = case.tokenizer(folder)
+        for search in texts:
+            search["texts"] = [[tokenizer.decode(row, skip_special_tokens=True) for row in rows] for rows in search["ids"]]
 
-    tensors = dict(ids=torch.cat(ids), lengths=torch.tensor(LENGTHS), labels=targets, decoder_ids=torch.cat(decoder_ids))
-    tensors["decoder_lengths"] = torch.tensor([len(row) for row in decoder_ids])
     tensors = {key: value.to(torch.int32) for key, value in tensors.items()}
     tensors |= {key: value.detach().float() for key, value in outputs.items()}
     save_file(tensors, folder / "case.safetensors")
@@ -380,7 +323,7 @@ def make(name: str, case: Case) -> int:
     if texts:
         about["generate"] = texts
     about["made_with"] = dict(transformers=transformers.__version__, torch=torch.__version__.split("+")[0])
-    (folder / "case.json").write_text(json.dumps(about, indent=2) + "\n")
+    (folder / "case.json").write_text(in_lines(about))
 
     return size_of(folder)
 

@@ -1,11 +1,16 @@
 """What the reference writes for each text, by largest logit or by beams, and how clearly."""
 
 import torch
+from cases import Case
 from transformers import LogitsProcessor, LogitsProcessorList
 
 # How far scores are moved at most to see that no choice of beams is close.
 NOISE = 2e-4
 NOISY_RUNS = 2
+LEAST_GAP = 1e-3
+LEAST_DIFFERENT_IDS = 4
+GREEDY = dict(num_beams=1, max_new_tokens=12)
+BEAMS = dict(num_beams=4, max_new_tokens=12)
 PENALTIES = [-1.0, 0.0, 1.0, 2.0]
 EARLY = [True, False, "never"]
 
@@ -118,3 +123,91 @@ def further(start: int, others: list[int]) -> dict[str, dict]:
             decoder_input_ids=[[first, third], [fourth, fourth], [second, first]], num_beams=4, max_new_tokens=9
         ),
     }
+
+
+def pads(model, found: list[list[list[int]]]) -> bool:
+    """Whether the padding id is written, which moves the positions of M2M-100."""
+    return any(model.config.pad_token_id in row[1:] for rows in found for row in rows)
+
+
+def greedy(model, case: Case, texts: list[torch.Tensor]) -> list[list[list[int]]] | None:
+    """The ids by largest logit; nothing where a choice is close, or where a text is little but repetition.
+
+    With a likelier end they may be short.
+    """
+    for text in texts:
+        output = model.generate(
+            text[None], return_dict_in_generate=True, output_scores=True, use_cache=caches(model), **GREEDY
+        )
+        for scores in output.scores:
+            first, second = scores[0].topk(2).values.tolist()
+            if first - second <= LEAST_GAP:
+                return None
+    found = written(model, texts, GREEDY)
+    if pads(model, found):
+        return None
+    if case.grid:
+        return found
+    varied = [len(set(row)) >= min(LEAST_DIFFERENT_IDS, len(row)) for [row] in found]
+    return found if all(varied) and max(len(row) for [row] in found) > 6 else None
+
+
+def grid_of(model, texts: list[torch.Tensor]) -> dict[str, list] | None:
+    """What beams write by every rule of stopping and length, if that is different enough."""
+    settings = grid()
+    # Most draws show it by the shortest and the longest texts.
+    extremes = [name for name in settings if name.endswith(("-1.0", "2.0"))]
+    some = [written(model, texts, settings[name]) for name in extremes]
+    if min(len({str(ids[row]) for ids in some}) for row in range(len(texts))) < 2:
+        return None
+    found = {name: written(model, texts, options) for name, options in settings.items()}
+    if min(len({str(ids[row]) for ids in found.values()}) for row in range(len(texts))) < 3:
+        return None
+    by_rule = [list(found.values())[start : start + 4] for start in (0, 4, 8)]
+    if by_rule[0] == by_rule[1] or by_rule[1] == by_rule[2]:
+        return None
+    return found
+
+
+def further_of(model, texts: list[torch.Tensor], found: dict[str, list]) -> dict[str, dict] | None:
+    """Settings beside the grid whose effects are seen: each gives other texts than the same without it."""
+    plain = found["greedy"]
+    used = [id for ids in found.values() for rows in ids for row in rows for id in row[2:-1]]
+    special = {*ends(model, {}), model.config.pad_token_id, model.config.decoder_start_token_id}
+    often = [id for id in dict.fromkeys(sorted(used, key=used.count, reverse=True)) if id not in special]
+    # Not the most frequent of all: as an end token it would leave little of any text.
+    others = often[1:5]
+    if len(others) < 4:
+        return None
+    settings = further(model.config.decoder_start_token_id, others)
+    for name, options in settings.items():
+        found[name] = written(model, texts, options)
+    last = {row[-1] for name in ["two end tokens", "two end tokens of beams"] for rows in found[name] for row in rows}
+    forced = [row[-1] for rows in found["forced last token of beams"] for row in rows if len(row) == 6]
+    changed = all(found[name] not in (plain, found["beams"]) for name in settings)
+    return settings if changed and set(others[:2]) <= last and forced and set(forced) == {others[2]} else None
+
+
+def continuations(model, case: Case, texts: list[torch.Tensor]) -> list[dict] | None:
+    """Every search of the case, or nothing where one of them is close or shows nothing."""
+    found = {"greedy": greedy(model, case, texts)}
+    if found["greedy"] is None:
+        return None
+    settings = {"greedy": GREEDY, "beams": BEAMS} | case.searches
+    for name in list(settings)[1:]:
+        found[name] = written(model, texts, settings[name])
+    if found["beams"] == found["greedy"] or any(pads(model, ids) for ids in found.values()):
+        return None
+    if case.grid:
+        by_rule = grid_of(model, texts)
+        found |= by_rule or {}
+        more = by_rule and further_of(model, texts, found)
+        if not more:
+            return None
+        settings |= grid() | more
+    for name, options in settings.items():
+        if name != "greedy" and not clear(model, texts, options, found[name]):
+            return None
+        assert alone(model, texts, options) == found[name], name
+        assert written(model, texts, options | dict(use_cache=False)) == found[name], name
+    return [dict(name=name, options=options, ids=found[name]) for name, options in settings.items()]
