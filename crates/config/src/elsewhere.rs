@@ -102,14 +102,15 @@ const MODELS: &[(&[&str], &str)] = &[
     ),
     (
         &[
-            "Seq2SeqLM",
             "ConditionalGeneration",
+            "BartSeq2SeqLM",
+            "T5Seq2SeqLM",
             "AutoModelForSeq2SeqLM",
             "T5ForConditionalGeneration",
             "BartForConditionalGeneration",
             "Seq2SeqTrainer",
         ],
-        "models of an encoder and a decoder are not supported yet; CausalLM trains a decoder alone, with the source as its prompt",
+        "it is called Seq2SeqLM here",
     ),
     (
         &[

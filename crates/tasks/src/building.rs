@@ -272,8 +272,13 @@ impl Model {
             initial: &initial,
         })?;
         let mut network = Network::new(towers, head, compute);
-        if let (HeadKind::Seq2SeqLm | HeadKind::Classification, Some(decoder)) =
-            (network.head_kind(), &checkpoint.config().decoder)
+        // The families' own heads on sequences stand on it too.
+        let uses_decoder = task.uses_decoder() || network.head_kind() == HeadKind::Classification;
+        if let Some(decoder) = checkpoint
+            .config()
+            .decoder
+            .as_ref()
+            .filter(|_| uses_decoder)
         {
             let draws = initial.at(ENCODER + DECODERS_BRANCH);
             network = network.with_decoder(checkpoint.decoder(&draws)?, decoder.start);

@@ -107,6 +107,11 @@ pub trait TaskArguments:
         Vec::new()
     }
 
+    /// Whether its head stands on the decoder of an encoder-decoder.
+    fn uses_decoder(&self) -> bool {
+        false
+    }
+
     /// The names of towers that are not trained, beside those of backbones that are frozen.
     fn frozen_towers(&self) -> Vec<&'static str> {
         Vec::new()

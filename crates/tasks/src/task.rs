@@ -155,6 +155,9 @@ pub trait AnyTask: Debug + Send + Sync {
     /// The backbones beside it.
     fn others_mut(&mut self) -> Vec<&mut BackboneSlot>;
 
+    /// Whether its head stands on the decoder of an encoder-decoder.
+    fn uses_decoder(&self) -> bool;
+
     /// The names of towers that are not trained, beside those of backbones that are frozen.
     fn frozen_towers(&self) -> Vec<&'static str>;
 
@@ -280,6 +283,10 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn others_mut(&mut self) -> Vec<&mut BackboneSlot> {
         TaskArguments::others_mut(self)
+    }
+
+    fn uses_decoder(&self) -> bool {
+        TaskArguments::uses_decoder(self)
     }
 
     fn frozen_towers(&self) -> Vec<&'static str> {

@@ -39,6 +39,19 @@ pub struct Embed {
     pub prompt: Option<String>,
     /// The prompt to take from the preset's `config_sentence_transformers.json`, by name; without it, the one it says is the default.
     pub prompt_name: Option<String>,
+    /// Of an encoder-decoder, whose hidden states: the `encoder`'s, or those of the `decoder`, which then reads the same tokens behind the one that it
+    /// begins with.
+    #[arg(default = EmbedStack::Encoder)]
+    pub stack: EmbedStack,
+}
+
+/// Which of the transformers of an encoder-decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
+pub enum EmbedStack {
+    /// The one that reads.
+    Encoder,
+    /// The one that writes.
+    Decoder,
 }
 
 /// How [`Embed`] pools.
@@ -65,7 +78,29 @@ impl TaskArguments for Embed {
             normalize: None,
             prompt: None,
             prompt_name: None,
+            stack: EmbedStack::Encoder,
         }
+    }
+
+    fn uses_decoder(&self) -> bool {
+        self.stack == EmbedStack::Decoder
+    }
+
+    fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
+        if self.uses_decoder() && checkpoint.config().decoder.is_none() {
+            let problem = format!(
+                "decoder, but {} is no encoder-decoder ({}); remove it",
+                checkpoint.preset().name(),
+                checkpoint.family()
+            );
+            return Err(Error::refused("model.stack", problem));
+        }
+        if self.uses_decoder() && self.backbone.backbone().cache.enable_cache {
+            let problem =
+                "hidden states of an encoder that a decoder reads are not kept; remove it";
+            return Err(Error::refused("model.backbone.enable_cache", problem));
+        }
+        Ok(())
     }
 
     fn settle(&mut self, checkpoint: &Checkpoint) -> Result<()> {

@@ -97,6 +97,10 @@ impl TaskArguments for Seq2SeqLM {
         &mut self.backbone
     }
 
+    fn uses_decoder(&self) -> bool {
+        true
+    }
+
     fn frozen_towers(&self) -> Vec<&'static str> {
         let stacks = [
             (self.frozen_encoder, ENCODER),
