@@ -1,7 +1,8 @@
 //! Scores of a whole split, gathered row by row.
 //!
-//! The definitions are torchmetrics'. Nothing is averaged over batches: counts are whole numbers, sums
-//! are taken in `f64` in the order of the rows, so a score does not depend on how rows were batched.
+//! The definitions are torchmetrics', and for written texts sacreBLEU's, rouge-score's and KerasHub's.
+//! Nothing is averaged over batches: counts are whole numbers, sums are taken in `f64` in the order of
+//! the rows, so a score does not depend on how rows were batched.
 //!
 //! All state serialises exactly, so that a run stopped in the middle of an epoch resumes to the same
 //! scores. What a row costs in memory:
