@@ -1,8 +1,8 @@
 //! A decoder with its head, ready to write.
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use engraft_component::Refusal;
-use engraft_kernels::{ClassTargets, Key};
+use engraft_kernels::{ClassTargets, Key, gather_rows};
 use engraft_models::{
     CausalLmHead, Checkpoint, Initial, KeyValueCache, Mode, PackedTokens, TokenBatch, Transformer,
     TransformerConfig,
@@ -108,9 +108,14 @@ impl LanguageModel {
         losses.iter().map(score).collect()
     }
 
-    /// An empty cache.
-    pub(crate) fn cache(&self, slots: usize, capacity: usize) -> KeyValueCache {
-        KeyValueCache::new(self.config(), slots, capacity, &self.device)
+    /// An empty cache, which may be one that goes back.
+    pub(crate) fn cache(&self, slots: usize, capacity: usize, goes_back: bool) -> KeyValueCache {
+        let new = if goes_back {
+            KeyValueCache::that_goes_back
+        } else {
+            KeyValueCache::new
+        };
+        new(self.config(), slots, capacity, &self.device)
     }
 
     /// Whether a text's keys must be computed anew once it has `length` tokens instead of one less.
@@ -119,35 +124,48 @@ impl LanguageModel {
         rotary.is_some_and(|rotary| rotary.changes(length.saturating_sub(1), length))
     }
 
-    /// Reads `tokens`, sequence `i` into slot `slots[i]` after the `starts[i]` tokens that it holds; the logits that follow each sequence's
-    /// last token, one row after another.
+    /// Reads `tokens`, sequence `i` into slot `slots[i]` after the `starts[i]` tokens that it holds. Of the tokens that the first of `rows` names,
+    /// the logits of what follows, one row after another; of those that the second names, the hidden states.
     pub(crate) fn read(
         &self,
         tokens: &PackedTokens,
         starts: Vec<usize>,
         slots: &[usize],
+        rows: [&[usize]; 2],
         cache: &mut KeyValueCache,
-    ) -> Vec<f32> {
+    ) -> [Vec<f32>; 2] {
         let batch = TokenBatch::continued(tokens, starts, self.config(), &self.device);
         let mut read = || {
             let hidden = self.decoder.forward_cached(&batch, slots, cache);
-            let hidden = if hidden.dims()[0] == slots.len() {
-                hidden
+            let states = if rows[1].is_empty() {
+                Vec::new()
             } else {
-                batch.last(hidden)
+                values(self.rows(hidden.clone(), rows[1]))
             };
-            self.logits(hidden)
+            let hidden = self.rows(hidden, rows[0]);
+            [values(self.head.forward(hidden, &self.decoder)), states]
         };
         // A token is many small parallel loops: from outside the pool each of them would wake a thread and wait for it.
         rayon::scope(|_| read())
     }
 
-    fn logits(&self, hidden: Tensor<2>) -> Vec<f32> {
-        let logits = self.head.forward(hidden, &self.decoder).into_data();
-        // Element by element, as other types have to go, 32 rows would take as long as a layer.
-        match logits.dtype() {
-            DType::F32 => logits.try_into_vec::<f32>().unwrap_or_default(),
-            _ => logits.iter::<f32>().collect(),
+    /// Some rows of a matrix, in rising order.
+    fn rows(&self, hidden: Tensor<2>, rows: &[usize]) -> Tensor<2> {
+        if hidden.dims()[0] == rows.len() {
+            return hidden;
         }
+        let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+        let count = rows.len();
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &self.device);
+        gather_rows(hidden, rows)
+    }
+}
+
+fn values(tensor: Tensor<2>) -> Vec<f32> {
+    let values = tensor.into_data();
+    // Element by element, as other types have to go, 32 rows of logits would take as long as a layer.
+    match values.dtype() {
+        DType::F32 => values.try_into_vec::<f32>().unwrap_or_default(),
+        _ => values.iter::<f32>().collect(),
     }
 }
