@@ -301,6 +301,7 @@ fn smollm2(options: &Options) -> Result<Value, Anything> {
                 sampler: Greedy::default().into(),
                 processors: Arc::default(),
                 seed: RowSeed::new(1, row as u64, 0),
+                sequences: 1,
                 log_probabilities: false,
             })?;
         }

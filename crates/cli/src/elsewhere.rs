@@ -39,18 +39,18 @@ const COMMANDS: [(&[&str], &str); 8] = [
 ];
 
 /// Options of generation that other programs have, without their dashes.
-const GENERATION: [(&[&str], &str); 9] = [
+const GENERATION: [(&[&str], &str); 11] = [
     (
-        &[
-            "num-beams",
-            "num-beam-groups",
-            "beam-size",
-            "beams",
-            "length-penalty",
-            "diversity-penalty",
-            "early-stopping",
-        ],
-        "beam search is not supported yet; --sampler greedy takes the likeliest token, --sampler random draws one",
+        &["beam-size", "beams"],
+        "the texts that go on at a time are --num-beams N",
+    ),
+    (
+        &["num-beam-groups", "diversity-penalty"],
+        "groups of beams are not supported; --num-beams N searches with one group",
+    ),
+    (
+        &["assistant-model", "speculative-model", "draft-model"],
+        "the model that drafts tokens is --draft PRESET",
     ),
     (
         &["do-sample"],
@@ -61,14 +61,8 @@ const GENERATION: [(&[&str], &str); 9] = [
         "the number of texts for each prompt is --num-return-sequences",
     ),
     (
-        &[
-            "penalty-alpha",
-            "assistant-model",
-            "draft-model",
-            "prompt-lookup-num-tokens",
-            "dola-layers",
-        ],
-        "contrastive search and speculative decoding are not supported yet; leave it out",
+        &["prompt-lookup-num-tokens", "dola-layers"],
+        "drafts come from a smaller model alone: --draft PRESET",
     ),
     (
         &["load-in-4bit", "load-in-8bit", "quantize", "quantization"],

@@ -63,7 +63,7 @@ const KEYS: &[(&[&str], &str)] = &[
             "beam_size",
             "length_penalty",
         ],
-        "texts are not searched by beams yet; `engraft generate` samples or takes the likeliest token (--sampler)",
+        "texts are searched by beams in `engraft generate PRESET --num-beams N`; leave it out",
     ),
     (
         &["predict_with_generate"],

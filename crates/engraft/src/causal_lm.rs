@@ -3,12 +3,14 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use engraft_component::Refusal;
 use engraft_data::Examples;
 use engraft_generate::{
-    Defaults, GENERATION_CONFIG, Generate, GenerationConfig, LanguageModel, Lost, Piece, Prompt,
-    Request, RowLimits, RowSeed, Sampler, Settings, TextOptions, Texts, Written, fresh_seed,
+    Acceptance, Batch, Defaults, GENERATION_CONFIG, Generate, GenerationConfig, LanguageModel,
+    Lost, Piece, Prompt, Request, RowLimits, RowSeed, Sampler, Settings, TextOptions, Texts,
+    Written, fresh_seed,
 };
 use engraft_hub::{LoadReport, Preset};
 use engraft_models::{CausalLmHead, Checkpoint, Compute};
@@ -18,6 +20,10 @@ use engraft_text::Tokenizer;
 use crate::error::{Error, Result};
 use crate::scores::Scores;
 use crate::task::{Fit, Task};
+
+/// Why a text that beams search for is no stream.
+pub const BEAMS_DO_NOT_STREAM: &str =
+    "which text beams find is known at its end alone, so that it cannot be shown as it is written";
 
 /// A language model that goes on from a prompt: a decoder, its head and its tokenizer.
 ///
@@ -44,10 +50,50 @@ pub struct CausalLm {
     tokenizer: Tokenizer,
     defaults: Defaults,
     sampler: Option<Sampler>,
+    /// The smaller model that drafts tokens, once one was asked for.
+    draft: OnceLock<Draft>,
     /// What became of each tensor of the preset.
     report: LoadReport,
     /// What a user should know of the preset's files.
     preset_notes: Vec<String>,
+}
+
+/// A smaller model that drafts tokens.
+#[derive(Debug)]
+struct Draft {
+    preset: String,
+    model: LanguageModel,
+}
+
+impl Draft {
+    /// Opens a preset that is a decoder with the vocabulary that `model`, with `tokenizer`, has.
+    fn open(preset: &str, model: &LanguageModel, tokenizer: &Tokenizer) -> Result<Self> {
+        let refused = |problem: String| Error::from(Refusal::of("draft", problem));
+        let backbone = Backbone::new(preset);
+        let cannot = |error: String| refused(format!("{preset} cannot draft tokens: {error}"));
+        let checkpoint = backbone.open().map_err(|error| cannot(error.to_string()))?;
+        let config = checkpoint.causal_lm_config();
+        config.map_err(|error| cannot(error.to_string()))?;
+        let [own, other] =
+            [model.config(), &checkpoint.config().transformer].map(|it| it.vocabulary);
+        if own != other {
+            return Err(refused(format!(
+                "{preset} has another vocabulary, of {other} tokens instead of {own}; give a smaller model with the same one"
+            )));
+        }
+        let drafts = preset_tokenizer(&checkpoint, backbone.letters)?;
+        let differs =
+            (0..own as u32).find(|&id| tokenizer.id_to_token(id) != drafts.id_to_token(id));
+        if let Some(id) = differs {
+            return Err(refused(format!(
+                "{preset} has another vocabulary, in which the token {id} is not the same; give a smaller model with the same one"
+            )));
+        }
+        Ok(Self {
+            preset: preset.to_owned(),
+            model: LanguageModel::load(&checkpoint, Compute::cpu().device, 0)?,
+        })
+    }
 }
 
 /// How tokens are chosen, unless a [`Generate`] says otherwise.
@@ -117,6 +163,7 @@ impl CausalLm {
             tokenizer,
             defaults,
             sampler: None,
+            draft: OnceLock::new(),
             report: checkpoint.report(),
             preset_notes: checkpoint.notes(),
         })
@@ -200,7 +247,7 @@ impl CausalLm {
         generate: &Generate,
     ) -> Result<Vec<String>> {
         let mut notes = self.preset_notes.clone();
-        notes.extend(self.defaults.notes(generate, self.sampler.is_some())?);
+        notes.extend(self.defaults.notes(generate, self.sampler.as_ref())?);
         let mut lost = Lost::default();
         for prompt in prompts {
             lost.add(&self.encode(prompt.as_ref())?.lost);
@@ -275,9 +322,13 @@ impl CausalLm {
     /// # Errors
     /// Those of [`Self::generate`].
     pub fn stream(&self, prompt: &str, generate: Generate) -> Result<Stream<'_>> {
-        if generate.num_return_sequences != 1 {
+        let settings = self.settings(&generate)?;
+        if settings.sequences != 1 {
             let problem = "one text can be streamed at a time; leave it at 1";
             return Err(Refusal::of("num_return_sequences", problem).into());
+        }
+        if settings.sampler.beams().is_some() {
+            return Err(Refusal::of("sampler", BEAMS_DO_NOT_STREAM).into());
         }
         let mut texts = self.texts(&generate, 1)?;
         texts.add_all(&[self.encode(prompt)?])?;
@@ -311,26 +362,60 @@ impl CausalLm {
         Ok(Prompt::of_text(&self.tokenizer, prompt)?)
     }
 
+    /// What `generate` asks for, and the preset where it does not.
+    ///
+    /// # Errors
+    /// Those of [`Self::texts`].
+    pub fn settings(&self, generate: &Generate) -> Result<Settings> {
+        let vocabulary = self.model.config().vocabulary;
+        let settings = Settings::new(generate, &self.defaults, self.sampler.as_ref(), vocabulary)?;
+        settings.limits.check()?;
+        Ok(settings)
+    }
+
+    /// The smaller model that `preset` is, which is opened once.
+    fn draft(&self, preset: &str) -> Result<&LanguageModel> {
+        let draft = match self.draft.get() {
+            Some(draft) => draft,
+            None => {
+                let draft = Draft::open(preset, &self.model, &self.tokenizer)?;
+                self.draft.get_or_init(|| draft)
+            }
+        };
+        if draft.preset != preset {
+            let problem = format!(
+                "{} drafts already; open the model once more for {preset}",
+                draft.preset
+            );
+            return Err(Refusal::of("draft", problem).into());
+        }
+        Ok(&draft.model)
+    }
+
     /// Texts to be written: `prompts` of them, so that no more room is taken than they need.
     ///
     /// # Errors
     /// Settings that contradict each other; a default of the preset that cannot be and that no option replaces, by its file and key.
     pub fn texts(&self, generate: &Generate, prompts: usize) -> Result<Writing<'_>> {
-        let vocabulary = self.model.config().vocabulary;
-        let settings = Settings::new(generate, &self.defaults, self.sampler.as_ref(), vocabulary)?;
-        settings.limits.check()?;
+        let settings = self.settings(generate)?;
         let options = TextOptions {
             stop: settings.stop.clone(),
             strip_prompt: generate.strip_prompt,
         };
-        let count = prompts.saturating_mul(generate.num_return_sequences);
-        let width = count.clamp(1, generate.batch_size);
+        let requests = match settings.sampler.beams() {
+            Some(_) => prompts,
+            None => prompts.saturating_mul(settings.sequences),
+        };
+        let width = requests.clamp(1, generate.batch_size);
+        let batch = match settings.sampler.draft() {
+            Some(preset) => Batch::with_draft(&self.model, self.draft(preset)?, width)?,
+            None => Batch::new(&self.model, width),
+        };
         Ok(Writing {
-            texts: Texts::new(&self.model, &self.tokenizer, width, options),
+            texts: Texts::of(batch, &self.tokenizer, options),
             context: self.context(generate.context_length)?,
             seed: settings.sampler.seed().unwrap_or_else(fresh_seed),
             settings,
-            sequences: generate.num_return_sequences,
             log_probabilities: generate.logprobs,
             prompts: 0,
         })
@@ -359,7 +444,6 @@ pub struct Writing<'m> {
     settings: Settings,
     context: Option<usize>,
     seed: u64,
-    sequences: usize,
     log_probabilities: bool,
     prompts: u64,
 }
@@ -370,6 +454,16 @@ impl Writing<'_> {
         self.context
     }
 
+    /// Texts for each prompt.
+    pub fn sequences(&self) -> usize {
+        self.settings.sequences
+    }
+
+    /// How much of what a smaller model drafted was accepted so far.
+    pub fn acceptance(&self) -> Acceptance {
+        self.texts.acceptance()
+    }
+
     /// Adds a prompt; its texts get the next numbers. Returns how long they may grow.
     ///
     /// # Errors
@@ -377,7 +471,12 @@ impl Writing<'_> {
     pub fn add(&mut self, prompt: &Prompt) -> Result<RowLimits> {
         let settings = &self.settings;
         let limits = settings.limits.of_row(prompt.ids.len(), self.context)?;
-        for sequence in 0..self.sequences {
+        // Beams give several texts at once; any other sampler writes each by itself.
+        let (requests, sequences) = match settings.sampler.beams() {
+            Some(_) => (1, settings.sequences),
+            None => (settings.sequences, 1),
+        };
+        for sequence in 0..requests {
             self.texts.add(Request {
                 prompt: prompt.clone(),
                 limits,
@@ -385,6 +484,7 @@ impl Writing<'_> {
                 sampler: settings.sampler.clone(),
                 processors: settings.processors.clone(),
                 seed: RowSeed::new(self.seed, self.prompts, sequence as u64),
+                sequences,
                 log_probabilities: self.log_probabilities,
             })?;
         }
@@ -404,7 +504,7 @@ impl Writing<'_> {
                 },
             })?;
         }
-        Ok(prompts.len() * self.sequences)
+        Ok(prompts.len() * self.sequences())
     }
 
     /// Whether all texts have ended.
@@ -412,7 +512,7 @@ impl Writing<'_> {
         self.texts.is_done()
     }
 
-    /// The next token of every text that is being written.
+    /// The next token of every text that is being written; all tokens of one that beams have found.
     ///
     /// # Errors
     /// Logits that are no numbers.

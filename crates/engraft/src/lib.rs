@@ -36,7 +36,7 @@ pub use engraft_tasks as tasks;
 pub use engraft_text as text;
 pub use engraft_train as train;
 
-pub use causal_lm::{CausalLm, Compile, Score, Stream, Writing};
+pub use causal_lm::{BEAMS_DO_NOT_STREAM, CausalLm, Compile, Score, Stream, Writing};
 pub use engraft_generate::Generate;
 pub use error::{Error, Result};
 pub use scores::Scores;
@@ -51,7 +51,10 @@ pub use tasks::ClassPrediction as Prediction;
 /// What most programs need.
 pub mod prelude {
     pub use crate::data::{Examples, Label};
-    pub use crate::generate::{Greedy, MinP, Random, Sampler, StopTokens, TokenIds, TopK, TopP};
+    pub use crate::generate::{
+        Beam, BeamKeras, Contrastive, EarlyStopping, Greedy, LogitBias, MinP, Random, Sampler,
+        Speculative, StopTokens, TokenIds, TopK, TopP,
+    };
     pub use crate::{
         CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, PairClassifier, Prediction,
         Regressor, Scores, TextClassifier, TokenClassifier, read_examples, read_numbers,

@@ -1,32 +1,28 @@
 //! Continuous batching: texts of different lengths go on together, and as one ends the next waiting one takes its place.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use engraft_component::Refusal;
-use engraft_models::{KeyValueCache, PackedTokens};
 use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::limits::RowLimits;
 use crate::model::LanguageModel;
-use crate::penalty::SeenTokens;
-use crate::processors::{Processors, SoFar};
+use crate::processors::Processors;
 use crate::prompt::Prompt;
-use crate::sampler::{Sampler, log_probability};
+use crate::reader::{Lane, Reader, outputs};
+use crate::sampler::Sampler;
+use crate::search::{Drafts, Step, Writer};
 use crate::seed::RowSeed;
-
-/// Tokens of new prompts that are read in one pass, unless a single prompt has more.
-const PROMPT_TOKENS: usize = 2048;
-
-/// Tokens that a slot has room for at first.
-const FIRST_CAPACITY: usize = 64;
 
 /// A text to be continued.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What it begins with; at least one id.
     pub prompt: Prompt,
+    /// What the encoder reads, of an encoder-decoder.
+    pub source: Option<Arc<[u32]>>,
     /// How long it may grow.
     pub limits: RowLimits,
     /// Tokens that end it; they are part of it.
@@ -37,6 +33,8 @@ pub struct Request {
     pub processors: Arc<Processors>,
     /// What its draws depend on.
     pub seed: RowSeed,
+    /// How many texts a search by beams gives, the best ones; 1 with any other sampler.
+    pub sequences: usize,
     /// Whether the log-probability of each token is wanted.
     pub log_probabilities: bool,
 }
@@ -72,59 +70,111 @@ pub struct Token {
     pub id: u32,
     /// Its log-probability under the model itself, if wanted.
     pub log_probability: Option<f64>,
+    /// With the last token of a text that beams found, the score by which it is ranked.
+    pub score: Option<f64>,
     /// Why the text ends with it, if it does.
     pub end: Option<End>,
+}
+
+/// How much of what a smaller model drafted was accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Tokens that were drafted.
+    pub drafted: usize,
+    /// Those of them that were accepted.
+    pub accepted: usize,
 }
 
 /// Texts being continued: some in slots, the rest waiting.
 #[derive(Debug)]
 pub struct Batch<'m> {
-    model: &'m LanguageModel,
-    waiting: VecDeque<Row>,
-    /// The text of each slot.
-    slots: Vec<Option<Row>>,
-    cache: KeyValueCache,
+    reader: Reader<'m>,
+    drafts: Option<Drafts<'m>>,
+    acceptance: Acceptance,
+    waiting: VecDeque<(usize, Request)>,
+    running: Vec<Row>,
+    /// How many requests run at a time.
+    width: usize,
+    /// Slots that no request has.
+    free: BTreeSet<usize>,
     added: usize,
 }
 
-/// A text being continued.
+/// A request that is being written.
 #[derive(Debug)]
 struct Row {
+    /// The number of its first text.
     number: usize,
     request: Request,
-    tokens: Vec<u32>,
-    seen: SeenTokens,
+    slots: Vec<usize>,
+    writer: Writer,
 }
 
 impl<'m> Batch<'m> {
-    /// Room for `width` texts at a time.
+    /// Room for `width` requests at a time, each with all of its beams.
     pub fn new(model: &'m LanguageModel, width: usize) -> Self {
-        let width = width.max(1);
+        Self::with_reader(Reader::new(model, width.max(1), false), width)
+    }
+
+    /// The same where a smaller model drafts tokens: what the sampler [`Speculative`](crate::Speculative) needs.
+    ///
+    /// # Errors
+    /// The smaller model has another vocabulary.
+    pub fn with_draft(
+        model: &'m LanguageModel,
+        draft: &'m LanguageModel,
+        width: usize,
+    ) -> Result<Self> {
+        let [own, drafted] = [model, draft].map(|model| model.config().vocabulary);
+        if own != drafted {
+            return Err(Refusal::of(
+                "draft",
+                format!("the vocabulary has {drafted} tokens, and that of the model {own}; give a smaller model with the same vocabulary"),
+            )
+            .into());
+        }
+        let mut batch = Self::with_reader(Reader::new(model, width.max(1), true), width);
+        batch.drafts = Some(Drafts::by(draft, width.max(1)));
+        Ok(batch)
+    }
+
+    fn with_reader(reader: Reader<'m>, width: usize) -> Self {
         Self {
-            model,
+            free: (0..reader.cache.slots()).collect(),
+            reader,
+            drafts: None,
+            acceptance: Acceptance::default(),
             waiting: VecDeque::new(),
-            slots: (0..width).map(|_| None).collect(),
-            cache: model.cache(width, FIRST_CAPACITY),
+            running: Vec::new(),
+            width: width.max(1),
             added: 0,
         }
     }
 
-    /// Adds a text to be continued; returns its number.
+    /// Adds a text to be continued; returns its number. A search that gives several gives them the numbers that follow.
     ///
     /// # Errors
-    /// An empty prompt, ids outside the vocabulary, no room for a new token.
+    /// An empty prompt, ids outside the vocabulary, no room for a new token, a draft without a model that drafts.
     pub fn add(&mut self, request: Request) -> Result<usize> {
         if request.prompt.ids.is_empty() {
             let problem = "the prompt is empty: give at least one token to go on from";
             return Err(Refusal::plain(problem).into());
         }
-        self.model.check_ids(&request.prompt.ids)?;
+        let model = self.reader.model;
+        model.check_ids(&request.prompt.ids)?;
+        if request.source.is_some() || model.encoder_config().is_some() {
+            model.check_source(request.source.as_deref().unwrap_or_default())?;
+        }
+        if self.drafts.is_none() && matches!(request.sampler, Sampler::Speculative(_)) {
+            let problem = "the sampler speculative needs the model that drafts";
+            return Err(Refusal::of("draft", problem).into());
+        }
         let total = request
             .prompt
             .ids
             .len()
             .saturating_add(request.limits.max_new);
-        if let Some(positions) = self.model.config().longest()
+        if let Some(positions) = model.config().longest()
             && total > positions
         {
             return Err(Refusal::plain(format!(
@@ -133,166 +183,152 @@ impl<'m> Batch<'m> {
             .into());
         }
         let number = self.added;
-        self.added += 1;
-        self.waiting.push_back(Row {
-            number,
-            tokens: request.prompt.ids.clone(),
-            seen: SeenTokens::new(if request.processors.needs_seen() {
-                &request.prompt.ids
-            } else {
-                &[]
-            }),
-            request,
-        });
+        self.added += request.sequences;
+        self.waiting.push_back((number, request));
         Ok(number)
     }
 
     /// Whether all texts have ended.
     pub fn is_done(&self) -> bool {
-        self.waiting.is_empty() && self.slots.iter().all(Option::is_none)
+        self.waiting.is_empty() && self.running.is_empty()
+    }
+
+    /// How much of what was drafted was accepted so far.
+    pub fn acceptance(&self) -> Acceptance {
+        self.acceptance
     }
 
     /// Ends text `number` where it is.
     pub fn end(&mut self, number: usize) {
-        self.waiting.retain(|row| row.number != number);
-        for slot in 0..self.slots.len() {
-            if self.slots[slot]
-                .as_ref()
-                .is_some_and(|row| row.number == number)
-            {
-                self.free(slot);
-            }
+        self.waiting.retain(|(first, _)| *first != number);
+        if let Some(at) = self.running.iter().position(|row| row.number == number) {
+            let row = self.running.remove(at);
+            self.free(row);
         }
     }
 
-    /// Gives waiting texts the free slots and every text in a slot its next token, in the order of the slots.
+    /// Gives waiting requests the free slots and goes on with every text in a slot, in the order in which they were added. A text that is searched
+    /// for gives its tokens when it is found.
     ///
     /// # Errors
     /// Logits that are no numbers.
     pub fn step(&mut self) -> Result<Vec<Token>> {
-        for slot in &mut self.slots {
-            if slot.is_none() {
-                *slot = self.waiting.pop_front();
-            }
-        }
-        let (mut whole, mut next) = (Vec::new(), Vec::new());
-        for (slot, row) in self.slots.iter().enumerate() {
-            let Some(row) = row else { continue };
-            let kept = self.cache.length(slot);
-            if kept == 0 || self.model.reads_anew_at(row.tokens.len()) {
-                whole.push(slot)
-            } else {
-                next.push(slot)
-            }
-        }
-        let mut tokens = Vec::with_capacity(whole.len() + next.len());
-        if !next.is_empty() {
-            self.read(&next, &mut tokens)?;
-        }
-        while !whole.is_empty() {
-            let mut count = 0;
-            let fits = whole.iter().take_while(|&&slot| {
-                count += self.length(slot);
-                count <= PROMPT_TOKENS
-            });
-            let some: Vec<usize> = whole.drain(..fits.count().max(1)).collect();
-            some.iter().for_each(|&slot| self.cache.clear(slot));
-            self.read(&some, &mut tokens)?;
-        }
-        Ok(tokens)
-    }
-
-    /// Tokens of the text in `slot`.
-    fn length(&self, slot: usize) -> usize {
-        let row = self.slots[slot].as_ref();
-        row.map_or(0, |row| row.tokens.len())
-    }
-
-    /// Reads what the texts in these slots have beyond the cache, and chooses the token that follows each.
-    fn read(&mut self, slots: &[usize], tokens: &mut Vec<Token>) -> Result<()> {
-        let mut packed = PackedTokens::default();
-        let mut starts = Vec::with_capacity(slots.len());
-        for &slot in slots {
-            let start = self.cache.length(slot);
-            if let Some(row) = &self.slots[slot] {
-                let ids = &row.tokens[start..];
-                packed.push(ids, &vec![0; ids.len()]);
-                starts.push(start);
-            }
-        }
-        let mut logits = self.model.read(&packed, starts, slots, &mut self.cache);
-        let vocabulary = self.model.config().vocabulary;
-        let mut rows: Vec<&mut Row> = Vec::with_capacity(slots.len());
-        for (slot, row) in self.slots.iter_mut().enumerate() {
-            rows.extend(row.as_mut().filter(|_| slots.contains(&slot)));
-        }
-        let chosen: Result<Vec<Token>> = rows
-            .into_par_iter()
-            .zip(logits.par_chunks_mut(vocabulary))
-            .map(|(row, logits)| row.choose(logits))
-            .collect();
-        let chosen = match chosen {
-            Ok(chosen) => chosen,
+        self.admit();
+        let steps = self.go_on();
+        let rows = std::mem::take(&mut self.running);
+        let steps = match steps {
+            Ok(steps) => steps,
             Err(error) => {
                 // A text without its token could not go on.
-                slots.iter().for_each(|&slot| self.free(slot));
+                rows.into_iter().for_each(|row| self.free(row));
                 return Err(error);
             }
         };
-        for (&slot, token) in slots.iter().zip(chosen) {
-            tokens.push(token);
-            if token.end.is_some() {
-                self.free(slot);
+        let mut tokens = Vec::with_capacity(steps.len());
+        let mut copies = Vec::new();
+        for (row, step) in rows.into_iter().zip(steps) {
+            tokens.extend(step.tokens);
+            self.acceptance.drafted += step.drafted;
+            self.acceptance.accepted += step.accepted;
+            if step.ended {
+                self.free(row);
+                continue;
+            }
+            copies.extend(step.copies);
+            if let Some(kept) = step.kept {
+                self.keep(&row.slots, kept);
+            }
+            self.running.push(row);
+        }
+        self.reader.cache.copy(&copies);
+        Ok(tokens)
+    }
+
+    /// Gives waiting requests their slots, and the encoder what they are about.
+    fn admit(&mut self) {
+        let before = self.running.len();
+        self.take_slots();
+        let new = self.running[before..].iter();
+        let new = new.filter_map(|row| Some((row.request.source.as_deref()?, &row.slots[..])));
+        let new: Vec<_> = new.collect();
+        self.reader.encode(&new);
+        if let Some(drafts) = &mut self.drafts {
+            drafts.reader.encode(&new);
+        }
+    }
+
+    fn take_slots(&mut self) {
+        let mut count = self.reader.cache.slots();
+        while self.running.len() < self.width
+            && let Some((number, request)) = self.waiting.pop_front()
+        {
+            let needed = Writer::slots(&request);
+            let more = needed.saturating_sub(self.free.len());
+            self.free.extend(count..count + more);
+            count += more;
+            let slots = std::iter::from_fn(|| self.free.pop_first());
+            let slots: Vec<usize> = slots.take(needed).collect();
+            self.running.push(Row {
+                number,
+                writer: Writer::new(&request, &slots),
+                request,
+                slots,
+            });
+        }
+        // All at once: what is kept moves when there are more slots.
+        self.reader.reserve(count);
+        if let Some(drafts) = &mut self.drafts {
+            drafts.reader.reserve(count);
+        }
+    }
+
+    /// Reads what every text has beyond the cache, and chooses what follows each.
+    fn go_on(&mut self) -> Result<Vec<Step>> {
+        if let Some(drafts) = &mut self.drafts {
+            let texts = self
+                .running
+                .iter_mut()
+                .filter_map(|row| match &mut row.writer {
+                    Writer::Speculative(text) => Some((&row.request, text)),
+                    _ => None,
+                });
+            drafts.draft(self.reader.model, texts.collect())?;
+        }
+        let own: Vec<Vec<Lane<'_>>> = self.running.iter().map(|row| row.writer.lanes()).collect();
+        let counts: Vec<usize> = own.iter().map(Vec::len).collect();
+        let lanes = own.concat();
+        let wants: Vec<_> = lanes.iter().map(|lane| lane.wants).collect();
+        let mut readings = self.reader.read(&lanes);
+        let vocabulary = self.reader.model.config().vocabulary;
+        let mut outputs = outputs(&mut readings, &wants, vocabulary).into_iter();
+        let rows = self.running.iter_mut().zip(counts);
+        let rows: Vec<_> = rows
+            .map(|(row, count)| (row, outputs.by_ref().take(count).collect()))
+            .collect();
+        let steps = rows
+            .into_par_iter()
+            .map(|(row, outputs)| row.writer.step(row.number, &row.request, outputs));
+        steps.collect()
+    }
+
+    /// Takes back what slots hold beyond `length` tokens.
+    fn keep(&mut self, slots: &[usize], length: usize) {
+        for &slot in slots {
+            self.reader.cache.truncate(slot, length);
+            if let Some(drafts) = &mut self.drafts {
+                drafts.reader.cache.truncate(slot, length);
             }
         }
-        Ok(())
     }
 
-    fn free(&mut self, slot: usize) {
-        self.slots[slot] = None;
-        self.cache.clear(slot);
-    }
-}
-
-impl Row {
-    /// The token that follows, by the logits of the last one.
-    fn choose(&mut self, logits: &mut [f32]) -> Result<Token> {
-        let request = &self.request;
-        let plain = request.log_probabilities.then(|| logits.to_vec());
-        let prompt = request.prompt.ids.len();
-        let new = self.tokens.len() - prompt;
-        let limits = request.limits;
-        let so_far = SoFar {
-            tokens: &self.tokens,
-            prompt,
-            seen: &self.seen,
-            limits,
-            stop_tokens: &request.stop_tokens,
-        };
-        request.processors.apply(so_far, logits);
-        let draw = if request.sampler.draws() {
-            request.seed.draw(self.tokens.len() as u64)
-        } else {
-            0.0
-        };
-        let id = request.sampler.choose(logits, draw)?;
-        let log_probability = plain
-            .map(|logits| log_probability(&logits, id))
-            .transpose()?;
-        self.tokens.push(id);
-        if request.processors.needs_seen() {
-            self.seen.insert(id);
+    fn free(&mut self, row: Row) {
+        self.keep(&row.slots, 0);
+        for &slot in &row.slots {
+            self.reader.forget(slot);
+            if let Some(drafts) = &mut self.drafts {
+                drafts.reader.forget(slot);
+            }
         }
-        let end = if request.stop_tokens.contains(&id) {
-            Some(End::StopToken)
-        } else {
-            limits.is_full(new + 1).then_some(End::Length)
-        };
-        Ok(Token {
-            row: self.number,
-            id,
-            log_probability,
-            end,
-        })
+        self.free.extend(row.slots);
     }
 }

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::generation_config::{GENERATION_CONFIG, GenerationConfig};
 use crate::options::Generate;
 use crate::sampler::{Greedy, Sampler, TopK};
+use crate::settings::sampler;
 
 /// What a preset says of generation.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,11 +78,14 @@ impl Defaults {
         self.file.as_ref()
     }
 
-    /// The file if it says how tokens are chosen. An older `config.json` does so by asking for draws; by saying nothing, it leaves it to others.
+    /// The file if it says how tokens are chosen. An older `config.json` does so by asking for draws or a search; by saying nothing, it leaves it to
+    /// others.
     pub(crate) fn file_of_sampler(&self) -> Option<&GenerationConfig> {
-        self.file
-            .as_ref()
-            .filter(|file| file.name() == GENERATION_CONFIG || file.samples().unwrap_or(true))
+        self.file.as_ref().filter(|file| {
+            file.name() == GENERATION_CONFIG
+                || file.samples().unwrap_or(true)
+                || file.searches().unwrap_or(true)
+        })
     }
 
     /// How tokens are chosen where nothing is asked for, at `temperature` if that is given.
@@ -91,6 +95,14 @@ impl Defaults {
     pub fn sampler(&self, temperature: Option<f64>) -> Result<Sampler> {
         match self.file_of_sampler() {
             Some(file) => file.sampler(temperature),
+            None => Ok(self.keras_hub.clone()),
+        }
+    }
+
+    /// The same where a single text is wanted.
+    pub(crate) fn sampler_without_beams(&self, temperature: Option<f64>) -> Result<Sampler> {
+        match self.file_of_sampler() {
+            Some(file) => file.sampler_without_beams(temperature),
             None => Ok(self.keras_hub.clone()),
         }
     }
@@ -112,21 +124,25 @@ impl Defaults {
     }
 
     /// What is to be said before texts are written as `generate` asks for: the sampler, if that is left to the preset, and what of its file is not
-    /// honoured.
+    /// honoured. `compiled` is a sampler in the place of the preset's.
     ///
     /// # Errors
     /// Those of [`Self::sampler`].
-    pub fn notes(&self, generate: &Generate, compiled: bool) -> Result<Vec<String>> {
+    pub fn notes(&self, generate: &Generate, compiled: Option<&Sampler>) -> Result<Vec<String>> {
         if generate.ignore_generation_config && !self.ignores {
             return self.ignoring_file().notes(generate, compiled);
         }
         let mut notes = Vec::new();
-        if generate.leaves_sampler() && !compiled {
+        if generate.leaves_sampler() && compiled.is_none() {
             let sampler = self.sampler(None)?;
             notes.push(format!("sampler: {sampler} ({})", self.reason()?));
         }
         if let Some(file) = &self.file {
             notes.extend(file.notes(generate, self.vocabulary));
+            let searches = sampler(generate, self, compiled)?.beams().is_some();
+            if searches {
+                notes.extend(file.notes_of_beams(generate)?);
+            }
         }
         Ok(notes)
     }
@@ -134,7 +150,9 @@ impl Defaults {
     /// Why the sampler is what it is.
     fn reason(&self) -> Result<String> {
         Ok(match self.file_of_sampler() {
-            Some(file) if file.samples()? => format!("as the preset's {} says", file.name()),
+            Some(file) if file.samples()? || file.searches()? => {
+                format!("as the preset's {} says", file.name())
+            }
             Some(file) => format!("the preset's {} does not ask for sampling", file.name()),
             None if self.ignores => {
                 "KerasHub's default; what the preset says is ignored".to_owned()
@@ -191,7 +209,7 @@ mod tests {
 
     fn told(defaults: &Defaults) -> String {
         defaults
-            .notes(&Generate::default(), false)
+            .notes(&Generate::default(), None)
             .unwrap()
             .join("\n")
     }
@@ -233,7 +251,7 @@ mod tests {
             ..Generate::default()
         };
         assert_eq!(
-            with_file.notes(&ignored, false).unwrap(),
+            with_file.notes(&ignored, None).unwrap(),
             ["sampler: greedy (KerasHub's default; what the preset says is ignored)"]
         );
         assert_eq!(with_file.ignoring_file().stop_token_ids().unwrap(), [2]);
@@ -289,7 +307,8 @@ mod tests {
         );
         assert_eq!(
             told(&asks),
-            "sampler: top_k k=7 (as the preset's config.json says)\nconfig.json: not honoured: num_beams 4"
+            "sampler: beam num_beams=4 length_penalty=1 early_stopping=false (as the preset's config.json says)\n\
+             config.json: do_sample true: beams are searched without draws"
         );
     }
 }

@@ -6,7 +6,7 @@ mod values;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::sampler::{Chain, Greedy, MinP, Random, Sampler, TopK};
+use crate::sampler::{Beam, Chain, Contrastive, Greedy, MinP, Random, Sampler, TopK};
 use notes::{HONOURED, NOT_HONOURED};
 
 /// The file's name in a preset.
@@ -19,7 +19,11 @@ const CONFIG: &str = "config.json";
 const DEFAULT_TOP_K: usize = 50;
 
 /// What Hugging Face has where nothing is said. Old versions wrote all of it into `config.json`, where it says nothing.
-const DEFAULTS: [(&str, f64); 7] = [
+const DEFAULTS: [(&str, f64); 11] = [
+    ("num_beams", 1.0),
+    ("length_penalty", 1.0),
+    ("num_return_sequences", 1.0),
+    ("encoder_no_repeat_ngram_size", 0.0),
     ("max_length", 20.0),
     ("min_length", 0.0),
     ("top_k", 50.0),
@@ -71,7 +75,8 @@ impl GenerationConfig {
         };
         let is_default = |key: &str, value: &Value| {
             let default = DEFAULTS.iter().find(|(other, _)| *other == key);
-            default.is_some_and(|(_, default)| value.as_f64() == Some(*default))
+            let is_number = default.is_some_and(|(_, default)| value.as_f64() == Some(*default));
+            is_number || *value == Value::Bool(false)
         };
         let said = json
             .iter()
@@ -120,12 +125,71 @@ impl GenerationConfig {
         self.ids("eos_token_id")
     }
 
-    /// The sampler it asks for, at `temperature` if that is given: `greedy` unless it says `do_sample`; else its rules in Hugging Face's order,
-    /// `top_k` 50 among them if it says nothing of that.
+    /// Whether it asks for beams or contrastive search.
+    ///
+    /// # Errors
+    /// Those of [`Self::samples`].
+    pub fn searches(&self) -> Result<bool> {
+        Ok(self.beams()?.is_some() || self.contrastive()?.is_some())
+    }
+
+    /// The sampler it asks for, at `temperature` if that is given: `beam` with more than one beam, `greedy` unless it says `do_sample`, or
+    /// `contrastive` with a `penalty_alpha`; else its rules in Hugging Face's order, `top_k` 50 among them if it says nothing of that.
     ///
     /// # Errors
     /// Arguments that no sampler can have, naming the file and the key.
     pub fn sampler(&self, temperature: Option<f64>) -> Result<Sampler> {
+        match self.beams()? {
+            Some(beams) => self.checked(beams.into()),
+            None => self.sampler_without_beams(temperature),
+        }
+    }
+
+    fn beams(&self) -> Result<Option<Beam>> {
+        let Some(num_beams) = self.most("num_beams")?.filter(|&beams| beams > 1) else {
+            return Ok(None);
+        };
+        let default = Beam::default();
+        let penalty = self.number("length_penalty")?;
+        Ok(Some(Beam {
+            num_beams,
+            length_penalty: penalty.unwrap_or(default.length_penalty),
+            early_stopping: self.early_stopping()?.unwrap_or(default.early_stopping),
+        }))
+    }
+
+    fn contrastive(&self) -> Result<Option<Contrastive>> {
+        let alpha = self.number("penalty_alpha")?.filter(|&alpha| alpha > 0.0);
+        let (Some(alpha), false) = (alpha, self.samples()?) else {
+            return Ok(None);
+        };
+        let k = self.count_or_all("top_k")?.unwrap_or(DEFAULT_TOP_K);
+        Ok((k > 1).then_some(Contrastive {
+            k,
+            alpha,
+            temperature: 1.0,
+        }))
+    }
+
+    /// The sampler, unless the file's key that it is made of is to blame.
+    fn checked(&self, sampler: Sampler) -> Result<Sampler> {
+        match sampler.check() {
+            Ok(()) => Ok(sampler),
+            Err(error) => Err(match error.refusal() {
+                Some(refusal) if refusal.key == "alpha" => {
+                    self.refused("penalty_alpha", refusal.problem.clone())
+                }
+                Some(refusal) => self.refused(&refusal.key, refusal.problem.clone()),
+                None => error,
+            }),
+        }
+    }
+
+    /// [`Self::sampler`] where a single text goes on at a time.
+    pub(crate) fn sampler_without_beams(&self, temperature: Option<f64>) -> Result<Sampler> {
+        if let Some(contrastive) = self.contrastive()? {
+            return self.checked(contrastive.into());
+        }
         if !self.samples()? {
             return Ok(Greedy::default().into());
         }
@@ -150,12 +214,7 @@ impl GenerationConfig {
             seed: None,
             temperature,
         };
-        if let Err(error) = Sampler::from(chain.clone()).check() {
-            return Err(match error.refusal() {
-                Some(refusal) => self.refused(&refusal.key, refusal.problem.clone()),
-                None => error,
-            });
-        }
+        self.checked(chain.clone().into())?;
         // One rule alone is the sampler of that name. Not so top_p, whose reference looks at all tokens' probabilities only without top_k.
         let alone = Chain {
             top_k: None,
@@ -190,17 +249,9 @@ impl GenerationConfig {
     /// Those of [`Self::samples`].
     pub fn temperature(&self) -> Result<f64> {
         let temperature = self.number("temperature")?.unwrap_or(1.0);
-        let random = Sampler::from(Random {
-            seed: None,
-            temperature,
-        });
-        match random.check() {
-            Ok(()) => Ok(temperature),
-            Err(error) => Err(match error.refusal() {
-                Some(refusal) => self.refused(&refusal.key, refusal.problem.clone()),
-                None => error,
-            }),
-        }
+        let seed = None;
+        self.checked(Random { seed, temperature }.into())?;
+        Ok(temperature)
     }
 }
 

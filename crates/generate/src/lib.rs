@@ -10,6 +10,7 @@ mod defaults;
 mod error;
 mod generation_config;
 mod limits;
+mod logit_bias;
 mod model;
 mod options;
 mod penalty;
@@ -18,25 +19,31 @@ mod pieces;
 mod pieces_tests;
 mod processors;
 mod prompt;
+mod reader;
 mod sampler;
+mod search;
 mod seed;
 mod settings;
 mod stop;
 mod texts;
 mod token_ids;
 
-pub use batch::{Batch, End, Request, Token};
+pub use batch::{Acceptance, Batch, End, Request, Token};
 pub use defaults::Defaults;
 pub use error::{Conflict, Error, Result};
 pub use generation_config::{GENERATION_CONFIG, GenerationConfig};
 pub use limits::{DEFAULT_MAX_LENGTH, Limits, RowLimits};
+pub use logit_bias::LogitBias;
 pub use model::LanguageModel;
 pub use options::Generate;
 pub use penalty::{RepetitionPenalty, SeenTokens};
 pub use pieces::RowText;
 pub use processors::Processors;
 pub use prompt::{Lost, Prompt};
-pub use sampler::{Chain, Greedy, MinP, Random, Sampler, TopK, TopP, log_probability};
+pub use sampler::{
+    BaseSampler, Beam, BeamKeras, Chain, Contrastive, EarlyStopping, Greedy, MinP, Random, Sampler,
+    Speculative, TopK, TopP, log_probability,
+};
 pub use seed::{RowSeed, fresh_seed};
 pub use settings::Settings;
 pub use stop::{StopMatcher, StopStrings, StopTokens};

@@ -1,11 +1,12 @@
 //! The options of generation: what a command line, a YAML or JSON body and a program in Rust can say of it.
 
-use engraft_component::{Choice, Component};
+use engraft_component::Component;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::logit_bias::LogitBias;
 use crate::penalty::RepetitionPenalty;
-use crate::sampler::{Chain, MinP, Random, Sampler, TopK, TopP};
+use crate::sampler::{EarlyStopping, Random, Sampler};
 use crate::stop::{StopStrings, StopTokens};
 use crate::token_ids::TokenIds;
 
@@ -54,6 +55,18 @@ pub struct Generate {
     pub eta_cutoff: Option<f64>,
     /// Keep the most probable tokens that make up this share of the entropy.
     pub top_h: Option<f64>,
+    /// Search with so many beams: texts that go on at a time. More than 1 implies the sampler beam.
+    pub num_beams: Option<usize>,
+    /// With the sampler beam: above 0, longer texts are preferred; below, shorter ones.
+    pub length_penalty: Option<f64>,
+    /// With the sampler beam, when a text is done: true, false or never.
+    pub early_stopping: Option<EarlyStopping>,
+    /// How much a token that resembles those before it loses, from 0 to 1; implies the sampler contrastive, whose k is top_k.
+    pub penalty_alpha: Option<f64>,
+    /// The preset of a smaller model with the same vocabulary that drafts tokens, so that the same sampler takes less time.
+    pub draft: Option<String>,
+    /// Tokens that are drafted at a time.
+    pub num_speculative_tokens: Option<usize>,
     /// Decides all draws; without it they are other each time.
     pub seed: Option<u64>,
     /// Tokens that end a text: none, auto for the model's own, or ids such as 1,2.
@@ -65,13 +78,19 @@ pub struct Generate {
     /// Leave the prompt out of the text.
     #[arg(default)]
     pub strip_prompt: bool,
-    /// Texts for each prompt.
-    #[arg(default = 1)]
-    pub num_return_sequences: usize,
+    /// Texts for each prompt, of beams the best ones; by default what the preset says, else 1.
+    pub num_return_sequences: Option<usize>,
     /// Above 1, makes tokens that a text has already less probable.
     pub repetition_penalty: Option<f64>,
     /// Let no sequence of so many tokens occur twice in a text; 0 for any.
     pub no_repeat_ngram_size: Option<usize>,
+    /// Let no sequence of so many tokens that the encoder read occur, of the prompt in a decoder; 0 for any.
+    pub encoder_no_repeat_ngram_size: Option<usize>,
+    /// What a token's logit loses for each time that it was written.
+    pub frequency_penalty: Option<f64>,
+    /// What is added to a token's logit, such as 17:2.5.
+    #[arg(default)]
+    pub logit_bias: LogitBias,
     /// Token ids that never occur together in this order, such as 1,2.
     #[arg(default)]
     pub bad_words_ids: Vec<TokenIds>,
@@ -103,7 +122,15 @@ impl Generate {
     /// The first of them.
     pub fn check(&self) -> Result<()> {
         let counts = [
-            ("num_return_sequences", self.num_return_sequences),
+            (
+                "num_return_sequences",
+                self.num_return_sequences.unwrap_or(1),
+            ),
+            ("num_beams", self.num_beams.unwrap_or(1)),
+            (
+                "num_speculative_tokens",
+                self.num_speculative_tokens.unwrap_or(1),
+            ),
             ("batch_size", self.batch_size),
             ("context_length", self.context_length.unwrap_or(1)),
         ];
@@ -114,6 +141,17 @@ impl Generate {
         StopStrings::new(&self.stop)?;
         if let Some(penalty) = self.repetition_penalty {
             RepetitionPenalty::new(penalty)?;
+        }
+        if let Some(penalty) = self.frequency_penalty.filter(|it| !it.is_finite()) {
+            return Err(Error::expected(
+                "frequency_penalty",
+                "a finite number",
+                penalty,
+            ));
+        }
+        // Whether a preset searches by beams is not known yet.
+        if self.sampler.is_none() && self.num_beams.is_none() && self.has_beam_rules() {
+            return Ok(());
         }
         // A sampler without rules that takes a temperature: what is refused with it is with every preset's.
         self.sampler_or(&Random::default().into())?;
@@ -133,12 +171,19 @@ impl Generate {
 
     /// Whether nothing is said of how tokens are chosen, a seed aside.
     pub fn leaves_sampler(&self) -> bool {
-        self.sampler.is_none() && self.temperature.is_none() && !self.has_rules()
+        let searches = self.num_beams.is_some() || self.penalty_alpha.is_some();
+        self.sampler.is_none() && self.temperature.is_none() && !self.has_rules() && !searches
+    }
+
+    /// Whether anything is said of a search by beams but their number.
+    fn has_beam_rules(&self) -> bool {
+        self.length_penalty.is_some() || self.early_stopping.is_some()
     }
 
     /// Whether a rule is given that says which tokens may be chosen.
     pub(crate) fn has_rules(&self) -> bool {
-        self.top_k.is_some() || self.shares().iter().any(|(_, share)| share.is_some())
+        let samples = self.penalty_alpha.is_none() && self.top_k.is_some();
+        samples || self.shares().iter().any(|(_, share)| share.is_some())
     }
 
     /// The rules that are shares.
@@ -152,135 +197,8 @@ impl Generate {
             ("top_h", self.top_h),
         ]
     }
-
-    /// The sampler, where `default` is the preset's.
-    ///
-    /// Without one, the rules given imply it: `top_k`, `top_p` (with `top_k` as its `k`) or `min_p`; it is `chain` for any other, and for `min_p`
-    /// with another. Its temperature is the default's if none is given. Without any rule, it is the default.
-    ///
-    /// # Errors
-    /// A rule that the sampler has no use for, or a value that it cannot have.
-    pub fn sampler_or(&self, default: &Sampler) -> Result<Sampler> {
-        self.sampler_from(default, None)
-    }
-
-    /// The same, where the default is what `file` of the preset says.
-    pub(crate) fn sampler_from(
-        &self,
-        default: &Sampler,
-        file: Option<&'static str>,
-    ) -> Result<Sampler> {
-        let mut sampler = match &self.sampler {
-            Some(sampler) => sampler.clone(),
-            None => self.implied(default),
-        };
-        self.set_rules(&mut sampler)?;
-        if let Some(temperature) = self.temperature {
-            if !sampler.draws() && temperature > 0.0 {
-                return Err(Error::conflict("temperature", move |name| {
-                    let (temperature, sampler) = (name("temperature"), name("sampler"));
-                    let of_file = file.map_or_else(String::new, |file| {
-                        format!(", which the preset's {file} leads to")
-                    });
-                    format!(
-                        "{temperature} changes nothing with the sampler greedy{of_file}; choose one that draws, such as {sampler} random"
-                    )
-                }));
-            }
-            sampler = sampler.with_temperature(temperature);
-        }
-        if self.seed.is_some() {
-            sampler = sampler.with_seed(self.seed);
-        }
-        sampler.check()?;
-        Ok(sampler)
-    }
-
-    fn implied(&self, default: &Sampler) -> Sampler {
-        let rules = (
-            self.top_k.is_some(),
-            self.top_p.is_some(),
-            self.min_p.is_some(),
-        );
-        let sampler: Sampler = match rules {
-            _ if self.shares()[2..].iter().any(|(_, share)| share.is_some()) => {
-                Chain::default().into()
-            }
-            (false, false, false) => return default.clone(),
-            (true, false, false) => TopK::default().into(),
-            (_, true, false) => TopP::default().into(),
-            (false, false, true) => MinP::default().into(),
-            (_, _, true) => Chain::default().into(),
-        };
-        sampler
-            .with_temperature(default.temperature())
-            .with_seed(default.seed())
-    }
-
-    fn set_rules(&self, sampler: &mut Sampler) -> Result<()> {
-        let name = Choice::name(sampler);
-        // What a sampler requires is no option there, so it is set on its own.
-        let (mut required_k, mut required_share) = (None, None);
-        let (k, p, min_p) = match sampler {
-            Sampler::Greedy(_) | Sampler::Random(_) => (None, None, None),
-            Sampler::TopK(it) => {
-                it.k = self.top_k.unwrap_or(it.k);
-                (Some(&mut required_k), None, None)
-            }
-            Sampler::TopP(it) => {
-                it.p = self.top_p.unwrap_or(it.p);
-                (Some(&mut it.k), Some(&mut required_share), None)
-            }
-            Sampler::MinP(it) => {
-                it.min_p = self.min_p.unwrap_or(it.min_p);
-                (None, None, Some(&mut required_share))
-            }
-            Sampler::Chain(it) => (
-                Some(&mut it.top_k),
-                Some(&mut it.top_p),
-                Some(&mut it.min_p),
-            ),
-        };
-        set("top_k", name, self.top_k, k)?;
-        set("top_p", name, self.top_p, p)?;
-        set("min_p", name, self.min_p, min_p)?;
-        let [typical_p, epsilon, eta, top_h] = match sampler {
-            Sampler::Chain(it) => [
-                Some(&mut it.typical_p),
-                Some(&mut it.epsilon_cutoff),
-                Some(&mut it.eta_cutoff),
-                Some(&mut it.top_h),
-            ],
-            _ => [None, None, None, None],
-        };
-        set("typical_p", name, self.typical_p, typical_p)?;
-        set("epsilon_cutoff", name, self.epsilon_cutoff, epsilon)?;
-        set("eta_cutoff", name, self.eta_cutoff, eta)?;
-        set("top_h", name, self.top_h, top_h)
-    }
 }
 
-/// Sets an argument of the sampler, which must have it if it is given.
-fn set<T>(
-    rule: &'static str,
-    sampler: &'static str,
-    given: Option<T>,
-    slot: Option<&mut Option<T>>,
-) -> Result<()> {
-    match (given, slot) {
-        (None, _) => Ok(()),
-        (given, Some(slot)) => {
-            *slot = given;
-            Ok(())
-        }
-        (Some(_), None) => Err(Error::conflict(rule, move |name| {
-            let (rule, other) = (name(rule), name("sampler"));
-            format!(
-                "{rule} changes nothing with the sampler {sampler}; leave it out, or choose another {other}"
-            )
-        })),
-    }
-}
-
+mod sampler;
 #[cfg(test)]
 mod tests;

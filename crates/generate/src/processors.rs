@@ -3,18 +3,21 @@
 use crate::limits::RowLimits;
 use crate::penalty::{RepetitionPenalty, SeenTokens};
 
-/// What is done with the logits of every token, in the order of the fields. Each is what Hugging Face's `generate` means by that key.
+/// What is done with the logits of every token, in the order of the fields. Each is what Hugging Face's `generate` means by that key, but for
+/// `frequency_penalty`. The encoder's tokens are the prompt's in a decoder.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Processors {
     /// What is added to the logit of a sequence's last token where those before it are the row's end.
     pub sequence_bias: Vec<(Vec<u32>, f32)>,
-    /// Above 1, makes the prompt's tokens more probable.
+    /// Above 1, makes the encoder's tokens more probable.
     pub encoder_repetition_penalty: RepetitionPenalty,
     /// Above 1, makes tokens that the row has already less probable.
     pub repetition_penalty: RepetitionPenalty,
+    /// What a token loses for each time that it was generated, as OpenAI defines it.
+    pub frequency_penalty: f32,
     /// No sequence of so many tokens occurs twice; 0 for any.
     pub no_repeat_ngram_size: usize,
-    /// No sequence of so many tokens of the prompt occurs again; 0 for any.
+    /// No sequence of so many tokens of the encoder occurs; 0 for any.
     pub encoder_no_repeat_ngram_size: usize,
     /// Sequences that never occur.
     pub bad_words: Vec<Vec<u32>>,
@@ -39,6 +42,8 @@ pub(crate) struct SoFar<'a> {
     pub(crate) tokens: &'a [u32],
     /// How many of them are the prompt's.
     pub(crate) prompt: usize,
+    /// What the encoder read; the prompt in a decoder.
+    pub(crate) encoder: &'a [u32],
     /// Each of its tokens once, where [`Processors::needs_seen`].
     pub(crate) seen: &'a SeenTokens,
     pub(crate) limits: RowLimits,
@@ -54,7 +59,6 @@ impl Processors {
 
     /// Changes the logits (`[vocabulary]`) of the token that follows.
     pub(crate) fn apply(&self, row: SoFar<'_>, logits: &mut [f32]) {
-        let prompt = &row.tokens[..row.prompt];
         let new = row.tokens.len() - row.prompt;
         for (sequence, bias) in &self.sequence_bias {
             if let Some(logit) = completed(sequence, row.tokens).and_then(|id| at(logits, id)) {
@@ -62,17 +66,24 @@ impl Processors {
             }
         }
         if !self.encoder_repetition_penalty.is_none() {
-            let seen = SeenTokens::new(prompt);
+            let seen = SeenTokens::new(row.encoder);
             self.encoder_repetition_penalty
                 .inverse()
                 .apply(logits, &seen);
         }
         self.repetition_penalty.apply(logits, row.seen);
+        if self.frequency_penalty != 0.0 {
+            for &id in &row.tokens[row.prompt..] {
+                if let Some(logit) = at(logits, id) {
+                    *logit -= self.frequency_penalty;
+                }
+            }
+        }
         forbid_repeated(self.no_repeat_ngram_size, row.tokens, row.tokens, logits);
         forbid_repeated(
             self.encoder_no_repeat_ngram_size,
             row.tokens,
-            prompt,
+            row.encoder,
             logits,
         );
         for sequence in &self.bad_words {
@@ -183,6 +194,7 @@ mod tests {
         let row = SoFar {
             tokens,
             prompt,
+            encoder: &tokens[..prompt],
             seen: &SeenTokens::new(tokens),
             limits,
             stop_tokens: &[1],
@@ -222,6 +234,17 @@ mod tests {
             applied(&processors, &[4, 4, 4], 1, 3),
             [LOW, LOW, 0.0, LOW, LOW]
         );
+    }
+
+    #[test]
+    fn a_token_loses_each_time_that_it_was_generated() {
+        let processors = Processors {
+            frequency_penalty: 0.25,
+            ..Processors::default()
+        };
+        // The prompt's own do not count.
+        let logits = applied(&processors, &[0, 0, 2, 0, 2, 1], 2, 9);
+        assert_eq!(logits[..4], [0.75, -1.25, 1.5, 0.5]);
     }
 
     #[test]

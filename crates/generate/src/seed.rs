@@ -33,6 +33,11 @@ impl RowSeed {
     pub fn draw(self, position: u64) -> f64 {
         self.0.uniform(position)
     }
+
+    /// Another number for the same position, by its `purpose`: each is independent of the others.
+    pub(crate) fn draw_for(self, purpose: u64, position: u64) -> f64 {
+        self.0.with(purpose).uniform(position)
+    }
 }
 
 /// A seed for calls that give none, other each time: from the randomness the system gives this process, and the time.

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use engraft_component::{Choice, Refusal};
+
 use crate::defaults::Defaults;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::generation_config::GenerationConfig;
 use crate::limits::Limits;
 use crate::options::Generate;
 use crate::penalty::RepetitionPenalty;
 use crate::processors::Processors;
-use crate::sampler::{Random, Sampler};
+use crate::sampler::{Greedy, Random, Sampler};
 use crate::stop::{StopStrings, StopTokens};
 use crate::token_ids::check;
 
@@ -26,6 +28,8 @@ pub struct Settings {
     pub stop: StopStrings,
     /// What is done with logits before a token is chosen.
     pub processors: Arc<Processors>,
+    /// Texts for each prompt.
+    pub sequences: usize,
 }
 
 impl Settings {
@@ -54,12 +58,23 @@ impl Settings {
             _ => Vec::new(),
         };
         let stop_tokens = generate.stop_token_ids.resolve(&ends, vocabulary)?;
+        let sampler = sampler(generate, defaults, compiled)?;
+        let sequences = sequences(generate, file)?;
+        check_search(generate, defaults, &sampler, sequences, vocabulary)?;
         let stop = match file {
-            Some(file) if generate.stop.is_empty() => StopStrings::new(file.stop_strings()?)?,
+            // Beams end by tokens alone; that the file's strings are not looked for is said.
+            Some(file) if generate.stop.is_empty() && sampler.beams().is_none() => {
+                StopStrings::new(file.stop_strings()?)?
+            }
             _ => StopStrings::new(&generate.stop)?,
         };
         Ok(Self {
-            sampler: sampler(generate, defaults, compiled)?,
+            sampler: match sampler {
+                // One beam is no search, as Hugging Face has it.
+                Sampler::Beam(it) if it.num_beams == 1 => Greedy::default().into(),
+                sampler => sampler,
+            },
+            sequences,
             limits: limits(generate, file)?,
             stop_tokens: stop_tokens.into(),
             stop,
@@ -68,7 +83,62 @@ impl Settings {
     }
 }
 
-fn sampler(
+/// How many texts each prompt gets.
+fn sequences(generate: &Generate, file: Option<&GenerationConfig>) -> Result<usize> {
+    let given = generate.num_return_sequences;
+    let count = either(given, file, |it| it.most("num_return_sequences"))?;
+    Ok(count.unwrap_or(1))
+}
+
+/// Refuses searches that there cannot be, by the option or by the file that asks for them.
+fn check_search(
+    generate: &Generate,
+    defaults: &Defaults,
+    sampler: &Sampler,
+    sequences: usize,
+    vocabulary: usize,
+) -> Result<()> {
+    let file = defaults.file();
+    let refuse = |key: &'static str, given: bool, problem: String| match file {
+        Some(file) if !given && file.says(key) => Err(file.refused(key, problem)),
+        _ => Err(Refusal::of(key, problem).into()),
+    };
+    if let Sampler::Contrastive(it) = sampler
+        && it.k > vocabulary
+    {
+        let problem = format!(
+            "expected at most the vocabulary's size {vocabulary}, found {}",
+            it.k
+        );
+        return refuse("top_k", generate.top_k.is_some(), problem);
+    }
+    let Some(beams) = sampler.beams() else {
+        return Ok(());
+    };
+    let named = generate.sampler.is_some() || generate.num_beams.is_some();
+    if beams > vocabulary {
+        let problem = format!("expected at most the vocabulary's size {vocabulary}, found {beams}");
+        return refuse("num_beams", named, problem);
+    }
+    if sequences > beams {
+        let problem = format!("expected at most the number of beams, {beams}, found {sequences}");
+        let given = generate.num_return_sequences.is_some();
+        return refuse("num_return_sequences", given, problem);
+    }
+    if !generate.stop.is_empty() {
+        let name = Choice::name(sampler);
+        return Err(Error::conflict("stop", move |option| {
+            let (stop, stop_token_ids) = (option("stop"), option("stop_token_ids"));
+            format!(
+                "{stop}: texts that {name} searches for end by tokens alone; give {stop_token_ids}, or choose another sampler"
+            )
+        }));
+    }
+    Ok(())
+}
+
+/// How tokens are chosen.
+pub(crate) fn sampler(
     generate: &Generate,
     defaults: &Defaults,
     compiled: Option<&Sampler>,
@@ -90,7 +160,11 @@ fn sampler(
         };
         return generate.sampler_or(&random.into());
     }
-    let default = defaults.sampler(generate.temperature)?;
+    let default = if generate.num_beams == Some(1) {
+        defaults.sampler_without_beams(generate.temperature)?
+    } else {
+        defaults.sampler(generate.temperature)?
+    };
     generate.sampler_from(&default, file.map(GenerationConfig::name))
 }
 
@@ -161,6 +235,9 @@ fn processors(
     let penalty = generate.repetition_penalty.map(RepetitionPenalty::new);
     let penalty = penalty.transpose()?;
     let size = generate.no_repeat_ngram_size;
+    let encoder_size = generate.encoder_no_repeat_ngram_size;
+    let biased: Vec<u32> = generate.logit_bias.0.iter().map(|(id, _)| *id).collect();
+    check("logit_bias", &biased, vocabulary)?;
     let mut processors = Processors {
         repetition_penalty: either(penalty, file, |it| it.penalty("repetition_penalty"))?
             .unwrap_or_default(),
@@ -180,6 +257,11 @@ fn processors(
         suppress: either(suppress, file, |it| it.ids("suppress_tokens"))?.unwrap_or_default(),
         suppress_first: either(suppress_first, file, |it| it.ids("begin_suppress_tokens"))?
             .unwrap_or_default(),
+        encoder_no_repeat_ngram_size: either(encoder_size, file, |it| {
+            it.least("encoder_no_repeat_ngram_size")
+        })?
+        .unwrap_or_default(),
+        frequency_penalty: generate.frequency_penalty.unwrap_or_default() as f32,
         ..Processors::default()
     };
     if let Some(file) = file {
@@ -188,8 +270,9 @@ fn processors(
         processors.remove_invalid_values = file.flag("remove_invalid_values")?;
         let penalty = file.penalty("encoder_repetition_penalty")?;
         processors.encoder_repetition_penalty = penalty.unwrap_or_default();
-        let size = file.least("encoder_no_repeat_ngram_size")?;
-        processors.encoder_no_repeat_ngram_size = size.unwrap_or_default();
     }
+    let biases = generate.logit_bias.0.iter();
+    let biases = biases.map(|(id, bias)| (vec![*id], *bias));
+    processors.sequence_bias.extend(biases);
     Ok(processors)
 }

@@ -2,7 +2,7 @@
 
 use engraft_text::Tokenizer;
 
-use crate::batch::{Batch, End, Request, Token};
+use crate::batch::{Acceptance, Batch, End, Request, Token};
 use crate::error::Result;
 use crate::model::LanguageModel;
 use crate::pieces::RowText;
@@ -44,6 +44,8 @@ pub struct Written {
     pub lost: Lost,
     /// The log-probability of each new token under the model, where that was asked for.
     pub log_probabilities: Vec<f64>,
+    /// The score by which it is ranked, where beams found it.
+    pub score: Option<f64>,
     /// Why it ended; none for one that has not.
     pub end: Option<End>,
 }
@@ -81,8 +83,13 @@ impl<'m> Texts<'m> {
         width: usize,
         options: TextOptions,
     ) -> Self {
+        Self::of(Batch::new(model, width), tokenizer, options)
+    }
+
+    /// Of a batch that is empty.
+    pub fn of(batch: Batch<'m>, tokenizer: &'m Tokenizer, options: TextOptions) -> Self {
         Self {
-            batch: Batch::new(model, width),
+            batch,
             tokenizer,
             options,
             rows: Vec::new(),
@@ -90,7 +97,7 @@ impl<'m> Texts<'m> {
         }
     }
 
-    /// Adds a text; returns its number.
+    /// Adds a text; returns its number. A search that gives several gives them the numbers that follow.
     ///
     /// # Errors
     /// Those of [`Batch::add`], or the tokenizer's.
@@ -99,26 +106,34 @@ impl<'m> Texts<'m> {
         let prompt = request.prompt.clone();
         let (text, first) =
             RowText::new(self.tokenizer, &prompt, &options.stop, options.strip_prompt)?;
-        let row = self.batch.add(request)?;
-        self.rows.push(Row {
-            text: Some(text),
-            written: Written {
-                prompt_tokens: prompt.ids.len(),
-                ids: prompt.ids,
-                lost: prompt.lost,
-                text: first.clone(),
-                ..Written::default()
-            },
-        });
-        if !first.is_empty() {
-            self.first.push(Piece {
-                row,
-                text: first,
-                token: None,
-                end: None,
+        let sequences = request.sequences;
+        let number = self.batch.add(request)?;
+        for row in number..number + sequences {
+            self.rows.push(Row {
+                text: Some(text.clone()),
+                written: Written {
+                    prompt_tokens: prompt.ids.len(),
+                    ids: prompt.ids.clone(),
+                    lost: prompt.lost.clone(),
+                    text: first.clone(),
+                    ..Written::default()
+                },
             });
+            if !first.is_empty() {
+                self.first.push(Piece {
+                    row,
+                    text: first.clone(),
+                    token: None,
+                    end: None,
+                });
+            }
         }
-        Ok(row)
+        Ok(number)
+    }
+
+    /// How much of what was drafted was accepted so far.
+    pub fn acceptance(&self) -> Acceptance {
+        self.batch.acceptance()
     }
 
     /// Whether all texts have ended.
@@ -134,6 +149,10 @@ impl<'m> Texts<'m> {
         let mut pieces = std::mem::take(&mut self.first);
         for token in self.batch.step()? {
             let row = &mut self.rows[token.row];
+            if row.text.is_none() {
+                // It was drafted with the end of a stop string, and follows it.
+                continue;
+            }
             let piece = row.push(token)?;
             if piece.end == Some(End::StopString) {
                 self.batch.end(token.row);
@@ -154,6 +173,7 @@ impl Row<'_> {
         let written = &mut self.written;
         written.ids.push(token.id);
         written.log_probabilities.extend(token.log_probability);
+        written.score = token.score;
         let mut piece = String::new();
         let mut end = token.end;
         if let Some(text) = &mut self.text {

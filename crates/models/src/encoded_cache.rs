@@ -35,6 +35,12 @@ impl EncodedCache {
         }
     }
 
+    /// Adds empty slots, so that there are `slots` at least.
+    pub fn reserve(&mut self, slots: usize) {
+        let slots = slots.max(self.slots.len());
+        self.slots.resize(slots, None);
+    }
+
     /// Forgets what was read for `slot`.
     ///
     /// # Panics

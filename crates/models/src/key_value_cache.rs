@@ -10,7 +10,8 @@ use crate::config::TransformerConfig;
 /// The keys and values of several sequences, each in a slot of its own.
 ///
 /// A layer's are two tensors `[slots * rows, key/value heads * dim]`. A layer whose attention has a window keeps that many rows a slot and
-/// writes them in turn, as a ring: rotations are part of the keys, so that their order does not matter.
+/// writes them in turn, as a ring: rotations are part of the keys, so that their order does not matter. A cache that goes
+/// [back](Self::that_goes_back) keeps all rows instead.
 #[derive(Debug)]
 pub struct KeyValueCache {
     layers: Vec<Kept>,
@@ -29,6 +30,19 @@ struct Kept {
     values: Tensor<2>,
     /// How far attention reaches.
     window: Option<usize>,
+    /// Whether no more rows are kept than attention reaches.
+    is_ring: bool,
+}
+
+/// What one slot takes over from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotCopy {
+    /// The slot that is copied.
+    pub from: usize,
+    /// The slot that becomes the same.
+    pub to: usize,
+    /// How many tokens both have in common already, at the front.
+    pub shared: usize,
 }
 
 /// One layer's part of a cache during a forward pass.
@@ -42,16 +56,39 @@ pub(crate) struct LayerCache<'a> {
 impl KeyValueCache {
     /// Room for `slots` sequences of `capacity` tokens each, which grows when it is needed; of use to decoders only.
     pub fn new(config: &TransformerConfig, slots: usize, capacity: usize, device: &Device) -> Self {
+        Self::of(config, [slots, capacity], device, true)
+    }
+
+    /// The same for sequences that take several tokens at once after others, and whose last tokens may be taken back: layers with a window
+    /// keep all tokens.
+    pub fn that_goes_back(
+        config: &TransformerConfig,
+        slots: usize,
+        capacity: usize,
+        device: &Device,
+    ) -> Self {
+        Self::of(config, [slots, capacity], device, false)
+    }
+
+    fn of(
+        config: &TransformerConfig,
+        [slots, capacity]: [usize; 2],
+        device: &Device,
+        rings: bool,
+    ) -> Self {
         let capacity = capacity.max(1);
         let width = config.key_value_heads * config.head_dim;
         let layer = |pass| {
             let window = config.window(pass);
-            let rows = slots * window.map_or(capacity, |window| window.min(capacity));
+            let is_ring = rings && window.is_some();
+            let reach = window.filter(|_| is_ring);
+            let rows = slots * reach.map_or(capacity, |window| window.min(capacity));
             let empty = || Tensor::zeros([rows, width], device);
             Kept {
                 keys: empty(),
                 values: empty(),
                 window,
+                is_ring,
             }
         };
         Self {
@@ -83,16 +120,82 @@ impl KeyValueCache {
         self.lengths[slot] = 0;
     }
 
-    /// Announces what a forward pass reads: for each of its sequences the slot, each its own, and how many tokens. Either all slots are
-    /// empty, or each takes one token.
+    /// Takes the last tokens of `slot` back, so that `length` stay; nothing where it has no more.
     ///
     /// # Panics
-    /// If a slot holds tokens and any is to take several at once.
+    /// If there is no such slot, or a ring has lost what tokens that are taken back were written over.
+    pub fn truncate(&mut self, slot: usize, length: usize) {
+        let before = self.lengths[slot];
+        let lost = |kept: &Kept| kept.is_ring && before > kept.ring(self.capacity);
+        assert!(
+            length == 0 || length >= before || !self.layers.iter().any(lost),
+            "rings do not go back"
+        );
+        self.lengths[slot] = before.min(length);
+    }
+
+    /// Adds empty slots, so that there are `slots` at least.
+    pub fn reserve(&mut self, slots: usize) {
+        let more = slots.saturating_sub(self.lengths.len());
+        if more == 0 {
+            return;
+        }
+        for kept in &mut self.layers {
+            let rows = more * kept.ring(self.capacity);
+            for tensor in [&mut kept.keys, &mut kept.values] {
+                let room = Tensor::zeros([rows, tensor.dims()[1]], &tensor.device());
+                *tensor = Tensor::cat(vec![tensor.clone(), room], 0);
+            }
+        }
+        self.lengths.resize(slots, 0);
+    }
+
+    /// Makes slots the same as others. No slot is both copied and changed.
+    ///
+    /// # Panics
+    /// If there is no such slot.
+    pub fn copy(&mut self, copies: &[SlotCopy]) {
+        if copies.is_empty() {
+            return;
+        }
+        for kept in &mut self.layers {
+            let ring = kept.ring(self.capacity);
+            let rows = copies.iter().flat_map(|&SlotCopy { from, to, shared }| {
+                let length = self.lengths[from];
+                let first = shared.max(length.saturating_sub(ring));
+                (first..length).map(move |token| {
+                    let row = token % ring;
+                    (from * ring + row, to * ring + row)
+                })
+            });
+            let (from, to): (Vec<usize>, Vec<usize>) = rows.unzip();
+            if from.is_empty() {
+                continue;
+            }
+            for tensor in [&mut kept.keys, &mut kept.values] {
+                let device = tensor.device();
+                let moved = gather_rows(tensor.clone(), upload(&from, &device));
+                let empty = Tensor::zeros([0, tensor.dims()[1]], &device);
+                // Without a second owner, rows are written where they are.
+                let before = std::mem::replace(tensor, empty);
+                *tensor = write_rows(before, to.clone(), moved);
+            }
+        }
+        for copy in copies {
+            self.lengths[copy.to] = self.lengths[copy.from];
+        }
+    }
+
+    /// Announces what a forward pass reads: for each of its sequences the slot, each its own, and how many tokens.
+    ///
+    /// # Panics
+    /// If a slot holds tokens, any is to take several at once, and there are rings.
     pub(crate) fn begin(&mut self, reading: Vec<(usize, usize)>) {
         let continues = reading.iter().any(|&(slot, _)| self.lengths[slot] > 0);
+        let rings = self.layers.iter().any(|kept| kept.is_ring);
         assert!(
-            !continues || reading.iter().all(|&(_, count)| count == 1),
-            "a sequence goes on token by token"
+            !continues || !rings || reading.iter().all(|&(_, count)| count == 1),
+            "with rings a sequence goes on token by token"
         );
         let needed = reading
             .iter()
@@ -154,7 +257,8 @@ fn upload(rows: &[usize], device: &Device) -> Tensor<1, Int> {
 impl Kept {
     /// Rows of a slot that has room for `capacity` tokens.
     fn ring(&self, capacity: usize) -> usize {
-        self.window.map_or(capacity, |window| window.min(capacity))
+        let reach = self.window.filter(|_| self.is_ring);
+        reach.map_or(capacity, |window| window.min(capacity))
     }
 }
 
@@ -196,15 +300,19 @@ impl LayerCache<'_> {
         (keys, keep(&mut self.kept.values, value))
     }
 
-    /// The rows that each sequence's one new token attends to, its own included.
+    /// The rows that each new token attends to, its own included.
     pub(crate) fn visible(&self) -> Vec<Range<usize>> {
         let ring = self.kept.ring(self.capacity);
+        let window = self.kept.window.unwrap_or(usize::MAX);
         let reading = self.reading.iter();
-        reading
-            .map(|&(slot, count)| {
-                let kept = (self.lengths[slot] + count).min(ring);
-                slot * ring..slot * ring + kept
+        let rows = reading.flat_map(|&(slot, count)| {
+            let before = self.lengths[slot];
+            (before + 1..=before + count).map(move |end| {
+                // Where a ring has come round, all of its rows are within reach.
+                let end = end.min(ring);
+                slot * ring + end.saturating_sub(window)..slot * ring + end
             })
-            .collect()
+        });
+        rows.collect()
     }
 }

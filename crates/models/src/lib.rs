@@ -81,7 +81,7 @@ pub use fusion::{
 pub use head::{BoxedHead, Head, HeadInput, TowerStates};
 pub use heads::{CausalLmHead, ClassifierHead, Dense, MaskedLmHead, Pooler};
 pub use initial::Initial;
-pub use key_value_cache::KeyValueCache;
+pub use key_value_cache::{KeyValueCache, SlotCopy};
 pub use layers::{Embedding, Linear, Norm};
 pub use lora::{Lora, LoraRule};
 pub use mode::Mode;

@@ -1,4 +1,4 @@
-//! `engraft components`: all that an experiment can name.
+//! `engraft components`: all that an experiment, or `engraft generate`, can name.
 
 use engraft_component::{Argument, ComponentInfo};
 use engraft_config::{Named, Place, RustDefaults, Section, look_up, registry, yaml_to_json};
@@ -9,6 +9,8 @@ use crate::failure::{Failure, print};
 use crate::given::{Given, Known};
 use crate::help;
 use crate::text::{columns, paragraph};
+
+mod writing;
 
 /// The options of the command.
 pub(crate) const OPTIONS: &[Known] = &[Known {
@@ -22,9 +24,13 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     if given.help {
         return print(&help::command(Command::Components));
     }
-    let named = given.word(Command::Components)?.map(look_up).transpose()?;
+    let named = given.word(Command::Components)?.map(named).transpose()?;
     let sections = match &named {
-        None => registry(),
+        None => {
+            let mut sections = registry();
+            sections.extend(writing::sections());
+            sections
+        }
         Some(Named::Kind(section)) => vec![section.clone()],
         Some(Named::Components(sections)) => sections.clone(),
     };
@@ -56,6 +62,15 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         }
     }
     print(&page)
+}
+
+/// What a name stands for, in experiments or where texts are written.
+fn named(name: &str) -> Result<Named, Failure> {
+    let of_experiments = look_up(name);
+    match writing::look_up(name, of_experiments.as_ref().ok().cloned()) {
+        Some(named) => Ok(named),
+        None => Ok(of_experiments?),
+    }
 }
 
 /// One kind: the keys that name one of it, and a line for each component.

@@ -4,10 +4,10 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use engraft::{CausalLm, Generate};
+use engraft::{BEAMS_DO_NOT_STREAM, CausalLm, Generate};
 use engraft_component::did_you_mean;
 use engraft_data::{Cell, OutputFormat, ReaderOptions, RowWriter, read_table};
-use engraft_generate::{Lost, Piece, Prompt, Written};
+use engraft_generate::{Acceptance, Lost, Piece, Prompt, Written};
 use engraft_run::{check_other, check_place, checkpoint_folder};
 use engraft_tasks::Backbone;
 use engraft_train::{LOGS, newest_checkpoint, newest_root};
@@ -47,6 +47,17 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         ..Backbone::new(wishes.preset.as_str())
     };
     let lm = CausalLm::to_write(&backbone, &wishes.generate).map_err(options::refused)?;
+    let settings = lm.settings(&wishes.generate).map_err(options::refused)?;
+    let (searches, several) = (settings.sampler.beams().is_some(), settings.sequences > 1);
+    if wishes.stream == Some(true) && searches {
+        return Err(Failure::refused(format!("--stream: {BEAMS_DO_NOT_STREAM}")));
+    }
+    if wishes.stream == Some(true) && several {
+        return Err(Failure::refused(
+            "--stream: one text can be shown as it is written, and the preset asks for several; give --num-return-sequences 1",
+        ));
+    }
+    let streams = streams && !searches && !several;
     if given.has("--verbose") {
         say(&loaded(lm.name(), lm.report(), true));
     }
@@ -108,7 +119,11 @@ impl Wishes {
                 "--stream: whole texts are written to a file and by --output-ids; leave out one of the two",
             ));
         }
-        if stream == Some(true) && generate.num_return_sequences != 1 {
+        if stream == Some(true)
+            && generate
+                .num_return_sequences
+                .is_some_and(|count| count != 1)
+        {
             return Err(Failure::refused(
                 "--stream: one text can be shown as it is written; leave out --num-return-sequences",
             ));
@@ -125,7 +140,7 @@ impl Wishes {
     /// Whether the text shows as it is written.
     fn streams(&self, prompts: &Prompts) -> Result<bool, Failure> {
         let can = prompts.0.len() == 1
-            && self.generate.num_return_sequences == 1
+            && self.generate.num_return_sequences.unwrap_or(1) == 1
             && self.output.is_none()
             && !self.ids;
         match self.stream {
@@ -318,9 +333,9 @@ fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Re
             "texts end at the model's context of {context} tokens, which is less than was asked for"
         ));
     }
-    let mut sink = Sink::new(wishes, streams)?;
+    let sequences = texts.sequences();
+    let mut sink = Sink::new(wishes, streams, sequences > 1)?;
     let stop = interrupt::watch(interrupt::STOPS);
-    let sequences = wishes.generate.num_return_sequences;
     let count = given.len() * sequences;
     let (mut ended, mut next) = (vec![false; count], 0);
     let mut progress = Progress::new(wishes.output.is_some(), count);
@@ -339,7 +354,7 @@ fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Re
         while next < count && ended[next] {
             let row = Row {
                 prompt: next / sequences,
-                sequence: next % sequences,
+                sequence: (sequences > 1).then_some(next % sequences),
                 text: &given[next / sequences],
                 written: texts.take(next),
             };
@@ -348,6 +363,12 @@ fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Re
         }
     }
     sink.finish()?;
+    let Acceptance { drafted, accepted } = texts.acceptance();
+    if drafted > 0 {
+        note(&format!(
+            "{accepted} of {drafted} drafted tokens were accepted"
+        ));
+    }
     if let Some(path) = &wishes.output {
         progress.finish(path);
     }
@@ -357,7 +378,8 @@ fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Re
 /// A text that has ended, beside its prompt.
 struct Row<'a> {
     prompt: usize,
-    sequence: usize,
+    /// Its number among those of the prompt, if there are several.
+    sequence: Option<usize>,
     text: &'a str,
     written: Written,
 }
@@ -376,6 +398,9 @@ impl Row<'_> {
         object.insert("text".into(), json!(written.text));
         if wishes.generate.logprobs {
             object.insert("logprobs".into(), json!(written.log_probabilities));
+            if let Some(score) = written.score {
+                object.insert("score".into(), json!(score));
+            }
         }
         Value::Object(object)
     }
@@ -384,9 +409,7 @@ impl Row<'_> {
         let whole = |count: usize| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
         let written = &self.written;
         let mut cells = vec![whole(self.prompt)];
-        if wishes.generate.num_return_sequences > 1 {
-            cells.push(whole(self.sequence));
-        }
+        cells.extend(self.sequence.map(whole));
         let end = written.end.map_or("", |end| end.word());
         cells.extend([
             Cell::Text(self.text.to_owned()),
@@ -403,9 +426,9 @@ impl Row<'_> {
 }
 
 /// The columns of a table of texts.
-fn columns(wishes: &Wishes) -> Vec<&'static str> {
+fn columns(wishes: &Wishes, several: bool) -> Vec<&'static str> {
     let mut columns = vec!["row"];
-    if wishes.generate.num_return_sequences > 1 {
+    if several {
         columns.push("sequence");
     }
     columns.extend(["prompt", "text", "tokens", "end"]);
@@ -428,10 +451,10 @@ enum Sink {
 }
 
 impl Sink {
-    fn new(wishes: &Wishes, streams: bool) -> Result<Self, Failure> {
+    fn new(wishes: &Wishes, streams: bool, several: bool) -> Result<Self, Failure> {
         Ok(match &wishes.output {
             Some(path) => {
-                let writer = RowWriter::create(path, &columns(wishes));
+                let writer = RowWriter::create(path, &columns(wishes, several));
                 Self::Table(Box::new(writer.map_err(Failure::refused)?))
             }
             None if wishes.ids => Self::Ids,

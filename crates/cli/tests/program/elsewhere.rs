@@ -105,12 +105,13 @@ fn what_users_know_from_elsewhere_is_answered_by_what_it_is() {
     ];
     let classes = classes.map(|name| format!("fit --model {name} --model.backbone sapiens_vh"));
     let options = [
-        "--num-beams 4",
-        "--num_beams 4",
+        "--num-beam-groups 4",
+        "--diversity_penalty 4",
         "--beam-size 4",
         "--do_sample true",
         "--n 2",
-        "--penalty-alpha 0.6",
+        "--prompt-lookup-num-tokens 6",
+        "--assistant-model small",
         "--load-in-4bit",
         "--device cuda",
         "--system x",

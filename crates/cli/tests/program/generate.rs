@@ -224,14 +224,14 @@ fn what_the_presets_file_says_is_honoured_named_or_refused_by_the_file() {
         place.run_words(&words.split_whitespace().collect::<Vec<_>>())
     };
     let said = run(
-        r#"{"num_beams": 3, "presence_penalty": 1, "no_repeat_ngram_size": 1}"#,
+        r#"{"num_beam_groups": 3, "presence_penalty": 1, "no_repeat_ngram_size": 1}"#,
         "",
     );
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(
         said.err.replace(&place.path("").display().to_string(), ""),
         "note: sampler: greedy (the preset's generation_config.json does not ask for sampling)\n\
-         note: gpt2/generation_config.json: not honoured: num_beams 3\n\
+         note: gpt2/generation_config.json: not honoured: num_beam_groups 3\n\
          note: gpt2/generation_config.json: keys that are not known, and without effect: presence_penalty\n"
     );
     let wrong = r#"{"do_sample": true, "temperature": 0, "top_k": -1, "eos_token_id": -1, "max_length": 0}"#;
@@ -264,6 +264,106 @@ fn what_the_presets_file_says_is_honoured_named_or_refused_by_the_file() {
     let broken = run("{", "");
     assert_eq!(broken.code, Some(2), "{broken:?}");
     assert_eq!(run("{", "--ignore-generation-config").code, Some(0));
+}
+
+#[test]
+fn beams_are_asked_for_by_options_or_by_the_preset_and_give_their_best_texts() {
+    let place = place();
+    let run = |options: &str| {
+        let words =
+            format!("generate gpt2 --input-ids 1,9,4 --input-ids 30 --output-ids {options}");
+        place.run_words(&words.split_whitespace().collect::<Vec<_>>())
+    };
+    let limits = "--max-new-tokens 6 --min-new-tokens 0 --stop-token-ids none";
+    let beams = format!("{limits} --num-beams 4 --length-penalty 2 --early-stopping never");
+    let best = lines(&run(&beams));
+    let three = format!("{beams} --sampler beam --num-return-sequences 3 --logprobs");
+    let three = lines(&run(&three));
+    assert_eq!((best.len(), three.len()), (2, 6));
+    for (best, three) in best.iter().zip(three.chunks(3)) {
+        assert_eq!(best["ids"], three[0]["ids"]);
+        let scores: Vec<f64> = three
+            .iter()
+            .map(|it| it["score"].as_f64().unwrap())
+            .collect();
+        assert!(scores.is_sorted_by(|a, b| a > b), "{scores:?}");
+        for (text, score) in three.iter().zip(scores) {
+            let own = text["logprobs"].as_array().unwrap().iter();
+            let sum: f64 = own.map(|it| it.as_f64().unwrap()).sum();
+            assert!((sum / 36.0 - score).abs() < 1e-5, "{sum} {score}");
+        }
+    }
+    place.write(
+        "gpt2/generation_config.json",
+        r#"{"num_beams": 4, "length_penalty": 2, "early_stopping": "never", "num_return_sequences": 3}"#,
+    );
+    let said = run(limits);
+    assert_eq!(
+        said.err,
+        "note: sampler: beam num_beams=4 length_penalty=2 early_stopping=never (as the preset's generation_config.json says)\n"
+    );
+    let found = lines(&said);
+    let ids = |lines: &[Value]| lines.iter().map(|it| it["ids"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&found), ids(&three));
+    let table = format!("{limits} --output found.tsv").replace("--output-ids", "");
+    let words = format!("generate gpt2 --input-ids 1,9,4 {table}");
+    let said = place.run_words(&words.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let written = std::fs::read_to_string(place.path("found.tsv")).unwrap();
+    assert!(written.starts_with("row\tsequence\tprompt\t"), "{written}");
+    assert_eq!(written.lines().count(), 4);
+    let single = lines(&run(&format!(
+        "{limits} --num-beams 1 --num-return-sequences 1"
+    )));
+    let greedy = lines(&run(&format!(
+        "{limits} --sampler greedy --num-return-sequences 1"
+    )));
+    assert_eq!(ids(&single), ids(&greedy));
+    assert_ne!(ids(&single), ids(&best));
+}
+
+#[test]
+fn drafts_of_the_model_itself_are_all_accepted_and_change_nothing() {
+    let place = place();
+    let run = |options: &str| {
+        let words = format!(
+            "generate gpt2 --input-ids 1,9,4 --max-new-tokens 11 --stop-token-ids none --output-ids --sampler greedy {options}"
+        );
+        place.run_words(&words.split_whitespace().collect::<Vec<_>>())
+    };
+    let drafted = run("--draft gpt2 --num-speculative-tokens 4");
+    assert_eq!(drafted.out, run("").out);
+    // Two drafts of four, each with the token that follows; after ten tokens there is room for one more.
+    assert_eq!(drafted.err, "note: 8 of 8 drafted tokens were accepted\n");
+}
+
+#[test]
+fn samplers_and_what_else_can_be_said_of_texts_are_listed_with_their_arguments() {
+    let place = place();
+    let told = |words: &[&str]| {
+        let said = place.run_words(words);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        said.out
+    };
+    let all = told(&["components"]);
+    for name in [
+        "sampler, at generate --sampler",
+        "beam_keras",
+        "contrastive",
+        "speculative",
+    ] {
+        assert!(all.contains(name), "{name}");
+    }
+    assert!(told(&["components", "sampler"]).contains("top_k"));
+    let beam = told(&["components", "beam"]);
+    for argument in ["num_beams", "length_penalty", "early_stopping"] {
+        assert!(beam.contains(argument), "{beam}");
+    }
+    assert!(told(&["components", "BeamSampler"]).contains("beam_keras"));
+    let generation = told(&["components", "generation"]);
+    for argument in ["frequency_penalty", "logit_bias", "forced_eos_token_id"] {
+        assert!(generation.contains(argument), "{generation}");
+    }
 }
 
 #[test]
@@ -372,6 +472,54 @@ fn what_cannot_be_written_is_refused_in_one_sentence() {
         (
             "gpt2 --prompt A --repetition-penalty 0",
             "--repetition-penalty",
+        ),
+        (
+            "gpt2 --prompt A --num-beams 68",
+            "--num-beams: expected at most the vocabulary's size 67, found 68",
+        ),
+        (
+            "gpt2 --prompt A --num-beams 2 --num-return-sequences 3",
+            "--num-return-sequences: expected at most the number of beams, 2, found 3",
+        ),
+        (
+            "gpt2 --prompt A --num-beams 2 --top-k 3",
+            "--top-k changes nothing with the sampler beam; leave it out, or choose another --sampler",
+        ),
+        (
+            "gpt2 --prompt A --sampler beam --temperature 2",
+            "--temperature changes nothing with the sampler beam; choose one that draws, such as --sampler random",
+        ),
+        (
+            "gpt2 --prompt A --num-beams 2 --early-stopping maybe",
+            "--early-stopping: expected true, false or never, found \"maybe\"",
+        ),
+        (
+            "gpt2 --prompt A --length-penalty 2",
+            "--length-penalty changes nothing with the sampler top_k",
+        ),
+        (
+            "gpt2 --prompt A --num-beams 2 --stop x",
+            "--stop: texts that beam searches for end by tokens alone; give --stop-token-ids",
+        ),
+        (
+            "gpt2 --prompt A --num-beams 2 --stream",
+            "--stream: which text beams find is known at its end alone",
+        ),
+        (
+            "gpt2 --prompt A --sampler speculative",
+            "sampler speculative: draft: expected the preset of a smaller model, found none",
+        ),
+        (
+            "gpt2 --prompt A --draft nowhere",
+            "--draft: nowhere cannot draft tokens: ",
+        ),
+        (
+            "gpt2 --prompt A --draft gpt2 --num-beams 2",
+            "--draft changes nothing with the sampler beam",
+        ),
+        (
+            "gpt2 --prompt A --logit-bias 67:1",
+            "--logit-bias: expected ids below the vocabulary's size 67",
         ),
         ("odd --prompt A", "unknown activation \"mish\""),
         ("--prompt A", "which model?"),

@@ -112,7 +112,7 @@ fn several_texts_of_a_prompt_differ_and_the_first_is_that_of_one() {
     let mut lm = Place::new("llama").open();
     lm.compile(sampled(1)).unwrap();
     let mut three = free(16);
-    three.num_return_sequences = 3;
+    three.num_return_sequences = Some(3);
     let texts = lm.generate(["AB", "CD"], three).unwrap();
     assert_eq!(texts.len(), 6);
     assert!(texts[..3].iter().all(|text| text.starts_with("AB")));
@@ -265,7 +265,7 @@ fn prompts_and_settings_that_cannot_be_are_refused() {
     };
     assert!(refusal("A", both).contains("give one of them"));
     let none = Generate {
-        num_return_sequences: 0,
+        num_return_sequences: Some(0),
         ..free(3)
     };
     assert!(refusal("A", none).contains("at least 1"));

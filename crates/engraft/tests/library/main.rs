@@ -7,6 +7,7 @@ mod faces;
 mod house;
 mod ragged;
 mod real;
+mod search;
 mod sessions;
 mod settings;
 mod stored;

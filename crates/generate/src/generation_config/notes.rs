@@ -3,14 +3,16 @@
 use serde_json::Value;
 
 use super::{GENERATION_CONFIG, GenerationConfig};
+use crate::error::Result;
 use crate::options::Generate;
 use crate::stop::StopTokens;
 
 /// Keys that are honoured.
-pub(super) const HONOURED: [&str; 27] = [
+pub(super) const HONOURED: [&str; 32] = [
     "begin_suppress_tokens",
     "bad_words_ids",
     "do_sample",
+    "early_stopping",
     "encoder_no_repeat_ngram_size",
     "encoder_repetition_penalty",
     "eos_token_id",
@@ -19,12 +21,16 @@ pub(super) const HONOURED: [&str; 27] = [
     "exponential_decay_length_penalty",
     "forced_bos_token_id",
     "forced_eos_token_id",
+    "length_penalty",
     "max_length",
     "max_new_tokens",
     "min_length",
     "min_new_tokens",
     "min_p",
     "no_repeat_ngram_size",
+    "num_beams",
+    "num_return_sequences",
+    "penalty_alpha",
     "remove_invalid_values",
     "repetition_penalty",
     "sequence_bias",
@@ -37,12 +43,10 @@ pub(super) const HONOURED: [&str; 27] = [
     "typical_p",
 ];
 
-/// Keys that change texts and are not honoured, with the value that changes nothing; those of a search matter with [`BEAMS`] alone.
-pub(super) const NOT_HONOURED: [(&str, Option<f64>); 12] = [
-    ("num_beams", Some(1.0)),
+/// Keys that change texts and are not honoured, with the value that changes nothing.
+pub(super) const NOT_HONOURED: [(&str, Option<f64>); 9] = [
     ("num_beam_groups", Some(1.0)),
     ("diversity_penalty", Some(0.0)),
-    ("penalty_alpha", Some(0.0)),
     ("dola_layers", None),
     ("constraints", None),
     ("force_words_ids", None),
@@ -50,13 +54,10 @@ pub(super) const NOT_HONOURED: [(&str, Option<f64>); 12] = [
     ("watermarking_config", None),
     ("token_healing", None),
     ("max_time", None),
-    ("num_return_sequences", Some(1.0)),
 ];
 
-const BEAMS: &str = "num_beams";
-
 /// Keys that change no text here: how the reference computes, what it returns, tokens of batches and of encoders, drafts that are checked.
-pub(super) const WITHOUT_EFFECT: [&str; 39] = [
+pub(super) const WITHOUT_EFFECT: [&str; 37] = [
     "assistant_confidence_threshold",
     "assistant_early_exit",
     "assistant_ensemble_weight",
@@ -69,9 +70,7 @@ pub(super) const WITHOUT_EFFECT: [&str; 39] = [
     "continuous_batching_config",
     "decoder_start_token_id",
     "disable_compile",
-    "early_stopping",
     "is_assistant",
-    "length_penalty",
     "low_memory",
     "max_cache_len",
     "max_matching_ngram_size",
@@ -103,26 +102,15 @@ impl GenerationConfig {
     /// Options that replace what it says are left out. `vocabulary` is the number of tokens that the model has.
     pub fn notes(&self, generate: &Generate, vocabulary: usize) -> Vec<String> {
         let mut notes = Vec::new();
-        let beams = self.object.get(BEAMS).and_then(Value::as_f64);
-        let searches = beams.is_some_and(|beams| beams > 1.0);
         let changes = |(key, none): &(&str, Option<f64>)| match self.object.get(*key) {
             None | Some(Value::Null | Value::Bool(false)) => false,
-            Some(_) if *key == "num_return_sequences" && generate.num_return_sequences > 1 => false,
             Some(value) => none.is_none() || value.as_f64() != *none,
         };
-        let mut named: Vec<&str> = NOT_HONOURED
+        let named: Vec<&str> = NOT_HONOURED
             .iter()
             .filter(|it| changes(it))
             .map(|(key, _)| *key)
             .collect();
-        if searches {
-            let of_search = ["length_penalty", "early_stopping"];
-            named.extend(
-                of_search
-                    .iter()
-                    .filter(|key| self.object.contains_key(**key)),
-            );
-        }
         if !named.is_empty() {
             let named = named.iter().map(|key| {
                 let value = self.object.get(*key).cloned().unwrap_or_default();
@@ -179,6 +167,27 @@ impl GenerationConfig {
             }
         }
         notes
+    }
+
+    /// What is to be said of it where texts are searched for by beams.
+    ///
+    /// # Errors
+    /// Strings to end texts at that are none.
+    pub(crate) fn notes_of_beams(&self, generate: &Generate) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        if self.samples()? && generate.leaves_sampler() {
+            notes.push(format!(
+                "{}: do_sample true: beams are searched without draws",
+                self.file
+            ));
+        }
+        if !self.stop_strings()?.is_empty() {
+            notes.push(format!(
+                "{}: stop_strings: texts that beams search for end by tokens alone",
+                self.file
+            ));
+        }
+        Ok(notes)
     }
 
     /// The ids of a key that no token has.

@@ -68,6 +68,55 @@ fn without_do_sample_it_is_greedy_and_one_rule_alone_is_its_sampler() {
 }
 
 #[test]
+fn beams_and_contrastive_search_are_read_and_refused_by_their_keys() {
+    assert_eq!(
+        sampler(
+            json!({"num_beams": 4, "length_penalty": 2, "early_stopping": "never", "top_k": 3})
+        ),
+        "beam num_beams=4 length_penalty=2 early_stopping=never"
+    );
+    assert_eq!(
+        sampler(json!({"num_beams": 4, "early_stopping": true, "do_sample": true})),
+        "beam num_beams=4 length_penalty=1 early_stopping=true"
+    );
+    assert_eq!(
+        sampler(json!({"penalty_alpha": 0.6, "top_k": 4, "num_beams": 1})),
+        "contrastive k=4 alpha=0.6"
+    );
+    // As the reference has it, one token to look at is no search, and draws go before it.
+    assert_eq!(sampler(json!({"penalty_alpha": 0.6, "top_k": 1})), "greedy");
+    assert_eq!(
+        sampler(json!({"penalty_alpha": 0.6, "do_sample": true})),
+        "top_k k=50"
+    );
+    for (wrong, problem) in [
+        (
+            json!({"num_beams": 2, "early_stopping": "sometimes"}),
+            "early_stopping: expected true, false or \"never\", found \"sometimes\"",
+        ),
+        (
+            json!({"num_beams": 2.5}),
+            "num_beams: expected a whole number from 1, found 2.5",
+        ),
+        (
+            json!({"penalty_alpha": 1.5}),
+            "penalty_alpha: expected a number from 0 to 1, found 1.5",
+        ),
+    ] {
+        let error = read(wrong).sampler(None).unwrap_err().to_string();
+        assert_eq!(error, format!("m/generation_config.json: {problem}"));
+    }
+    let drawn = read(json!({"num_beams": 2, "do_sample": true, "stop_strings": "x"}));
+    assert_eq!(
+        drawn.notes_of_beams(&Generate::default()).unwrap(),
+        [
+            "m/generation_config.json: do_sample true: beams are searched without draws",
+            "m/generation_config.json: stop_strings: texts that beams search for end by tokens alone",
+        ]
+    );
+}
+
+#[test]
 fn wrong_types_and_values_are_refused_by_file_and_key_when_they_are_used() {
     let file = "m/generation_config.json";
     let drawn = |mut value: Value| {
@@ -142,12 +191,11 @@ fn what_changes_texts_and_is_not_honoured_is_named_in_one_note() {
     let notes = |value: Value| read(value).notes(&Generate::default(), 9);
     assert_eq!(
         notes(json!({
-            "num_beams": 4, "length_penalty": 0.8, "early_stopping": true, "guidance_scale": 1.5, "max_time": 2.5,
+            "num_beams": 4, "num_beam_groups": 2, "length_penalty": 0.8, "early_stopping": true, "guidance_scale": 1.5, "max_time": 2.5,
             "watermarking_config": {"bias": 2.5}, "num_return_sequences": 3, "token_healing": true, "use_cache": false,
         })),
         [
-            "m/generation_config.json: not honoured: num_beams 4, guidance_scale 1.5, watermarking_config, token_healing true, max_time 2.5, \
-             num_return_sequences 3, length_penalty 0.8, early_stopping true"
+            "m/generation_config.json: not honoured: num_beam_groups 2, guidance_scale 1.5, watermarking_config, token_healing true, max_time 2.5"
         ]
     );
     // What changes nothing is not mentioned.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::GenerationConfig;
 use crate::error::{Error, Result};
 use crate::penalty::RepetitionPenalty;
+use crate::sampler::EarlyStopping;
 
 impl GenerationConfig {
     /// That a key says what cannot be.
@@ -14,6 +15,11 @@ impl GenerationConfig {
             key: key.to_owned(),
             reason: reason.into(),
         }
+    }
+
+    /// Whether it says anything of a key.
+    pub(crate) fn says(&self, key: &str) -> bool {
+        self.object.get(key).is_some_and(|value| !value.is_null())
     }
 
     fn get<T>(
@@ -39,7 +45,20 @@ impl GenerationConfig {
         self.get(key, "a number", Value::as_f64)
     }
 
-    /// A number of tokens that a row has at most.
+    pub(super) fn early_stopping(&self) -> Result<Option<EarlyStopping>> {
+        self.get(
+            "early_stopping",
+            "true, false or \"never\"",
+            |value| match value {
+                Value::Bool(true) => Some(EarlyStopping::True),
+                Value::Bool(false) => Some(EarlyStopping::False),
+                Value::String(word) if word == "never" => Some(EarlyStopping::Never),
+                _ => None,
+            },
+        )
+    }
+
+    /// A number of tokens that a row has at most, or of texts.
     pub(crate) fn most(&self, key: &str) -> Result<Option<usize>> {
         self.get(key, "a whole number from 1", |value| {
             whole(value).filter(|&count| count > 0)

@@ -3,7 +3,7 @@
 use engraft_component::{FromNode, decode, read_yaml, to_yaml};
 
 use super::*;
-use crate::sampler::Greedy;
+use crate::sampler::{Beam, Chain, Greedy, TopK};
 
 fn read(yaml: &str) -> Result<Generate> {
     let node = read_yaml(yaml.as_bytes(), "")?;
@@ -83,7 +83,83 @@ fn a_name_takes_its_own_arguments_and_refuses_others() {
         message.starts_with("sampler: unknown sampler \"topk\". Did you mean \"top_k\"?"),
         "{message}"
     );
-    assert!(told("{sampler: beam}", &default).starts_with("sampler: beam cannot be used: "));
+    for (yaml, expected) in [
+        (
+            "{sampler: beam, num_beams: 4, length_penalty: -1, early_stopping: never}",
+            "beam num_beams=4 length_penalty=-1 early_stopping=never",
+        ),
+        (
+            "{num_beams: 3}",
+            "beam num_beams=3 length_penalty=1 early_stopping=false",
+        ),
+        ("{num_beams: 1}", "top_k k=5"),
+        (
+            "{sampler: beam_keras, num_beams: 3, temperature: 2}",
+            "beam_keras num_beams=3 temperature=2",
+        ),
+        (
+            "{sampler: contrastive, top_k: 7}",
+            "contrastive k=7 alpha=0.6",
+        ),
+        (
+            "{penalty_alpha: 0.3, top_k: 7}",
+            "contrastive k=7 alpha=0.3",
+        ),
+        (
+            "{draft: small, top_k: 7, seed: 2, num_speculative_tokens: 3}",
+            "speculative draft=small num_speculative_tokens=3 of top_k k=7 seed=2",
+        ),
+        (
+            "{sampler: speculative, draft: small, temperature: 0.5, seed: 2}",
+            "temperature changes nothing with the sampler greedy; choose one that draws, such as sampler random",
+        ),
+        (
+            "{sampler: beam, top_k: 3}",
+            "top_k changes nothing with the sampler beam; leave it out, or choose another sampler",
+        ),
+        (
+            "{num_beams: 3, temperature: 0.5}",
+            "temperature changes nothing with the sampler beam; choose one that draws, such as sampler random",
+        ),
+        (
+            "{sampler: greedy, num_beams: 2}",
+            "num_beams changes nothing with the sampler greedy; leave it out, or choose another sampler",
+        ),
+        (
+            "{length_penalty: 2}",
+            "length_penalty changes nothing with the sampler top_k; leave it out, or choose another sampler",
+        ),
+        (
+            "{num_beams: 3, draft: small}",
+            "draft changes nothing with the sampler beam; leave it out, or choose another sampler",
+        ),
+        (
+            "{num_speculative_tokens: 3}",
+            "num_speculative_tokens changes nothing with the sampler top_k; leave it out, or choose another sampler",
+        ),
+        (
+            "{num_beams: 3, early_stopping: maybe}",
+            "early_stopping: expected true, false or never, found \"maybe\"",
+        ),
+    ] {
+        assert_eq!(told(yaml, &default), expected, "{yaml}");
+    }
+    // A search that the preset asks for may be changed in part.
+    let beams = Beam::new(4).into();
+    for (yaml, expected) in [
+        (
+            "{length_penalty: 0}",
+            "beam num_beams=4 length_penalty=0 early_stopping=false",
+        ),
+        (
+            "{num_beams: 2}",
+            "beam num_beams=2 length_penalty=1 early_stopping=false",
+        ),
+        ("{num_beams: 1}", "greedy"),
+        ("{top_k: 2}", "top_k k=2"),
+    ] {
+        assert_eq!(told(yaml, &beams), expected, "{yaml}");
+    }
 }
 
 #[test]
@@ -109,6 +185,10 @@ fn values_that_no_sampler_can_have_are_refused() {
 fn options_that_no_text_can_be_written_by_are_refused_by_their_names() {
     for (yaml, key) in [
         ("{num_return_sequences: 0}", "num_return_sequences"),
+        ("{num_beams: 0}", "num_beams"),
+        ("{num_speculative_tokens: 0}", "num_speculative_tokens"),
+        ("{frequency_penalty: .nan}", "frequency_penalty"),
+        ("{logit_bias: ['3']}", "logit_bias"),
         ("{batch_size: 0}", "batch_size"),
         ("{context_length: 0}", "context_length"),
         ("{max_length: 0}", "max_length"),

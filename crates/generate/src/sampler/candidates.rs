@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 
 /// A token that may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Candidate {
-    pub(super) id: u32,
-    pub(super) logit: f32,
+pub(crate) struct Candidate {
+    pub(crate) id: u32,
+    pub(crate) logit: f32,
 }
 
 /// A row of logits with their largest, which is finite, and the temperature that divides them.
@@ -210,6 +210,31 @@ pub fn log_probability(logits: &[f32], id: u32) -> Result<f64> {
     let logit = usize::try_from(id).ok().and_then(|id| logits.get(id));
     let logit = logit.copied().unwrap_or(f32::NEG_INFINITY);
     Ok(f64::from(logit) - f64::from(row.largest) - row.total().ln())
+}
+
+/// Makes logits their log-probabilities at `temperature`.
+///
+/// # Errors
+/// Those of [`Logits::new`].
+pub(crate) fn log_softmax(logits: &mut [f32], temperature: f32) -> Result<()> {
+    let row = Logits::new(logits, temperature)?;
+    let (largest, sum) = (f64::from(row.largest), row.total().ln());
+    let temperature = f64::from(temperature);
+    for logit in logits {
+        *logit = ((f64::from(*logit) - largest) / temperature - sum) as f32;
+    }
+    Ok(())
+}
+
+/// The `k` largest, or all that are possible where there are fewer, the largest first, equals by rising id; none where none is possible.
+///
+/// # Errors
+/// [`Error::Logits`] if one is not a number or infinite.
+pub(crate) fn possible(logits: &[f32], k: usize) -> Result<Vec<Candidate>> {
+    if logits.iter().all(|&logit| logit == f32::NEG_INFINITY) {
+        return Ok(Vec::new());
+    }
+    Ok(Logits::new(logits, 1.0)?.top(k))
 }
 
 #[cfg(test)]

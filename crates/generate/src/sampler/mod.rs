@@ -1,8 +1,9 @@
 //! Samplers: how the next token is chosen from a row of logits.
 //!
-//! All but [`Greedy`] draw from `p = softmax(logits / temperature)` after leaving tokens out by a rule, in proportion to what `p` gives those
+//! All but [`Greedy`] and searches draw from `p = softmax(logits / temperature)` after leaving tokens out by a rule, in proportion to what `p` gives those
 //! that stay. The rules of `greedy`, `random`, `top_k` and `top_p`, their arguments, defaults and serialised names are KerasHub's
-//! (`keras_hub.samplers`); `min_p` is arXiv 2407.01082; `chain` is what Hugging Face's `generate` does with several rules at once.
+//! (`keras_hub.samplers`); `min_p` is arXiv 2407.01082; `chain` is what Hugging Face's `generate` does with several rules at once. Searches
+//! ([`Beam`], [`BeamKeras`], [`Contrastive`], [`Speculative`]) look at more than one row of logits, and are done by a [`Batch`](crate::Batch).
 
 mod candidates;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod entropy;
 #[cfg(test)]
 mod golden_tests;
 mod rule;
+mod searches;
 #[cfg(test)]
 mod tests;
 
@@ -22,18 +24,15 @@ use crate::error::{Error, Result};
 use rule::Rule;
 
 pub use candidates::log_probability;
+pub(crate) use candidates::{log_softmax, possible};
+pub use searches::{BaseSampler, Beam, BeamKeras, Contrastive, EarlyStopping, Speculative};
+
+/// Tokens with their probabilities, which sum to 1.
+pub(crate) type Distribution = Vec<(u32, f64)>;
 
 /// How the next token is chosen.
 #[derive(Clone, Debug, PartialEq, Choice)]
 #[choice(default = TopK, kind = "sampler")]
-#[choice(absent(
-    beam = "it keeps several texts a row; use top_k or greedy",
-    BeamSampler = "it keeps several texts a row; use top_k or greedy",
-    contrastive = "it runs the model on each candidate; use top_k or greedy",
-    ContrastiveSampler = "it runs the model on each candidate; use top_k or greedy",
-    speculative = "it needs a second model; use top_k or greedy",
-    SpeculativeSampler = "it needs a second model; use top_k or greedy"
-))]
 pub enum Sampler {
     /// The most probable token.
     Greedy(Greedy),
@@ -47,6 +46,14 @@ pub enum Sampler {
     MinP(MinP),
     /// Several rules one after the other.
     Chain(Chain),
+    /// The most probable texts, as Hugging Face searches them.
+    Beam(Beam),
+    /// The most probable texts, as KerasHub searches them.
+    BeamKeras(BeamKeras),
+    /// Probable tokens that do not resemble those before them.
+    Contrastive(Contrastive),
+    /// What another sampler writes, drafted by a smaller model.
+    Speculative(Speculative),
 }
 
 /// The most probable token; of equally probable ones that with the lowest id.
@@ -172,6 +179,12 @@ impl Sampler {
             }
             return refuse("temperature", problem);
         }
+        if let Some((key, problem)) = self.refused_of_search() {
+            return refuse(key, problem);
+        }
+        if let Self::Speculative(it) = self {
+            return it.base().check();
+        }
         let Some(rule) = self.rule() else {
             return Ok(());
         };
@@ -208,7 +221,7 @@ impl Sampler {
         Ok(())
     }
 
-    /// The token to follow, as its place in `logits` (`[vocabulary]`), by a `draw` uniform in `[0, 1)`.
+    /// The token to follow, as its place in `logits` (`[vocabulary]`), by a `draw` uniform in `[0, 1)`; for a search, the most probable one.
     ///
     /// Tokens with a logit of minus infinity are never chosen. The arguments must have passed [`check`](Self::check). Tokens that stay divide
     /// `[0, 1)` among them in the order of their ids, so that logits that differ by rounding alone choose alike.
@@ -222,9 +235,24 @@ impl Sampler {
         }
     }
 
+    /// The probability of every token that [`choose`](Self::choose) may choose, by rising id.
+    ///
+    /// # Errors
+    /// Those of [`choose`](Self::choose).
+    pub(crate) fn distribution(&self, logits: &[f32]) -> Result<Distribution> {
+        match self.rule() {
+            None => candidates::largest_one(logits).map(|id| vec![(id, 1.0)]),
+            Some(rule) => rule.distribution(logits, self.temperature() as f32),
+        }
+    }
+
     /// What logits are divided by.
     pub fn temperature(&self) -> f64 {
         match self {
+            Self::Beam(_) => 1.0,
+            Self::BeamKeras(it) => it.temperature,
+            Self::Contrastive(it) => it.temperature,
+            Self::Speculative(it) => it.base().temperature(),
             Self::Greedy(it) => it.temperature,
             Self::Random(it) => it.temperature,
             Self::TopK(it) => it.temperature,
@@ -243,7 +271,13 @@ impl Sampler {
             | Self::TopK(TopK { temperature, .. })
             | Self::TopP(TopP { temperature, .. })
             | Self::MinP(MinP { temperature, .. })
-            | Self::Chain(Chain { temperature, .. }) => *temperature = new,
+            | Self::Chain(Chain { temperature, .. })
+            | Self::BeamKeras(BeamKeras { temperature, .. })
+            | Self::Contrastive(Contrastive { temperature, .. }) => *temperature = new,
+            Self::Beam(_) => {}
+            Self::Speculative(it) => {
+                it.base_sampler = it.base().with_temperature(new).into_base();
+            }
         }
         self
     }
@@ -251,7 +285,8 @@ impl Sampler {
     /// What the draws depend on, if that was said.
     pub fn seed(&self) -> Option<u64> {
         match self {
-            Self::Greedy(_) => None,
+            Self::Greedy(_) | Self::Beam(_) | Self::BeamKeras(_) | Self::Contrastive(_) => None,
+            Self::Speculative(it) => it.seed.or(it.base().seed()),
             Self::Random(it) => it.seed,
             Self::TopK(it) => it.seed,
             Self::TopP(it) => it.seed,
@@ -262,15 +297,25 @@ impl Sampler {
 
     /// Whether the choice depends on the draw.
     pub fn draws(&self) -> bool {
-        !matches!(self, Self::Greedy(_))
+        match self {
+            Self::Greedy(_) | Self::Beam(_) | Self::BeamKeras(_) | Self::Contrastive(_) => false,
+            Self::Speculative(it) => it.base().draws(),
+            _ => true,
+        }
+    }
+
+    /// Whether a temperature changes anything.
+    pub(crate) fn takes_temperature(&self) -> bool {
+        self.draws() || matches!(self, Self::BeamKeras(_) | Self::Contrastive(_))
     }
 
     /// The same with another seed, where there is one.
     #[must_use]
     pub fn with_seed(mut self, new: Option<u64>) -> Self {
         match &mut self {
-            Self::Greedy(_) => {}
+            Self::Greedy(_) | Self::Beam(_) | Self::BeamKeras(_) | Self::Contrastive(_) => {}
             Self::Random(Random { seed, .. })
+            | Self::Speculative(Speculative { seed, .. })
             | Self::TopK(TopK { seed, .. })
             | Self::TopP(TopP { seed, .. })
             | Self::MinP(MinP { seed, .. })
@@ -279,11 +324,12 @@ impl Sampler {
         self
     }
 
-    /// Which tokens stay; none for [`Greedy`].
+    /// Which tokens stay; none for [`Greedy`] and searches.
     fn rule(&self) -> Option<Rule> {
         let all = Rule::default();
         match self {
-            Self::Greedy(_) => None,
+            Self::Greedy(_) | Self::Beam(_) | Self::BeamKeras(_) | Self::Contrastive(_) => None,
+            Self::Speculative(it) => it.base().rule(),
             Self::Random(_) => Some(all),
             Self::TopK(it) => Some(Rule {
                 top_k: Some(it.k),
@@ -323,7 +369,18 @@ macro_rules! optional {
     )+};
 }
 
-optional!(Greedy, Random, TopK, TopP, MinP, Chain);
+optional!(
+    Greedy,
+    Random,
+    TopK,
+    TopP,
+    MinP,
+    Chain,
+    Beam,
+    BeamKeras,
+    Contrastive,
+    Speculative
+);
 
 /// The sampler's name and its arguments, those left out and a temperature of 1 not among them: `top_k k=5 seed=1`.
 impl fmt::Display for Sampler {
@@ -344,6 +401,25 @@ impl fmt::Display for Sampler {
                 ("epsilon_cutoff", it.epsilon_cutoff),
                 ("eta_cutoff", it.eta_cutoff),
             ],
+            Self::Beam(it) => {
+                let (beams, penalty) = (it.num_beams, it.length_penalty);
+                let stopping = it.early_stopping;
+                return write!(
+                    f,
+                    " num_beams={beams} length_penalty={penalty} early_stopping={stopping}"
+                );
+            }
+            Self::BeamKeras(it) => vec![("num_beams", k(Some(it.num_beams)))],
+            Self::Contrastive(it) => vec![("k", k(Some(it.k))), ("alpha", Some(it.alpha))],
+            Self::Speculative(it) => {
+                let draft = it.draft.as_deref().unwrap_or_default();
+                let tokens = it.num_speculative_tokens;
+                let base = it.base().with_seed(self.seed());
+                return write!(
+                    f,
+                    " draft={draft} num_speculative_tokens={tokens} of {base}"
+                );
+            }
         };
         for (key, value) in arguments {
             if let Some(value) = value {

@@ -1,5 +1,6 @@
 //! Which tokens stay, and the draw among them.
 
+use super::Distribution;
 use super::candidates::{Candidate, Logits, by_rank};
 use super::entropy;
 use crate::error::Result;
@@ -50,6 +51,17 @@ impl Rule {
             }
         }
         Ok(chosen.unwrap_or_default())
+    }
+
+    /// The probability of every token that stays, by rising id.
+    pub(super) fn distribution(self, logits: &[f32], temperature: f32) -> Result<Distribution> {
+        let row = Logits::new(logits, temperature)?;
+        let mut kept = self.kept(&row).unwrap_or_else(|| row.above(0.0));
+        kept.sort_unstable_by_key(|candidate| candidate.id);
+        let weight = |it: &Candidate| f64::from(row.weight(it.logit));
+        let total: f64 = kept.iter().map(weight).sum();
+        let shares = kept.iter().map(|it| (it.id, weight(it) / total));
+        Ok(shares.filter(|(_, share)| *share > 0.0).collect())
     }
 
     /// The tokens that stay; none if that is all of them.

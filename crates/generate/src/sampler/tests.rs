@@ -33,10 +33,28 @@ fn samplers_are_read_by_their_names_and_by_those_of_keras_hub() {
     assert_eq!(read("random").unwrap(), Random::default().into());
     assert_eq!(read("min_p").unwrap(), MinP::default().into());
     assert_eq!(read("chain").unwrap(), Chain::default().into());
-    assert_eq!(
-        read("beam").unwrap_err(),
-        "f.yaml:1: beam cannot be used: it keeps several texts a row; use top_k or greedy"
+    assert_eq!(read("beam").unwrap(), Beam::default().into());
+    for name in ["beam_keras", "BeamSampler", "keras_hub>BeamSampler"] {
+        assert_eq!(read(name).unwrap(), BeamKeras::default().into(), "{name}");
+    }
+    for name in ["contrastive", "keras_hub.samplers.ContrastiveSampler"] {
+        assert_eq!(read(name).unwrap(), Contrastive::default().into(), "{name}");
+    }
+    let drafted = read(
+        "{class_path: SpeculativeSampler, init_args: {draft: ./small, base_sampler: {class_path: top_k, init_args: {k: 3}}}}",
     );
+    let expected = Speculative {
+        draft: Some("./small".to_owned()),
+        base_sampler: Some(
+            TopK {
+                k: 3,
+                ..TopK::default()
+            }
+            .into(),
+        ),
+        ..Speculative::default()
+    };
+    assert_eq!(drafted.unwrap(), expected.into());
     assert!(
         read("topk")
             .unwrap_err()
@@ -52,6 +70,15 @@ fn samplers_are_read_by_their_names_and_by_those_of_keras_hub() {
 #[test]
 fn defaults_are_those_of_keras_hub() {
     let (top_k, top_p) = (TopK::default(), TopP::default());
+    let (beams, contrastive) = (BeamKeras::default(), Contrastive::default());
+    assert_eq!((beams.num_beams, beams.temperature), (5, 1.0));
+    assert_eq!((contrastive.k, contrastive.alpha), (5, 0.6));
+    assert_eq!(Speculative::default().num_speculative_tokens, 5);
+    let own = Beam::default();
+    assert_eq!(
+        (own.length_penalty, own.early_stopping),
+        (1.0, EarlyStopping::False)
+    );
     assert_eq!((top_k.k, top_k.seed, top_k.temperature), (5, None, 1.0));
     assert_eq!(
         (top_p.p, top_p.k, top_p.seed, top_p.temperature),
@@ -101,6 +128,19 @@ fn impossible_arguments_are_refused_by_sampler_and_key() {
         ("chain", "typical_p: 1.1", "typical_p: "),
         ("chain", "epsilon_cutoff: -0.1", "epsilon_cutoff: "),
         ("chain", "eta_cutoff: .nan", "eta_cutoff: "),
+        ("beam", "num_beams: 0", "num_beams: expected"),
+        ("beam", "length_penalty: .inf", "length_penalty: "),
+        ("beam_keras", "num_beams: 0", "num_beams: expected"),
+        ("beam_keras", "return_all_beams: true", "return_all_beams: "),
+        ("beam_keras", "temperature: 0", "temperature: "),
+        ("contrastive", "k: 0", "k: expected"),
+        ("contrastive", "alpha: 1.5", "alpha: "),
+        ("speculative", "num_speculative_tokens: 3", "draft: "),
+        (
+            "speculative",
+            "draft: x, num_speculative_tokens: 0",
+            "num_speculative_tokens: ",
+        ),
     ] {
         let message = refusal(name, arguments);
         let start = format!("sampler {name}: {key}");
@@ -124,4 +164,22 @@ fn a_sampler_is_told_in_one_line() {
         "chain top_k=50 top_p=0.9 temperature=0.6 seed=1"
     );
     assert_eq!(Sampler::from(Greedy::default()).to_string(), "greedy");
+    let drafted = Speculative {
+        draft: Some("small".to_owned()),
+        base_sampler: Some(TopK::default().into()),
+        seed: Some(3),
+        ..Speculative::default()
+    };
+    assert_eq!(
+        Sampler::from(drafted).to_string(),
+        "speculative draft=small num_speculative_tokens=5 of top_k k=5 seed=3"
+    );
+    let beam = Beam {
+        early_stopping: EarlyStopping::Never,
+        ..Beam::new(3)
+    };
+    assert_eq!(
+        Sampler::from(beam).to_string(),
+        "beam num_beams=3 length_penalty=1 early_stopping=never"
+    );
 }

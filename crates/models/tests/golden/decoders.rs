@@ -5,7 +5,7 @@ use engraft_hub::{Handle, Preset, Weights};
 use engraft_kernels::{ClassTargets, Key, gather_rows};
 use engraft_models::{
     CausalLmHead, Checkpoint, Head, HeadInput, HeadKind, KeyValueCache, Mode, PackedTokens,
-    TokenBatch, Towers, Transformer,
+    SlotCopy, TokenBatch, Towers, Transformer,
 };
 use serde_json::{Map, Value};
 
@@ -400,5 +400,82 @@ fn gradients_of_decoders_agree_with_the_reference_library() {
         let projection = gradients_in_order(head, &grads);
         compare(case.checkpoint.named_values(head, kind, kind, projection));
         assert_eq!(compared, expected.len(), "{}", case.name);
+    }
+}
+
+/// Slots that others take over, and several tokens at once of which the last are taken back, give what the text gives uncached.
+#[test]
+fn slots_are_copied_and_go_back_without_a_trace() {
+    for name in names() {
+        let case = open(&name, Device::flex());
+        let config = &case.checkpoint.config().transformer;
+        let reads_anew = |length: usize| {
+            let rotary = config.rotary.as_ref();
+            rotary.is_some_and(|rotary| (1..length).any(|at| rotary.changes(at, at + 1)))
+        };
+        let texts: Vec<Vec<u32>> = written(&case)
+            .into_iter()
+            .map(|(prompt, new)| [prompt, new].concat())
+            .filter(|text| text.len() > 12 && !reads_anew(text.len()))
+            .collect();
+        let Some(text) = texts.iter().max_by_key(|text| text.len()) else {
+            continue;
+        };
+        let other: Vec<u32> = text.iter().rev().copied().collect();
+        let read = |cache: &mut KeyValueCache, slot: usize, text: &[u32], end: usize| {
+            let start = cache.length(slot);
+            let batch = case.batch(&[text[start..end].to_vec()], vec![start]);
+            let hidden = case.decoder.forward_cached(&batch, &[slot], cache);
+            case.logits(hidden)
+        };
+        let vocabulary = config.vocabulary;
+        let uncached = |text: &[u32]| case.last_logits(&[text.to_vec()]);
+        let last = |logits: &[f32]| logits[logits.len() - vocabulary..].to_vec();
+        let half = text.len() / 2;
+
+        // One token after the other, in a slot that was another text's.
+        let mut cache = KeyValueCache::new(config, 2, 4, &case.device);
+        cache.reserve(3);
+        let mixed = [&text[..2], &other[2..]].concat();
+        for (slot, text) in [(0, text), (2, &mixed)] {
+            read(&mut cache, slot, text, 2);
+            for end in 3..=half {
+                read(&mut cache, slot, text, end);
+            }
+        }
+        let (from, to, shared) = (0, 2, 2);
+        cache.copy(&[SlotCopy { from, to, shared }]);
+        cache.copy(&[SlotCopy {
+            from,
+            to: 1,
+            shared: 0,
+        }]);
+        for slot in [1, 2] {
+            for end in half + 1..=text.len() {
+                let logits = read(&mut cache, slot, text, end);
+                let what = format!("{name}: slot {slot}, token {end}");
+                check_close(&last(&logits), &uncached(&text[..end]), &what);
+            }
+        }
+
+        // Several tokens at once, of which some are taken back.
+        let mut cache = KeyValueCache::that_goes_back(config, 1, 4, &case.device);
+        read(&mut cache, 0, text, 3);
+        let wrong = [&text[..half], &other[half..]].concat();
+        let logits = read(&mut cache, 0, &wrong, text.len());
+        for (row, end) in logits.chunks(vocabulary).zip(4..) {
+            check_close(
+                row,
+                &uncached(&wrong[..end]),
+                &format!("{name}: token {end}"),
+            );
+        }
+        cache.truncate(0, half);
+        let logits = read(&mut cache, 0, text, text.len());
+        check_close(
+            &last(&logits),
+            &uncached(text),
+            &format!("{name}: taken back"),
+        );
     }
 }

@@ -297,6 +297,15 @@ strip_prompt: true
 num_return_sequences: 2
 repetition_penalty: 1.5
 no_repeat_ngram_size: 3
+encoder_no_repeat_ngram_size: 4
+frequency_penalty: 0.5
+logit_bias: {12: -1.5, 13: 2}
+num_beams: 4
+length_penalty: -1
+early_stopping: never
+penalty_alpha: 0.4
+draft: ./small
+num_speculative_tokens: 6
 bad_words_ids: [[4], [5, 6]]
 suppress_tokens: [7, 8]
 begin_suppress_tokens: [9]
@@ -330,6 +339,16 @@ batch_size: 8
             "--num-return-sequences=2",
             "--repetition-penalty=1.5",
             "--no-repeat-ngram-size=3",
+            "--encoder-no-repeat-ngram-size=4",
+            "--frequency-penalty=0.5",
+            "--logit-bias=12:-1.5",
+            "--logit-bias=13:2",
+            "--num-beams=4",
+            "--length-penalty=-1",
+            "--early-stopping=never",
+            "--penalty-alpha=0.4",
+            "--draft=./small",
+            "--num-speculative-tokens=6",
             "--bad-words-ids=4",
             "--bad-words-ids=5,6",
             "--suppress-tokens=7,8",
