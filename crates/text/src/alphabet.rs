@@ -1,5 +1,7 @@
 //! Sequences of letters, or of k-mers, into tokens, with a policy for the letters that the vocabulary lacks.
 
+mod pieces;
+
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 

@@ -100,6 +100,15 @@ pub enum Error {
         alphabet: String,
     },
 
+    /// A language that the tokenizer does not know.
+    #[error("the language \"{code}\" cannot be chosen: {reason}")]
+    Language {
+        /// What was asked for.
+        code: String,
+        /// Why not, and what there is.
+        reason: String,
+    },
+
     /// A limit that leaves no room for the special tokens.
     #[error(
         "max_length {max_length} is less than the {specials} special tokens that every row gets; give at least {specials}"

@@ -15,6 +15,10 @@ pub(crate) const ADDED_TOKENS: &str = "added_tokens.json";
 pub(crate) const VOCAB_TXT: &str = "vocab.txt";
 pub(crate) const VOCAB_JSON: &str = "vocab.json";
 pub(crate) const MERGES_TXT: &str = "merges.txt";
+/// Marian's files: what it reads by, what it writes by, and the tokens of the latter where the two have lists of their own.
+pub(crate) const SOURCE_SPM: &str = "source.spm";
+pub(crate) const TARGET_SPM: &str = "target.spm";
+pub(crate) const TARGET_VOCAB: &str = "target_vocab.json";
 
 /// The key of `tokenizer_config.json` for the policy for letters; ours.
 const LETTER_POLICY: &str = "letter_policy";
@@ -28,7 +32,7 @@ pub(crate) const SENTENCE_PIECE: [&str; 5] = [
     "vocabulary.spm",
 ];
 
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 10] = [
     TOKENIZER_JSON,
     TOKENIZER_CONFIG,
     SPECIAL_TOKENS_MAP,
@@ -36,6 +40,9 @@ const OTHERS: [&str; 7] = [
     VOCAB_TXT,
     VOCAB_JSON,
     MERGES_TXT,
+    SOURCE_SPM,
+    TARGET_SPM,
+    TARGET_VOCAB,
 ];
 
 /// A tokenizer's files as they were read, kept so that they can be saved with a fine-tuned model.
@@ -102,8 +109,13 @@ impl Files {
 
     /// Keeps the policy for letters with the files.
     pub(crate) fn set_letter_policy(&mut self, policy: LetterPolicy) {
+        self.set(LETTER_POLICY, policy.name());
+    }
+
+    /// Keeps a setting in `tokenizer_config.json`.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
         let mut settings = self.object(TOKENIZER_CONFIG).unwrap_or_default();
-        settings.insert(LETTER_POLICY.to_owned(), Value::from(policy.name()));
+        settings.insert(key.to_owned(), Value::from(value));
         let bytes = format!("{:#}\n", Value::Object(settings)).into_bytes();
         match self
             .files
@@ -122,7 +134,15 @@ impl Files {
 
 /// The error for a preset without a tokenizer that can be read.
 pub(crate) fn not_found(files: &Files) -> Error {
-    let hint = if files.get(VOCAB_JSON).is_some() {
+    let has = |file| files.get(file).is_some();
+    let hint = if has(SOURCE_SPM) || has(TARGET_SPM) {
+        let needed = [SOURCE_SPM, TARGET_SPM, VOCAB_JSON];
+        let lacking: Vec<&str> = needed.into_iter().filter(|file| !has(file)).collect();
+        format!(
+            "; of the three files of Marian's tokenizer it lacks {}",
+            lacking.join(" and ")
+        )
+    } else if has(VOCAB_JSON) {
         format!("; it has {VOCAB_JSON} but no {MERGES_TXT}")
     } else {
         String::new()

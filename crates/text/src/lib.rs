@@ -1,7 +1,8 @@
 //! Text into token ids and back.
 //!
 //! A [`Tokenizer`] is made from the files of a preset, in whichever of four forms they come: `tokenizer.json`, `vocab.txt`,
-//! `vocab.json` with `merges.txt`, or a SentencePiece file. It never pads, and cuts a text only when told to.
+//! `vocab.json` with `merges.txt`, or a SentencePiece file. It never pads, and cuts a text only when told to. Of models that read one
+//! sequence and write another, it encodes what is read, and [`Tokenizer::for_target`] gives the one for what is written.
 //!
 //! ```
 //! let vocabulary = "<cls>\n<pad>\n<eos>\n<unk>\nA\nC\nG\nT\n";
@@ -19,11 +20,13 @@ mod byte_pair;
 mod clean_up;
 mod error;
 mod files;
+mod languages;
 mod letter_policy;
 mod letters;
 mod load;
 mod pieces;
 mod pipeline;
+mod proteins;
 mod sentence_piece;
 mod settings;
 mod special;
@@ -37,6 +40,7 @@ mod wordpiece;
 
 pub use error::{Error, Result};
 pub use files::ReadFile;
+pub use languages::TargetStart;
 pub use letter_policy::LetterPolicy;
 pub use pieces::Pieces;
 pub use special::SpecialIds;

@@ -7,10 +7,12 @@ use serde_json::{Map, Value};
 
 use crate::alphabet::Alphabet;
 use crate::files::{
-    self, Files, MERGES_TXT, ReadFile, SENTENCE_PIECE, TOKENIZER_CONFIG, TOKENIZER_JSON,
-    VOCAB_JSON, VOCAB_TXT,
+    self, Files, MERGES_TXT, ReadFile, SENTENCE_PIECE, SOURCE_SPM, TARGET_SPM, TOKENIZER_CONFIG,
+    TOKENIZER_JSON, VOCAB_JSON, VOCAB_TXT,
 };
+use crate::languages::Languages;
 use crate::pipeline::Pipeline;
+use crate::proteins::Proteins;
 use crate::special::Declared;
 use crate::tokenizer::{Tokenizer, shielded};
 use crate::vocabulary::Vocabulary;
@@ -22,7 +24,8 @@ impl Tokenizer {
     /// In this order: `tokenizer.json`; `vocab.txt`, as `tokenizer_class` says, else as letters if every ordinary entry is
     /// one character, else as WordPiece; `vocab.json` with `merges.txt`; a SentencePiece file, with what the tokenizer of
     /// its family (`tokenizer_class`, else `model_type`) adds; the built-in vocabulary of models that come without (`rnabert`, `fm4bio`,
-    /// `onehot`). Padding and truncation stored in `tokenizer.json` are cleared.
+    /// `onehot`). Marian's `source.spm` with `target.spm` and `vocab.json`, and M2M-100's SentencePiece file with `vocab.json`, come before all
+    /// of these where the preset names them. Padding and truncation stored in `tokenizer.json` are cleared.
     ///
     /// # Errors
     ///
@@ -33,12 +36,17 @@ impl Tokenizer {
     ) -> Result<Tokenizer> {
         let mut files = Files::read(read)?;
         files.add_built_in(config);
+        Tokenizer::open(files, Side::Read, config)
+    }
+
+    fn open(files: Files, side: Side, config: &Map<String, Value>) -> Result<Tokenizer> {
         let mut declared = Declared::read(&files)?;
-        let Some((file, mut inner)) = make(&files, &mut declared, config)? else {
+        let Some((file, mut inner)) = make(&files, side, &mut declared, config)? else {
             return Err(files::not_found(&files));
         };
         let malformed = |reason: String| Error::malformed(file, reason);
-        let manner = settings::apply(&mut inner, file, &files, &declared, config)?;
+        let mut manner = settings::apply(&mut inner, file, &files, &declared, config)?;
+        let languages = Languages::of(&mut inner, &files, &declared, config)?;
         inner.with_padding(None);
         inner
             .with_truncation(None)
@@ -54,6 +62,14 @@ impl Tokenizer {
         // Entries longer than a letter are k-mers where vocab.txt was read as letters, and words elsewhere.
         let mut alphabet = Alphabet::of(&inner, file == VOCAB_TXT);
         let policy = files.letter_policy()?;
+        let mut prefixes = None;
+        if alphabet.is_none()
+            && let Some(proteins) = Proteins::of(&inner, special)
+        {
+            manner.joins_letters = true;
+            manner.notes.push(proteins.note);
+            (alphabet, prefixes) = (Some(proteins.alphabet), proteins.prefixes);
+        }
         if alphabet.is_none() && policy.is_some() {
             alphabet = Alphabet::of_words(&inner);
         }
@@ -61,16 +77,38 @@ impl Tokenizer {
         if let Some(alphabet) = &mut alphabet {
             alphabet.add_synonyms(&files.object(TOKENIZER_CONFIG)?)?;
         }
-        Ok(Tokenizer::new(inner, special, alphabet, policy, files).with_manner(manner))
+        // Marian's own has a second file for what is written.
+        let target = (file == SOURCE_SPM)
+            .then(|| Tokenizer::open(files.clone(), Side::Written, config))
+            .transpose()?;
+        let tokenizer = Tokenizer::new(inner, special, alphabet, policy, files);
+        Ok(tokenizer
+            .with_manner(manner)
+            .with_sides(languages, target, prefixes))
     }
+}
+
+/// Which texts a tokenizer is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Read,
+    Written,
 }
 
 /// Makes the tokenizer from the first of its forms that is there, and says which file it came from.
 fn make(
     files: &Files,
+    side: Side,
     declared: &mut Declared,
     config: &Map<String, Value>,
 ) -> Result<Option<(&'static str, Pipeline)>> {
+    if let Some(file) = listed_pieces(files, side, config)? {
+        let Some(bytes) = files.get(file) else {
+            return Ok(None);
+        };
+        let pipeline = sentence_piece::build(file, bytes, files, declared, config)?;
+        return Ok(Some((file, pipeline)));
+    }
     if let Some(bytes) = files.get(TOKENIZER_JSON) {
         return Ok(Some((TOKENIZER_JSON, parse(TOKENIZER_JSON, bytes)?)));
     }
@@ -99,6 +137,34 @@ fn make(
         return Ok(Some((file, pipeline)));
     };
     Ok(Some((file, from_description(file, description)?)))
+}
+
+/// The SentencePiece file of which a list gives the ids, as Marian's and M2M-100's tokenizers have it. These read no `tokenizer.json`.
+fn listed_pieces(
+    files: &Files,
+    side: Side,
+    config: &Map<String, Value>,
+) -> Result<Option<&'static str>> {
+    let settings = files.object(TOKENIZER_CONFIG)?;
+    let class = settings::class(&settings, config).unwrap_or_default();
+    let has = |file: &str| files.get(file).is_some();
+    if has(SOURCE_SPM) && (class == "MarianTokenizer" || !has(TOKENIZER_JSON)) {
+        let complete = has(TARGET_SPM) && has(VOCAB_JSON);
+        let file = if side == Side::Read {
+            SOURCE_SPM
+        } else {
+            TARGET_SPM
+        };
+        return if complete {
+            Ok(Some(file))
+        } else {
+            Err(files::not_found(files))
+        };
+    }
+    let is_listed = class == "M2M100Tokenizer" && has(VOCAB_JSON);
+    Ok(SENTENCE_PIECE
+        .into_iter()
+        .find(|file| is_listed && has(file)))
 }
 
 /// How `vocab.txt` is to be read.

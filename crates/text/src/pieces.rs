@@ -72,7 +72,8 @@ impl<'a> Pieces<'a> {
     ///
     /// When the tokenizer's own rules for joining tokens fail.
     pub fn push(&mut self, id: u32) -> Result<String> {
-        let text = self.joined(id)?;
+        let mut text = self.joined(id)?;
+        self.tokenizer.join_letters(&mut text);
         if !self.tokenizer.cleans_up() {
             return Ok(text);
         }
@@ -116,6 +117,7 @@ impl<'a> Pieces<'a> {
             Way::Steps(mut steps) => using("decode ids", || steps.finish(&mut text))?,
             Way::AtTheEnd(ids) => return self.tokenizer.decode(&ids, self.skip_special),
         }
+        self.tokenizer.join_letters(&mut text);
         if self.tokenizer.cleans_up() {
             text = clean_up(&text);
         }

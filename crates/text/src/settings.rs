@@ -78,6 +78,8 @@ pub(crate) struct Manner {
     pub(crate) cuts: TruncationDirection,
     /// Whether spaces before marks and contractions are taken out of decoded texts.
     pub(crate) cleans_up: bool,
+    /// Whether decoded texts lose all spaces, as those of a vocabulary of letters that are written apart.
+    pub(crate) joins_letters: bool,
     /// Whether the texts of a row are told apart.
     pub(crate) has_types: bool,
     /// What the files say without effect.
@@ -89,6 +91,7 @@ impl Default for Manner {
         Manner {
             cuts: TruncationDirection::Right,
             cleans_up: false,
+            joins_letters: false,
             has_types: true,
             notes: Vec::new(),
         }
@@ -113,6 +116,7 @@ pub(crate) fn apply(
         cuts: cut_side(inner, &settings)?,
         cleans_up: flag(&settings, "clean_up_tokenization_spaces")? == Some(true)
             && !matches!(inner.get_model(), Part::Library(ModelWrapper::BPE(_))),
+        joins_letters: false,
         has_types: has_types(&settings),
         notes: Vec::new(),
     };

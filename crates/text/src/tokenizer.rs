@@ -1,11 +1,13 @@
 //! The tokenizer as the other crates use it.
 
 mod document;
+mod sides;
 mod words;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, truncate_encodings};
@@ -13,7 +15,9 @@ use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, trunc
 use crate::alphabet::{Alphabet, Spelled};
 use crate::clean_up::clean_up;
 use crate::files::Files;
+use crate::languages::Languages;
 use crate::pipeline::{Pipeline, Places};
+use crate::proteins::Prefixes;
 use crate::settings::{Manner, lower_case};
 use crate::unknown::{Unknown, expected};
 use crate::{Error, LetterPolicy, Pieces, Result, SpecialIds};
@@ -89,10 +93,18 @@ pub struct Tokenizer {
     manner: Manner,
     unknown: Unknown,
     files: Files,
+    /// Of a tokenizer that serves several languages, these.
+    languages: Option<Languages>,
+    /// The tokenizer of what is written, where it is made of other files.
+    target: Option<Arc<Tokenizer>>,
+    /// What is put before a sequence according to its letters.
+    prefixes: Option<Prefixes>,
 }
 
 /// One text of a row, before special tokens surround it.
 struct Part {
+    /// The token before it that its letters ask for.
+    prefix: Option<u32>,
     tokens: tokenizers::Encoding,
     /// For each token, how many of its letters the alphabet lacks; empty where there is no alphabet.
     outside: Vec<usize>,
@@ -116,6 +128,9 @@ impl Tokenizer {
             policy,
             manner: Manner::default(),
             files,
+            languages: None,
+            target: None,
+            prefixes: None,
         }
     }
 
@@ -324,7 +339,8 @@ impl Tokenizer {
     ///
     /// When the tokenizer's own rules for joining tokens fail.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
-        let text = using("decode ids", || self.inner.decode(ids, skip_special))?;
+        let mut text = using("decode ids", || self.inner.decode(ids, skip_special))?;
+        self.join_letters(&mut text);
         Ok(if self.manner.cleans_up {
             clean_up(&text)
         } else {
@@ -361,9 +377,9 @@ impl Tokenizer {
     /// How many special tokens are added to one text, or to a pair.
     pub fn specials_added(&self, pair: bool) -> usize {
         use tokenizers::PostProcessor;
-        self.inner
-            .get_post_processor()
-            .map_or(0, |processor| processor.added_tokens(pair))
+        let framing = self.inner.get_post_processor();
+        let framing = framing.map_or(0, |processor| processor.added_tokens(pair));
+        framing + usize::from(self.prefixes.is_some())
     }
 
     /// Checks that a model of `vocab_size` embeddings has one for every token.
@@ -392,6 +408,13 @@ impl Tokenizer {
     /// The files it was made from, names and bytes, to be saved beside a fine-tuned model.
     pub fn files(&self) -> Vec<(String, Vec<u8>)> {
         self.files.clone().into_inner()
+    }
+
+    /// Takes the spaces out of a decoded text where they only set letters apart.
+    pub(crate) fn join_letters(&self, text: &mut String) {
+        if self.manner.joins_letters {
+            text.retain(|letter| letter != ' ');
+        }
     }
 
     pub(crate) fn cleans_up(&self) -> bool {
@@ -425,8 +448,8 @@ impl Tokenizer {
     /// encoded. It spares what is cut off, a chromosome perhaps, from becoming tokens first.
     fn long_enough_start<'t>(&self, text: &'t str, room: usize) -> Option<&'t str> {
         let alphabet = self.alphabet.as_ref()?;
-        // Refusing a letter means looking at all of them, and the end of a text is not found from its start.
-        if self.policy == LetterPolicy::Error || self.keeps_ends() {
+        // Refusing a letter means looking at all of them, as a prefix does, and the end of a text is not found from its start.
+        if self.policy == LetterPolicy::Error || self.keeps_ends() || self.prefixes.is_some() {
             return None;
         }
         let mut bytes = (room + 1).saturating_mul(alphabet.longest());
@@ -461,15 +484,19 @@ impl Tokenizer {
             let mut tokens = using("encode a text", || self.inner.encode_fast(text, false))?;
             tokens.set_type_ids(vec![index; tokens.len()]);
             return Ok(Part {
+                prefix: None,
                 tokens,
                 outside: Vec::new(),
                 missing: Vec::new(),
             });
         }
+        let prefix = self.prefixes.as_ref().map(|prefixes| prefixes.of(text));
+        let prefix = prefix.filter(|_| index == 0).map(|(id, _)| id);
         let spelled = self.spelled(text, index)?;
         let token = |id| tokenizers::Token::new(id, String::new(), (0, 0));
         let tokens = spelled.ids.into_iter().map(token).collect();
         Ok(Part {
+            prefix,
             tokens: tokenizers::Encoding::from_tokens(tokens, index),
             outside: spelled.outside,
             missing: spelled.missing,
@@ -481,14 +508,22 @@ impl Tokenizer {
         let Some(alphabet) = &self.alphabet else {
             return Ok(Spelled::default());
         };
-        alphabet
-            .spell(text, self.policy)
+        // A prefix that is written out is not one of the letters.
+        let written = self.prefixes.as_ref().map(|prefixes| prefixes.of(text));
+        let rest = written.map_or(text, |(_, rest)| rest);
+        let skipped = text.chars().count() - rest.chars().count();
+        let mut spelled = alphabet
+            .spell(rest, self.policy)
             .map_err(|refused| Error::Letter {
                 letter: refused.letter,
-                position: refused.position,
+                position: skipped + refused.position,
                 second: index > 0,
                 alphabet: alphabet.listed().to_owned(),
-            })
+            })?;
+        for span in &mut spelled.spans {
+            *span = span.start + skipped..span.end + skipped;
+        }
+        Ok(spelled)
     }
 
     /// Puts the special tokens around the texts of a row.
@@ -500,11 +535,17 @@ impl Tokenizer {
         for (_, letter) in all.chain(second.iter().flat_map(|part| &part.missing)) {
             *missing.entry(letter.to_string()).or_default() += 1;
         }
+        let prefix = first.prefix;
         let (first, second) = (first.tokens, second.map(|part| part.tokens));
         let joined = using("encode a text", || {
             self.inner.post_process(first, second, true)
         })?;
         let mut encoding = self.convert(&joined, outside);
+        if let Some(id) = prefix {
+            encoding.ids.insert(0, id);
+            encoding.type_ids.insert(0, 0);
+            encoding.special.insert(0, true);
+        }
         encoding.unknown = self.unknown.among(&encoding);
         encoding.missing = missing;
         Ok(encoding)
@@ -533,16 +574,18 @@ impl Tokenizer {
             outside.truncate(tokens.len());
             missing.retain(|(token, _)| (first..first + tokens.len()).contains(token));
             Part {
+                prefix: None,
                 tokens,
                 outside,
                 missing,
             }
         };
         let second = second.zip(second_told);
-        Ok((
-            kept(tokens, (first.outside, first.missing)),
-            second.map(|(tokens, told)| kept(tokens, told)),
-        ))
+        let cut = Part {
+            prefix: first.prefix,
+            ..kept(tokens, (first.outside, first.missing))
+        };
+        Ok((cut, second.map(|(tokens, told)| kept(tokens, told))))
     }
 
     /// An encoding with what of its texts is unknown, where no alphabet has told it.

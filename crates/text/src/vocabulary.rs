@@ -47,29 +47,37 @@ impl Vocabulary {
 
     /// Reads `vocab.json`: an object of tokens and ids.
     pub(crate) fn from_json(bytes: &[u8]) -> Result<Vocabulary> {
+        Vocabulary::from_json_file(VOCAB_JSON, bytes)
+    }
+
+    /// Reads a file like `vocab.json`; its name is for errors.
+    pub(crate) fn from_json_file(file: &str, bytes: &[u8]) -> Result<Vocabulary> {
         let Pairs(pairs) =
-            serde_json::from_slice(bytes).map_err(|error| Error::json(VOCAB_JSON, &error))?;
+            serde_json::from_slice(bytes).map_err(|error| Error::json(file, &error))?;
         let mut vocabulary = Vocabulary::empty();
         let mut tokens: BTreeMap<u32, &str> = BTreeMap::new();
         for (token, id) in &pairs {
             if vocabulary.insert(token, *id).is_some() {
-                return Err(Error::malformed(
-                    VOCAB_JSON,
-                    format!("\"{token}\" occurs twice"),
-                ));
+                return Err(Error::malformed(file, format!("\"{token}\" occurs twice")));
             }
             if let Some(other) = tokens.insert(*id, token) {
                 return Err(Error::malformed(
-                    VOCAB_JSON,
+                    file,
                     format!("\"{other}\" and \"{token}\" have the same id {id}"),
                 ));
             }
         }
-        vocabulary.check_not_empty(VOCAB_JSON)
+        vocabulary.check_not_empty(file)
     }
 
     pub(crate) fn id(&self, token: &str) -> Option<u32> {
         self.ids.get(token).copied()
+    }
+
+    /// The tokens with their ids, in the order of the file.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, u32)> {
+        let entries = self.entries.iter();
+        entries.map(|(token, id)| (token.as_str(), *id))
     }
 
     /// The tokens in the order of the file.

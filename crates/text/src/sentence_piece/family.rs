@@ -3,15 +3,16 @@
 //! The ids follow the tokenizers that run SentencePiece itself (those called "slow"). One rule is not followed: T5's tokenizer
 //! adds no `</s>` to a text that ends in one; here every row gets its own.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
 
+use super::joining::AfterAdded;
 use super::names::Names;
 use super::preparation::{Preparation, Rewriting};
 use super::segmenter::Segmenter;
-use crate::files::TOKENIZER_CONFIG;
+use super::translating::{self, Found};
+use crate::files::{Files, SOURCE_SPM, TARGET_SPM, TOKENIZER_CONFIG, VOCAB_JSON};
+use crate::languages::Speakers;
 use crate::special::{Added, Declared, Role};
 use crate::wordpiece::flag;
 use crate::{Error, Result};
@@ -30,13 +31,17 @@ pub(super) enum Family {
     Fnet,
     Gemma,
     Llama,
+    Marian,
+    Pegasus,
     T5,
+    /// One that is given the language that it reads or writes.
+    Translating(Speakers),
     XlmRoberta,
     Xlnet,
 }
 
 /// Each family with the names of its tokenizer and the model types that use it.
-const FAMILIES: [(Family, &[&str], &[&str]); 10] = [
+const FAMILIES: [(Family, &[&str], &[&str]); 16] = [
     (Family::Plain, &["SentencePieceTokenizer"], &[]),
     (Family::Albert, &["AlbertTokenizer"], &["albert"]),
     (Family::Camembert, &["CamembertTokenizer"], &["camembert"]),
@@ -56,6 +61,32 @@ const FAMILIES: [(Family, &[&str], &[&str]); 10] = [
         &["LlamaTokenizer"],
         &["llama", "mistral", "mixtral"],
     ),
+    (Family::Marian, &["MarianTokenizer"], &["marian"]),
+    (
+        Family::Pegasus,
+        &["PegasusTokenizer"],
+        &["pegasus", "pegasus_x", "bigbird_pegasus"],
+    ),
+    (
+        Family::Translating(Speakers::M2m100),
+        &["M2M100Tokenizer"],
+        &["m2m_100"],
+    ),
+    (
+        Family::Translating(Speakers::Mbart),
+        &["MBartTokenizer"],
+        &["mbart"],
+    ),
+    (
+        Family::Translating(Speakers::Mbart50),
+        &["MBart50Tokenizer"],
+        &[],
+    ),
+    (
+        Family::Translating(Speakers::Nllb),
+        &["NllbTokenizer"],
+        &["nllb-moe"],
+    ),
     (
         Family::T5,
         &["T5Tokenizer", "MT5Tokenizer"],
@@ -73,9 +104,13 @@ impl Family {
     /// The family that the preset names; plain if it names none.
     pub(super) fn of(
         file: &str,
+        files: &Files,
         settings: &Map<String, Value>,
         config: &Map<String, Value>,
     ) -> Result<Family> {
+        if [SOURCE_SPM, TARGET_SPM].contains(&file) {
+            return Ok(Family::Marian);
+        }
         let text = |map: &Map<String, Value>, key: &str| Some(map.get(key)?.as_str()?.to_owned());
         let class = text(settings, "tokenizer_class").or_else(|| text(config, "tokenizer_class"));
         let model_type = text(config, "model_type");
@@ -92,6 +127,12 @@ impl Family {
             names.contains(&name)
         });
         match found {
+            // NLLB is of this type too, and has no list of tokens.
+            Some((Family::Translating(Speakers::M2m100), _, _))
+                if key == "model_type" && files.get(VOCAB_JSON).is_none() =>
+            {
+                Ok(Family::Translating(Speakers::Nllb))
+            }
             Some((family, _, _)) => Ok(family),
             None => {
                 let known = FAMILIES.iter().flat_map(|(_, classes, _)| classes.iter());
@@ -138,7 +179,21 @@ impl Family {
                 (Cls, "[CLS]"),
                 (Mask, "[MASK]"),
             ],
-            Family::XlmRoberta | Family::Camembert => &[
+            Family::Marian => &[(Eos, "</s>"), (Unk, "<unk>"), (Pad, "<pad>")],
+            Family::Pegasus => &[
+                (Eos, "</s>"),
+                (Unk, "<unk>"),
+                (Pad, "<pad>"),
+                (Mask, "<mask_2>"),
+            ],
+            Family::Translating(Speakers::M2m100) => &[
+                (Bos, "<s>"),
+                (Eos, "</s>"),
+                (Unk, "<unk>"),
+                (Sep, "</s>"),
+                (Pad, "<pad>"),
+            ],
+            Family::XlmRoberta | Family::Camembert | Family::Translating(_) => &[
                 (Bos, "<s>"),
                 (Eos, "</s>"),
                 (Unk, "<unk>"),
@@ -178,14 +233,19 @@ impl Family {
 
     /// Whether the mask takes the spaces before it, as a word does.
     fn mask_takes_spaces(self) -> bool {
-        use Family::{Albert, Camembert, Fnet, XlmRoberta, Xlnet};
-        matches!(self, Albert | Camembert | Fnet | XlmRoberta | Xlnet)
+        use Family::{Albert, Camembert, Fnet, Translating, XlmRoberta, Xlnet};
+        matches!(
+            self,
+            Albert | Camembert | Fnet | Translating(_) | XlmRoberta | Xlnet
+        )
     }
 
-    /// The ids, and the tokens to be found in a text before it is divided.
+    /// The ids, and the tokens to be found in a text before it is divided, for the file `file`.
     pub(super) fn names(
         self,
+        file: &str,
         segmenter: &Segmenter,
+        files: &Files,
         settings: &Map<String, Value>,
         declared: &mut Declared,
     ) -> Result<(Names, Vec<AddedToken>)> {
@@ -193,7 +253,7 @@ impl Family {
             declared.fill(*role, token);
         }
         let size = u32::try_from(segmenter.pieces.len()).unwrap_or(u32::MAX);
-        let mut found: BTreeMap<String, Added> = BTreeMap::new();
+        let mut found = Found::new();
         let mut names = match self {
             Family::XlmRoberta => {
                 let mut names = Names::shifted(1, 3);
@@ -230,6 +290,11 @@ impl Family {
                 }
                 names
             }
+            Family::Translating(speakers) => {
+                translating::languages(speakers, segmenter, files, settings, declared, &mut found)?
+            }
+            Family::Marian => translating::marian(file, files, settings, declared)?,
+            Family::Pegasus => translating::pegasus(settings, declared, &mut found)?,
             _ => Names::by_place(),
         };
         for (id, token) in declared.added() {
@@ -319,6 +384,22 @@ impl Family {
     /// Whether texts decoded by the family's tokenizer lose the spaces at their ends.
     pub(super) fn trims(self) -> bool {
         !matches!(self, Family::Plain | Family::Gemma | Family::Llama)
+    }
+
+    /// Whether what stands before `<<` at the front of a text is one token.
+    pub(super) fn has_codes_in_front(self) -> bool {
+        self == Family::Marian
+    }
+
+    /// What a token that is decoded as it is does to the pieces after it.
+    pub(super) fn after_added(self) -> AfterAdded {
+        match self {
+            Family::Marian => AfterAdded::BeginAnew { space: true },
+            Family::Pegasus | Family::Translating(Speakers::M2m100) => {
+                AfterAdded::BeginAnew { space: false }
+            }
+            _ => AfterAdded::GoOn,
+        }
     }
 
     pub(super) fn divides_commas(self) -> bool {

@@ -4,6 +4,18 @@ use super::file::{Kind, byte_of};
 use super::{SPACE, SentencePiece, Stripping};
 use crate::pieces::Replaced;
 
+/// What a token that is decoded as it is does to the pieces after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterAdded {
+    /// Nothing.
+    GoOn,
+    /// They are joined as those at the front of a text are.
+    BeginAnew {
+        /// Whether a space sets them apart.
+        space: bool,
+    },
+}
+
 /// The state between two pieces.
 #[derive(Debug, Clone)]
 pub(crate) struct Joining {
@@ -73,7 +85,18 @@ impl Joining {
                 self.stripped |= rest.is_some() && !all;
                 text.push_str(&rest.unwrap_or(token).replace(SPACE, " "));
             }
+            // Of tokens that a list has beyond the pieces, the mark is a space too.
+            None if inner.names.are_listed() => text.push_str(&token.replace(SPACE, " ")),
             None => text.push_str(token),
+        }
+        if let AfterAdded::BeginAnew { space } = inner.after_added
+            && inner.added.contains(token)
+        {
+            if space {
+                text.push(' ');
+            }
+            (self.empty, self.stripped) = (true, false);
+            return;
         }
         self.empty &= text.is_empty();
     }

@@ -1,4 +1,5 @@
-//! SentencePiece files: `spiece.model`, `spm.model`, `sentencepiece.bpe.model`, `tokenizer.model`, `vocabulary.spm`.
+//! SentencePiece files: `spiece.model`, `spm.model`, `sentencepiece.bpe.model`, `tokenizer.model`, `vocabulary.spm`, and Marian's
+//! `source.spm` and `target.spm`.
 //! Paper: arXiv 1808.06226.
 //!
 //! The ids are those of the SentencePiece library, with what a family's tokenizer adds: shifted ids, special tokens that the
@@ -16,6 +17,7 @@ mod segmenter;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod translating;
 mod trie;
 mod wire;
 
@@ -27,11 +29,13 @@ use tokenizers::Token;
 
 use self::family::Family;
 use self::file::{Kind, ModelFile};
+use self::joining::AfterAdded;
 pub(crate) use self::joining::Joining;
 use self::names::Names;
 use self::normalizer::Normalizer;
 use self::preparation::Preparation;
 use self::segmenter::{Segment, Segmenter};
+use self::translating::split_code;
 use self::trie::Trie;
 use crate::files::{Files, TOKENIZER_CONFIG};
 use crate::pipeline::{Part, Pipeline};
@@ -50,7 +54,7 @@ pub(crate) fn build(
     config: &Map<String, Value>,
 ) -> Result<Pipeline> {
     let settings = files.object(TOKENIZER_CONFIG)?;
-    let family = Family::of(name, &settings, config)?;
+    let family = Family::of(name, files, &settings, config)?;
     let malformed = |reason: String| Error::malformed(name, reason);
 
     let file = ModelFile::read(name, bytes)?;
@@ -68,7 +72,7 @@ pub(crate) fn build(
     let unknown_surface = file.unknown_surface.clone();
     let segmenter = Segmenter::new(file, user_defined);
 
-    let (names, added) = family.names(&segmenter, &settings, declared)?;
+    let (names, added) = family.names(name, &segmenter, files, &settings, declared)?;
     let template = family.template(&names, &segmenter, declared, &settings)?;
     let spacing = match family.spaces_beginning_alone(&settings)? {
         None => Spacing::EveryPart,
@@ -88,6 +92,8 @@ pub(crate) fn build(
         preparation: family.preparation(&settings)?,
         spacing,
         divides_commas: family.divides_commas(),
+        has_codes_in_front: family.has_codes_in_front(),
+        after_added: family.after_added(),
         trims: family.trims(),
         added: added.iter().map(|token| token.content.clone()).collect(),
         ids: names.ids(&segmenter),
@@ -132,6 +138,9 @@ struct Inner {
     vocabulary_size: usize,
     /// Tokens found in a text before it comes here, which are decoded as they are.
     added: HashSet<String>,
+    after_added: AfterAdded,
+    /// Whether what stands before `<<` at the front of a text is one token.
+    has_codes_in_front: bool,
     at_front: Stripping,
     /// Whether decoded texts lose the spaces at their ends.
     trims: bool,
@@ -169,6 +178,10 @@ impl SentencePiece {
             normalizer,
             ..
         } = &*self.0;
+        if self.0.has_codes_in_front {
+            let (code, text) = split_code(text);
+            return code.to_owned() + &normalizer.normalize(text, true);
+        }
         let text = preparation.apply(text);
         let Spacing::Beginning {
             space, stand_in, ..
@@ -195,15 +208,41 @@ impl SentencePiece {
             _ => 0,
         };
         let mut tokens = Vec::new();
+        let (code, text) = if self.0.has_codes_in_front {
+            split_code(text)
+        } else {
+            ("", text)
+        };
+        if !code.is_empty() {
+            tokens.extend(self.listed(code, (0, code.len())));
+        }
         for segment in self.0.segmenter.segment(text).into_iter().skip(dropped) {
             let surface = text.get(segment.range.clone()).unwrap_or_default();
-            if self.0.divides_commas && is_number_with_comma(surface) {
+            let offsets = (
+                code.len() + segment.range.start,
+                code.len() + segment.range.end,
+            );
+            if segment.piece == self.0.segmenter.unknown
+                && let Some(token) = self.listed(surface, offsets)
+            {
+                // A list may have more than there are pieces.
+                tokens.push(token);
+            } else if self.0.divides_commas && is_number_with_comma(surface) {
                 self.divide_comma(surface, &segment, &mut tokens);
             } else {
-                tokens.push(self.token(segment.piece, (segment.range.start, segment.range.end)));
+                tokens.push(self.token(segment.piece, offsets));
             }
         }
         tokens
+    }
+
+    /// The token that a list has for a text; none without a list.
+    fn listed(&self, text: &str, offsets: (usize, usize)) -> Option<Token> {
+        let id = self.0.names.in_list(text)?;
+        self.0
+            .names
+            .are_listed()
+            .then(|| Token::new(id, text.to_owned(), offsets))
     }
 
     /// The rule of ALBERT's and XLNet's tokenizers for a piece such as "9,": what stands before the comma is divided anew.

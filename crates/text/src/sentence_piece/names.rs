@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::segmenter::Segmenter;
+use crate::vocabulary::Vocabulary;
 
 /// Ids of pieces and of further tokens.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +12,8 @@ pub(super) struct Names {
     shift: u32,
     /// The id of the first piece, where the shift is not for it.
     first: Option<u32>,
+    /// The id of all that has none of its own, where a list gives the ids and places do not.
+    unlisted: Option<u32>,
     /// Tokens with ids of their own, whether they are pieces or not.
     ids: HashMap<String, u32>,
     tokens: HashMap<u32, String>,
@@ -31,6 +34,28 @@ impl Names {
         }
     }
 
+    /// Ids are those of a list; what it lacks has the id `unlisted`.
+    pub(super) fn listed(vocabulary: &Vocabulary, unlisted: u32) -> Names {
+        let mut names = Names {
+            unlisted: Some(unlisted),
+            ..Names::default()
+        };
+        for (token, id) in vocabulary.entries() {
+            names.insert(token, id);
+        }
+        names
+    }
+
+    /// Whether a list gives the ids.
+    pub(super) fn are_listed(&self) -> bool {
+        self.unlisted.is_some()
+    }
+
+    /// The id of a token of a list, or of all that it lacks; none without a list.
+    pub(super) fn in_list(&self, token: &str) -> Option<u32> {
+        self.ids.get(token).copied().or(self.unlisted)
+    }
+
     /// Gives a token an id of its own.
     pub(super) fn insert(&mut self, token: &str, id: u32) {
         self.ids.insert(token.to_owned(), id);
@@ -38,14 +63,19 @@ impl Names {
     }
 
     pub(super) fn id(&self, token: &str, segmenter: &Segmenter) -> Option<u32> {
-        self.ids
-            .get(token)
-            .copied()
-            .or_else(|| self.id_of_piece(segmenter.find(token)?))
+        let own = self.ids.get(token).copied();
+        if self.are_listed() {
+            return own;
+        }
+        own.or_else(|| self.id_of_piece(segmenter.find(token)?))
     }
 
     pub(super) fn token<'a>(&'a self, id: u32, segmenter: &'a Segmenter) -> Option<&'a str> {
-        self.tokens.get(&id).map(String::as_str).or_else(|| {
+        let own = self.tokens.get(&id).map(String::as_str);
+        if self.are_listed() {
+            return own;
+        }
+        own.or_else(|| {
             let piece = segmenter.piece(id.checked_sub(self.shift)?)?;
             Some(piece.text.as_str())
         })
@@ -54,7 +84,7 @@ impl Names {
     /// The ids of all pieces, by their places.
     pub(super) fn ids(&self, segmenter: &Segmenter) -> Vec<u32> {
         let id = |(place, text): (u32, &String)| {
-            let own = self.ids.get(text).copied();
+            let own = self.in_list(text);
             own.or_else(|| self.id_of_piece(place)).unwrap_or(u32::MAX)
         };
         let texts = segmenter.pieces.iter().map(|piece| &piece.text);
@@ -72,6 +102,9 @@ impl Names {
 
     /// How many tokens there are.
     pub(super) fn vocabulary_size(&self, segmenter: &Segmenter) -> usize {
+        if self.are_listed() {
+            return self.ids.len();
+        }
         let texts = segmenter.pieces.iter().map(|piece| piece.text.as_str());
         let distinct: HashSet<&str> = texts.chain(self.ids.keys().map(String::as_str)).collect();
         distinct.len()

@@ -32,7 +32,8 @@ impl Family {
         // Each step with its type in a row of one text, then those that follow for two.
         type Steps<'a> = Vec<(Option<Step<'a>>, u32)>;
         let (single, pair): (Steps<'_>, Steps<'_>) = match self {
-            Family::Plain => return Ok(None),
+            // Those that are given a language have it around a text.
+            Family::Plain | Family::Translating(_) => return Ok(None),
             Family::Albert | Family::DebertaV2 | Family::Fnet => {
                 let single = vec![(cls, 0), (Some(First), 0), (sep, 0)];
                 let pair = [&single[..], &[(Some(Second), 1), (sep, 1)]].concat();
@@ -56,6 +57,12 @@ impl Family {
                 let eos = step(Role::Eos);
                 let single = vec![(Some(First), 0), (eos, 0)];
                 let pair = [&single[..], &[(Some(Second), 0), (eos, 0)]].concat();
+                (single, pair)
+            }
+            Family::Marian | Family::Pegasus => {
+                let eos = step(Role::Eos);
+                let single = vec![(Some(First), 0), (eos, 0)];
+                let pair = vec![(Some(First), 0), (Some(Second), 0), (eos, 0)];
                 (single, pair)
             }
             Family::Llama | Family::Gemma => {

@@ -21,6 +21,7 @@ impl Tokenizer {
     pub fn frame(&self) -> Result<Frame> {
         let stand_in = tokenizers::Token::new(0, String::new(), (0, 0));
         let stand_in = Part {
+            prefix: None,
             tokens: tokenizers::Encoding::from_tokens(vec![stand_in], 0),
             outside: Vec::new(),
             missing: Vec::new(),

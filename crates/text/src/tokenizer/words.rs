@@ -45,7 +45,9 @@ impl Tokenizer {
             tokens.extend(ids.map(|id| tokenizers::Token::new(*id, String::new(), place)));
             outside.extend(part.outside);
         }
+        let prefixes = self.prefixes.as_ref();
         let mut part = Part {
+            prefix: prefixes.map(|prefixes| prefixes.of(&words.concat()).0),
             tokens: tokenizers::Encoding::from_tokens(tokens, 0),
             outside,
             missing,
