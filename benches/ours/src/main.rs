@@ -292,6 +292,7 @@ fn smollm2(options: &Options) -> Result<Value, Anything> {
             let id = |token: usize| (key.bits((row * prompt + token) as u64) % 49152) as u32;
             batch.add(Request {
                 prompt: Prompt::of_ids((0..prompt).map(id).collect::<Vec<u32>>()),
+                source: None,
                 limits: Limits {
                     max_new_tokens: Some(new),
                     ..Limits::default()

@@ -1,29 +1,23 @@
 //! Language models that write on, in a few lines of Rust.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use engraft_component::Refusal;
 use engraft_data::Examples;
 use engraft_generate::{
-    Acceptance, Batch, Defaults, GENERATION_CONFIG, Generate, GenerationConfig, LanguageModel,
-    Lost, Piece, Prompt, Request, RowLimits, RowSeed, Sampler, Settings, TextOptions, Texts,
-    Written, fresh_seed,
+    Defaults, Generate, LanguageModel, Lost, Prompt, Sampler, Settings, Written,
 };
 use engraft_hub::{LoadReport, Preset};
-use engraft_models::{CausalLmHead, Checkpoint, Compute};
-use engraft_tasks::{Backbone, CausalLM, Model, TaskArguments, preset_tokenizer};
+use engraft_models::{CausalLmHead, Compute};
+use engraft_tasks::{Backbone, CausalLM, Model, TaskArguments};
 use engraft_text::Tokenizer;
 
 use crate::error::{Error, Result};
 use crate::scores::Scores;
 use crate::task::{Fit, Task};
-
-/// Why a text that beams search for is no stream.
-pub const BEAMS_DO_NOT_STREAM: &str =
-    "which text beams find is known at its end alone, so that it cannot be shown as it is written";
+use crate::writer::{BEAMS_DO_NOT_STREAM, Compile, Writer};
+use crate::writing::{Stream, Writing};
 
 /// A language model that goes on from a prompt: a decoder, its head and its tokenizer.
 ///
@@ -42,65 +36,10 @@ pub const BEAMS_DO_NOT_STREAM: &str =
 /// ```
 #[derive(Debug)]
 pub struct CausalLm {
-    name: String,
     backbone: Backbone,
-    model: LanguageModel,
+    writer: Writer,
     /// The same with what training needs, once it was trained.
     trained: Option<Task<CausalLM>>,
-    tokenizer: Tokenizer,
-    defaults: Defaults,
-    sampler: Option<Sampler>,
-    /// The smaller model that drafts tokens, once one was asked for.
-    draft: OnceLock<Draft>,
-    /// What became of each tensor of the preset.
-    report: LoadReport,
-    /// What a user should know of the preset's files.
-    preset_notes: Vec<String>,
-}
-
-/// A smaller model that drafts tokens.
-#[derive(Debug)]
-struct Draft {
-    preset: String,
-    model: LanguageModel,
-}
-
-impl Draft {
-    /// Opens a preset that is a decoder with the vocabulary that `model`, with `tokenizer`, has.
-    fn open(preset: &str, model: &LanguageModel, tokenizer: &Tokenizer) -> Result<Self> {
-        let refused = |problem: String| Error::from(Refusal::of("draft", problem));
-        let backbone = Backbone::new(preset);
-        let cannot = |error: String| refused(format!("{preset} cannot draft tokens: {error}"));
-        let checkpoint = backbone.open().map_err(|error| cannot(error.to_string()))?;
-        let config = checkpoint.causal_lm_config();
-        config.map_err(|error| cannot(error.to_string()))?;
-        let [own, other] =
-            [model.config(), &checkpoint.config().transformer].map(|it| it.vocabulary);
-        if own != other {
-            return Err(refused(format!(
-                "{preset} has another vocabulary, of {other} tokens instead of {own}; give a smaller model with the same one"
-            )));
-        }
-        let drafts = preset_tokenizer(&checkpoint, backbone.letters)?;
-        let differs =
-            (0..own as u32).find(|&id| tokenizer.id_to_token(id) != drafts.id_to_token(id));
-        if let Some(id) = differs {
-            return Err(refused(format!(
-                "{preset} has another vocabulary, in which the token {id} is not the same; give a smaller model with the same one"
-            )));
-        }
-        Ok(Self {
-            preset: preset.to_owned(),
-            model: LanguageModel::load(&checkpoint, Compute::cpu().device, 0)?,
-        })
-    }
-}
-
-/// How tokens are chosen, unless a [`Generate`] says otherwise.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Compile {
-    /// The sampler; none for the preset's default.
-    pub sampler: Option<Sampler>,
 }
 
 /// How likely a model finds a text.
@@ -145,27 +84,17 @@ impl CausalLm {
     }
 
     fn open(backbone: &Backbone, generate: Option<&Generate>) -> Result<Self> {
-        let checkpoint = backbone.open()?;
-        checkpoint.causal_lm_config()?;
-        let tokenizer = preset_tokenizer(&checkpoint, backbone.letters)?;
-        let ignores = generate.is_some_and(|generate| generate.ignore_generation_config);
-        let defaults = defaults(&checkpoint, &tokenizer, ignores)?;
-        if let Some(generate) = generate {
-            let vocabulary = checkpoint.config().transformer.vocabulary;
-            Settings::new(generate, &defaults, None, vocabulary)?;
+        let writer = Writer::open(backbone, generate)?;
+        if writer.reads() {
+            return Err(Error::Argument(format!(
+                "{} is an encoder-decoder, which writes about what it reads; open it as Seq2SeqLm",
+                writer.name()
+            )));
         }
-        let model = LanguageModel::load(&checkpoint, Compute::cpu().device, 0)?;
         Ok(Self {
-            name: checkpoint.preset().name().to_owned(),
             backbone: backbone.clone(),
+            writer,
             trained: None,
-            model,
-            tokenizer,
-            defaults,
-            sampler: None,
-            draft: OnceLock::new(),
-            report: checkpoint.report(),
-            preset_notes: checkpoint.notes(),
         })
     }
 
@@ -190,7 +119,8 @@ impl CausalLm {
         let head: &dyn Any = network.head();
         if let Some(head) = head.downcast_ref::<CausalLmHead>() {
             let device = network.device();
-            self.model = LanguageModel::new(network.encoder().clone(), head.clone(), device);
+            let model = LanguageModel::new(network.encoder().clone(), head.clone(), device);
+            self.writer.set_model(model);
         }
         // What was never trained is the preset itself, and stays that if training fails.
         if was_trained || fitted.is_ok() {
@@ -208,7 +138,7 @@ impl CausalLm {
             Some(task) => task.save_to_preset(folder),
             None => Err(Error::Argument(format!(
                 "{} was not trained: what would be saved is that preset itself",
-                self.name
+                self.name()
             ))),
         }
     }
@@ -218,11 +148,7 @@ impl CausalLm {
     /// # Errors
     /// Arguments that no sampler can have.
     pub fn compile(&mut self, compile: Compile) -> Result<()> {
-        if let Some(sampler) = &compile.sampler {
-            sampler.check()?;
-        }
-        self.sampler = compile.sampler;
-        Ok(())
+        self.writer.compile(compile)
     }
 
     /// How tokens are chosen.
@@ -230,10 +156,7 @@ impl CausalLm {
     /// # Errors
     /// The preset asks for what no sampler can do.
     pub fn sampler(&self) -> Result<Sampler> {
-        match &self.sampler {
-            Some(sampler) => Ok(sampler.clone()),
-            None => Ok(self.defaults.sampler(None)?),
-        }
+        self.writer.sampler()
     }
 
     /// What is to be said before these prompts are gone on from: the sampler, where that is left to the preset, what of the preset's
@@ -246,41 +169,36 @@ impl CausalLm {
         prompts: impl IntoIterator<Item = P>,
         generate: &Generate,
     ) -> Result<Vec<String>> {
-        let mut notes = self.preset_notes.clone();
-        notes.extend(self.defaults.notes(generate, self.sampler.as_ref())?);
         let mut lost = Lost::default();
         for prompt in prompts {
             lost.add(&self.encode(prompt.as_ref())?.lost);
         }
-        if !lost.is_none() {
-            notes.push(lost.to_string());
-        }
-        Ok(notes)
+        self.writer.notes(&lost, generate)
     }
 
     /// What the preset itself asks for.
     pub fn defaults(&self) -> &Defaults {
-        &self.defaults
+        self.writer.defaults()
     }
 
     /// The name of the preset.
     pub fn name(&self) -> &str {
-        &self.name
+        self.writer.name()
     }
 
     /// What became of each tensor of the preset.
     pub fn report(&self) -> &LoadReport {
-        &self.report
+        self.writer.report()
     }
 
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+        self.writer.tokenizer()
     }
 
     /// The model without its tokenizer.
     pub fn model(&self) -> &LanguageModel {
-        &self.model
+        self.writer.model()
     }
 
     /// Goes on from each prompt; the texts in the order of the prompts, several of one prompt side by side.
@@ -307,14 +225,11 @@ impl CausalLm {
     ) -> Result<Vec<Written>> {
         let prompts = prompts
             .into_iter()
-            .map(|prompt| self.encode(prompt.as_ref()));
+            .map(|prompt| Ok((self.encode(prompt.as_ref())?, None)));
         let prompts = prompts.collect::<Result<Vec<_>>>()?;
         let mut texts = self.texts(&generate, prompts.len())?;
         let added = texts.add_all(&prompts)?;
-        while !texts.is_done() {
-            texts.step()?;
-        }
-        Ok((0..added).map(|row| texts.take(row)).collect())
+        texts.finish(added)
     }
 
     /// Goes on from one prompt, the text in pieces as it comes: its prompt first, unless that is stripped.
@@ -331,11 +246,8 @@ impl CausalLm {
             return Err(Refusal::of("sampler", BEAMS_DO_NOT_STREAM).into());
         }
         let mut texts = self.texts(&generate, 1)?;
-        texts.add_all(&[self.encode(prompt)?])?;
-        Ok(Stream {
-            texts,
-            ready: VecDeque::new(),
-        })
+        texts.add_all(&[(self.encode(prompt)?, None)])?;
+        Ok(Stream::of(texts))
     }
 
     /// How likely the model finds each text.
@@ -344,7 +256,7 @@ impl CausalLm {
     /// An empty text, one with more tokens than the model has positions for.
     pub fn score<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Vec<Score>> {
         let score = |text: T| {
-            let scores = self.model.score(&self.encode(text.as_ref())?.ids)?;
+            let scores = self.model().score(&self.encode(text.as_ref())?.ids)?;
             Ok(Score {
                 nll: 0.0 - scores.iter().sum::<f64>(),
                 tokens: scores.len(),
@@ -359,7 +271,7 @@ impl CausalLm {
     /// # Errors
     /// An empty text, or one that the tokenizer refuses.
     pub fn encode(&self, prompt: &str) -> Result<Prompt> {
-        Ok(Prompt::of_text(&self.tokenizer, prompt)?)
+        self.writer.encode(prompt)
     }
 
     /// What `generate` asks for, and the preset where it does not.
@@ -367,29 +279,7 @@ impl CausalLm {
     /// # Errors
     /// Those of [`Self::texts`].
     pub fn settings(&self, generate: &Generate) -> Result<Settings> {
-        let vocabulary = self.model.config().vocabulary;
-        let settings = Settings::new(generate, &self.defaults, self.sampler.as_ref(), vocabulary)?;
-        settings.limits.check()?;
-        Ok(settings)
-    }
-
-    /// The smaller model that `preset` is, which is opened once.
-    fn draft(&self, preset: &str) -> Result<&LanguageModel> {
-        let draft = match self.draft.get() {
-            Some(draft) => draft,
-            None => {
-                let draft = Draft::open(preset, &self.model, &self.tokenizer)?;
-                self.draft.get_or_init(|| draft)
-            }
-        };
-        if draft.preset != preset {
-            let problem = format!(
-                "{} drafts already; open the model once more for {preset}",
-                draft.preset
-            );
-            return Err(Refusal::of("draft", problem).into());
-        }
-        Ok(&draft.model)
+        self.writer.settings(generate)
     }
 
     /// Texts to be written: `prompts` of them, so that no more room is taken than they need.
@@ -397,179 +287,6 @@ impl CausalLm {
     /// # Errors
     /// Settings that contradict each other; a default of the preset that cannot be and that no option replaces, by its file and key.
     pub fn texts(&self, generate: &Generate, prompts: usize) -> Result<Writing<'_>> {
-        let settings = self.settings(generate)?;
-        let options = TextOptions {
-            stop: settings.stop.clone(),
-            strip_prompt: generate.strip_prompt,
-        };
-        let requests = match settings.sampler.beams() {
-            Some(_) => prompts,
-            None => prompts.saturating_mul(settings.sequences),
-        };
-        let width = requests.clamp(1, generate.batch_size);
-        let batch = match settings.sampler.draft() {
-            Some(preset) => Batch::with_draft(&self.model, self.draft(preset)?, width)?,
-            None => Batch::new(&self.model, width),
-        };
-        Ok(Writing {
-            texts: Texts::of(batch, &self.tokenizer, options),
-            context: self.context(generate.context_length)?,
-            seed: settings.sampler.seed().unwrap_or_else(fresh_seed),
-            settings,
-            log_probabilities: generate.logprobs,
-            prompts: 0,
-        })
+        self.writer.texts(generate, prompts)
     }
-
-    /// Tokens that a text may have: what is asked for, which positions bound, else what the model's file says.
-    fn context(&self, wanted: Option<usize>) -> Result<Option<usize>> {
-        match (wanted, self.model.config().longest()) {
-            (Some(wanted), Some(positions)) if wanted > positions => {
-                let problem = format!(
-                    "{wanted} is more than the {positions} positions of {}",
-                    self.name
-                );
-                Err(Refusal::of("context_length", problem).into())
-            }
-            (Some(wanted), _) => Ok(Some(wanted)),
-            (None, _) => Ok(self.model.context()),
-        }
-    }
-}
-
-/// Texts being written by a [`CausalLm`].
-#[derive(Debug)]
-pub struct Writing<'m> {
-    texts: Texts<'m>,
-    settings: Settings,
-    context: Option<usize>,
-    seed: u64,
-    log_probabilities: bool,
-    prompts: u64,
-}
-
-impl Writing<'_> {
-    /// Tokens that a text may have, as far as the model bounds them.
-    pub fn context(&self) -> Option<usize> {
-        self.context
-    }
-
-    /// Texts for each prompt.
-    pub fn sequences(&self) -> usize {
-        self.settings.sequences
-    }
-
-    /// How much of what a smaller model drafted was accepted so far.
-    pub fn acceptance(&self) -> Acceptance {
-        self.texts.acceptance()
-    }
-
-    /// Adds a prompt; its texts get the next numbers. Returns how long they may grow.
-    ///
-    /// # Errors
-    /// An empty prompt, ids outside the vocabulary, no room to write.
-    pub fn add(&mut self, prompt: &Prompt) -> Result<RowLimits> {
-        let settings = &self.settings;
-        let limits = settings.limits.of_row(prompt.ids.len(), self.context)?;
-        // Beams give several texts at once; any other sampler writes each by itself.
-        let (requests, sequences) = match settings.sampler.beams() {
-            Some(_) => (1, settings.sequences),
-            None => (settings.sequences, 1),
-        };
-        for sequence in 0..requests {
-            self.texts.add(Request {
-                prompt: prompt.clone(),
-                limits,
-                stop_tokens: settings.stop_tokens.clone(),
-                sampler: settings.sampler.clone(),
-                processors: settings.processors.clone(),
-                seed: RowSeed::new(self.seed, self.prompts, sequence as u64),
-                sequences,
-                log_probabilities: self.log_probabilities,
-            })?;
-        }
-        self.prompts += 1;
-        Ok(limits)
-    }
-
-    /// Adds several; returns the number of texts.
-    fn add_all(&mut self, prompts: &[Prompt]) -> Result<usize> {
-        for (number, prompt) in prompts.iter().enumerate() {
-            let added = self.add(prompt);
-            added.map_err(|error| match prompts.len() {
-                1 => error,
-                _ => Error::Prompt {
-                    number: number + 1,
-                    error: Box::new(error),
-                },
-            })?;
-        }
-        Ok(prompts.len() * self.sequences())
-    }
-
-    /// Whether all texts have ended.
-    pub fn is_done(&self) -> bool {
-        self.texts.is_done()
-    }
-
-    /// The next token of every text that is being written; all tokens of one that beams have found.
-    ///
-    /// # Errors
-    /// Logits that are no numbers.
-    pub fn step(&mut self) -> Result<Vec<Piece>> {
-        Ok(self.texts.step()?)
-    }
-
-    /// What became of a text, which is not kept any longer.
-    pub fn take(&mut self, row: usize) -> Written {
-        self.texts.take(row)
-    }
-}
-
-/// A text in pieces, as it is written.
-#[derive(Debug)]
-pub struct Stream<'m> {
-    texts: Writing<'m>,
-    ready: VecDeque<String>,
-}
-
-impl Iterator for Stream<'_> {
-    type Item = Result<String>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(piece) = self.ready.pop_front() {
-                return Some(Ok(piece));
-            }
-            if self.texts.is_done() {
-                return None;
-            }
-            match self.texts.step() {
-                Ok(pieces) => {
-                    let pieces = pieces.into_iter().map(|piece| piece.text);
-                    self.ready.extend(pieces.filter(|piece| !piece.is_empty()));
-                }
-                Err(error) => return Some(Err(error)),
-            }
-        }
-    }
-}
-
-/// What a preset asks for of generation, but for its `generation_config.json` where that is to be ignored.
-fn defaults(checkpoint: &Checkpoint, tokenizer: &Tokenizer, ignores: bool) -> Result<Defaults> {
-    let (preset, config) = (checkpoint.preset(), checkpoint.config());
-    let generation_config = match preset.read(GENERATION_CONFIG)? {
-        Some(bytes) if !ignores => {
-            let file = preset.locate(GENERATION_CONFIG);
-            Some(GenerationConfig::read(&bytes, &file)?)
-        }
-        _ => None,
-    };
-    Ok(Defaults::new(
-        config.family.name,
-        tokenizer,
-        config.transformer.vocabulary,
-        generation_config,
-        GenerationConfig::of_config(&config.json, &preset.locate("config.json")),
-    ))
 }

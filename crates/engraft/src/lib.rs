@@ -22,7 +22,10 @@
 mod causal_lm;
 mod error;
 mod scores;
+mod seq2seq_lm;
 mod task;
+mod writer;
+mod writing;
 
 pub use engraft_component as component;
 pub use engraft_config as config;
@@ -36,10 +39,11 @@ pub use engraft_tasks as tasks;
 pub use engraft_text as text;
 pub use engraft_train as train;
 
-pub use causal_lm::{BEAMS_DO_NOT_STREAM, CausalLm, Compile, Score, Stream, Writing};
+pub use causal_lm::{CausalLm, Score};
 pub use engraft_generate::Generate;
 pub use error::{Error, Result};
 pub use scores::Scores;
+pub use seq2seq_lm::{Seq2SeqLm, Seq2SeqLmBuilder, Source};
 pub use task::{
     Classifies, Embedder, Fit, MaskedLm, PairClassifier, Regressor, Task, TaskBuilder,
     TextClassifier, TokenClassifier, read_examples, read_numbers, read_pair_labels, read_pairs,
@@ -47,6 +51,8 @@ pub use task::{
 };
 /// What a classifier says of a text, letter or word.
 pub use tasks::ClassPrediction as Prediction;
+pub use writer::{BEAMS_DO_NOT_STREAM, Compile, Writer};
+pub use writing::{Stream, Writing};
 
 /// What most programs need.
 pub mod prelude {
@@ -57,7 +63,7 @@ pub mod prelude {
     };
     pub use crate::{
         CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, PairClassifier, Prediction,
-        Regressor, Scores, TextClassifier, TokenClassifier, read_examples, read_numbers,
+        Regressor, Scores, Seq2SeqLm, TextClassifier, TokenClassifier, read_examples, read_numbers,
         read_pair_labels, read_pairs, read_texts, read_token_labels,
     };
 }

@@ -1,5 +1,6 @@
 //! What a preset generates with where the user says nothing, and why.
 
+use engraft_models::Checkpoint;
 use engraft_text::Tokenizer;
 
 use crate::error::Result;
@@ -62,6 +63,42 @@ impl Defaults {
         }
     }
 
+    /// Those of a checkpoint whose texts are written with `tokenizer`; with `ignores`, but for its `generation_config.json`.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is no JSON object.
+    pub fn of(checkpoint: &Checkpoint, tokenizer: &Tokenizer, ignores: bool) -> Result<Self> {
+        let (preset, config) = (checkpoint.preset(), checkpoint.config());
+        let bytes = preset.read(GENERATION_CONFIG);
+        let generation_config = match bytes.map_err(engraft_models::Error::from)? {
+            Some(bytes) if !ignores => {
+                let file = preset.locate(GENERATION_CONFIG);
+                Some(GenerationConfig::read(&bytes, &file)?)
+            }
+            _ => None,
+        };
+        let decoder = config.decoder.as_ref();
+        let decoder = decoder.map_or(&config.transformer, |decoder| &decoder.transformer);
+        Ok(Self::new(
+            config.family.name,
+            tokenizer,
+            decoder.vocabulary,
+            generation_config,
+            GenerationConfig::of_config(&config.json, &preset.locate("config.json")),
+        ))
+    }
+
+    /// The token that a decoder beside an encoder begins with, if a file says it.
+    ///
+    /// # Errors
+    /// A file that says what is no token of a vocabulary of `vocabulary`.
+    pub(crate) fn decoder_start(&self, vocabulary: usize) -> Result<Option<u32>> {
+        match &self.file {
+            Some(file) => file.id("decoder_start_token_id", vocabulary),
+            None => Ok(None),
+        }
+    }
+
     /// The same without what a file says.
     #[must_use]
     pub fn ignoring_file(&self) -> Self {
@@ -86,6 +123,11 @@ impl Defaults {
                 || file.samples().unwrap_or(true)
                 || file.searches().unwrap_or(true)
         })
+    }
+
+    /// Whether nothing says how tokens are chosen, so that KerasHub's default would be taken.
+    pub fn leaves_sampler(&self) -> bool {
+        self.file_of_sampler().is_none()
     }
 
     /// How tokens are chosen where nothing is asked for, at `temperature` if that is given.

@@ -24,6 +24,7 @@ mod sampler;
 mod search;
 mod seed;
 mod settings;
+mod sides;
 mod stop;
 mod texts;
 mod token_ids;
@@ -46,6 +47,7 @@ pub use sampler::{
 };
 pub use seed::{RowSeed, fresh_seed};
 pub use settings::Settings;
+pub use sides::Sides;
 pub use stop::{StopMatcher, StopStrings, StopTokens};
 pub use texts::{Piece, TextOptions, Texts, Written};
 pub use token_ids::TokenIds;

@@ -102,6 +102,10 @@ pub struct Generate {
     pub forced_bos_token_id: Option<u32>,
     /// The token that a text ends with where its limit ends it: none, or ids such as 1,2, of which the first is taken.
     pub forced_eos_token_id: Option<TokenIds>,
+    /// The language of what an encoder-decoder reads, where it knows several, such as eng_Latn; by default the preset's.
+    pub source_lang: Option<String>,
+    /// The language of what it writes.
+    pub target_lang: Option<String>,
     /// Leave out what the preset's generation_config.json says.
     #[arg(default)]
     pub ignore_generation_config: bool,

@@ -47,6 +47,28 @@ impl Prompt {
         })
     }
 
+    /// A text that an encoder reads: its ids with all that the tokenizer puts around it.
+    ///
+    /// # Errors
+    /// An empty text, or one that the tokenizer refuses.
+    pub fn of_source(tokenizer: &Tokenizer, text: &str) -> Result<Self> {
+        if text.is_empty() {
+            let problem = "the text is empty: give at least one character to read";
+            return Err(Refusal::plain(problem).into());
+        }
+        let encoding = tokenizer.encode(text, None)?;
+        let mut lost = Lost::of(&encoding);
+        lost.in_capitals = !lost.is_none() && {
+            let read = tokenizer.encode(&text.to_uppercase(), None);
+            read.is_ok_and(|read| Lost::of(&read).is_none())
+        };
+        Ok(Self {
+            ids: encoding.ids,
+            text: Some(text.to_owned()),
+            lost,
+        })
+    }
+
     /// Ids, which are shown as the text that they stand for.
     pub fn of_ids(ids: impl Into<Vec<u32>>) -> Self {
         Self {

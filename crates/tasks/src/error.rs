@@ -18,6 +18,9 @@ pub enum Error {
     /// The tokenizer.
     #[error(transparent)]
     Text(#[from] engraft_text::Error),
+    /// How texts are written.
+    #[error(transparent)]
+    Generate(#[from] engraft_generate::Error),
     /// A metric.
     #[error(transparent)]
     Metric(#[from] crate::metrics::MetricError),
@@ -64,6 +67,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => Some(Refusal::clone(refusal)),
             Self::Model(error) => error.refusal().cloned(),
+            Self::Generate(error) => error.refusal().cloned(),
             Self::Data(error) => error.refusal(),
             Self::Stray { refusal, .. } => Some(Refusal::clone(refusal)),
             _ => None,

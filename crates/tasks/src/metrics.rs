@@ -13,7 +13,7 @@
 //! | [`MultiLabel`] | 5 for each label |
 //! | [`Regression`] | 8 for each output |
 //! | [`VariantEffects`] | 4 and 4 for each measure of each layer |
-//! | [`MaskedTokens`], [`NextTokens`], [`TopPairs`], [`Structures`], [`Denoised`], [`TextScores`] | none |
+//! | [`MaskedTokens`], [`NextTokens`], [`TopPairs`], [`Structures`], [`Denoised`], [`TextScores`], [`WrittenScores`] | none |
 
 mod classification;
 mod counts;
@@ -28,6 +28,7 @@ mod structures;
 mod texts;
 mod top_pairs;
 mod variant_effects;
+mod written_scores;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,7 @@ pub use structures::{LEAST_THRESHOLD, Structures};
 pub use texts::{TextScores, edit_distance};
 pub use top_pairs::TopPairs;
 pub use variant_effects::{Scored, VariantEffects};
+pub use written_scores::WrittenScores;
 
 /// Scores of a split, gathered row by row.
 pub trait Metrics: Send + 'static {

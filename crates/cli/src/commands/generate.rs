@@ -1,10 +1,10 @@
-//! `engraft generate`: a language model goes on from prompts.
+//! `engraft generate`: a language model goes on from prompts, or writes about what it reads.
 
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use engraft::{BEAMS_DO_NOT_STREAM, CausalLm, Generate};
+use engraft::{BEAMS_DO_NOT_STREAM, Generate, Writer, Writing};
 use engraft_component::did_you_mean;
 use engraft_data::{Cell, OutputFormat, ReaderOptions, RowWriter, read_table};
 use engraft_generate::{Acceptance, Lost, Piece, Prompt, Written};
@@ -46,7 +46,8 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         peft_path: given.value("--lora").map(str::to_owned),
         ..Backbone::new(wishes.preset.as_str())
     };
-    let lm = CausalLm::to_write(&backbone, &wishes.generate).map_err(options::refused)?;
+    let lm = Writer::open(&backbone, Some(&wishes.generate)).map_err(options::refused)?;
+    prompts.check(&lm)?;
     let settings = lm.settings(&wishes.generate).map_err(options::refused)?;
     let (searches, several) = (settings.sampler.beams().is_some(), settings.sequences > 1);
     if wishes.stream == Some(true) && searches {
@@ -62,7 +63,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         say(&loaded(lm.name(), lm.report(), true));
     }
     // What is lost of prompts is said where they are read.
-    let notes = lm.notes([] as [&str; 0], &wishes.generate);
+    let notes = lm.notes(&Lost::default(), &wishes.generate);
     for line in notes.map_err(options::refused)? {
         note(&line);
     }
@@ -139,14 +140,14 @@ impl Wishes {
 
     /// Whether the text shows as it is written.
     fn streams(&self, prompts: &Prompts) -> Result<bool, Failure> {
-        let can = prompts.0.len() == 1
+        let can = prompts.texts.len() == 1
             && self.generate.num_return_sequences.unwrap_or(1) == 1
             && self.output.is_none()
             && !self.ids;
         match self.stream {
             Some(true) if !can => Err(Failure::refused(format!(
                 "--stream: one text can be shown as it is written, and there are {} prompts",
-                prompts.0.len()
+                prompts.texts.len()
             ))),
             Some(wanted) => Ok(wanted),
             None => Ok(can && std::io::stdout().is_terminal()),
@@ -180,8 +181,13 @@ fn preset(given: &Given) -> Result<String, Failure> {
     }
 }
 
-/// What is gone on from, with where it came from.
-struct Prompts(Vec<(String, Source)>);
+/// What is gone on from, or read.
+struct Prompts {
+    /// Each with where it came from.
+    texts: Vec<(String, Source)>,
+    /// What a decoder goes on from beside an encoder that reads the texts: nothing, one for all, or one for each.
+    begins: Vec<(String, Source)>,
+}
 
 enum Source {
     Text(String),
@@ -190,6 +196,65 @@ enum Source {
 
 impl Prompts {
     fn read(given: &Given) -> Result<Self, Failure> {
+        let prompts = Self {
+            begins: Self::begins(given)?,
+            texts: Self::texts(given)?,
+        };
+        let [texts, begins] = [&prompts.texts, &prompts.begins].map(Vec::len);
+        if begins > 1 && begins != texts {
+            return Err(Failure::refused(format!(
+                "{}: there are {begins} of them, and {texts} texts that are read; give one for all, or one for each",
+                prompts.begins[0].0.trim_end_matches(" 1")
+            )));
+        }
+        Ok(prompts)
+    }
+
+    /// What the decoder goes on from for text `number`.
+    fn begins_of(&self, number: usize) -> Option<&(String, Source)> {
+        match self.begins.as_slice() {
+            [one] => Some(one),
+            each => each.get(number),
+        }
+    }
+
+    /// Refuses what there can only be with an encoder, where there is none.
+    fn check(&self, lm: &Writer) -> Result<(), Failure> {
+        match self.begins.first() {
+            Some((place, _)) if !lm.reads() => Err(Failure::refused(format!(
+                "{}: {} is no encoder-decoder: it goes on from --prompt or --input-ids alone",
+                place.trim_end_matches(" 1"),
+                lm.name()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn begins(given: &Given) -> Result<Vec<(String, Source)>, Failure> {
+        let (text, ids) = ("--decoder-prompt", "--decoder-input-ids");
+        if given.has(text) && given.has(ids) {
+            return Err(Failure::refused(
+                "--decoder-prompt and --decoder-input-ids: what the decoder goes on from comes from one of them",
+            ));
+        }
+        let flag = if given.has(text) { text } else { ids };
+        let several = given.values(flag).count() > 1;
+        let place = |number: usize| match several {
+            true => format!("{flag} {}", number + 1),
+            false => flag.to_owned(),
+        };
+        let read = |(number, value): (usize, &str)| {
+            let source = if flag == text {
+                Source::Text(value.to_owned())
+            } else {
+                Source::Ids(options::ids(flag, value)?)
+            };
+            Ok((place(number), source))
+        };
+        given.values(flag).enumerate().map(read).collect()
+    }
+
+    fn texts(given: &Given) -> Result<Vec<(String, Source)>, Failure> {
         let texts: Vec<&str> = given.values("--prompt").collect();
         let ids: Vec<&str> = given.values("--input-ids").collect();
         let file = given.value("--input");
@@ -216,24 +281,24 @@ impl Prompts {
             return Self::of_table(Path::new(path), given.value("--x-col"));
         }
         if !ids.is_empty() {
+            let flag = "--input-ids";
             let read = |(number, text)| {
-                let ids = options::ids(text)?;
-                Ok((name("--input-ids", number), Source::Ids(ids)))
+                let ids = options::ids(flag, text)?;
+                Ok((name(flag, number), Source::Ids(ids)))
             };
-            let read = ids.into_iter().enumerate().map(read);
-            return Ok(Self(read.collect::<Result<_, Failure>>()?));
+            return ids.into_iter().enumerate().map(read).collect();
         }
         if !texts.is_empty() {
             let read = |(number, text): (usize, &str)| {
                 (name("--prompt", number), Source::Text(text.to_owned()))
             };
-            return Ok(Self(texts.into_iter().enumerate().map(read).collect()));
+            return Ok(texts.into_iter().enumerate().map(read).collect());
         }
         Self::of_input()
     }
 
     /// All of standard input as one prompt, without the line's end that `echo` adds.
-    fn of_input() -> Result<Self, Failure> {
+    fn of_input() -> Result<Vec<(String, Source)>, Failure> {
         if std::io::stdin().is_terminal() {
             return Err(Failure::refused(
                 "generate: no prompt given; use --prompt TEXT, --input FILE --x-col COLUMN, --input-ids IDS, or standard input",
@@ -245,13 +310,10 @@ impl Prompts {
             .map_err(|error| Failure::refused(format!("standard input: {error}")))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text).to_owned();
-        Ok(Self(vec![(
-            "standard input".to_owned(),
-            Source::Text(text),
-        )]))
+        Ok(vec![("standard input".to_owned(), Source::Text(text))])
     }
 
-    fn of_table(path: &Path, column: Option<&str>) -> Result<Self, Failure> {
+    fn of_table(path: &Path, column: Option<&str>) -> Result<Vec<(String, Source)>, Failure> {
         let table = read_table(path, &ReaderOptions::default()).map_err(Failure::refused)?;
         table.notes.iter().for_each(|text| note(text));
         let names = table.names();
@@ -283,7 +345,7 @@ impl Prompts {
                 ))),
             }
         });
-        Ok(Self(prompts.collect::<Result<_, _>>()?))
+        prompts.collect()
     }
 }
 
@@ -299,30 +361,42 @@ fn check_output(path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes all texts: as they come if there is one to be watched, else each when it and all before it have ended.
-fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Result<(), Failure> {
+fn write(lm: &Writer, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Result<(), Failure> {
     let mut texts = lm
-        .texts(&wishes.generate, prompts.0.len())
+        .texts(&wishes.generate, prompts.texts.len())
         .map_err(options::refused)?;
-    let mut given = Vec::with_capacity(prompts.0.len());
+    let mut given = Vec::with_capacity(prompts.texts.len());
     let (mut cut, mut lost) = (false, Lost::default());
-    for (place, prompt) in &prompts.0 {
+    for (number, (place, text)) in prompts.texts.iter().enumerate() {
         let told = |error| Failure::refused(format!("{place}: {}", options::sentence(&error)));
-        let (text, prompt) = match prompt {
-            Source::Text(text) => (text.clone(), lm.encode(text).map_err(told)?),
+        let (text, prompt) = match text {
+            Source::Text(text) => {
+                let prompt = match texts.sides() {
+                    Some(sides) => sides.source(text).map_err(engraft::Error::from),
+                    None => lm.encode(text),
+                };
+                (text.clone(), prompt.map_err(told)?)
+            }
             Source::Ids(ids) => {
-                lm.model()
-                    .check_ids(ids)
-                    .map_err(|error| told(error.into()))?;
+                let checked = match lm.reads() {
+                    true => lm.model().check_source(ids),
+                    false => lm.model().check_ids(ids),
+                };
+                checked.map_err(|error| told(error.into()))?;
                 let text = lm.tokenizer().decode(ids, true);
-                (
-                    text.map_err(Failure::refused)?,
-                    Prompt::of_ids(ids.as_slice()),
-                )
+                let text = text.map_err(Failure::refused)?;
+                (text, Prompt::of_ids(ids.as_slice()))
             }
         };
-        let limits = texts.add(&prompt).map_err(told)?;
-        cut |= limits.cut_by_context;
         lost.add(&prompt.lost);
+        let added = match begun(&texts, prompts.begins_of(number))? {
+            Some(begun) => {
+                lost.add(&begun.lost);
+                texts.add_about(&begun, Some(&prompt.ids))
+            }
+            None => texts.add(&prompt),
+        };
+        cut |= added.map_err(told)?.cut_by_context;
         given.push(text);
     }
     if !lost.is_none() {
@@ -373,6 +447,27 @@ fn write(lm: &CausalLm, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Re
         progress.finish(path);
     }
     Ok(())
+}
+
+/// What the decoder of an encoder-decoder goes on from.
+fn begun(
+    texts: &Writing<'_>,
+    begins: Option<&(String, Source)>,
+) -> Result<Option<Prompt>, Failure> {
+    let Some(sides) = texts.sides() else {
+        return Ok(None);
+    };
+    let settings = texts.settings();
+    let (place, begun) = match begins {
+        None => (None, sides.begun(None, settings)),
+        Some((place, Source::Text(text))) => (Some(place), sides.begun(Some(text), settings)),
+        Some((place, Source::Ids(ids))) => (Some(place), sides.begun_by(ids, settings)),
+    };
+    let begun = begun.map_err(|error| match place {
+        Some(place) => Failure::refused(format!("{place}: {}", options::sentence(&error.into()))),
+        None => options::refused(error),
+    });
+    begun.map(Some)
 }
 
 /// A text that has ended, beside its prompt.

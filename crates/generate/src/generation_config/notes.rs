@@ -8,9 +8,10 @@ use crate::options::Generate;
 use crate::stop::StopTokens;
 
 /// Keys that are honoured.
-pub(super) const HONOURED: [&str; 32] = [
+pub(super) const HONOURED: [&str; 33] = [
     "begin_suppress_tokens",
     "bad_words_ids",
+    "decoder_start_token_id",
     "do_sample",
     "early_stopping",
     "encoder_no_repeat_ngram_size",
@@ -57,7 +58,7 @@ pub(super) const NOT_HONOURED: [(&str, Option<f64>); 9] = [
 ];
 
 /// Keys that change no text here: how the reference computes, what it returns, tokens of batches and of encoders, drafts that are checked.
-pub(super) const WITHOUT_EFFECT: [&str; 37] = [
+pub(super) const WITHOUT_EFFECT: [&str; 36] = [
     "assistant_confidence_threshold",
     "assistant_early_exit",
     "assistant_ensemble_weight",
@@ -68,7 +69,6 @@ pub(super) const WITHOUT_EFFECT: [&str; 37] = [
     "chat_format",
     "compile_config",
     "continuous_batching_config",
-    "decoder_start_token_id",
     "disable_compile",
     "is_assistant",
     "low_memory",

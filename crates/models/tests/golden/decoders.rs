@@ -425,7 +425,7 @@ fn slots_are_copied_and_go_back_without_a_trace() {
         let read = |cache: &mut KeyValueCache, slot: usize, text: &[u32], end: usize| {
             let start = cache.length(slot);
             let batch = case.batch(&[text[start..end].to_vec()], vec![start]);
-            let hidden = case.decoder.forward_cached(&batch, &[slot], cache);
+            let hidden = case.decoder.forward_cached(&batch, &[slot], cache, None);
             case.logits(hidden)
         };
         let vocabulary = config.vocabulary;

@@ -1,22 +1,28 @@
 //! One text from another, by an encoder that reads and a decoder that writes.
 
+mod author;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use engraft_component::Component;
-use engraft_data::{Cell, Labels};
+use engraft_data::{Cell, Examples, Labels, Texts};
+use engraft_generate::Generate;
 use engraft_kernels::ClassTargets;
 use engraft_models::{BoxedHead, Checkpoint, DECODER, DecoderStart, ENCODER, Mode, PackedTokens};
+use engraft_text::Tokenizer;
 
+use self::author::{Author, refused};
 use crate::backbone::BackboneSlot;
 use crate::error::{Error, Result};
 use crate::forward::shifted;
 use crate::head_loading::HeadLoading;
 use crate::inputs::{Inputs, Sites, Stream};
 use crate::loss::rows_of;
-use crate::metrics::{MetricError, NextTokens};
+use crate::metrics::{MetricError, WrittenScores};
 use crate::network::Network;
-use crate::objective::{Basis, Labelled, Learns, Loss, Objective, Reading, TaskArguments};
+use crate::objective::{Asked, Basis, Labelled, Learns, Loss, Objective, Reading, TaskArguments};
 use crate::observer::Observer;
 use crate::output::{Form, Grain, RowOutput};
 use crate::rows::{Draws, EncodedRow, WrittenTexts};
@@ -46,6 +52,11 @@ pub struct Seq2SeqLM {
     /// Do not train the decoder.
     #[arg(default = false)]
     pub frozen_decoder: bool,
+    /// Whether `validate` and `test`, and the validation of `fit`, write a text for each row and score it too, which takes longer.
+    #[arg(default = false)]
+    pub generate: bool,
+    /// How texts are written, as `engraft generate` has it; by default what the preset says, else the likeliest token each time, of `max_output_length` at most.
+    pub generation: Option<Generate>,
 }
 
 impl TaskArguments for Seq2SeqLM {
@@ -62,20 +73,44 @@ impl TaskArguments for Seq2SeqLM {
             label_smoothing: 0.0,
             frozen_encoder: false,
             frozen_decoder: false,
+            generate: false,
+            generation: None,
+        }
+    }
+
+    fn tokenizer(&self, tokenizer: Tokenizer, _checkpoint: &Checkpoint) -> Result<Tokenizer> {
+        let refused = |key: &str| {
+            let key = key.to_owned();
+            move |error: engraft_text::Error| Error::refused(&key, error.to_string())
+        };
+        let tokenizer = match &self.source_lang {
+            Some(code) => {
+                let tokenizer = tokenizer.with_source_language(code);
+                tokenizer.map_err(refused("model.source_lang"))?
+            }
+            None => tokenizer,
+        };
+        match &self.target_lang {
+            Some(code) => {
+                let tokenizer = tokenizer.with_target_language(code);
+                tokenizer.map_err(refused("model.target_lang"))
+            }
+            None => Ok(tokenizer),
         }
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         let decoder = basis.checkpoint.decoder_config()?;
-        let target = basis.tokenizer.clone();
-        target.check_vocab_size(decoder.transformer.vocabulary)?;
+        let author = Author::new(self, basis)?;
         Ok(Arc::new(Writing {
             texts: WrittenTexts {
-                tokenizer: target,
+                tokenizer: author.sides.target.clone(),
                 max_length: self.max_output_length,
                 longest: decoder.transformer.longest(),
             },
             start: decoder.start,
+            author,
+            generates: self.generate,
         }))
     }
 
@@ -182,6 +217,17 @@ impl TaskArguments for Seq2SeqLM {
 struct Writing {
     texts: WrittenTexts,
     start: DecoderStart,
+    author: Author,
+    /// Whether texts are written to be scored.
+    generates: bool,
+}
+
+/// What is to be written for the rows of a batch.
+#[derive(Debug)]
+struct Wanted {
+    tokens: Vec<u32>,
+    /// Each row's text, where the written ones are scored.
+    texts: Vec<String>,
 }
 
 impl Writing {
@@ -210,9 +256,62 @@ impl Writing {
         };
         (inputs, written.ids)
     }
+
+    /// The tokens that are written for what the encoder reads, each behind the number of its row, `[tokens, 2]`.
+    fn written(&self, network: &Network, inputs: &Inputs) -> Tensor<2> {
+        let mut rest = inputs.first().map_or(&[][..], |tokens| &tokens.ids);
+        let lengths = inputs.first().map_or(&[][..], |tokens| &tokens.lengths);
+        let sources = lengths.iter().enumerate().map(|(row, &length)| {
+            let (own, after) = rest.split_at(length);
+            rest = after;
+            (row, own)
+        });
+        let written = self.author.write(network, sources, 0).into_iter();
+        let written = written.enumerate().flat_map(|(row, ids)| {
+            let ids = ids.into_iter();
+            ids.flat_map(move |id| [row as f32, id as f32])
+        });
+        let written: Vec<f32> = written.collect();
+        let shape = [written.len() / 2, 2];
+        Tensor::from_data(TensorData::new(written, shape), &network.device())
+    }
+
+    fn text(&self, ids: &[u32]) -> String {
+        self.texts.tokenizer.decode(ids, true).unwrap_or_default()
+    }
 }
 
 impl Objective for Writing {
+    fn predict(&self, network: &Network, rows: Vec<EncodedRow>) -> Vec<RowOutput> {
+        self.predict_asked(network, rows, &Asked::default())
+    }
+
+    /// The tokens that are written, without those that begin or end a text.
+    fn predict_asked(
+        &self,
+        network: &Network,
+        rows: Vec<EncodedRow>,
+        asked: &Asked<'_>,
+    ) -> Vec<RowOutput> {
+        let sources = rows.iter().enumerate();
+        let sources = sources.map(|(row, it)| (asked.number(row), it.encoding.ids.as_slice()));
+        let written = self.author.write(network, sources, asked.seed);
+        let rows = written.into_iter().enumerate().map(|(row, ids)| RowOutput {
+            row,
+            shape: vec![ids.len()],
+            values: ids.into_iter().map(|id| id as f32).collect(),
+        });
+        rows.collect()
+    }
+
+    fn check_rows(&self, _examples: &Examples) -> Result<()> {
+        self.author.sides.start().map(drop).map_err(refused)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.author.notes.clone()
+    }
+
     fn reading(&self) -> Reading {
         Reading::Writing(self.texts.clone())
     }
@@ -231,8 +330,7 @@ impl Objective for Writing {
 
     fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
         let ids: Vec<u32> = output.values.iter().map(|&id| id as u32).collect();
-        let text = self.texts.tokenizer.decode(&ids, true);
-        vec![Cell::Text(text.unwrap_or_default())]
+        vec![Cell::Text(self.text(&ids))]
     }
 
     fn has_largest(&self) -> bool {
@@ -241,15 +339,17 @@ impl Objective for Writing {
 }
 
 impl Learns for Writing {
-    /// What follows is in the rows themselves.
-    type Targets = ();
-    /// The tokens that are to be written.
-    type BatchTargets = Vec<u32>;
-    type Metrics = NextTokens;
+    /// The texts that are to be written.
+    type Targets = Texts;
+    type BatchTargets = Wanted;
+    type Metrics = WrittenScores;
 
-    fn targets(&self, rows: &Labelled<'_>) -> Result<()> {
+    fn targets(&self, rows: &Labelled<'_>) -> Result<Texts> {
+        if self.generates {
+            self.author.sides.start().map_err(refused)?;
+        }
         match &rows.examples.labels {
-            Some(Labels::Texts(_)) => Ok(()),
+            Some(Labels::Texts(texts)) => Ok(texts.clone()),
             Some(other) => Err(Error::refused(
                 "data",
                 format!(
@@ -264,44 +364,72 @@ impl Learns for Writing {
         }
     }
 
-    fn digest(&self, _targets: &(), eat: &mut dyn FnMut(&[u8])) {
+    fn digest(&self, targets: &Texts, eat: &mut dyn FnMut(&[u8])) {
         eat(b"seq2seq");
+        for text in targets.iter().flatten() {
+            eat(text.as_bytes());
+            eat(&[0]);
+        }
     }
 
     fn collate(
         &self,
-        _numbers: &[usize],
+        numbers: &[usize],
         rows: Vec<EncodedRow>,
-        _targets: &(),
+        targets: &Texts,
         _draws: Draws,
-    ) -> (Inputs, Vec<u32>) {
-        self.inputs(&rows)
+    ) -> (Inputs, Wanted) {
+        let (inputs, tokens) = self.inputs(&rows);
+        let text = |&number: &usize| {
+            // One that cannot be read had no tokens either, which was refused.
+            let text = targets.get(number);
+            text.map(Cow::into_owned).unwrap_or_default()
+        };
+        let numbers = if self.generates { numbers } else { &[] };
+        let texts = numbers.iter().map(text).collect();
+        (inputs, Wanted { tokens, texts })
     }
 
-    fn loss(&self, network: &Network, inputs: &Inputs, targets: &Vec<u32>, mode: Mode) -> Loss {
-        let (sum, outputs) = network.class_losses(inputs, ClassTargets::new(targets.clone()), mode);
+    fn loss(&self, network: &Network, inputs: &Inputs, targets: &Wanted, mode: Mode) -> Loss {
+        let tokens = ClassTargets::new(targets.tokens.clone());
+        let (sum, mut outputs) = network.class_losses(inputs, tokens, mode);
+        if self.generates && mode == Mode::Evaluate {
+            outputs = Tensor::cat(vec![outputs, self.written(network, inputs)], 0);
+        }
         Loss {
             sum,
-            weight: targets.len() as f64,
+            weight: targets.tokens.len() as f64,
             outputs,
         }
     }
 
-    fn metrics(&self) -> NextTokens {
-        NextTokens::default()
+    fn metrics(&self) -> WrittenScores {
+        WrittenScores::new(self.generates)
     }
 
-    /// `outputs` are each token's loss, and 1 if it was the likeliest.
+    /// `outputs` are the loss of each token that is wanted, and 1 if it was the likeliest; behind them the tokens that were written, if any were,
+    /// each behind the number of its row.
     fn score(
         &self,
-        metrics: &mut NextTokens,
+        metrics: &mut WrittenScores,
         outputs: Tensor<2>,
-        _targets: &Vec<u32>,
+        targets: &Wanted,
         _observer: &mut dyn Observer,
     ) -> std::result::Result<(), MetricError> {
         let (values, _) = rows_of(outputs);
-        for [loss, hit] in values.as_chunks::<2>().0 {
-            metrics.update(*loss, *hit > 0.5);
+        let (pairs, _) = values.as_chunks::<2>();
+        let (tokens, written) = pairs.split_at(targets.tokens.len().min(pairs.len()));
+        for [loss, hit] in tokens {
+            metrics.tokens.update(*loss, *hit > 0.5);
+        }
+        if let Some(scores) = &mut metrics.texts {
+            let mut ids = vec![Vec::new(); targets.texts.len()];
+            for [row, id] in written {
+                ids[*row as usize].push(*id as u32);
+            }
+            for (ids, wanted) in ids.iter().zip(&targets.texts) {
+                scores.update(&self.text(ids), wanted);
+            }
         }
         Ok(())
     }

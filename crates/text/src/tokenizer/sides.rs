@@ -94,6 +94,12 @@ impl Tokenizer {
         Ok(target)
     }
 
+    /// The language that is written, as far as it is said.
+    pub fn target_language(&self) -> Option<&str> {
+        let (code, is_said) = self.languages.as_ref()?.target();
+        is_said.then_some(code)
+    }
+
     /// The token that the writing of a language begins with.
     ///
     /// # Errors

@@ -9,11 +9,11 @@ use crate::failure::Failure;
 use crate::given::{Given, Known};
 
 /// Where prompts come from.
-const PROMPTS: [Known; 4] = [
+const PROMPTS: [Known; 6] = [
     Known {
         name: "--prompt",
         value: Some("TEXT"),
-        about: "A text to go on from; may be given several times",
+        about: "A text to go on from, or what an encoder-decoder reads; may be given several times",
     },
     Known {
         name: "--input",
@@ -29,6 +29,16 @@ const PROMPTS: [Known; 4] = [
         name: "--input-ids",
         value: Some("IDS"),
         about: "A prompt as token ids, such as 1,2,3; may be given several times",
+    },
+    Known {
+        name: "--decoder-prompt",
+        value: Some("TEXT"),
+        about: "Of an encoder-decoder, what the text begins with that is written about a prompt; one for all, or one for each",
+    },
+    Known {
+        name: "--decoder-input-ids",
+        value: Some("IDS"),
+        about: "The same as token ids",
     },
 ];
 
@@ -216,21 +226,21 @@ fn is_option(refusal: &Refusal) -> bool {
 }
 
 /// Token ids, with commas or blanks between.
-pub(super) fn ids(text: &str) -> Result<Vec<u32>, Failure> {
+pub(super) fn ids(flag: &str, text: &str) -> Result<Vec<u32>, Failure> {
     let words = text.split(|c: char| c == ',' || c.is_whitespace());
     let words = words.filter(|word| !word.is_empty());
     let ids = words.map(|word| {
         word.parse().map_err(|_| {
             Failure::refused(format!(
-                "--input-ids: expected token ids such as 1,2,3, found \"{word}\""
+                "{flag}: expected token ids such as 1,2,3, found \"{word}\""
             ))
         })
     });
     let ids: Vec<u32> = ids.collect::<Result<_, _>>()?;
     if ids.is_empty() {
-        Err(Failure::refused(
-            "--input-ids: expected token ids such as 1,2,3, found none",
-        ))
+        Err(Failure::refused(format!(
+            "{flag}: expected token ids such as 1,2,3, found none"
+        )))
     } else {
         Ok(ids)
     }
@@ -410,8 +420,8 @@ batch_size: 8
 
     #[test]
     fn ids_stand_between_commas_or_blanks() {
-        assert_eq!(ids("1,2, 3"), Ok(vec![1, 2, 3]));
-        assert!(ids("").is_err());
-        assert!(ids("1,-2").is_err());
+        assert_eq!(ids("--input-ids", "1,2, 3"), Ok(vec![1, 2, 3]));
+        assert!(ids("--input-ids", "").is_err());
+        assert!(ids("--input-ids", "1,-2").is_err());
     }
 }

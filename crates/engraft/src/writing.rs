@@ -1,0 +1,186 @@
+//! Texts being written, and one of them in pieces as it comes.
+
+use std::collections::VecDeque;
+
+use engraft_generate::{
+    Acceptance, Piece, Prompt, Request, RowLimits, RowSeed, Settings, Sides, Texts, Written,
+    fresh_seed,
+};
+
+use crate::error::{Error, Result};
+
+/// Texts being written by a [`Writer`](crate::Writer).
+#[derive(Debug)]
+pub struct Writing<'m> {
+    texts: Texts<'m>,
+    settings: Settings,
+    /// What is read and what is written, of an encoder-decoder.
+    sides: Option<Sides>,
+    context: Option<usize>,
+    seed: u64,
+    /// Whether the log-probability of each token is wanted.
+    pub(crate) log_probabilities: bool,
+    prompts: u64,
+}
+
+impl<'m> Writing<'m> {
+    pub(crate) fn new(
+        texts: Texts<'m>,
+        settings: Settings,
+        sides: Option<Sides>,
+        context: Option<usize>,
+    ) -> Self {
+        Self {
+            texts,
+            seed: settings.sampler.seed().unwrap_or_else(fresh_seed),
+            settings,
+            sides,
+            context,
+            log_probabilities: false,
+            prompts: 0,
+        }
+    }
+
+    /// What is read and what is written, of an encoder-decoder.
+    pub fn sides(&self) -> Option<&Sides> {
+        self.sides.as_ref()
+    }
+
+    /// What all texts have in common.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Tokens that a text may have, as far as the model bounds them.
+    pub fn context(&self) -> Option<usize> {
+        self.context
+    }
+
+    /// Texts for each prompt.
+    pub fn sequences(&self) -> usize {
+        self.settings.sequences
+    }
+
+    /// How much of what a smaller model drafted was accepted so far.
+    pub fn acceptance(&self) -> Acceptance {
+        self.texts.acceptance()
+    }
+
+    /// Adds a prompt; its texts get the next numbers. Returns how long they may grow.
+    ///
+    /// # Errors
+    /// An empty prompt, ids outside the vocabulary, no room to write.
+    pub fn add(&mut self, prompt: &Prompt) -> Result<RowLimits> {
+        self.add_about(prompt, None)
+    }
+
+    /// As [`Self::add`], where an encoder reads `source` for it.
+    ///
+    /// # Errors
+    /// Those of [`Self::add`]; nothing to read, or too much.
+    pub fn add_about(&mut self, prompt: &Prompt, source: Option<&[u32]>) -> Result<RowLimits> {
+        let settings = &self.settings;
+        let limits = settings.limits.of_row(prompt.ids.len(), self.context)?;
+        // Beams give several texts at once; any other sampler writes each by itself.
+        let (requests, sequences) = match settings.sampler.beams() {
+            Some(_) => (1, settings.sequences),
+            None => (settings.sequences, 1),
+        };
+        for sequence in 0..requests {
+            self.texts.add(Request {
+                prompt: prompt.clone(),
+                source: source.map(Into::into),
+                limits,
+                stop_tokens: settings.stop_tokens.clone(),
+                sampler: settings.sampler.clone(),
+                processors: settings.processors.clone(),
+                seed: RowSeed::new(self.seed, self.prompts, sequence as u64),
+                sequences,
+                log_probabilities: self.log_probabilities,
+            })?;
+        }
+        self.prompts += 1;
+        Ok(limits)
+    }
+
+    /// Adds several, each with what an encoder reads for it if there is one; returns the number of texts.
+    pub(crate) fn add_all(&mut self, prompts: &[(Prompt, Option<Prompt>)]) -> Result<usize> {
+        for (number, (prompt, source)) in prompts.iter().enumerate() {
+            let source = source.as_ref().map(|source| source.ids.as_slice());
+            let added = self.add_about(prompt, source);
+            added.map_err(|error| match prompts.len() {
+                1 => error,
+                _ => Error::Prompt {
+                    number: number + 1,
+                    error: Box::new(error),
+                },
+            })?;
+        }
+        Ok(prompts.len() * self.sequences())
+    }
+
+    /// Writes all that was added, `count` texts, to their ends.
+    pub(crate) fn finish(mut self, count: usize) -> Result<Vec<Written>> {
+        while !self.is_done() {
+            self.step()?;
+        }
+        Ok((0..count).map(|row| self.take(row)).collect())
+    }
+
+    /// Whether all texts have ended.
+    pub fn is_done(&self) -> bool {
+        self.texts.is_done()
+    }
+
+    /// The next token of every text that is being written; all tokens of one that beams have found.
+    ///
+    /// # Errors
+    /// Logits that are no numbers.
+    pub fn step(&mut self) -> Result<Vec<Piece>> {
+        Ok(self.texts.step()?)
+    }
+
+    /// What became of a text, which is not kept any longer.
+    pub fn take(&mut self, row: usize) -> Written {
+        self.texts.take(row)
+    }
+}
+
+/// A text in pieces, as it is written.
+#[derive(Debug)]
+pub struct Stream<'m> {
+    texts: Writing<'m>,
+    ready: VecDeque<String>,
+}
+
+impl<'m> Stream<'m> {
+    /// Of texts of which one was added.
+    pub(crate) fn of(texts: Writing<'m>) -> Self {
+        Self {
+            texts,
+            ready: VecDeque::new(),
+        }
+    }
+}
+
+impl Iterator for Stream<'_> {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Some(Ok(piece));
+            }
+            if self.texts.is_done() {
+                return None;
+            }
+            match self.texts.step() {
+                Ok(pieces) => {
+                    let pieces = pieces.into_iter().map(|piece| piece.text);
+                    self.ready.extend(pieces.filter(|piece| !piece.is_empty()));
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}

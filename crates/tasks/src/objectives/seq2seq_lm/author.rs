@@ -1,0 +1,170 @@
+//! Writing texts with a network that is being trained, or was.
+
+use std::any::Any;
+
+use engraft_generate::{
+    Batch, Defaults, Generate, Greedy, LanguageModel, Request, RowSeed, Sampler, Settings, Sides,
+};
+use engraft_models::CausalLmHead;
+
+use super::Seq2SeqLM;
+use crate::error::{Error, Result};
+use crate::network::Network;
+use crate::objective::Basis;
+
+/// How texts are written.
+#[derive(Debug)]
+pub(super) struct Author {
+    pub(super) sides: Sides,
+    settings: Settings,
+    /// Tokens that a text may have.
+    context: Option<usize>,
+    /// Texts that are written at a time.
+    width: usize,
+    /// What a user should know of the preset's files.
+    pub(super) notes: Vec<String>,
+}
+
+impl Author {
+    pub(super) fn new(task: &Seq2SeqLM, basis: &Basis<'_>) -> Result<Self> {
+        let checkpoint = basis.checkpoint;
+        let transformer = &checkpoint.decoder_config()?.transformer;
+        let generate = task.generation.clone().unwrap_or_default();
+        check(&generate)?;
+        let target = basis.tokenizer.for_target(None)?;
+        let ignores = generate.ignore_generation_config;
+        let defaults = Defaults::of(checkpoint, &target, ignores).map_err(refused)?;
+        // Where nothing is said, results are to be the same each time.
+        let greedy: Sampler = Greedy::default().into();
+        let compiled = defaults.leaves_sampler().then_some(&greedy);
+        let settings = Settings::new(&generate, &defaults, compiled, transformer.vocabulary);
+        let mut settings = settings.map_err(refused)?;
+        if settings.limits.max_length.is_none() && settings.limits.max_new_tokens.is_none() {
+            settings.limits.max_new_tokens = task.max_output_length;
+        }
+        let sides = Sides::new(checkpoint, basis.tokenizer, &defaults, [None, None]);
+        let sides = sides.map_err(refused)?;
+        let context = transformer.longest().or(transformer.context);
+        settings.limits.of_row(1, context).map_err(refused)?;
+        Ok(Self {
+            notes: target
+                .notes()
+                .iter()
+                .filter(|note| !basis.tokenizer.notes().contains(note))
+                .cloned()
+                .collect(),
+            settings: sides.settings(settings, &generate),
+            context,
+            width: generate.batch_size,
+            sides,
+        })
+    }
+
+    /// The tokens of a text for each of `sources`, which are numbered, without those that begin or end it. One that no token can be chosen for, as
+    /// the network gives no numbers, is empty.
+    pub(super) fn write<'s>(
+        &self,
+        network: &Network,
+        sources: impl Iterator<Item = (usize, &'s [u32])>,
+        seed: u64,
+    ) -> Vec<Vec<u32>> {
+        let sources: Vec<_> = sources.collect();
+        let mut texts = vec![Vec::new(); sources.len()];
+        // A failure leaves texts where they are.
+        let _ = self.write_into(network, &sources, seed, &mut texts);
+        for text in &mut texts {
+            text.retain(|id| !self.settings.stop_tokens.contains(id));
+        }
+        texts
+    }
+
+    fn write_into(
+        &self,
+        network: &Network,
+        sources: &[(usize, &[u32])],
+        seed: u64,
+        texts: &mut [Vec<u32>],
+    ) -> engraft_generate::Result<()> {
+        let head: &dyn Any = network.head();
+        let (Some(head), Some(decoder)) = (head.downcast_ref::<CausalLmHead>(), network.decoder())
+        else {
+            return Ok(());
+        };
+        let model = LanguageModel::new(decoder.clone(), head.clone(), network.device());
+        let model = model.after(network.encoder().clone());
+        let mut batch = Batch::new(&model, self.width);
+        let settings = &self.settings;
+        let prompt = self.sides.begun(None, settings)?;
+        let limits = settings.limits.of_row(prompt.ids.len(), self.context)?;
+        let seed = settings.sampler.seed().unwrap_or(seed);
+        for &(number, source) in sources {
+            batch.add(Request {
+                prompt: prompt.clone(),
+                source: Some(source.into()),
+                limits,
+                stop_tokens: settings.stop_tokens.clone(),
+                sampler: settings.sampler.clone(),
+                processors: settings.processors.clone(),
+                seed: RowSeed::new(seed, number as u64, 0),
+                sequences: 1,
+                log_probabilities: false,
+            })?;
+        }
+        while !batch.is_done() {
+            for token in batch.step()? {
+                texts[token.row].push(token.id);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is refused of how texts are written, by the keys of an experiment.
+pub(super) fn refused(error: engraft_generate::Error) -> Error {
+    let Some(refusal) = error.refusal() else {
+        return error.into();
+    };
+    let key = match refusal.key.as_str() {
+        "" => "model.generation".to_owned(),
+        key @ ("source_lang" | "target_lang") => format!("model.{key}"),
+        key => format!("model.generation.{key}"),
+    };
+    Error::refused(&key, refusal.problem.clone())
+}
+
+/// Refuses what has no meaning where each row gets one text.
+fn check(generate: &Generate) -> Result<()> {
+    let given = [
+        (
+            "num_return_sequences",
+            generate
+                .num_return_sequences
+                .is_some_and(|count| count != 1),
+            "each row gets one text; leave it out",
+        ),
+        (
+            "stop",
+            !generate.stop.is_empty(),
+            "texts end by tokens here; leave it out",
+        ),
+        (
+            "source_lang",
+            generate.source_lang.is_some(),
+            "give it as model.source_lang, which texts are learned in too",
+        ),
+        (
+            "target_lang",
+            generate.target_lang.is_some(),
+            "give it as model.target_lang, which texts are learned in too",
+        ),
+        (
+            "draft",
+            generate.draft.is_some(),
+            "drafts are for engraft generate; leave it out",
+        ),
+    ];
+    match given.into_iter().find(|(_, is_given, _)| *is_given) {
+        Some((key, _, problem)) => Err(Error::refused(&format!("model.generation.{key}"), problem)),
+        None => Ok(()),
+    }
+}
