@@ -363,9 +363,10 @@ impl Draft {
                 "{preset} has another vocabulary, in which the token {id} is not the same; give a smaller model with the same one"
             )));
         }
+        let model = LanguageModel::load(&checkpoint, Compute::cpu().device, 0);
         Ok(Self {
             preset: preset.to_owned(),
-            model: LanguageModel::load(&checkpoint, Compute::cpu().device, 0)?,
+            model: model.map_err(|error| cannot(error.to_string()))?,
         })
     }
 }

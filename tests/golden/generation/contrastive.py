@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 HERE = Path(__file__).parent
 DECODERS = HERE.parent / "decoders"
@@ -39,6 +39,20 @@ class Shaken(LogitsProcessor):
         return scores + (NOISE * noise).to(scores.dtype)
 
 
+def opened(name: str):
+    """A golden decoder, whose file says rotations as a later version does."""
+    config = AutoConfig.from_pretrained(DECODERS / name)
+    rotation = json.loads((DECODERS / name / "config.json").read_text()).get("rope_parameters")
+    if rotation:
+        config.rope_theta = rotation["rope_theta"]
+    model = AutoModelForCausalLM.from_pretrained(DECODERS / name, config=config, torch_dtype=torch.float32).double().eval()
+    model.generation_config = GenerationConfig()
+    # It is the same model as with the later version.
+    for case in json.loads((DECODERS / name / "case.json").read_text())["generate"]:
+        assert run(model, case["prompt"], dict(max_new_tokens=len(case["ids"]))) == case["ids"], name
+    return model
+
+
 def run(model, prompt: list[int], settings: dict, seed: int | None = None) -> list[int]:
     ids = torch.tensor([prompt])
     settings = dict(eos_token_id=None, max_new_tokens=NEW) | settings
@@ -54,8 +68,7 @@ def main() -> None:
     transformers.utils.logging.set_verbosity_error()
     cases = []
     for name in ("llama", "gpt2", "opt"):
-        model = AutoModelForCausalLM.from_pretrained(DECODERS / name, torch_dtype=torch.float32).double().eval()
-        model.generation_config = GenerationConfig()
+        model = opened(name)
         greedy = [run(model, prompt, {}) for prompt in PROMPTS]
         end = greedy[0][2]
         more = [

@@ -271,7 +271,7 @@ fn a_sampler_of_compile_stands_for_one_that_the_preset_cannot_have() {
 
 #[test]
 fn what_is_not_honoured_and_what_prompts_lose_is_said() {
-    let file = json!({"num_beams": 4, "eos_token_id": -1, "do_sample": true});
+    let file = json!({"num_beam_groups": 4, "eos_token_id": -1, "do_sample": true});
     let folder = place(&file, &json!({}));
     let lm = open(&folder);
     let path = folder.path().join("generation_config.json");
@@ -280,7 +280,7 @@ fn what_is_not_honoured_and_what_prompts_lose_is_said() {
         lm.notes(["AB", "A 12!"], &Generate::default()).unwrap(),
         [
             "sampler: top_k k=50 (as the preset's generation_config.json says)".to_owned(),
-            format!("{path}: not honoured: num_beams 4"),
+            format!("{path}: not honoured: num_beam_groups 4"),
             format!("{path}: eos_token_id: -1 is no token of the 67 that the model has, and is left out"),
             "3 of the 4 tokens of the prompt are unknown to the model's vocabulary (\"!\", \"1\", \"2\")".to_owned(),
         ]
