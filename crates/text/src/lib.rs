@@ -34,6 +34,7 @@ mod special;
 mod tests;
 mod tokenizer;
 mod train;
+mod two_alphabets;
 mod unknown;
 mod vocabulary;
 mod wordpiece;

@@ -15,6 +15,7 @@ use crate::pipeline::Pipeline;
 use crate::proteins::Proteins;
 use crate::special::Declared;
 use crate::tokenizer::{Tokenizer, shielded};
+use crate::two_alphabets::{self, CONFIG_JSON};
 use crate::vocabulary::Vocabulary;
 use crate::{Error, Result, built_in, byte_pair, letters, sentence_piece, settings, wordpiece};
 
@@ -25,7 +26,7 @@ impl Tokenizer {
     /// one character, else as WordPiece; `vocab.json` with `merges.txt`; a SentencePiece file, with what the tokenizer of
     /// its family (`tokenizer_class`, else `model_type`) adds; the built-in vocabulary of models that come without (`rnabert`, `fm4bio`,
     /// `onehot`). Marian's `source.spm` with `target.spm` and `vocab.json`, and M2M-100's SentencePiece file with `vocab.json`, come before all
-    /// of these where the preset names them. Padding and truncation stored in `tokenizer.json` are cleared.
+    /// of these where the preset names them; the two alphabets of misaki's `config.json` come last. Padding and truncation stored in `tokenizer.json` are cleared.
     ///
     /// # Errors
     ///
@@ -77,8 +78,8 @@ impl Tokenizer {
         if let Some(alphabet) = &mut alphabet {
             alphabet.add_synonyms(&files.object(TOKENIZER_CONFIG)?)?;
         }
-        // Marian's own has a second file for what is written.
-        let target = (file == SOURCE_SPM)
+        // Marian's own has a second file for what is written, and a configuration may state a second alphabet.
+        let target = (side == Side::Read && matches!(file, SOURCE_SPM | CONFIG_JSON))
             .then(|| Tokenizer::open(files.clone(), Side::Written, config))
             .transpose()?;
         let tokenizer = Tokenizer::new(inner, special, alphabet, policy, files);
@@ -131,7 +132,12 @@ fn make(
     } else {
         let mut names = SENTENCE_PIECE.into_iter();
         let Some((file, bytes)) = names.find_map(|name| Some((name, files.get(name)?))) else {
-            return Ok(None);
+            let described = two_alphabets::build(config, side == Side::Written, declared)?;
+            let Some(description) = described else {
+                return Ok(None);
+            };
+            let pipeline = from_description(CONFIG_JSON, description)?;
+            return Ok(Some((CONFIG_JSON, pipeline)));
         };
         let pipeline = sentence_piece::build(file, bytes, files, declared, config)?;
         return Ok(Some((file, pipeline)));

@@ -33,6 +33,7 @@ mod report;
 mod resume;
 mod run_files;
 mod scores;
+mod seq2seq;
 mod signals;
 mod tasks;
 mod trainer;

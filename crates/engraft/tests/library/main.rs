@@ -8,6 +8,7 @@ mod house;
 mod ragged;
 mod real;
 mod search;
+mod seq2seq;
 mod sessions;
 mod settings;
 mod stored;

@@ -142,6 +142,15 @@ impl TaskArguments for CausalLM {
 
     fn check_backbone(&self, checkpoint: &Checkpoint) -> Result<()> {
         let name = checkpoint.preset().name();
+        if checkpoint.config().decoder.is_some() {
+            return Err(Error::refused(
+                "model",
+                format!(
+                    "CausalLM predicts each token from those before it, but {name} is an encoder-decoder ({}), which reads all of one text and writes another; use Seq2SeqLM",
+                    checkpoint.family()
+                ),
+            ));
+        }
         if !checkpoint.config().transformer.causal {
             return Err(Error::refused(
                 "model",
