@@ -10,6 +10,9 @@ use crate::vocabulary::is_bracketed;
 /// What stands for the space before a letter.
 const SPACE: char = '\u{2581}';
 
+/// How many tokens a vocabulary of letters has at most, sentinels included; it spares others a look at each of theirs.
+const MOST_TOKENS: usize = 2_000;
+
 /// Amino acids that ProtT5 was trained to read as any.
 const RARE: [&str; 4] = ["U", "Z", "O", "B"];
 
@@ -22,7 +25,7 @@ impl Alphabet {
             inner.get_model(),
             Part::SentencePiece(_) | Part::Library(ModelWrapper::Unigram(_))
         );
-        if !is_sentence_piece {
+        if !is_sentence_piece || inner.get_vocab_size(true) > MOST_TOKENS {
             return None;
         }
         let added = inner.get_added_tokens_decoder();

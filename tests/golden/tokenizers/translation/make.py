@@ -165,7 +165,9 @@ def cases(tokenizer, texts, pairs, written):
             entry["pair"] = second
         else:
             entry["decoded"] = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            entry["all"] = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+            # Version 4 spaces special tokens otherwise than version 5 does, in each tokenizer in another way.
+            if MAJOR == 5:
+                entry["all"] = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         found.append(entry)
     return found
 
@@ -250,7 +252,9 @@ def older():
     )
     pegasus = {"spiece.model": "pegasus.model"}
     groups["pegasus"] = group("PegasusTokenizer", pegasus)
-    groups["pegasus_offset"] = group("PegasusTokenizer", pegasus, {"offset": 7, "mask_token_sent": None, "mask_token": "<mask>"}, texts=SOME)
+    groups["pegasus_offset"] = group("PegasusTokenizer", pegasus, {"offset": 7}, texts=SOME)
+    # As BigBird's, whose mask is a piece.
+    groups["pegasus_pieces"] = group("PegasusTokenizer", pegasus, {"offset": 0, "mask_token_sent": None, "mask_token": "a"}, texts=SOME)
     groups["pegasus_fast"] = group("PegasusTokenizerFast", pegasus, save="pegasus_4")
     groups["prot_t5"] = group("T5Tokenizer", {"spiece.model": "prot.model"}, texts=PROTEINS, pairs=[])
     lower = {letter: 128 + index for index, letter in enumerate("acdefghiklmnpqrstvwy")}
@@ -290,6 +294,8 @@ def newer():
     groups["marian_separate"] = group(
         "MarianTokenizer", {**marian, "vocab.json": "marian_source_vocab.json", "target_vocab.json": "marian_target_vocab.json"},
         {"separate_vocabs": True},
+        # Written in a text, special tokens have the ids of what is read there, even in what is written.
+        texts=[text for text in TEXTS if "<pad>" not in text],
     )
     groups["m2m"] = group(
         "M2M100Tokenizer", {"sentencepiece.bpe.model": "many_bpe.model", "vocab.json": "m2m_vocab.json"}, {"src_lang": "en", "tgt_lang": "de"}, more=codes("m2m100"), directions=[("de", "fr"), ("zu", "en")],
