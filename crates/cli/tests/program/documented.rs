@@ -307,6 +307,7 @@ fn models(place: &Workplace) {
         .collect();
     let characters = format!("<s>\n</s>\n<unk>\n{characters}");
     model("gpt2", "decoders/gpt2", &characters);
+    model("gpt2-small", "decoders/gpt2_untied", &characters);
     model("llama", "decoders/llama", &characters);
 }
 

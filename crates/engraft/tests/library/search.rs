@@ -304,8 +304,8 @@ fn drafts_change_no_text_of_the_most_probable_tokens() {
     for model in MODELS {
         let place = Place::new(model, &json!({}));
         // Its own drafts are all accepted; another model's, with windows or not, seldom.
-        for draft in [model, "llama", "mistral"] {
-            let draft = Place::new(draft, &json!({}));
+        for drafter in [model, "llama", "mistral"] {
+            let draft = Place::new(drafter, &json!({}));
             let lm = place.open();
             let mut plain = free(Greedy::default());
             plain.no_repeat_ngram_size = Some(2);
@@ -327,13 +327,15 @@ fn drafts_change_no_text_of_the_most_probable_tokens() {
                     assert!(both.into_iter().all(|(a, b)| (a - b).abs() < 1e-4));
                     assert_eq!(found.end, expected.end);
                 }
+                let Acceptance { drafted, accepted } = acceptance;
+                assert!(drafter != model || accepted == drafted, "{model}, {count}");
                 all.drafted += acceptance.drafted;
                 all.accepted += acceptance.accepted;
             }
         }
     }
     assert!(
-        all.accepted > 500 && all.drafted > all.accepted + 500,
+        all.accepted > 200 && all.drafted > all.accepted + 500,
         "{all:?}"
     );
 }
@@ -367,9 +369,9 @@ fn bound(freedom: f64) -> f64 {
 #[test]
 fn drafts_change_no_distribution_by_chi_squared_over_twenty_thousand_draws() {
     let lm = Place::new("llama", &json!({})).open();
-    // The same weights with other rotations: near enough for many drafts to be accepted.
+    // The same weights with other norms: near enough for many drafts to be accepted.
     let draft = Place::with_config("llama", &json!({}), |config| {
-        config["rope_parameters"]["rope_theta"] = json!(3.0);
+        config["rms_norm_eps"] = json!(0.3);
     });
     let base = |seed| TopK {
         k: 4,
