@@ -17,6 +17,7 @@ use engraft_models::{CausalLmHead, Checkpoint, Compute};
 use engraft_tasks::{Backbone, CausalLM, Model, TaskArguments, preset_tokenizer};
 use engraft_text::Tokenizer;
 
+use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::scores::Scores;
 use crate::task::{Fit, Task};
@@ -56,45 +57,6 @@ pub struct CausalLm {
     report: LoadReport,
     /// What a user should know of the preset's files.
     preset_notes: Vec<String>,
-}
-
-/// A smaller model that drafts tokens.
-#[derive(Debug)]
-struct Draft {
-    preset: String,
-    model: LanguageModel,
-}
-
-impl Draft {
-    /// Opens a preset that is a decoder with the vocabulary that `model`, with `tokenizer`, has.
-    fn open(preset: &str, model: &LanguageModel, tokenizer: &Tokenizer) -> Result<Self> {
-        let refused = |problem: String| Error::from(Refusal::of("draft", problem));
-        let backbone = Backbone::new(preset);
-        let cannot = |error: String| refused(format!("{preset} cannot draft tokens: {error}"));
-        let checkpoint = backbone.open().map_err(|error| cannot(error.to_string()))?;
-        let config = checkpoint.causal_lm_config();
-        config.map_err(|error| cannot(error.to_string()))?;
-        let [own, other] =
-            [model.config(), &checkpoint.config().transformer].map(|it| it.vocabulary);
-        if own != other {
-            return Err(refused(format!(
-                "{preset} has another vocabulary, of {other} tokens instead of {own}; give a smaller model with the same one"
-            )));
-        }
-        let drafts = preset_tokenizer(&checkpoint, backbone.letters)?;
-        let differs =
-            (0..own as u32).find(|&id| tokenizer.id_to_token(id) != drafts.id_to_token(id));
-        if let Some(id) = differs {
-            return Err(refused(format!(
-                "{preset} has another vocabulary, in which the token {id} is not the same; give a smaller model with the same one"
-            )));
-        }
-        let model = LanguageModel::load(&checkpoint, Compute::cpu().device, 0);
-        Ok(Self {
-            preset: preset.to_owned(),
-            model: model.map_err(|error| cannot(error.to_string()))?,
-        })
-    }
 }
 
 /// How tokens are chosen, unless a [`Generate`] says otherwise.

@@ -20,6 +20,7 @@
 #![doc(test(attr(deny(warnings))))]
 
 mod causal_lm;
+mod draft;
 mod error;
 mod scores;
 mod task;
