@@ -20,6 +20,7 @@
 #![doc(test(attr(deny(warnings))))]
 
 mod causal_lm;
+mod draft;
 mod error;
 mod scores;
 mod seq2seq_lm;
@@ -79,4 +80,7 @@ mod pages {
 
     #[doc = include_str!("../../../docs/guide/generation.md")]
     mod generation {}
+
+    #[doc = include_str!("../../../docs/guide/models.md")]
+    mod models {}
 }

@@ -13,7 +13,8 @@ use engraft_models::{Checkpoint, Compute};
 use engraft_tasks::{Backbone, preset_tokenizer};
 use engraft_text::Tokenizer;
 
-use crate::error::{Error, Result};
+use crate::draft::Draft;
+use crate::error::Result;
 use crate::writing::Writing;
 
 /// Why a text that beams search for is no stream.
@@ -46,13 +47,6 @@ impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Opened").field(&self.name).finish()
     }
-}
-
-/// A smaller model that drafts tokens.
-#[derive(Debug)]
-struct Draft {
-    preset: String,
-    model: LanguageModel,
 }
 
 /// How tokens are chosen, unless a [`Generate`] says otherwise.
@@ -331,42 +325,5 @@ impl Writer {
             (Some(wanted), _) => Ok(Some(wanted)),
             (None, _) => Ok(self.model.context()),
         }
-    }
-}
-
-impl Draft {
-    /// Opens a preset that writes as `writer` does, with the same vocabulary.
-    fn open(preset: &str, writer: &Writer) -> Result<Self> {
-        let refused = |problem: String| Error::from(Refusal::of("draft", problem));
-        let backbone = Backbone::new(preset);
-        let cannot = |error: String| refused(format!("{preset} cannot draft tokens: {error}"));
-        let checkpoint = backbone.open().map_err(|error| cannot(error.to_string()))?;
-        let config = if writer.reads() {
-            checkpoint.decoder_config().map(|it| &it.transformer)
-        } else {
-            let head = checkpoint.causal_lm_config();
-            head.map(|_| &checkpoint.config().transformer)
-        };
-        let config = config.map_err(|error| cannot(error.to_string()))?;
-        let [own, other] = [writer.model.config(), config].map(|it| it.vocabulary);
-        if own != other {
-            return Err(refused(format!(
-                "{preset} has another vocabulary, of {other} tokens instead of {own}; give a smaller model with the same one"
-            )));
-        }
-        let drafts = preset_tokenizer(&checkpoint, backbone.letters)?;
-        let tokenizer = writer.tokenizer();
-        let differs =
-            (0..own as u32).find(|&id| tokenizer.id_to_token(id) != drafts.id_to_token(id));
-        if let Some(id) = differs {
-            return Err(refused(format!(
-                "{preset} has another vocabulary, in which the token {id} is not the same; give a smaller model with the same one"
-            )));
-        }
-        let model = LanguageModel::load(&checkpoint, Compute::cpu().device, 0);
-        Ok(Self {
-            preset: preset.to_owned(),
-            model: model.map_err(|error| cannot(error.to_string()))?,
-        })
     }
 }

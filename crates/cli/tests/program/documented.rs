@@ -253,6 +253,11 @@ fn stand_ins() -> Workplace {
     let story = |row: usize| "ABCDEFG"[..2 + row % 5].repeat(2);
     place.write("stories.tsv", &table("text", (0..20).map(story)));
     place.write("others.tsv", "text\nABC\nDEFG\nABCD\n");
+    place.write("articles.tsv", "id\ttext\n1\tABC\n2\tDEFG\n");
+    let spoken = |row: usize| format!("{}\t{}", ["AB", "BA", "C"][row % 3], ["X", "YZ"][row % 2]);
+    for name in ["words.tsv", "other-words.tsv"] {
+        place.write(name, &table("word\tphonemes", (0..30).map(spoken)));
+    }
     let words = |row: usize| {
         format!(
             "{{\"tokens\": [\"a\", \"w1\", \"w2\"], \"ner_tags\": [0, {}, 2]}}\n",
@@ -309,6 +314,29 @@ fn models(place: &Workplace) {
     model("gpt2", "decoders/gpt2", &characters);
     model("gpt2-small", "decoders/gpt2_untied", &characters);
     model("llama", "decoders/llama", &characters);
+    model("bart", "seq2seq/bart", &characters);
+    model("bart-cnn", "seq2seq/bart", &characters);
+    let golden = |name: &str| repository().join("tests/golden").join(name);
+    fs::create_dir(place.path("opus-mt-en-de")).unwrap();
+    for entry in fs::read_dir(golden("seq2seq/marian_preset")).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let from = golden("seq2seq/marian_preset").join(&file);
+        fs::copy(from, place.path(&format!("opus-mt-en-de/{file}"))).unwrap();
+    }
+    translator(place);
+}
+
+/// A translator of many languages, whose tokenizer knows them.
+fn translator(place: &Workplace) {
+    let golden = |name: &str| repository().join("tests/golden").join(name);
+    fs::create_dir(place.path("nllb")).unwrap();
+    let tokenizer = fs::read(golden("tokenizers/translation/nllb.tokenizer.json")).unwrap();
+    fs::write(place.path("nllb/tokenizer.json"), tokenizer).unwrap();
+    place.write("nllb/tokenizer_config.json", "{\"tokenizer_class\": \"NllbTokenizer\"}");
+    // Without weights, of as many tokens as the tokenizer has.
+    let config = fs::read_to_string(golden("seq2seq/nllb/config.json")).unwrap();
+    let config = config.replace("\"vocab_size\": 57", "\"vocab_size\": 434");
+    place.write("nllb/config.json", &config);
 }
 
 /// The experiment of the README's YAML, and those that the guide speaks of.

@@ -12,6 +12,7 @@ const DATA: &str = "--data Seq2SeqDataModule --data.path words.tsv --data.x_col 
 fn place() -> Workplace {
     let place = Workplace::new();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/phonemes/bart");
+    std::fs::create_dir(place.path("bart")).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
@@ -74,13 +75,13 @@ fn a_model_is_trained_scored_asked_and_written_with() {
         assert!(said.contains(name), "{name}\n{said}");
     }
     let said = place.succeed(&format!(
-        "test --ckpt_path last {DATA} --model.generate false"
+        "test --ckpt_path last {task} {DATA} --model.generate false"
     ));
     assert!(!said.contains("test_bleu"), "{said}");
     place.write("asked.tsv", "word\nab\nabc\nc\n");
     let asked = "--data Seq2SeqDataModule --data.path asked.tsv --data.x_col word";
     place.succeed(&format!(
-        "predict --ckpt_path last {asked} --output spoken.tsv --model.max_output_length 9"
+        "predict --ckpt_path last {task} {asked} --output spoken.tsv --model.max_output_length 9"
     ));
     let spoken = place.read("spoken.tsv");
     let lines: Vec<&str> = spoken.lines().collect();

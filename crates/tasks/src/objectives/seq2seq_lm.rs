@@ -145,6 +145,12 @@ impl TaskArguments for Seq2SeqLM {
         frozen.map(|(_, tower)| tower).collect()
     }
 
+    fn predict_as(&mut self, asked: &Self) {
+        self.generate = asked.generate;
+        self.generation.clone_from(&asked.generation);
+        self.max_output_length = asked.max_output_length.or(self.max_output_length);
+    }
+
     fn predicts_sequences(&self) -> bool {
         true
     }
