@@ -32,7 +32,7 @@ impl Draft {
             head.map(|_| &checkpoint.config().transformer)
         };
         let config = config.map_err(|error| cannot(error.to_string()))?;
-        let [own, other] = [writer.model.config(), config].map(|it| it.vocabulary);
+        let [own, other] = [writer.model().config(), config].map(|it| it.vocabulary);
         if own != other {
             return Err(refused(format!(
                 "{preset} has another vocabulary, of {other} tokens instead of {own}; give a smaller model with the same one"

@@ -332,7 +332,10 @@ fn translator(place: &Workplace) {
     fs::create_dir(place.path("nllb")).unwrap();
     let tokenizer = fs::read(golden("tokenizers/translation/nllb.tokenizer.json")).unwrap();
     fs::write(place.path("nllb/tokenizer.json"), tokenizer).unwrap();
-    place.write("nllb/tokenizer_config.json", "{\"tokenizer_class\": \"NllbTokenizer\"}");
+    place.write(
+        "nllb/tokenizer_config.json",
+        "{\"tokenizer_class\": \"NllbTokenizer\"}",
+    );
     // Without weights, of as many tokens as the tokenizer has.
     let config = fs::read_to_string(golden("seq2seq/nllb/config.json")).unwrap();
     let config = config.replace("\"vocab_size\": 57", "\"vocab_size\": 434");

@@ -62,8 +62,9 @@ fn a_model_is_trained_scored_asked_and_written_with() {
     ] {
         assert!(said.contains(name), "{name}\n{said}");
     }
+    let task = "--model Seq2SeqLM --model.backbone ./bart";
     let said = place.succeed(&format!(
-        "test --ckpt_path last {DATA} --model.generate true"
+        "test --ckpt_path last {task} {DATA} --model.generate true"
     ));
     for name in [
         "test_loss",
