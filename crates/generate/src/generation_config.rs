@@ -84,10 +84,10 @@ impl GenerationConfig {
         let mut object: Map<String, Value> = said
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        // Models of several kinds of input say it of the part that writes.
-        let part = json
-            .get("text_config")
-            .and_then(|part| part.get("eos_token_id"));
+        // Models of several parts say it of the one that writes.
+        let parts = ["text_config", "decoder"].into_iter();
+        let mut parts = parts.filter_map(|part| json.get(part));
+        let part = parts.find_map(|part| part.get("eos_token_id"));
         if let Some(ids) = part.filter(|ids| !ids.is_null() && !object.contains_key("eos_token_id"))
         {
             object.insert("eos_token_id".to_owned(), ids.clone());

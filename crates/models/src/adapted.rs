@@ -56,6 +56,17 @@ impl Checkpoint {
         }
     }
 
+    /// The linear layers of the stack beside, if there is one, with a gap for the number of the layer.
+    fn layers_beside(&self, stack: Stack) -> Vec<&'static str> {
+        let other = stack.other();
+        let names = self.names_of(other);
+        let layers = names.linear_layers();
+        // Tables of both stacks are made of one pattern in some families.
+        let layers = layers
+            .filter(|(ours, _)| other == Stack::Decoder || !ours.contains(".encoder_attention."));
+        layers.map(|(_, theirs)| theirs).collect()
+    }
+
     /// Whether `settings` name layers of the other stack, so that a stack of which they name none is no mistake.
     fn covers_beside(&self, stack: Stack, settings: &LoraSettings) -> bool {
         let decoder = self.config.decoder.as_ref();
@@ -64,7 +75,7 @@ impl Checkpoint {
             Stack::Decoder => self.config.transformer.layers,
         };
         let prefix = self.config.family.prefix;
-        let modules = self.names_of(stack.other()).modules();
+        let modules = self.layers_beside(stack);
         modules.iter().any(|module| {
             (0..layers).any(|layer| {
                 let module = module.replace("{}", &layer.to_string());
@@ -118,6 +129,8 @@ impl Checkpoint {
         if found || self.covers_beside(stack, settings) {
             return Ok(encoder);
         }
+        let beside = self.layers_beside(stack).into_iter();
+        known.extend(beside.map(without_numbers));
         let known: Vec<String> = known.into_iter().collect();
         if known.is_empty() {
             let problem = format!(

@@ -34,6 +34,8 @@ pub(crate) struct Keys {
     asked: BTreeSet<&'static str>,
     /// Those that count for nothing, and why.
     ignored: BTreeMap<&'static str, &'static str>,
+    /// Those inside the objects that state a stack each.
+    inside: BTreeMap<&'static str, Keys>,
 }
 
 impl Keys {
@@ -43,8 +45,24 @@ impl Keys {
         overwrites: &Map<String, Value>,
         family: &Family,
     ) -> Result<()> {
-        for key in overwrites.keys() {
-            let refuse = |problem| refuse(&format!("config_overwrites.{key}"), problem);
+        self.check_object(overwrites, family, "config_overwrites")
+    }
+
+    /// The same of an object at `place`.
+    fn check_object(
+        &self,
+        overwrites: &Map<String, Value>,
+        family: &Family,
+        place: &str,
+    ) -> Result<()> {
+        for (key, value) in overwrites {
+            let place = format!("{place}.{key}");
+            if let (Some(inside), Some(object)) = (self.inside.get(key.as_str()), value.as_object())
+            {
+                inside.check_object(object, family, &place)?;
+                continue;
+            }
+            let refuse = |problem| refuse(&place, problem);
             if let Some(because) = self.ignored.get(key.as_str()) {
                 let refusal = refuse("changes nothing here".to_owned());
                 return Err(refusal.help(format!("It counts only {because}")).into());
@@ -81,6 +99,23 @@ impl<'a> ConfigReader<'a> {
     /// What became of the family's keys so far.
     pub(crate) fn keys(&self) -> Keys {
         self.keys.borrow().clone()
+    }
+
+    /// What `read` makes of the object under `key`, which the model's shape depends on.
+    pub(crate) fn inside<T>(
+        &self,
+        key: &'static str,
+        read: impl FnOnce(&ConfigReader<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let value = self.required(key)?;
+        let object = value
+            .as_object()
+            .ok_or_else(|| self.error(key, format!("expected an object, found {value}")))?;
+        let place = self.place_of(key);
+        let inner = ConfigReader::new(&place, object);
+        let found = read(&inner)?;
+        self.keys.borrow_mut().inside.insert(key, inner.keys());
+        Ok(found)
     }
 
     /// Notes that keys count for nothing in this configuration: they count only `because` of something that is not so.
@@ -124,10 +159,13 @@ impl<'a> ConfigReader<'a> {
 
     /// A size: a positive whole number.
     pub(crate) fn size(&self, key: &'static str) -> Result<usize> {
-        let value = self
-            .value(key)
-            .ok_or_else(|| self.error(key, "missing, and the model's shape depends on it"))?;
+        let value = self.required(key)?;
         self.check_size(key, value)
+    }
+
+    fn required(&self, key: &'static str) -> Result<&'a Value> {
+        let missing = || self.error(key, "missing, and the model's shape depends on it");
+        self.value(key).ok_or_else(missing)
     }
 
     /// A number of layers, bounded before anything is made for each of them.

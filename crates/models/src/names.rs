@@ -197,6 +197,18 @@ impl Names {
             .collect()
     }
 
+    /// Our names and theirs of the linear layers inside the layers of a stack, with gaps for numbers, without the family's prefix.
+    pub(crate) fn linear_layers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        const PARTS: [&str; 4] = [
+            ".attention.inputs",
+            ".attention.output",
+            ".encoder_attention.",
+            ".feed_forward.",
+        ];
+        let names = self.tables.iter().copied().flatten().copied();
+        names.filter(|(ours, _)| PARTS.iter().any(|part| ours.contains(part)))
+    }
+
     /// The name of the module at `path`, without the family's prefix.
     pub(crate) fn module(&self, path: &str) -> Option<String> {
         let name = self.of(&format!("{path}.weight"), false);

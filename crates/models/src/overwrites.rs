@@ -30,13 +30,17 @@ const BESIDE: [(&str, &str, &str); 7] = [
 ];
 
 /// Keys of which others follow, where the file states these: they follow anew.
-const DERIVED: [(&str, &[&str]); 5] = [
+const DERIVED: [(&str, &[&str]); 6] = [
     ("max_window_layers", &["layer_types"]),
     ("sliding_window_pattern", &["layer_types"]),
     ("global_attn_every_n_layers", &["layer_types"]),
     ("no_rope_layer_interval", &["no_rope_layers"]),
     ("id2label", &["label2id", "num_labels"]),
+    ("feed_forward_proj", &["dense_act_fn", "is_gated_act"]),
 ];
+
+/// Objects that state a stack of an encoder-decoder each (T5Gemma): keys inside of them are replaced one by one.
+const STACKS: [&str; 2] = ["encoder", "decoder"];
 
 /// Replaces keys of the configuration at `place`.
 ///
@@ -54,6 +58,15 @@ pub(crate) fn overwrite(
         json.insert("model_type".into(), family.clone());
     }
     let all = Family::of(place, json)?.spellings;
+    replace(json, overwrites, all)
+}
+
+/// Replaces keys of which some have several spellings.
+fn replace(
+    json: &mut Map<String, Value>,
+    overwrites: &Map<String, Value>,
+    all: &[Spellings],
+) -> Result<()> {
     check_spellings(overwrites, all)?;
     // Objects first: a key beside them is the more exact word.
     let (objects, keys): (Vec<_>, Vec<_>) = overwrites
@@ -77,6 +90,13 @@ pub(crate) fn overwrite(
             SCALING => {
                 replace_scaling(json, value);
                 continue;
+            }
+            key if STACKS.contains(&key) => {
+                let old = json.get_mut(key).and_then(Value::as_object_mut);
+                if let (Some(old), Some(new)) = (old, value.as_object()) {
+                    replace(old, new, &[])?;
+                    continue;
+                }
             }
             "num_labels" => forget_other_labels(json, value),
             "use_sliding_window" if !overwrites.contains_key("layer_types") => {

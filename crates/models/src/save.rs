@@ -295,7 +295,16 @@ impl Checkpoint {
     ) -> Map<String, Value> {
         let ModelConfig { family, json, .. } = &self.config;
         let mut json = json.clone();
-        json.insert("architectures".into(), json!([self.architecture(head)]));
+        let architecture = self.architecture(head);
+        json.insert("architectures".into(), json!([architecture]));
+        if let Some(stated) = json.get_mut("is_encoder_decoder") {
+            // The reference library's encoders refuse a file of both stacks.
+            if architecture.ends_with("EncoderModel") {
+                *stated = json!(false);
+            } else if head == HeadKind::Seq2SeqLm {
+                *stated = json!(true);
+            }
+        }
         json.insert("dtype".into(), json!("float32"));
         json.remove("torch_dtype");
         // What is written is the family's, and the code is not beside it.

@@ -2,11 +2,12 @@
 //! values, the head is the file's own, whatever its configuration says.
 
 use engraft_hub::TensorRef;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::ModelConfig;
 use crate::error::Result;
+use crate::json::ConfigReader;
 use crate::load::Source;
 use crate::names::{HeadKind, Names};
 
@@ -15,6 +16,9 @@ pub(crate) const EMBEDDINGS: &str = "embeddings.tokens.weight";
 
 /// The path of the projection in a language-model head.
 pub(crate) const PROJECTION: &str = "decoder";
+
+/// The key of `config.json` that says whether heads are tied.
+const TIE: &str = "tie_word_embeddings";
 
 /// The heads that may be tied.
 const LANGUAGE_MODELS: [HeadKind; 3] =
@@ -44,9 +48,20 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// The stack whose token embeddings a tied head is, and its names: a decoder that has its own, else the only or first one.
+    fn embedding_stack(&self, kind: HeadKind) -> (HeadKind, Names) {
+        let decoder = self.config.decoder.as_ref();
+        let has_own = decoder.is_some_and(|decoder| !decoder.transformer.embedding.shared);
+        if kind == HeadKind::Seq2SeqLm && has_own {
+            (HeadKind::Decoder, Names::decoder(&self.config))
+        } else {
+            (HeadKind::None, Names::encoder(&self.config))
+        }
+    }
+
     /// Whether what is stored of a head's projection and of the embeddings differs.
     fn differ(&self, kind: HeadKind) -> Result<bool> {
-        let (head_names, encoder_names) = (self.head_names(kind), Names::encoder(&self.config));
+        let (head_names, (_, stack_names)) = (self.head_names(kind), self.embedding_stack(kind));
         if let Some(folder) = self.adapter_folder()
             && [true, false]
                 .into_iter()
@@ -58,10 +73,10 @@ impl Checkpoint {
         // Where one of the two is not stored, it is the preset's other: an adapter that holds new embeddings leaves the projection as it was.
         let own = self.own_source();
         let heads = self.head_sources();
-        let projection = stored(&heads, &head_names, PROJECTION)
-            .or_else(|| own?.get(&encoder_names, EMBEDDINGS));
+        let projection =
+            stored(&heads, &head_names, PROJECTION).or_else(|| own?.get(&stack_names, EMBEDDINGS));
         let encoders = self.encoder_sources();
-        let embeddings = stored(&encoders, &encoder_names, EMBEDDINGS)
+        let embeddings = stored(&encoders, &stack_names, EMBEDDINGS)
             .or_else(|| own?.get(&head_names, PROJECTION));
         match (projection, embeddings) {
             (Some(projection), Some(embeddings)) => Ok(!projection.equals(&embeddings)?),
@@ -72,9 +87,11 @@ impl Checkpoint {
     /// What stands for the embeddings, or for the projection of a head, where it is not stored.
     pub(crate) fn twin(&self, kind: HeadKind) -> Option<Twin> {
         match kind {
-            HeadKind::None => {
-                let is_or_was_tied =
-                    |kind: &HeadKind| self.config.is_tied(*kind) || self.untied.contains(kind);
+            stack @ (HeadKind::None | HeadKind::Decoder) => {
+                let is_or_was_tied = |kind: &HeadKind| {
+                    (self.config.is_tied(*kind) || self.untied.contains(kind))
+                        && self.embedding_stack(*kind).0 == stack
+                };
                 let kind = LANGUAGE_MODELS.into_iter().find(is_or_was_tied)?;
                 Some(Twin {
                     of: EMBEDDINGS,
@@ -84,7 +101,7 @@ impl Checkpoint {
             }
             kind => self.untied.contains(&kind).then(|| Twin {
                 of: PROJECTION,
-                names: Names::encoder(&self.config),
+                names: self.embedding_stack(kind).1,
                 path: EMBEDDINGS,
             }),
         }
@@ -99,11 +116,11 @@ impl Checkpoint {
             let names = self.head_names(*kind).of(PROJECTION, true);
             self.config.is_tied(*kind) && names.iter().any(|name| name == tensor.name())
         };
-        if !LANGUAGE_MODELS.iter().any(is_projection) {
+        let Some(kind) = LANGUAGE_MODELS.into_iter().find(is_projection) else {
             return Ok(false);
-        }
+        };
         let encoders = self.encoder_sources();
-        match stored(&encoders, &Names::encoder(&self.config), EMBEDDINGS) {
+        match stored(&encoders, &self.embedding_stack(kind).1, EMBEDDINGS) {
             Some(embeddings) => Ok(tensor.equals(&embeddings)?),
             None => Ok(true),
         }
@@ -136,7 +153,19 @@ impl ModelConfig {
             }
             _ => {}
         }
-        self.json.insert("tie_word_embeddings".into(), json!(false));
+        if !self.tie_tells_tables() {
+            self.json.insert(TIE.into(), json!(false));
+        }
+    }
+
+    /// Whether the key of tied heads tells as well where the tables of both stacks lie (BART): it then stays as it is, and that both a table
+    /// and another head are stored says the rest.
+    fn tie_tells_tables(&self) -> bool {
+        let mut json = self.json.clone();
+        json.insert(TIE.into(), Value::Bool(false));
+        let reader = ConfigReader::new("", &json).with_spellings(self.family.spellings);
+        let other = (self.family.variant)(&reader, &self.transformer);
+        self.decoder.is_some() && other.is_some_and(|other| other.decoder != self.family.decoder)
     }
 }
 

@@ -238,6 +238,13 @@ fn stack(
         c.size_or(layers, 12)?,
         c.size_or(heads, 16)?,
     );
+    if !config.hidden.is_multiple_of(config.heads) {
+        let problem = format!(
+            "{} hidden units (d_model) do not divide into {} attention heads",
+            config.hidden, config.heads
+        );
+        return Err(c.error(heads, problem));
+    }
     let positions = c.size_or("max_position_embeddings", 1024)?;
     config.embedding.positions = Some(PositionTable {
         rows: positions + shape.offset,

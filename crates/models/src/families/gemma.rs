@@ -114,7 +114,8 @@ fn both_norms(c: &ConfigReader<'_>, every: usize) -> Result<TransformerConfig> {
     Ok(config)
 }
 
-fn gemma2(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
+/// Gemma 2's shape.
+pub(super) fn gemma2(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
     let mut config = both_norms(c, 2)?;
     config.rotary = Some(rope::rotary(c, config.head_dim, 10_000.0)?);
     config.attention_soft_cap = soft_cap(c, "attn_logit_softcapping", Some(50.0))?;
@@ -142,7 +143,11 @@ fn capped(c: &ConfigReader<'_>, default: Option<f64>) -> Result<CausalLmConfig> 
 }
 
 /// A positive cap; none where the file says null.
-fn soft_cap(c: &ConfigReader<'_>, key: &'static str, default: Option<f64>) -> Result<Option<f64>> {
+pub(super) fn soft_cap(
+    c: &ConfigReader<'_>,
+    key: &'static str,
+    default: Option<f64>,
+) -> Result<Option<f64>> {
     if c.is_null(key) {
         return Ok(None);
     }

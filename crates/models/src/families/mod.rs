@@ -30,6 +30,7 @@ mod roberta;
 mod rope;
 mod smollm3;
 mod t5;
+mod t5gemma;
 
 use serde_json::{Map, Value};
 
@@ -145,6 +146,7 @@ pub fn families() -> &'static [&'static Family] {
         &t5::FAMILY,
         &t5::MT5,
         &t5::UMT5,
+        &t5gemma::FAMILY,
         &gpt2::FAMILY,
         &gpt_neox::FAMILY,
         &opt::FAMILY,
@@ -386,3 +388,6 @@ fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ pub(crate) const FAMILY: Family = Family {
     prefix: "transformer.",
     prefixed_beside_lm: false,
     variant: |_, config| (!has_gates(config)).then_some(&WITHOUT_GATES),
-    config: |c| encoder(c, false),
+    config: |c| encoder(c, false, "relu"),
     decoder_config: Some(|c, encoder| decoder(c, encoder, output_scale(c, encoder)?)),
     classifier: bart::classifier,
     token_classifier,
@@ -54,6 +54,7 @@ pub(crate) const FAMILY: Family = Family {
 pub(crate) const MT5: Family = Family {
     name: "mt5",
     hugging_face: &["mt5"],
+    config: |c| encoder(c, false, "gated-gelu"),
     decoder_config: Some(|c, encoder| decoder(c, encoder, None)),
     variant: |_, config| (!has_gates(config)).then_some(&MT5_WITHOUT_GATES),
     architectures: [
@@ -70,7 +71,7 @@ pub(crate) const UMT5: Family = Family {
     name: "umt5",
     hugging_face: &["umt5"],
     variant: |_, config| (!has_gates(config)).then_some(&UMT5_WITHOUT_GATES),
-    config: |c| encoder(c, true),
+    config: |c| encoder(c, true, "gated-gelu"),
     architectures: [
         "UMT5EncoderModel",
         "UMT5ForConditionalGeneration",
@@ -236,7 +237,12 @@ fn has_gates(config: &TransformerConfig) -> bool {
     config.feed_forward == FeedForwardKind::Gated
 }
 
-fn encoder(c: &ConfigReader<'_>, every_layer: bool) -> Result<TransformerConfig> {
+/// The encoder's shape; `projection` is what `feed_forward_proj` is where the file does not say.
+fn encoder(
+    c: &ConfigReader<'_>,
+    every_layer: bool,
+    projection: &'static str,
+) -> Result<TransformerConfig> {
     let bert = TransformerConfig::bert(
         c.size("vocab_size")?,
         c.size("d_model")?,
@@ -246,7 +252,7 @@ fn encoder(c: &ConfigReader<'_>, every_layer: bool) -> Result<TransformerConfig>
     let hidden = bert.hidden;
     let head_dim = c.size("d_kv")?;
     let rate = c.dropout_or("dropout_rate", 0.1)?;
-    let (feed_forward, activation) = feed_forward(c)?;
+    let (feed_forward, activation) = feed_forward(c, projection)?;
     let mut embedding = bert.embedding;
     embedding.norm = false;
     Ok(TransformerConfig {
@@ -337,28 +343,42 @@ fn buckets(c: &ConfigReader<'_>) -> Result<Buckets> {
     })
 }
 
-/// Such as `relu` and `gated-gelu`, which stands for GELU by the hyperbolic tangent.
-fn feed_forward(c: &ConfigReader<'_>) -> Result<(FeedForwardKind, Activation)> {
+/// Such as `relu` and `gated-gelu`, which stands for GELU by the hyperbolic tangent. Newer files state both parts under keys of their own,
+/// which then count.
+fn feed_forward(
+    c: &ConfigReader<'_>,
+    default: &'static str,
+) -> Result<(FeedForwardKind, Activation)> {
     let key = "feed_forward_proj";
-    let stated = c.value(key).map_or(Some("relu"), Value::as_str);
-    let found = match stated {
-        Some("relu") => Some((FeedForwardKind::Plain, Activation::Relu)),
-        Some("gelu") => Some((FeedForwardKind::Plain, Activation::Gelu)),
-        Some("gelu_new") => Some((FeedForwardKind::Plain, Activation::GeluTanh)),
-        Some("silu") => Some((FeedForwardKind::Plain, Activation::Silu)),
-        Some("gated-relu") => Some((FeedForwardKind::Gated, Activation::Relu)),
-        Some("gated-gelu" | "gated-gelu_new") => {
-            Some((FeedForwardKind::Gated, Activation::GeluTanh))
-        }
-        Some("gated-silu") => Some((FeedForwardKind::Gated, Activation::Silu)),
-        _ => None,
-    };
-    found.ok_or_else(|| {
+    let refuse = || {
         c.error(
             key,
             "expected relu, gelu, gelu_new or silu, perhaps with gated- before it",
         )
-    })
+    };
+    let stated = c.value(key).map_or(Some(default), Value::as_str);
+    let stated = stated.ok_or_else(refuse)?;
+    let (gated, name) = match stated.strip_prefix("gated-") {
+        Some(name) => (true, name),
+        None => (false, stated),
+    };
+    let named = match (gated, name) {
+        (_, "relu") => Some(Activation::Relu),
+        (false, "gelu") => Some(Activation::Gelu),
+        (true, "gelu") | (_, "gelu_new") => Some(Activation::GeluTanh),
+        (_, "silu") => Some(Activation::Silu),
+        _ => None,
+    };
+    let activation = c.activation_or("dense_act_fn", named.unwrap_or(Activation::Relu))?;
+    if named.is_none() && !c.states("dense_act_fn") {
+        return Err(refuse());
+    }
+    let kind = if c.flag_or("is_gated_act", gated)? {
+        FeedForwardKind::Gated
+    } else {
+        FeedForwardKind::Plain
+    };
+    Ok((kind, activation))
 }
 
 fn token_classifier(c: &ConfigReader<'_>, _: &TransformerConfig) -> Result<ClassifierConfig> {

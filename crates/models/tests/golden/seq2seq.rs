@@ -1,5 +1,7 @@
 //! Every encoder-decoder family against its reference implementation, on the seeded checkpoints of `tests/golden/seq2seq`.
 
+use std::path::Path;
+
 use burn::tensor::{Device, Tensor};
 use engraft_hub::{Handle, Preset, Weights};
 use engraft_kernels::{ClassTargets, Key};
@@ -15,18 +17,18 @@ use crate::reference::{
 };
 
 /// One case: the model, the inputs and the reference's outputs.
-struct Case {
+pub(crate) struct Case {
     name: String,
-    checkpoint: Checkpoint,
-    encoder: Transformer,
-    decoder: Transformer,
-    tensors: Weights,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) encoder: Transformer,
+    pub(crate) decoder: Transformer,
+    pub(crate) tensors: Weights,
     about: Value,
     device: Device,
 }
 
 fn names() -> Vec<String> {
-    cases(&golden("seq2seq"), 20)
+    cases(&golden("seq2seq"), 28)
 }
 
 fn about(name: &str) -> Value {
@@ -46,10 +48,27 @@ fn writing() -> Vec<String> {
 }
 
 fn open(name: &str, device: Device) -> Case {
-    let path = golden("seq2seq").join(name);
-    let preset = Preset::open(&Handle::Folder(path.clone())).unwrap();
+    open_stored(name, &golden("seq2seq").join(name), device)
+}
+
+/// The case `name`, of which a folder has the model.
+pub(crate) fn open_stored(name: &str, folder: &Path, device: Device) -> Case {
+    let preset = Preset::open(&Handle::Folder(folder.to_owned())).unwrap();
     let checkpoint = Checkpoint::open(preset, &Map::new(), false);
     let checkpoint = checkpoint.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let case = golden("seq2seq").join(name);
+    let tensors = Weights::open_file(&case.join("case.safetensors")).unwrap();
+    of_checkpoint(name, checkpoint, tensors, about(name), device)
+}
+
+/// The stacks of a checkpoint beside the tensors of its case.
+pub(crate) fn of_checkpoint(
+    name: &str,
+    checkpoint: Checkpoint,
+    tensors: Weights,
+    about: Value,
+    device: Device,
+) -> Case {
     let initial = initial(&device);
     let encoder = checkpoint.encoder(&initial);
     let decoder = checkpoint.decoder(&initial);
@@ -58,13 +77,24 @@ fn open(name: &str, device: Device) -> Case {
         encoder: encoder.unwrap_or_else(|error| panic!("{name}: {error}")),
         decoder: decoder.unwrap_or_else(|error| panic!("{name}: {error}")),
         checkpoint,
-        tensors: Weights::open_file(&path.join("case.safetensors")).unwrap(),
-        about: about(name),
+        tensors,
+        about,
         device,
     }
 }
 
 impl Case {
+    /// What of the states and logits differs from the reference's.
+    pub(crate) fn differences(&self) -> Vec<String> {
+        let encoded = self.encoded(&self.read(), Mode::Evaluate);
+        let encoder = self.close("encoder_hidden", &values(encoded.hidden.clone()), 1e-4);
+        let hidden = self.decoded(&encoded, &self.written(), Mode::Evaluate);
+        let decoder = self.close("decoder_hidden", &values(hidden.clone()), 1e-4);
+        let logits = values(self.head().forward(hidden, &self.words()));
+        let logits = self.close("logits", &logits, 1e-4);
+        [encoder, decoder, logits].into_iter().flatten().collect()
+    }
+
     fn expected(&self, name: &str) -> Vec<f32> {
         self.tensors.require(name).unwrap().to_f32().unwrap()
     }
@@ -82,11 +112,11 @@ impl Case {
             .collect()
     }
 
-    fn read(&self) -> Vec<Vec<u32>> {
+    pub(crate) fn read(&self) -> Vec<Vec<u32>> {
         self.sequences("ids", "lengths")
     }
 
-    fn written(&self) -> Vec<Vec<u32>> {
+    pub(crate) fn written(&self) -> Vec<Vec<u32>> {
         self.sequences("decoder_ids", "decoder_lengths")
     }
 
@@ -103,31 +133,31 @@ impl Case {
         TokenBatch::continued(&packed, starts, config, &self.device)
     }
 
-    fn encoded(&self, read: &[Vec<u32>], mode: Mode) -> Encoded {
+    pub(crate) fn encoded(&self, read: &[Vec<u32>], mode: Mode) -> Encoded {
         let batch = self.batch(read, vec![0; read.len()], self.encoder.config());
         let hidden = self.encoder.forward(&batch, mode);
         Encoded::of(&self.encoder, hidden, &batch)
     }
 
-    fn decoded(&self, encoded: &Encoded, written: &[Vec<u32>], mode: Mode) -> Tensor<2> {
+    pub(crate) fn decoded(&self, encoded: &Encoded, written: &[Vec<u32>], mode: Mode) -> Tensor<2> {
         let batch = self.batch(written, vec![0; written.len()], self.decoder.config());
         self.decoder.forward_after(&batch, encoded, mode)
     }
 
-    fn head(&self) -> CausalLmHead {
+    pub(crate) fn head(&self) -> CausalLmHead {
         let head = self.checkpoint.seq2seq_lm(true, &initial(&self.device));
         head.unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     /// The transformer whose token embeddings words are written by.
-    fn words(&self) -> Transformer {
+    pub(crate) fn words(&self) -> Transformer {
         let name = DECODER;
         let transformer = self.decoder.clone();
         let towers = Towers::one(self.encoder.clone()).with(Tower { name, transformer });
         towers.writing().clone()
     }
 
-    fn close(&self, what: &str, ours: &[f32], bound: f32) -> Option<String> {
+    pub(crate) fn close(&self, what: &str, ours: &[f32], bound: f32) -> Option<String> {
         let error = largest_difference(ours, &self.expected(what));
         (error >= bound).then(|| format!("{}: {what} differ by {error}", self.name))
     }
@@ -138,12 +168,7 @@ fn states_and_logits_of_encoder_decoders_agree_with_the_reference_library() {
     let mut failures = Vec::new();
     for name in writing() {
         let case = open(&name, Device::flex());
-        let encoded = case.encoded(&case.read(), Mode::Evaluate);
-        failures.extend(case.close("encoder_hidden", &values(encoded.hidden.clone()), 1e-4));
-        let hidden = case.decoded(&encoded, &case.written(), Mode::Evaluate);
-        failures.extend(case.close("decoder_hidden", &values(hidden.clone()), 1e-4));
-        let logits = values(case.head().forward(hidden, &case.words()));
-        failures.extend(case.close("logits", &logits, 1e-4));
+        failures.extend(case.differences());
         let report = case.checkpoint.report();
         assert!(report.is_complete(), "{name}: {report}");
         assert!(report.unexpected.is_empty(), "{name}: {report}");
