@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use engraft_component::{Component, Words};
 use engraft_data::Cell;
+use engraft_generate::GENERATION_CONFIG;
 use engraft_kernels::ClassTargets;
 use engraft_models::{BoxedHead, Checkpoint, Mode};
 use engraft_text::Tokenizer;
@@ -107,6 +108,10 @@ impl TaskArguments for CausalLM {
         loading.causal_lm()
     }
 
+    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
+        generation_config(checkpoint)
+    }
+
     fn prediction(_objective: &dyn Objective, output: RowOutput) -> Likelihood {
         let [nll, tokens] = [0, 1].map(|at| output.values.get(at).copied().unwrap_or(0.0));
         Likelihood {
@@ -185,6 +190,13 @@ impl TaskArguments for CausalLM {
             _ => Ok(()),
         }
     }
+}
+
+/// What the preset says of generation, for a model that writes after it was trained.
+pub(super) fn generation_config(checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
+    let bytes = checkpoint.preset().read(GENERATION_CONFIG)?;
+    let file = bytes.map(|bytes| (GENERATION_CONFIG.to_owned(), bytes.into_owned()));
+    Ok(file.into_iter().collect())
 }
 
 /// The token after each.

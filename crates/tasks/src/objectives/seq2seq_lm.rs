@@ -14,6 +14,7 @@ use engraft_models::{BoxedHead, Checkpoint, DECODER, DecoderStart, ENCODER, Mode
 use engraft_text::Tokenizer;
 
 use self::author::{Author, refused};
+use super::causal_lm::generation_config;
 use crate::backbone::BackboneSlot;
 use crate::error::{Error, Result};
 use crate::forward::shifted;
@@ -143,6 +144,10 @@ impl TaskArguments for Seq2SeqLM {
         ];
         let frozen = stacks.into_iter().filter(|(is_frozen, _)| *is_frozen);
         frozen.map(|(_, tower)| tower).collect()
+    }
+
+    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
+        generation_config(checkpoint)
     }
 
     fn predict_as(&mut self, asked: &Self) {
