@@ -42,7 +42,8 @@ impl Author {
         if settings.limits.max_length.is_none() && settings.limits.max_new_tokens.is_none() {
             settings.limits.max_new_tokens = task.max_output_length;
         }
-        let sides = Sides::new(checkpoint, basis.tokenizer, &defaults, [None, None]);
+        let languages = [&task.source_lang, &task.target_lang].map(Option::as_deref);
+        let sides = Sides::new(checkpoint, basis.tokenizer, &defaults, languages);
         let sides = sides.map_err(refused)?;
         let context = transformer.longest().or(transformer.context);
         settings.limits.of_row(1, context).map_err(refused)?;
