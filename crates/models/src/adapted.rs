@@ -273,12 +273,12 @@ impl Checkpoint {
         let family = self.config.family;
         let bare = name.strip_prefix(family.prefix).unwrap_or(name);
         let module = bare.strip_suffix(".weight").or(bare.strip_suffix(".bias"));
-        let module = with_gaps(module.unwrap_or(bare));
+        let module = module.unwrap_or(bare);
         let mut tables = match stack {
             Stack::Encoder => family.encoder.iter(),
             Stack::Decoder => family.decoder.iter(),
         };
-        tables.any(|table| table.iter().any(|(_, theirs)| *theirs == module))
+        tables.any(|table| table.iter().any(|(_, theirs)| names(theirs, module)))
     }
 
     /// Whether any stack has.
@@ -304,8 +304,36 @@ impl Checkpoint {
     }
 }
 
+/// Whether `pattern`, in which `{}` stands for a number, names `module`.
+fn names(pattern: &str, module: &str) -> bool {
+    let parts = |name| str::split(name, '.');
+    let fits = |(pattern, part): (&str, &str)| {
+        pattern == part || pattern == "{}" && part.parse::<usize>().is_ok()
+    };
+    parts(pattern).count() == parts(module).count() && parts(pattern).zip(parts(module)).all(fits)
+}
+
 /// What tells a layer's parts apart: the name after its last number.
 fn without_numbers(name: &str) -> String {
     let name = with_gaps(name);
     name.rsplit("{}.").next().unwrap_or(&name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_names_modules_of_every_number_in_its_gaps_alone() {
+        let pattern = "decoder.block.{}.layer.1.EncDecAttention.q";
+        assert!(names(pattern, "decoder.block.11.layer.1.EncDecAttention.q"));
+        for other in [
+            "decoder.block.11.layer.0.EncDecAttention.q",
+            "decoder.block.x.layer.1.EncDecAttention.q",
+            "decoder.block.1.layer.1.EncDecAttention",
+            "decoder.block.1.layer.1.EncDecAttention.q.weight",
+        ] {
+            assert!(!names(pattern, other), "{other}");
+        }
+    }
 }

@@ -51,7 +51,12 @@ fn decoder(c: &ConfigReader<'_>) -> Result<DecoderConfig> {
     let shared = c.flag_or("share_encoder_decoder_embeddings", true)?;
     decoder.transformer.embedding.shared &= shared;
     let vocabulary = c.optional_size("decoder_vocab_size")?;
-    if !shared && let Some(vocabulary) = vocabulary {
+    if shared {
+        c.ignores(
+            &["decoder_vocab_size"],
+            "with share_encoder_decoder_embeddings: false",
+        );
+    } else if let Some(vocabulary) = vocabulary {
         decoder.transformer.vocabulary = vocabulary;
     }
     Ok(decoder)

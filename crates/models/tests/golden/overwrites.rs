@@ -84,6 +84,7 @@ fn is_same(one: &ModelConfig, other: &ModelConfig) -> bool {
         && one.transformer == other.transformer
         && one.masked_lm == other.masked_lm
         && one.causal_lm == other.causal_lm
+        && one.decoder == other.decoder
         && one.classifier == other.classifier
         && one.token_classifier == other.token_classifier
         && one.labels == other.labels
