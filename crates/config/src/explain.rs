@@ -76,6 +76,11 @@ fn home_of(key: &str, owner: &str) -> Option<String> {
             places.push(section.key());
         }
     }
+    // How one task writes texts is the last place to look.
+    let of_writing = |place: &&str| place.starts_with("model.generation");
+    if !places.iter().all(of_writing) {
+        places.retain(|place| !of_writing(place));
+    }
     match places.len() {
         0 => None,
         1..=SHOWN => Some(format!("It belongs under {}", places.join(" or "))),

@@ -109,7 +109,7 @@ impl Embeddings {
     pub fn table(&self) -> Tensor<2> {
         match &self.tokens {
             Some(tokens) => tokens.weight.val(),
-            None => panic!("token embeddings that are the encoder's"),
+            None => unreachable!("token embeddings that are the encoder's"),
         }
     }
 

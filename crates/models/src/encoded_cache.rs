@@ -62,9 +62,10 @@ impl EncodedCache {
     /// # Panics
     /// If nothing was read for it.
     pub(crate) fn range(&self, slot: usize) -> Range<usize> {
-        let filled = self.slots.get(slot).copied().flatten();
-        let (block, length) = filled.unwrap_or_else(|| panic!("slot {slot} without a source"));
-        block * self.rows..block * self.rows + length
+        match self.slots[slot] {
+            Some((block, length)) => block * self.rows..block * self.rows + length,
+            None => unreachable!("slot {slot} without a source"),
+        }
     }
 
     /// Finds blocks for sequences of these lengths, read for these slots; returns the rows of all their tokens.

@@ -104,10 +104,9 @@ impl Network {
         writes && self.is_adapted()
     }
 
-    /// Whether a tower has LoRA updates.
+    /// Whether the first backbone has LoRA updates, in either of its stacks.
     pub(crate) fn is_adapted(&self) -> bool {
-        let mut towers = self.towers.iter();
-        towers.any(|tower| tower.transformer.is_adapted())
+        self.encoder().is_adapted() || self.decoder().is_some_and(Transformer::is_adapted)
     }
 
     /// The same with a head that is not trained.

@@ -280,7 +280,7 @@ pub enum Reading {
     /// A row is two texts, a reference and a variant of it, each a sequence by itself.
     Variants(Comparison),
     /// A row is a text that is read, and one to be written for it where rows have such.
-    Writing(WrittenTexts),
+    Writing(Box<WrittenTexts>),
 }
 
 /// What two texts of a row must be, to be compared.

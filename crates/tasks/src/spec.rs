@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engraft_component::Choice;
 use engraft_data::{Examples, Hiding};
 use engraft_hub::LoadReport;
-use engraft_models::{Checkpoint, HeadKind, Transformer};
+use engraft_models::{Checkpoint, HeadKind, NamedTensor, Transformer};
 use engraft_text::Tokenizer;
 
 use crate::building::TrainingRows;
@@ -220,11 +220,12 @@ impl TaskSpec {
     pub fn lora(&self, network: &Network) -> Option<String> {
         let others = self.others.iter().filter_map(|other| {
             let encoder = network.towers().get(other.tower())?;
-            Some((&other.checkpoint, encoder))
+            Some((&other.checkpoint, vec![encoder]))
         });
-        let all = std::iter::once((&self.checkpoint, network.encoder())).chain(others);
+        let stacks = std::iter::once(network.encoder()).chain(network.decoder());
+        let all = std::iter::once((&self.checkpoint, stacks.collect())).chain(others);
         let said: Vec<String> = all
-            .filter_map(|(of, encoder)| updates(of, encoder))
+            .filter_map(|(of, stacks)| updates(of, &stacks))
             .collect();
         (!said.is_empty()).then(|| said.join("; "))
     }
@@ -266,8 +267,10 @@ impl TaskSpec {
 }
 
 /// The LoRA updates of a backbone in a few words, if it has any.
-fn updates(checkpoint: &Checkpoint, encoder: &Transformer) -> Option<String> {
-    let updates = checkpoint.named_lora(encoder, HeadKind::None);
+fn updates(checkpoint: &Checkpoint, stacks: &[&Transformer]) -> Option<String> {
+    let updates = stacks.iter();
+    let updates = updates.flat_map(|stack| checkpoint.named_lora(stack, HeadKind::None));
+    let updates: Vec<NamedTensor> = updates.collect();
     let parameters: usize = updates.iter().map(|tensor| tensor.values.len()).sum();
     (parameters > 0).then(|| {
         let fresh = if checkpoint.has_weights() {

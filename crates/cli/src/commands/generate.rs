@@ -239,9 +239,12 @@ impl Prompts {
         }
         let flag = if given.has(text) { text } else { ids };
         let several = given.values(flag).count() > 1;
-        let place = |number: usize| match several {
-            true => format!("{flag} {}", number + 1),
-            false => flag.to_owned(),
+        let place = |number: usize| {
+            if several {
+                format!("{flag} {}", number + 1)
+            } else {
+                flag.to_owned()
+            }
         };
         let read = |(number, value): (usize, &str)| {
             let source = if flag == text {
@@ -378,9 +381,10 @@ fn write(lm: &Writer, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Resu
                 (text.clone(), prompt.map_err(told)?)
             }
             Source::Ids(ids) => {
-                let checked = match lm.reads() {
-                    true => lm.model().check_source(ids),
-                    false => lm.model().check_ids(ids),
+                let checked = if lm.reads() {
+                    lm.model().check_source(ids)
+                } else {
+                    lm.model().check_ids(ids)
                 };
                 checked.map_err(|error| told(error.into()))?;
                 let text = lm.tokenizer().decode(ids, true);

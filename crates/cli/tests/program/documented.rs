@@ -314,8 +314,13 @@ fn models(place: &Workplace) {
     model("gpt2", "decoders/gpt2", &characters);
     model("gpt2-small", "decoders/gpt2_untied", &characters);
     model("llama", "decoders/llama", &characters);
-    model("bart", "seq2seq/bart", &characters);
-    model("bart-cnn", "seq2seq/bart", &characters);
+    let some: String = characters
+        .lines()
+        .take(57)
+        .flat_map(|it| [it, "\n"])
+        .collect();
+    model("bart", "seq2seq/bart", &some);
+    model("bart-cnn", "seq2seq/bart", &some);
     let golden = |name: &str| repository().join("tests/golden").join(name);
     fs::create_dir(place.path("opus-mt-en-de")).unwrap();
     for entry in fs::read_dir(golden("seq2seq/marian_preset")).unwrap() {
@@ -329,17 +334,26 @@ fn models(place: &Workplace) {
 /// A translator of many languages, whose tokenizer knows them.
 fn translator(place: &Workplace) {
     let golden = |name: &str| repository().join("tests/golden").join(name);
-    fs::create_dir(place.path("nllb")).unwrap();
+    fs::create_dir(place.path("nllb-shape")).unwrap();
     let tokenizer = fs::read(golden("tokenizers/translation/nllb.tokenizer.json")).unwrap();
-    fs::write(place.path("nllb/tokenizer.json"), tokenizer).unwrap();
+    fs::write(place.path("nllb-shape/tokenizer.json"), tokenizer).unwrap();
     place.write(
-        "nllb/tokenizer_config.json",
+        "nllb-shape/tokenizer_config.json",
         "{\"tokenizer_class\": \"NllbTokenizer\"}",
     );
-    // Without weights, of as many tokens as the tokenizer has.
+    // Of as many tokens as the tokenizer has, with weights that one step has made.
     let config = fs::read_to_string(golden("seq2seq/nllb/config.json")).unwrap();
     let config = config.replace("\"vocab_size\": 57", "\"vocab_size\": 434");
-    place.write("nllb/config.json", &config);
+    place.write("nllb-shape/config.json", &config);
+    let pair = |row: usize| format!("house {row}\tHaus {row}");
+    place.write("pairs.tsv", &table("text\tlabels", (0..20).map(pair)));
+    place.succeed(
+        "fit --model Seq2SeqLM --model.backbone ./nllb-shape --model.backbone.from_scratch true --data Seq2SeqDataModule \
+         --data.path pairs.tsv --trainer.max_epochs 1 --trainer.default_root_dir nllb-shape/logs",
+    );
+    place.succeed(
+        "export --ckpt_path last --trainer.default_root_dir nllb-shape/logs --output nllb",
+    );
 }
 
 /// The experiment of the README's YAML, and those that the guide speaks of.

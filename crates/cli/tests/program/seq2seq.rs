@@ -45,7 +45,7 @@ fn place() -> Workplace {
 fn fit(more: &str) -> String {
     format!(
         "fit --model Seq2SeqLM --model.backbone ./bart --model.backbone.from_scratch true --seed_everything 1 \
-         --optimizer AdamW --optimizer.lr 5e-3 --trainer.max_epochs 3 {DATA} {more}"
+         --model.optimizer AdamW --model.optimizer.lr 5e-3 --trainer.max_epochs 3 {DATA} {more}"
     )
 }
 
@@ -141,7 +141,7 @@ fn what_cannot_be_is_refused_in_one_sentence() {
             "Seq2SeqLM writes a text for each that it reads, which takes an encoder and a decoder, but ./tiny is of the family bert",
         ),
         (
-            format!("fit --model CausalLM --model.backbone ./bart --model.backbone.from_scratch true --data CausalLMDataModule --data.path words.tsv --data.x_col word"),
+            "fit --model CausalLM --model.backbone ./bart --model.backbone.from_scratch true --data CausalLMDataModule --data.path words.tsv --data.x_col word".into(),
             "CausalLM predicts each token from those before it, but ./bart is an encoder-decoder (bart), which reads all of one text and writes another; use Seq2SeqLM",
         ),
         (

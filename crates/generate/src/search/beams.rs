@@ -100,7 +100,7 @@ impl Beams {
     pub(super) fn go_on(&mut self, request: &Request, next: &[Continuation]) -> Vec<SlotCopy> {
         let old = std::mem::take(&mut self.going);
         let goes_on = |slot: &usize| next.iter().any(|it| old[it.beam].slot == *slot);
-        let mut free: Vec<usize> = self.slots.iter().copied().collect();
+        let mut free: Vec<usize> = self.slots.to_vec();
         free.retain(|slot| !goes_on(slot));
         let mut taken = vec![false; old.len()];
         let mut copies = Vec::new();

@@ -283,7 +283,7 @@ fn recomputes(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<b
 fn check(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<()> {
     let refuse = |key: &str, problem: String| Err::<(), Error>(reader.error(key, problem));
     // Where a head's width is no key of its own, it is what the heads share the hidden units by.
-    if !reader.states("head_dim")
+    if !["head_dim", "d_kv"].iter().any(|key| reader.states(key))
         && config.head_dim == config.hidden / config.heads
         && !config.hidden.is_multiple_of(config.heads)
     {

@@ -195,3 +195,14 @@ fn the_parts_of_feed_forward_proj_count_before_it_where_they_are_stated() {
     assert_eq!(config.transformer.feed_forward, gated);
     assert_eq!(config.transformer.activation, Activation::GeluTanh);
 }
+
+/// Three heads of 6 channels beside 20 hidden units: the width of a head is a key of its own.
+#[test]
+fn heads_of_t5_need_not_divide_its_width() {
+    let config = read(with(
+        t5("t5"),
+        json!({"d_model": 20, "num_heads": 3, "d_kv": 6}),
+    ))
+    .unwrap();
+    assert_eq!(decoder(&config).transformer.head_dim, 6);
+}

@@ -94,7 +94,7 @@ fn is_same(one: &ModelConfig, other: &ModelConfig) -> bool {
 /// Every configuration of the golden cases, by its file.
 fn configurations() -> BTreeMap<PathBuf, Map<String, Value>> {
     let mut found = BTreeMap::new();
-    for folder in ["models", "decoders", "overwrites"] {
+    for folder in ["models", "decoders", "seq2seq", "overwrites"] {
         for name in cases(&golden(folder), 10) {
             for file in ["config.json", "config_v4.json", "older.json"] {
                 let path = golden(folder).join(&name).join(file);

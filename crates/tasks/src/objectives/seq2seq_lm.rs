@@ -57,7 +57,7 @@ pub struct Seq2SeqLM {
     #[arg(default = false)]
     pub generate: bool,
     /// How texts are written, as `engraft generate` has it; by default what the preset says, else the likeliest token each time, of `max_output_length` at most.
-    pub generation: Option<Generate>,
+    pub generation: Option<Box<Generate>>,
 }
 
 impl TaskArguments for Seq2SeqLM {
@@ -324,7 +324,7 @@ impl Objective for Writing {
     }
 
     fn reading(&self) -> Reading {
-        Reading::Writing(self.texts.clone())
+        Reading::Writing(Box::new(self.texts.clone()))
     }
 
     fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {

@@ -321,6 +321,8 @@ suppress_tokens: [7, 8]
 begin_suppress_tokens: [9]
 forced_bos_token_id: 10
 forced_eos_token_id: [11]
+source_lang: en_XX
+target_lang: de_DE
 ignore_generation_config: true
 context_length: 128
 logprobs: true
@@ -365,6 +367,8 @@ batch_size: 8
             "--begin-suppress-tokens=9",
             "--forced-bos-token-id=10",
             "--forced-eos-token-id=11",
+            "--source-lang=en_XX",
+            "--target-lang=de_DE",
             "--ignore-generation-config",
             "--context-length=128",
             "--logprobs",

@@ -29,7 +29,7 @@ impl Author {
     pub(super) fn new(task: &Seq2SeqLM, basis: &Basis<'_>) -> Result<Self> {
         let checkpoint = basis.checkpoint;
         let transformer = &checkpoint.decoder_config()?.transformer;
-        let generate = task.generation.clone().unwrap_or_default();
+        let generate = task.generation.as_deref().cloned().unwrap_or_default();
         check(&generate)?;
         let target = basis.tokenizer.for_target(None)?;
         let ignores = generate.ignore_generation_config;
