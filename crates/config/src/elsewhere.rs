@@ -57,17 +57,12 @@ const KEYS: &[(&[&str], &str)] = &[
         "nothing is uploaded; `engraft export` makes a folder that can be",
     ),
     (
-        &[
-            "num_beams",
-            "num_beam_groups",
-            "beam_size",
-            "length_penalty",
-        ],
+        &["num_beam_groups", "beam_size"],
         "texts are searched by beams in `engraft generate PRESET --num-beams N`; leave it out",
     ),
     (
         &["predict_with_generate"],
-        "texts are written by `engraft generate --ckpt_path DIR`; leave it out",
+        "Seq2SeqLM scores the texts that it writes with model.generate: true; leave it out",
     ),
 ];
 

@@ -314,8 +314,12 @@ fn decoder(
 
 /// The factor of what the head reads: as the file says, else there is one unless the file says that the head is not the embeddings.
 fn output_scale(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<Option<f64>> {
-    let tied = c.flag_or("tie_word_embeddings", true)?;
-    let scales = c.flag_or("scale_decoder_outputs", tied)?;
+    let scales = if c.value("scale_decoder_outputs").is_some() {
+        c.ignores(&["tie_word_embeddings"], "without scale_decoder_outputs");
+        c.flag_or("scale_decoder_outputs", true)?
+    } else {
+        c.flag_or("tie_word_embeddings", true)?
+    };
     Ok(scales.then(|| 1.0 / (encoder.hidden as f64).sqrt()))
 }
 
