@@ -8,9 +8,15 @@ use serde_json::Value;
 
 use crate::{Said, Workplace};
 
-/// A workplace with the golden GPT-2 as `gpt2`, its 67 tokens three special ones and the characters from `!` on.
+/// A workplace with the golden GPT-2 as `gpt2`.
 fn place() -> Workplace {
     let place = Workplace::empty();
+    gpt2(&place);
+    place
+}
+
+/// Puts the golden GPT-2 there as `gpt2`, its 67 tokens three special ones and the characters from `!` on.
+pub(crate) fn gpt2(place: &Workplace) {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/decoders/gpt2");
     std::fs::create_dir(place.path("gpt2")).unwrap();
     for file in ["config.json", "model.safetensors"] {
@@ -19,7 +25,6 @@ fn place() -> Workplace {
     let letters = (b'!'..=b'`').map(|letter| format!("{}\n", letter as char));
     let vocabulary = format!("<s>\n</s>\n<unk>\n{}", letters.collect::<String>());
     place.write("gpt2/vocab.txt", &vocabulary);
-    place
 }
 
 fn lines(said: &Said) -> Vec<Value> {

@@ -56,7 +56,8 @@ pub struct Seq2SeqLM {
     /// Whether `validate` and `test`, and the validation of `fit`, write a text for each row and score it too, which takes longer.
     #[arg(default = false)]
     pub generate: bool,
-    /// How texts are written, as `engraft generate` has it; by default what the preset says, else the likeliest token each time, of `max_output_length` at most.
+    /// How texts are written, as `engraft generate` has it, of `max_output_length` tokens at most where this names no limit; by default as the preset
+    /// says, else by the likeliest token each time.
     pub generation: Option<Box<Generate>>,
 }
 

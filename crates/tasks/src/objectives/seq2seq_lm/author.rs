@@ -29,8 +29,11 @@ impl Author {
     pub(super) fn new(task: &Seq2SeqLM, basis: &Basis<'_>) -> Result<Self> {
         let checkpoint = basis.checkpoint;
         let transformer = &checkpoint.decoder_config()?.transformer;
-        let generate = task.generation.as_deref().cloned().unwrap_or_default();
+        let mut generate = task.generation.as_deref().cloned().unwrap_or_default();
         check(&generate)?;
+        if generate.max_length.is_none() && generate.max_new_tokens.is_none() {
+            generate.max_new_tokens = task.max_output_length;
+        }
         let target = basis.tokenizer.for_target(None)?;
         let ignores = generate.ignore_generation_config;
         let defaults = Defaults::of(checkpoint, &target, ignores).map_err(refused)?;
@@ -38,10 +41,7 @@ impl Author {
         let greedy: Sampler = Greedy::default().into();
         let compiled = defaults.leaves_sampler().then_some(&greedy);
         let settings = Settings::new(&generate, &defaults, compiled, transformer.vocabulary);
-        let mut settings = settings.map_err(refused)?;
-        if settings.limits.max_length.is_none() && settings.limits.max_new_tokens.is_none() {
-            settings.limits.max_new_tokens = task.max_output_length;
-        }
+        let settings = settings.map_err(refused)?;
         let languages = [&task.source_lang, &task.target_lang].map(Option::as_deref);
         let sides = Sides::new(checkpoint, basis.tokenizer, &defaults, languages);
         let sides = sides.map_err(refused)?;
