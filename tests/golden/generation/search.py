@@ -9,9 +9,7 @@ that change as a text grows. Written beside this script:
 
     search.json     for each case the model, prompts, settings that all of its runs have, and for each run the settings of
                     its own, as a `generation_config.json` says them, and what the reference writes after each prompt:
-                    ids and score of every returned sequence. `keras` are runs of KerasHub's search.
-
-KerasHub's search is written below, by its description, on the reference library's logits: its package is not needed.
+                    ids and score of every returned sequence
 
 The reference runs in f64, its scores are f32. Every text is the same when scores are changed by as much as 1e-4 at
 random. In the cases of all settings, each prompt has at least three different texts, and none that greedy writes.
@@ -190,46 +188,6 @@ def others(end: int, bias: float, prompts: list[list[int]]) -> list[dict]:
     return cases
 
 
-def keras_search(model, prompt: list[int], beams: int, stops: list[int], temperature: float) -> list[int]:
-    """The best text by KerasHub's rules, cut after its first stop token."""
-    rows = numpy.array([prompt] * beams)
-    scores = numpy.array([0.0] + [-1e9] * (beams - 1))
-    for _ in range(NEW):
-        with torch.no_grad():
-            logits = model(torch.tensor(rows)).logits[:, -1].numpy() / temperature
-        logits = logits - logits.max(axis=1, keepdims=True)
-        scores_of_all = scores[:, None] + logits - numpy.log(numpy.exp(logits).sum(axis=1, keepdims=True))
-        flat = scores_of_all.reshape(-1)
-        best = numpy.argsort(-flat, kind="stable")
-        chosen = best[:beams]
-        edge = flat[chosen[-1]] - flat[best[beams]]
-        if edge < NOISE:
-            raise Unstable
-        vocabulary = logits.shape[1]
-        rows = numpy.concatenate([rows[chosen // vocabulary], (chosen % vocabulary)[:, None]], axis=1)
-        scores = flat[chosen]
-        if stops and all(any(id in stops for id in row[len(prompt) :]) for row in rows):
-            break
-    order = numpy.argsort(-scores)
-    if scores[order[0]] - scores[order[1]] < NOISE:
-        raise Unstable
-    new = rows[order[0], len(prompt) :].tolist()
-    stop = next((place + 1 for place, id in enumerate(new) if id in stops), len(new))
-    return new[:stop]
-
-
-def keras() -> list[dict]:
-    cases = []
-    for name, beams, temperature in [("llama", 3, 1.0), ("llama", 5, 1.0), ("llama", 4, 1.7), ("gemma3_text", 4, 0.8)]:
-        model = opened(name)
-        plain = [keras_search(model, prompt, beams, [], temperature) for prompt in PROMPTS]
-        for stops in ([], sorted({text[3] for text in plain} | {text[6] for text in plain})):
-            texts = [keras_search(model, prompt, beams, stops, temperature) for prompt in PROMPTS]
-            assert not stops or texts != plain
-            cases.append(dict(model=name, num_beams=beams, temperature=temperature, stops=stops, texts=texts))
-    return cases
-
-
 def main() -> None:
     torch.set_num_threads(1)
     transformers.utils.logging.set_verbosity_error()
@@ -245,7 +203,7 @@ def main() -> None:
     cases += others(end, bias, prompts)
     made_with = dict(transformers=transformers.__version__, torch=torch.__version__.split("+")[0])
     path = HERE / "search.json"
-    path.write_text(json.dumps(dict(made_with=made_with, new=NEW, cases=cases, keras_prompts=PROMPTS, keras=keras())) + "\n")
+    path.write_text(json.dumps(dict(made_with=made_with, new=NEW, cases=cases)) + "\n")
     size = path.stat().st_size
     assert size < 300_000, f"{path.name} takes {size} bytes"
     print(f"{path.name} {size}, {sum(len(case['runs']) for case in cases)} runs")

@@ -172,20 +172,33 @@ fn options_of_beams_are_those_of_the_file() {
 }
 
 #[test]
-fn keras_hubs_beams_find_the_texts_of_its_rules() {
-    let golden = read("generation/search.json");
-    let prompts = prompts(&golden["keras_prompts"]);
-    for case in golden["keras"].as_array().unwrap() {
+fn keras_hubs_searches_find_what_it_finds() {
+    let golden = read("generation/kerashub.json");
+    let prompts = prompts(&golden["prompts"]);
+    for case in golden["cases"].as_array().unwrap() {
         let lm = Place::new(case["model"].as_str().unwrap(), &json!({})).open();
         let stops: Vec<u32> = serde_json::from_value(case["stops"].clone()).unwrap();
+        let arguments = &case["arguments"];
+        let count = |key: &str| arguments[key].as_u64().unwrap() as usize;
+        let number = |key: &str| arguments[key].as_f64().unwrap();
+        let sampler: Sampler = match case["sampler"].as_str().unwrap() {
+            "beam" => BeamKeras {
+                num_beams: count("num_beams"),
+                temperature: number("temperature"),
+                ..BeamKeras::default()
+            }
+            .into(),
+            _ => Contrastive {
+                k: count("k"),
+                alpha: number("alpha"),
+                temperature: number("temperature"),
+                ..Contrastive::default()
+            }
+            .into(),
+        };
         for batch_size in WIDTHS {
             let generate = Generate {
-                sampler: BeamKeras {
-                    num_beams: case["num_beams"].as_u64().unwrap() as usize,
-                    temperature: case["temperature"].as_f64().unwrap(),
-                    ..BeamKeras::default()
-                }
-                .into(),
+                sampler: Some(sampler.clone()),
                 max_new_tokens: golden["new"].as_u64().map(|new| new as usize),
                 stop_token_ids: StopTokens::Ids(stops.clone()),
                 batch_size,
