@@ -25,7 +25,6 @@ from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessor
 
 HERE = Path(__file__).parent
 DECODERS = HERE.parent / "decoders"
-PROMPTS = [[1, 47, 17, 46, 65, 51, 32, 21], [17, 9], [5, 6, 5, 6, 40, 41, 5]]
 NEW = 12
 NOISE = 1e-4
 BEAMS = 4
