@@ -186,6 +186,7 @@ pub(super) fn encoder(c: &ConfigReader<'_>, shape: &Shape) -> Result<Transformer
         &["encoder_layerdrop", "decoder_layerdrop"],
         "with layers that are left out in training, which none is here",
     );
+    // Refused here if it is no flag, as `is_tied` refuses nothing.
     c.flag_or("tie_word_embeddings", true)?;
     let keys = [
         "encoder_layers",

@@ -3,14 +3,18 @@
 //! Papers: arXiv 2010.11125 (M2M-100), arXiv 2207.04672 (NLLB).
 
 use super::{Family, bart};
-use crate::config::{Activation, NormOrder, PositionVectors, Sinusoids};
+use crate::config::{
+    Activation, DecoderConfig, NormOrder, PositionVectors, Sinusoids, TransformerConfig,
+};
+use crate::error::Result;
+use crate::json::ConfigReader;
 
 pub(crate) const FAMILY: Family = Family {
     name: "m2m_100",
     hugging_face: &["m2m_100"],
     variant: |c, _| (!bart::is_tied(c)).then_some(&UNTIED),
-    config: |c| bart::encoder(c, &SHAPE),
-    decoder_config: Some(|c, _| bart::decoder(c, &SHAPE)),
+    config: encoder,
+    decoder_config: Some(|c, _| decoder(c)),
     logits_bias: None,
     classification: &[],
     beside: &["decoder."],
@@ -52,3 +56,32 @@ const SHAPE: bart::Shape = bart::Shape {
     vocabulary: 128_112,
     ..bart::SHAPE
 };
+
+fn encoder(c: &ConfigReader<'_>) -> Result<TransformerConfig> {
+    let mut config = bart::encoder(c, &SHAPE)?;
+    count_from_padding(c, &mut config)?;
+    Ok(config)
+}
+
+fn decoder(c: &ConfigReader<'_>) -> Result<DecoderConfig> {
+    let mut config = bart::decoder(c, &SHAPE)?;
+    count_from_padding(c, &mut config.transformer)?;
+    Ok(config)
+}
+
+/// Positions begin after the id of the padding, as in fairseq.
+fn count_from_padding(c: &ConfigReader<'_>, config: &mut TransformerConfig) -> Result<()> {
+    let key = "pad_token_id";
+    let padding = c.id_or(key, 1)?;
+    if padding >= config.vocabulary {
+        let problem = format!(
+            "{padding} is none of the {} tokens of the vocabulary",
+            config.vocabulary
+        );
+        return Err(c.error(key, problem));
+    }
+    if let Some(positions) = &mut config.embedding.positions {
+        positions.offset = padding + 1;
+    }
+    Ok(())
+}

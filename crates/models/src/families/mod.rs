@@ -35,8 +35,8 @@ mod t5gemma;
 use serde_json::{Map, Value};
 
 use crate::config::{
-    CausalLmConfig, ClassifierConfig, DecoderConfig, DistanceBias, FeedForwardKind, MaskedLmConfig,
-    ModelConfig, TransformerConfig,
+    CausalLmConfig, ClassifierConfig, DecoderConfig, DecoderStart, DistanceBias, FeedForwardKind,
+    MaskedLmConfig, ModelConfig, TransformerConfig,
 };
 use crate::error::{Error, Result};
 use crate::json::{ConfigReader, Keys, MOST_LAYERS, Spellings};
@@ -235,6 +235,7 @@ impl Family {
             .transpose()?;
         if let Some(decoder) = &decoder {
             check(&reader, &decoder.transformer)?;
+            check_start(&reader, "decoder_start_token_id", decoder)?;
         }
         if let Some(masked_lm) = &masked_lm
             && masked_lm.tied
@@ -277,6 +278,20 @@ fn recomputes(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<b
         return Err(reader.error(key, problem));
     }
     Ok(wanted)
+}
+
+/// Refuses a token under `key` that the decoder has no embedding of.
+fn check_start(reader: &ConfigReader<'_>, key: &str, decoder: &DecoderConfig) -> Result<()> {
+    let vocabulary = decoder.transformer.vocabulary;
+    match decoder.start {
+        DecoderStart::Token(id) if id as usize >= vocabulary => {
+            let problem = format!(
+                "the decoder begins with the token {id}, but its vocabulary has {vocabulary}"
+            );
+            Err(reader.error(key, problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses shapes that no model can have.

@@ -299,6 +299,7 @@ fn decoder(
     transformer.embedding.shared = true;
     if let Some(DistanceBias::Buckets(buckets)) = &mut transformer.distance_bias {
         buckets.rule.bidirectional = false;
+        check_reach(c, buckets.rule)?;
     }
     Ok(DecoderConfig {
         transformer,
@@ -333,18 +334,28 @@ fn buckets(c: &ConfigReader<'_>) -> Result<Buckets> {
         let problem = format!("{count} buckets leave none for farther distances; 4 is the least");
         return Err(c.error("relative_attention_num_buckets", problem));
     }
-    if max_distance <= count / 4 {
-        let problem = format!(
-            "{max_distance} is no farther than the {} buckets of single distances reach",
-            count / 4
-        );
-        return Err(c.error("relative_attention_max_distance", problem));
-    }
-    Ok(Buckets {
+    let rule = Buckets {
         count,
         max_distance,
         bidirectional: true,
-    })
+    };
+    check_reach(c, rule)?;
+    Ok(rule)
+}
+
+/// Refuses a distance that lies within the buckets of single distances, which are half of those on one side: where the others, whose widths
+/// grow up to it, would lie is not defined.
+fn check_reach(c: &ConfigReader<'_>, rule: Buckets) -> Result<()> {
+    let sides = if rule.bidirectional { 2 } else { 1 };
+    let single = rule.count / sides / 2;
+    if rule.max_distance > single {
+        return Ok(());
+    }
+    let problem = format!(
+        "{} is no farther than the {single} buckets of single distances reach",
+        rule.max_distance
+    );
+    Err(c.error("relative_attention_max_distance", problem))
 }
 
 /// Such as `relu` and `gated-gelu`, which stands for GELU by the hyperbolic tangent. Newer files state both parts under keys of their own,

@@ -1,7 +1,7 @@
 //! T5Gemma: an encoder and a decoder in the shape of Gemma 2, each with sizes, a width and embeddings of its own.
 //! Paper: arXiv 2504.06225.
 
-use super::{Family, NameTable, bart, check, gemma, llama};
+use super::{Family, NameTable, bart, check, check_start, gemma, llama};
 use crate::config::{
     CausalLmConfig, DecoderConfig, DecoderStart, DropoutConfig, TransformerConfig,
 };
@@ -130,7 +130,7 @@ fn decoder(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<DecoderC
     c.inside("decoder", |inner| {
         let mut transformer = stack(c, inner)?;
         transformer.cross_attention = Some(encoder.hidden);
-        Ok(DecoderConfig {
+        let decoder = DecoderConfig {
             transformer,
             head: CausalLmConfig {
                 tied,
@@ -138,7 +138,9 @@ fn decoder(c: &ConfigReader<'_>, encoder: &TransformerConfig) -> Result<DecoderC
                 scale: None,
             },
             start: DecoderStart::Token(inner.id_or("bos_token_id", 2)? as u32),
-        })
+        };
+        check_start(inner, "bos_token_id", &decoder)?;
+        Ok(decoder)
     })
 }
 

@@ -196,6 +196,57 @@ fn the_parts_of_feed_forward_proj_count_before_it_where_they_are_stated() {
     assert_eq!(config.transformer.activation, Activation::GeluTanh);
 }
 
+#[test]
+fn a_decoder_begins_with_a_token_of_its_vocabulary() {
+    let key = "decoder_start_token_id";
+    for json in [t5("t5"), bart()] {
+        assert!(read(with(json.clone(), json!({key: 8}))).is_ok());
+        let outside = with(json, json!({key: 9}));
+        refused(read(outside), &[key, "token 9", "its vocabulary has 9"]);
+    }
+    // What counts where the file says nothing is the id that published models have.
+    let marian = with(bart(), json!({"model_type": "marian"}));
+    refused(read(marian), &[key, "token 58100"]);
+    let mut json = t5gemma();
+    json["decoder"]["bos_token_id"] = json!(9);
+    refused(
+        read(json),
+        &["config.json: decoder: bos_token_id", "token 9"],
+    );
+}
+
+#[test]
+fn positions_of_m2m_100_begin_after_the_id_of_the_padding() {
+    let m2m_100 = |more: Value| {
+        let json = with(bart(), json!({"model_type": "m2m_100"}));
+        read(with(json, more))
+    };
+    for (more, first) in [(json!({}), 2), (json!({"pad_token_id": 5}), 6)] {
+        let config = m2m_100(more).unwrap();
+        for stack in [&config.transformer, &decoder(&config).transformer] {
+            assert_eq!(stack.embedding.positions.unwrap().offset, first);
+        }
+    }
+    refused(
+        m2m_100(json!({"pad_token_id": 9})),
+        &["config.json: pad_token_id", "none of the 9 tokens"],
+    );
+}
+
+#[test]
+fn buckets_of_either_stack_reach_farther_than_single_distances() {
+    let keys = |count: usize, distance: usize| json!({"relative_attention_num_buckets": count, "relative_attention_max_distance": distance});
+    // An encoder has 8 on each side, 4 of them for one distance each; a decoder has all 16 on one, 8 of them so.
+    assert!(read(with(t5("t5"), keys(16, 9))).is_ok());
+    for (distance, single) in [(8, 8), (5, 8), (4, 4)] {
+        let single = format!("the {single} buckets of single distances");
+        refused(
+            read(with(t5("t5"), keys(16, distance))),
+            &["relative_attention_max_distance", &single],
+        );
+    }
+}
+
 /// Three heads of 6 channels beside 20 hidden units: the width of a head is a key of its own.
 #[test]
 fn heads_of_t5_need_not_divide_its_width() {
