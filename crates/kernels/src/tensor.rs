@@ -168,7 +168,7 @@ pub fn grouped_linear(input: Tensor<2>, weights: Tensor<3>, groups: Segments) ->
 /// logit (the first of equals), else 0. Chunks and the order of sums depend on the sizes alone; the sum runs in double precision.
 ///
 /// # Panics
-/// If there are not as many targets as rows, or a target is no class.
+/// If there are not as many targets as rows, a target is no class, or there is a bias of other than all classes.
 pub fn linear_cross_entropy(
     hidden: Tensor<2>,
     projection: Tensor<2>,
@@ -179,6 +179,8 @@ pub fn linear_cross_entropy(
     let all = call.targets.classes.iter();
     let outside = all.copied().find(|&class| class as usize >= classes);
     assert_eq!(outside, None, "a target outside of {classes} classes");
+    let biased = call.bias.as_ref().map_or(classes, |bias| bias.len());
+    assert_eq!(biased, classes, "a bias for each class");
     let (sum, told) = Dispatch::linear_cross_entropy(
         hidden.into_dispatch(),
         projection.into_dispatch(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use engraft_kernels::{
     ClassTargets, LinearCrossEntropy, gather_rows, linear, linear_cross_entropy,
 };
@@ -162,17 +162,12 @@ impl CausalLmHead {
 
     /// `[rows, width]` to `[rows, vocabulary]`; `words` is the transformer whose token embeddings words are written by.
     pub fn forward(&self, hidden: Tensor<2>, words: &Transformer) -> Tensor<2> {
-        let bias = self.bias.as_ref();
-        let bias = bias.map(|bias| Tensor::from_data(&bias[..], &hidden.device()));
-        let logits = linear(self.scaled(hidden), self.projection(words), bias);
-        match self.config.soft_cap {
-            Some(cap) => (logits / cap).tanh() * cap,
-            None => logits,
-        }
+        self.logits(self.scaled(hidden), self.projection(words))
     }
 
-    /// The loss of telling `targets` from hidden states `[rows, width]`: the sum `[1]`, and each row's loss, without smoothing, and hit
-    /// `[rows, 2]`, as [`linear_cross_entropy`] gives them. The logits never exist as a whole.
+    /// The loss of predicting `targets` from hidden states `[rows, width]`: the sum `[1]`, and each row's loss, without smoothing, and hit
+    /// `[rows, 2]`, as [`linear_cross_entropy`] gives them. The logits never exist as a whole, but where they are capped and targets are
+    /// smoothed.
     pub fn loss(
         &self,
         hidden: Tensor<2>,
@@ -189,8 +184,8 @@ impl CausalLmHead {
             return linear_cross_entropy(hidden, projection, call);
         }
         let margin = self.margin(hidden.clone(), projection.clone(), &call.targets);
-        let (sum, told) = linear_cross_entropy(hidden, projection, call);
-        (sum + margin * self.smoothing as f32, told)
+        let (sum, rows) = linear_cross_entropy(hidden, projection, call);
+        (sum + margin * self.smoothing as f32, rows)
     }
 
     /// The sum over rows of the target's logit less the mean of all, `[1]`, each times its weight: the mean loss of all words is larger by so
@@ -202,24 +197,70 @@ impl CausalLmHead {
         targets: &ClassTargets,
     ) -> Tensor<1> {
         let device = hidden.device();
-        let [words, _] = projection.dims();
         let rows = targets.classes.len();
         let classes: Vec<i32> = targets.classes.iter().map(|&it| it as i32).collect();
         let classes = Tensor::from_data(TensorData::new(classes, [rows]), &device);
-        let own = gather_rows(projection.clone(), classes);
-        // As a product, whose order of sums is fixed.
-        let mean = Tensor::full([1, words], 1.0 / words as f32, &device).matmul(projection);
-        let mut margins = (hidden * (own - mean)).sum_dim(1);
-        if let Some(bias) = &self.bias {
-            let mean = bias.iter().map(|&it| f64::from(it)).sum::<f64>() / bias.len() as f64;
-            let own = targets.classes.iter();
-            let own = own.map(|&class| bias[class as usize] - mean as f32);
-            margins =
-                margins + Tensor::from_data(TensorData::new(own.collect(), [rows, 1]), &device);
-        }
+        let margins = match self.config.soft_cap {
+            None => self.margins(hidden, projection, classes),
+            Some(_) => self.capped_margins(hidden, projection, classes),
+        };
         let weights = (0..rows).map(|row| targets.weight(row)).collect();
         let weights = Tensor::from_data(TensorData::new(weights, [rows, 1]), &device);
         (margins * weights).sum()
+    }
+
+    /// The margin of each row, `[rows, 1]`. Without a cap the mean of logits is the logit of the mean, so that no others are computed.
+    fn margins(
+        &self,
+        hidden: Tensor<2>,
+        projection: Tensor<2>,
+        classes: Tensor<1, Int>,
+    ) -> Tensor<2> {
+        let device = hidden.device();
+        let own = gather_rows(projection.clone(), classes.clone());
+        let mut margins = (hidden * (own - mean_row(projection))).sum_dim(1);
+        if let Some(bias) = self.bias_column(&device) {
+            margins = margins + gather_rows(bias.clone(), classes) - mean_row(bias);
+        }
+        margins
+    }
+
+    /// The same of capped logits.
+    fn capped_margins(
+        &self,
+        hidden: Tensor<2>,
+        projection: Tensor<2>,
+        classes: Tensor<1, Int>,
+    ) -> Tensor<2> {
+        let device = hidden.device();
+        let own = gather_rows(projection.clone(), classes.clone());
+        let mut own = (hidden.clone() * own).sum_dim(1);
+        if let Some(bias) = self.bias_column(&device) {
+            own = own + gather_rows(bias, classes);
+        }
+        let all = self.logits(hidden, projection).transpose();
+        self.capped(own) - mean_row(all).transpose()
+    }
+
+    /// What is added to the logits, `[vocabulary, 1]`.
+    fn bias_column(&self, device: &Device) -> Option<Tensor<2>> {
+        let bias = self.bias.as_ref()?;
+        let column = TensorData::new(bias.to_vec(), [bias.len(), 1]);
+        Some(Tensor::from_data(column, device))
+    }
+
+    /// `[rows, vocabulary]` of what [`Self::scaled`] gives.
+    fn logits(&self, scaled: Tensor<2>, projection: Tensor<2>) -> Tensor<2> {
+        let bias = self.bias.as_ref();
+        let bias = bias.map(|bias| Tensor::from_data(&bias[..], &scaled.device()));
+        self.capped(linear(scaled, projection, bias))
+    }
+
+    fn capped(&self, logits: Tensor<2>) -> Tensor<2> {
+        match self.config.soft_cap {
+            Some(cap) => (logits / cap).tanh() * cap,
+            None => logits,
+        }
     }
 
     fn scaled(&self, hidden: Tensor<2>) -> Tensor<2> {
@@ -255,6 +296,12 @@ impl Head for CausalLmHead {
     ) -> (Tensor<1>, Tensor<2>) {
         self.loss(input.hidden, input.towers.writing(), targets)
     }
+}
+
+/// The mean of all rows, `[1, width]`: as a product, whose order of sums is fixed.
+fn mean_row(rows: Tensor<2>) -> Tensor<2> {
+    let [count, _] = rows.dims();
+    Tensor::full([1, count], 1.0 / count as f32, &rows.device()).matmul(rows)
 }
 
 /// A family's own classification head: on a pooled sequence, or on every token.
@@ -359,5 +406,51 @@ impl Pooler {
     pub fn forward(&self, hidden: Tensor<2>, batch: &TokenBatch) -> Tensor<2> {
         let first = batch.first(hidden);
         self.dense.forward(first, Mode::Evaluate).tanh()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engraft_kernels::Key;
+
+    use super::*;
+
+    /// Of biased logits, capped or not: a share of each target goes to all words alike.
+    #[test]
+    fn a_smoothed_loss_is_that_of_the_logits() {
+        let initial = Initial {
+            device: Device::flex(),
+            key: Key::new(1),
+        };
+        let config = TransformerConfig::bert(7, 4, 1, 1);
+        let words = Transformer::new(&config, &initial);
+        let hidden: Tensor<2> = initial.at(9).normal([3, 4], 1.0).val();
+        let targets = ClassTargets {
+            classes: vec![6, 0, 3],
+            weights: vec![1.0, 0.0, 0.5],
+        };
+        for soft_cap in [None, Some(0.3)] {
+            let head = CausalLmConfig {
+                tied: true,
+                soft_cap,
+                scale: Some(20.0),
+            };
+            let head = CausalLmHead::new(&config, head, HeadKind::Seq2SeqLm, &initial)
+                .with_bias(Some(vec![0.2, -0.1, 0.0, 0.4, 0.1, -0.3, 0.5]))
+                .with_smoothing(0.1);
+            let logits = head.forward(hidden.clone(), &words);
+            let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+            let rows = logits.chunks(7).zip(&targets.classes);
+            let rows = rows.zip(&targets.weights);
+            let losses = rows.map(|((row, &class), weight)| {
+                let total = row.iter().map(|logit| logit.exp()).sum::<f32>().ln();
+                let mean = row.iter().sum::<f32>() / 7.0;
+                weight * (total - 0.9 * row[class as usize] - 0.1 * mean)
+            });
+            let expected: f32 = losses.sum();
+            let (sum, _) = head.loss(hidden.clone(), &words, targets.clone());
+            let found = sum.into_scalar::<f32>();
+            assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
+        }
     }
 }
