@@ -422,8 +422,11 @@ impl Layer {
         pass: usize,
         mode: Mode,
     ) -> Tensor<2> {
-        let (Some(attention), Some(source)) = (&self.encoder_attention, context.source()) else {
+        let Some(attention) = &self.encoder_attention else {
             return hidden;
+        };
+        let Some(source) = context.source() else {
+            unreachable!("a decoder that attends to an encoder, of which it is given nothing")
         };
         let attend = |states| {
             let attended = attention.forward(states, source, context, pass, mode.at(7));
