@@ -86,8 +86,11 @@ impl Checkpoint {
             )
         });
         let memory = self.config.transformer.recomputes.then(|| {
-            "gradient_checkpointing: in training each layer's activations are computed again in the backward pass instead of kept, for less memory and somewhat longer steps"
-                .to_owned()
+            let which = match &self.config.decoder {
+                Some(_) => "the activations of each layer of the encoder, though not of the decoder,",
+                None => "each layer's activations",
+            };
+            format!("gradient_checkpointing: in training {which} are computed again in the backward pass instead of kept, for less memory and somewhat longer steps")
         });
         own.chain(memory).collect()
     }
