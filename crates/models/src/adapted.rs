@@ -278,7 +278,7 @@ impl Checkpoint {
             Stack::Encoder => family.encoder.iter(),
             Stack::Decoder => family.decoder.iter(),
         };
-        tables.any(|table| table.iter().any(|(_, theirs)| names(theirs, module)))
+        tables.any(|table| table.iter().any(|(_, theirs)| fits(theirs, module)))
     }
 
     /// Whether any stack has.
@@ -304,13 +304,14 @@ impl Checkpoint {
     }
 }
 
-/// Whether `pattern`, in which `{}` stands for a number, names `module`.
-fn names(pattern: &str, module: &str) -> bool {
+/// Whether `module` is a name of `pattern`, in which `{}` stands for a number.
+fn fits(pattern: &str, module: &str) -> bool {
     let parts = |name| str::split(name, '.');
-    let fits = |(pattern, part): (&str, &str)| {
+    let is_part = |(pattern, part): (&str, &str)| {
         pattern == part || pattern == "{}" && part.parse::<usize>().is_ok()
     };
-    parts(pattern).count() == parts(module).count() && parts(pattern).zip(parts(module)).all(fits)
+    let is_as_long = parts(pattern).count() == parts(module).count();
+    is_as_long && parts(pattern).zip(parts(module)).all(is_part)
 }
 
 /// What tells a layer's parts apart: the name after its last number.
@@ -326,14 +327,14 @@ mod tests {
     #[test]
     fn a_pattern_names_modules_of_every_number_in_its_gaps_alone() {
         let pattern = "decoder.block.{}.layer.1.EncDecAttention.q";
-        assert!(names(pattern, "decoder.block.11.layer.1.EncDecAttention.q"));
+        assert!(fits(pattern, "decoder.block.11.layer.1.EncDecAttention.q"));
         for other in [
             "decoder.block.11.layer.0.EncDecAttention.q",
             "decoder.block.x.layer.1.EncDecAttention.q",
             "decoder.block.1.layer.1.EncDecAttention",
             "decoder.block.1.layer.1.EncDecAttention.q.weight",
         ] {
-            assert!(!names(pattern, other), "{other}");
+            assert!(!fits(pattern, other), "{other}");
         }
     }
 }

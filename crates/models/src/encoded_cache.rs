@@ -64,7 +64,7 @@ impl EncodedCache {
     pub(crate) fn range(&self, slot: usize) -> Range<usize> {
         match self.slots[slot] {
             Some((block, length)) => block * self.rows..block * self.rows + length,
-            None => unreachable!("slot {slot} without a source"),
+            None => unreachable!("slot {slot}, for which nothing was read"),
         }
     }
 
@@ -99,7 +99,7 @@ impl EncodedCache {
         self.layers[pass].clone()
     }
 
-    /// Makes room for `blocks` blocks of `rows` rows, with some to spare.
+    /// Makes room for `blocks` blocks of `rows` rows. More rows than before are rounded up, so that the next longer text moves nothing.
     fn grow(&mut self, rows: usize, blocks: usize) {
         let before = self.rows;
         let rows = if rows > before {

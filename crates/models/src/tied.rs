@@ -144,7 +144,7 @@ impl ModelConfig {
             HeadKind::Seq2SeqLm => {
                 if let Some(decoder) = &mut self.decoder {
                     decoder.head.tied = false;
-                    // T5 takes an untied head for one whose input has no factor, unless told otherwise.
+                    // T5 takes an untied head for one whose input has no factor, unless it is stated.
                     if decoder.head.scale.is_some() {
                         let key = "scale_decoder_outputs";
                         self.json.insert(key.into(), json!(true));
@@ -153,14 +153,14 @@ impl ModelConfig {
             }
             _ => {}
         }
-        if !self.tie_tells_tables() {
+        if !self.tie_moves_tables() {
             self.json.insert(TIE.into(), json!(false));
         }
     }
 
-    /// Whether the key of tied heads tells as well where the tables of both stacks lie (BART): it then stays as it is, and that both a table
+    /// Whether the key of tied heads also says where the tables of both stacks lie (BART): it then stays as it is, and that both a table
     /// and another head are stored says the rest.
-    fn tie_tells_tables(&self) -> bool {
+    fn tie_moves_tables(&self) -> bool {
         let mut json = self.json.clone();
         json.insert(TIE.into(), Value::Bool(false));
         let reader = ConfigReader::new("", &json).with_spellings(self.family.spellings);

@@ -238,7 +238,7 @@ impl SentencePiece {
 
     /// The token that a list has for a text; none without a list.
     fn listed(&self, text: &str, offsets: (usize, usize)) -> Option<Token> {
-        let id = self.0.names.in_list(text)?;
+        let id = self.0.names.own_id(text)?;
         self.0
             .names
             .are_listed()

@@ -51,8 +51,8 @@ impl Names {
         self.unlisted.is_some()
     }
 
-    /// The id of a token of a list, or of all that it lacks; none without a list.
-    pub(super) fn in_list(&self, token: &str) -> Option<u32> {
+    /// The id that a token has of its own; where a list gives the ids, all that it lacks have one too.
+    pub(super) fn own_id(&self, token: &str) -> Option<u32> {
         self.ids.get(token).copied().or(self.unlisted)
     }
 
@@ -84,7 +84,7 @@ impl Names {
     /// The ids of all pieces, by their places.
     pub(super) fn ids(&self, segmenter: &Segmenter) -> Vec<u32> {
         let id = |(place, text): (u32, &String)| {
-            let own = self.in_list(text);
+            let own = self.own_id(text);
             own.or_else(|| self.id_of_piece(place)).unwrap_or(u32::MAX)
         };
         let texts = segmenter.pieces.iter().map(|piece| &piece.text);
