@@ -44,7 +44,7 @@ impl Sides {
         written.check_vocab_size(vocabulary)?;
         let own = match config.start {
             DecoderStart::Token(id) => Some(id),
-            DecoderStart::LastWritten => None,
+            DecoderStart::LastWritten(stated) => stated,
         };
         let mut sides = Self {
             start: defaults.decoder_start(vocabulary)?.or(own),

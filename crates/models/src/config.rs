@@ -382,8 +382,8 @@ pub struct DecoderConfig {
 pub enum DecoderStart {
     /// A token.
     Token(u32),
-    /// The last token of what is to be written, which names its language (mBART).
-    LastWritten,
+    /// The last token of what is to be written (mBART); before that is known, the token that `config.json` states, if it does.
+    LastWritten(Option<u32>),
 }
 
 /// A checkpoint's `config.json`, understood.

@@ -29,7 +29,7 @@ pub(crate) fn shifted(tokens: &PackedTokens, start: DecoderStart) -> PackedToken
         };
         let first = match start {
             DecoderStart::Token(id) => id,
-            DecoderStart::LastWritten => *last,
+            DecoderStart::LastWritten(_) => *last,
         };
         let ids = [&[first], before].concat();
         shifted.push(&ids, &vec![0; ids.len()]);

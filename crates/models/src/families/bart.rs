@@ -222,10 +222,14 @@ pub(super) fn decoder(c: &ConfigReader<'_>, shape: &Shape) -> Result<DecoderConf
 /// What the decoder begins with.
 pub(super) fn start(c: &ConfigReader<'_>, default: DecoderStart) -> Result<DecoderStart> {
     let key = "decoder_start_token_id";
-    match (c.value(key), default) {
-        (Some(_), _) => Ok(DecoderStart::Token(c.id_or(key, 0)? as u32)),
-        (None, default) => Ok(default),
+    if c.value(key).is_none() {
+        return Ok(default);
     }
+    let stated = c.id_or(key, 0)? as u32;
+    Ok(match default {
+        DecoderStart::Token(_) => DecoderStart::Token(stated),
+        DecoderStart::LastWritten(_) => DecoderStart::LastWritten(Some(stated)),
+    })
 }
 
 fn stack(

@@ -10,10 +10,12 @@ pub(crate) const FAMILY: Family = Family {
     variant: |c, _| (!bart::is_tied(c)).then_some(&UNTIED),
     config: |c| bart::encoder(c, &SHAPE),
     decoder_config: Some(|c, _| bart::decoder(c, &SHAPE)),
+    // The reference reads the last end token, which mBART-25 has before the language's.
+    classification: &[],
     architectures: [
         "MBartModel",
         "MBartForConditionalGeneration",
-        "MBartForSequenceClassification",
+        "MBartModel",
         "MBartModel",
     ],
     ..bart::FAMILY
@@ -28,6 +30,6 @@ const UNTIED: Family = Family {
 
 const SHAPE: bart::Shape = bart::Shape {
     order: NormOrder::Pre { skips_first: false },
-    start: DecoderStart::LastWritten,
+    start: DecoderStart::LastWritten(None),
     ..bart::SHAPE
 };

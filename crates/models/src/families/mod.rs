@@ -284,7 +284,9 @@ fn recomputes(reader: &ConfigReader<'_>, config: &TransformerConfig) -> Result<b
 fn check_start(reader: &ConfigReader<'_>, key: &str, decoder: &DecoderConfig) -> Result<()> {
     let vocabulary = decoder.transformer.vocabulary;
     match decoder.start {
-        DecoderStart::Token(id) if id as usize >= vocabulary => {
+        DecoderStart::Token(id) | DecoderStart::LastWritten(Some(id))
+            if id as usize >= vocabulary =>
+        {
             let problem = format!(
                 "the decoder begins with the token {id}, but its vocabulary has {vocabulary}"
             );

@@ -375,7 +375,7 @@ fn classification_on_the_last_token_agrees_with_the_reference_library() {
             let decoder = case.checkpoint.decoder_config().unwrap();
             let first = match decoder.start {
                 DecoderStart::Token(id) => id,
-                DecoderStart::LastWritten => *ids.last().unwrap(),
+                DecoderStart::LastWritten(_) => *ids.last().unwrap(),
             };
             [&[first], &ids[..ids.len() - 1]].concat()
         });
