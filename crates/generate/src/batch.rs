@@ -113,7 +113,7 @@ struct Row {
 impl<'m> Batch<'m> {
     /// Room for `width` requests at a time, each with all of its beams.
     pub fn new(model: &'m LanguageModel, width: usize) -> Self {
-        Self::with_reader(Reader::new(model, width.max(1), false), width)
+        Self::empty(model, width, false)
     }
 
     /// The same where a smaller model drafts tokens: what the sampler [`Speculative`](crate::Speculative) needs.
@@ -133,12 +133,15 @@ impl<'m> Batch<'m> {
             )
             .into());
         }
-        let mut batch = Self::with_reader(Reader::new(model, width.max(1), true), width);
-        batch.drafts = Some(Drafts::by(draft, width.max(1)));
+        let mut batch = Self::empty(model, width, true);
+        batch.drafts = Some(Drafts::by(draft, batch.width));
         Ok(batch)
     }
 
-    fn with_reader(reader: Reader<'m>, width: usize) -> Self {
+    /// With a cache that may go back.
+    fn empty(model: &'m LanguageModel, width: usize, goes_back: bool) -> Self {
+        let width = width.max(1);
+        let reader = Reader::new(model, width, goes_back);
         Self {
             free: (0..reader.cache.slots()).collect(),
             reader,
@@ -146,7 +149,7 @@ impl<'m> Batch<'m> {
             acceptance: Acceptance::default(),
             waiting: VecDeque::new(),
             running: Vec::new(),
-            width: width.max(1),
+            width,
             added: 0,
         }
     }
@@ -154,7 +157,8 @@ impl<'m> Batch<'m> {
     /// Adds a text to be continued; returns its number. A search that gives several gives them the numbers that follow.
     ///
     /// # Errors
-    /// An empty prompt, ids outside the vocabulary, no room for a new token, a draft without a model that drafts.
+    /// An empty prompt, ids outside the vocabulary, no room for a new token, a draft without a model that drafts, a source that an encoder of
+    /// either model cannot read.
     pub fn add(&mut self, request: Request) -> Result<usize> {
         if request.prompt.ids.is_empty() {
             let problem = "the prompt is empty: give at least one token to go on from";
@@ -162,8 +166,11 @@ impl<'m> Batch<'m> {
         }
         let model = self.reader.model;
         model.check_ids(&request.prompt.ids)?;
-        if request.source.is_some() || model.encoder_config().is_some() {
-            model.check_source(request.source.as_deref().unwrap_or_default())?;
+        let drafter = self.drafts.as_ref().map(|drafts| drafts.reader.model);
+        for model in std::iter::once(model).chain(drafter) {
+            if request.source.is_some() || model.encoder_config().is_some() {
+                model.check_source(request.source.as_deref().unwrap_or_default())?;
+            }
         }
         if self.drafts.is_none() && matches!(request.sampler, Sampler::Speculative(_)) {
             let problem = "the sampler speculative needs the model that drafts";

@@ -118,8 +118,13 @@ impl LanguageModel {
     /// The log-probability of each token of a text given those before it; one less than there are tokens.
     ///
     /// # Errors
-    /// An id outside the vocabulary, more tokens than the model has positions for, logits that are no numbers.
+    /// There is an encoder, an id is outside the vocabulary, there are more tokens than the model has positions for, logits are no numbers.
     pub fn score(&self, ids: &[u32]) -> Result<Vec<f64>> {
+        if self.encoder.is_some() {
+            let problem =
+                "an encoder-decoder writes about what it reads: a text alone has no probability";
+            return Err(Refusal::plain(problem).into());
+        }
         self.check_ids(ids)?;
         if let Some(longest) = self.config().longest()
             && ids.len() > longest
@@ -137,10 +142,10 @@ impl LanguageModel {
         packed.push(ids, &vec![0; ids.len()]);
         let batch = TokenBatch::new(&packed, self.config(), &self.device);
         let hidden = self.decoder.forward(&batch, Mode::Evaluate);
-        let told = ids.len() - 1;
+        let scored = ids.len() - 1;
         let width = hidden.dims()[1];
         let targets = ClassTargets::new(ids[1..].to_vec());
-        let hidden = hidden.slice([0..told, 0..width]);
+        let hidden = hidden.slice([0..scored, 0..width]);
         let (_, losses) = self.head.loss(hidden, self.words(), targets);
         let losses: Vec<f32> = losses.into_data().iter::<f32>().collect();
         let (losses, _) = losses.as_chunks::<2>();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engraft::Writer;
 use engraft::component::{decode, read_yaml};
-use engraft::generate::Written;
+use engraft::generate::{Batch, Prompt, Request, RowSeed, Written};
 use engraft::hub::Weights;
 use engraft::prelude::*;
 use engraft::tasks::Backbone;
@@ -297,4 +297,41 @@ fn pairs_are_learned_saved_and_written_again() {
     let text: String = pieces.map(Result::unwrap).collect();
     assert_eq!(text, "kæt");
     assert!(again.stream("cat", Generate::default()).is_err());
+    // What it writes is probable beside what it reads, and not by itself.
+    assert!(s2s.writer().model().score(&[2, 8, 9]).is_err());
+}
+
+#[test]
+fn what_the_encoder_of_a_draft_cannot_read_is_refused() {
+    let [place, short] = [small(), small()];
+    let config = short.path().join("config.json");
+    let mut json: Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
+    json["max_position_embeddings"] = json!(16);
+    std::fs::write(&config, json.to_string()).unwrap();
+    let open = |folder: &tempfile::TempDir| {
+        let builder = Seq2SeqLm::from_preset(folder.path().to_str().unwrap()).unwrap();
+        let builder = builder.backbone(|backbone| backbone.from_scratch = true);
+        builder.seed(3).build().unwrap()
+    };
+    let [s2s, draft] = [&place, &short].map(open);
+    let [model, draft] = [&s2s, &draft].map(|it| it.writer().model());
+    let mut batch = Batch::with_draft(model, draft, 1).unwrap();
+    let settings = s2s.writer().settings(&Generate::default()).unwrap();
+    let request = |length: usize| Request {
+        prompt: Prompt::of_ids([2]),
+        source: Some(vec![8; length].into()),
+        limits: settings.limits.of_row(1, Some(16)).unwrap(),
+        stop_tokens: settings.stop_tokens.clone(),
+        sampler: Greedy::default().into(),
+        processors: settings.processors.clone(),
+        seed: RowSeed::new(0, 0, 0),
+        sequences: 1,
+        log_probabilities: false,
+    };
+    assert!(batch.add(request(16)).is_ok());
+    let refused = batch.add(request(17)).unwrap_err().to_string();
+    assert!(
+        refused.contains("17 tokens, more than the 16 positions"),
+        "{refused}"
+    );
 }
