@@ -6,7 +6,7 @@ use engraft_text::Tokenizer;
 use crate::error::Result;
 use crate::generation_config::{GENERATION_CONFIG, GenerationConfig};
 use crate::options::Generate;
-use crate::sampler::{Greedy, Sampler, TopK};
+use crate::sampler::{Beam, Greedy, Sampler, TopK};
 use crate::settings::sampler;
 
 /// What a preset says of generation.
@@ -146,6 +146,14 @@ impl Defaults {
         match self.file_of_sampler() {
             Some(file) => file.sampler_without_beams(temperature),
             None => Ok(self.keras_hub.clone()),
+        }
+    }
+
+    /// The same where so many beams are asked for, more than one.
+    pub(crate) fn sampler_of_beams(&self, num_beams: usize) -> Result<Sampler> {
+        match &self.file {
+            Some(file) => file.sampler_of_beams(num_beams),
+            None => Ok(Beam::new(num_beams).into()),
         }
     }
 
@@ -297,6 +305,34 @@ mod tests {
             ["sampler: greedy (KerasHub's default; what the preset says is ignored)"]
         );
         assert_eq!(with_file.ignoring_file().stop_token_ids().unwrap(), [2]);
+    }
+
+    #[test]
+    fn beams_that_an_option_asks_for_are_searched_by_the_files_rules() {
+        let file = json!({"do_sample": true, "length_penalty": 2, "early_stopping": true});
+        let defaults = defaults("llama", Some(file));
+        let three = Generate {
+            num_beams: Some(3),
+            ..Generate::default()
+        };
+        let found = sampler(&three, &defaults, None).unwrap();
+        assert_eq!(
+            found.to_string(),
+            "beam num_beams=3 length_penalty=2 early_stopping=true"
+        );
+        assert_eq!(
+            defaults.notes(&three, None).unwrap(),
+            ["generation_config.json: do_sample true: beams are searched without draws"]
+        );
+        let shorter = Generate {
+            length_penalty: Some(-1.0),
+            ..three
+        };
+        let found = sampler(&shorter, &defaults, None).unwrap();
+        assert_eq!(
+            found.to_string(),
+            "beam num_beams=3 length_penalty=-1 early_stopping=true"
+        );
     }
 
     #[test]

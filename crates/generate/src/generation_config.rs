@@ -145,17 +145,27 @@ impl GenerationConfig {
         }
     }
 
+    /// The search with so many beams, whether it asks for one or not.
+    ///
+    /// # Errors
+    /// Those of [`Self::sampler`].
+    pub(crate) fn sampler_of_beams(&self, num_beams: usize) -> Result<Sampler> {
+        self.checked(self.search_with(num_beams)?.into())
+    }
+
     fn beams(&self) -> Result<Option<Beam>> {
-        let Some(num_beams) = self.most("num_beams")?.filter(|&beams| beams > 1) else {
-            return Ok(None);
-        };
+        let beams = self.most("num_beams")?.filter(|&beams| beams > 1);
+        beams.map(|beams| self.search_with(beams)).transpose()
+    }
+
+    fn search_with(&self, num_beams: usize) -> Result<Beam> {
         let default = Beam::default();
         let penalty = self.number("length_penalty")?;
-        Ok(Some(Beam {
+        Ok(Beam {
             num_beams,
             length_penalty: penalty.unwrap_or(default.length_penalty),
             early_stopping: self.early_stopping()?.unwrap_or(default.early_stopping),
-        }))
+        })
     }
 
     fn contrastive(&self) -> Result<Option<Contrastive>> {

@@ -160,10 +160,10 @@ pub(crate) fn sampler(
         };
         return generate.sampler_or(&random.into());
     }
-    let default = if generate.num_beams == Some(1) {
-        defaults.sampler_without_beams(generate.temperature)?
-    } else {
-        defaults.sampler(generate.temperature)?
+    let default = match generate.num_beams {
+        None => defaults.sampler(generate.temperature)?,
+        Some(1) => defaults.sampler_without_beams(generate.temperature)?,
+        Some(beams) => defaults.sampler_of_beams(beams)?,
     };
     generate.sampler_from(&default, file.map(GenerationConfig::name))
 }

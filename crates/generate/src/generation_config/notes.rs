@@ -172,10 +172,10 @@ impl GenerationConfig {
     /// What is to be said of it where texts are searched for by beams.
     ///
     /// # Errors
-    /// Strings to end texts at that are none.
+    /// What is to be said of it where beams are searched: draws that there are not, and strings that end no text.
     pub(crate) fn notes_of_beams(&self, generate: &Generate) -> Result<Vec<String>> {
         let mut notes = Vec::new();
-        if self.samples()? && generate.leaves_sampler() {
+        if self.samples()? && generate.sampler.is_none() {
             notes.push(format!(
                 "{}: do_sample true: beams are searched without draws",
                 self.file
