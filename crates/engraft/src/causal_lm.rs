@@ -1,22 +1,20 @@
 //! Language models that write on, in a few lines of Rust.
 
-use std::any::Any;
 use std::path::Path;
 
-use engraft_component::Refusal;
 use engraft_data::Examples;
 use engraft_generate::{
     Defaults, Generate, LanguageModel, Lost, Prompt, Sampler, Settings, Written,
 };
 use engraft_hub::{LoadReport, Preset};
-use engraft_models::{CausalLmHead, Compute};
+use engraft_models::Compute;
 use engraft_tasks::{Backbone, CausalLM, Model, TaskArguments};
 use engraft_text::Tokenizer;
 
 use crate::error::{Error, Result};
 use crate::scores::Scores;
 use crate::task::{Fit, Task};
-use crate::writer::{BEAMS_DO_NOT_STREAM, Compile, Writer};
+use crate::writer::{Compile, Writer};
 use crate::writing::{Stream, Writing};
 
 /// A language model that goes on from a prompt: a decoder, its head and its tokenizer.
@@ -115,11 +113,7 @@ impl CausalLm {
             )?),
         };
         let fitted = task.fit(train, fit);
-        let network = &task.model().network;
-        let head: &dyn Any = network.head();
-        if let Some(head) = head.downcast_ref::<CausalLmHead>() {
-            let device = network.device();
-            let model = LanguageModel::new(network.encoder().clone(), head.clone(), device);
+        if let Some(model) = task.model().network.language_model() {
             self.writer.set_model(model);
         }
         // What was never trained is the preset itself, and stays that if training fails.
@@ -237,15 +231,7 @@ impl CausalLm {
     /// # Errors
     /// Those of [`Self::generate`].
     pub fn stream(&self, prompt: &str, generate: Generate) -> Result<Stream<'_>> {
-        let settings = self.settings(&generate)?;
-        if settings.sequences != 1 {
-            let problem = "one text can be streamed at a time; leave it at 1";
-            return Err(Refusal::of("num_return_sequences", problem).into());
-        }
-        if settings.sampler.beams().is_some() {
-            return Err(Refusal::of("sampler", BEAMS_DO_NOT_STREAM).into());
-        }
-        let mut texts = self.texts(&generate, 1)?;
+        let mut texts = self.writer.one_text(&generate)?;
         texts.add_all(&[(self.encode(prompt)?, None)])?;
         Ok(Stream::of(texts))
     }

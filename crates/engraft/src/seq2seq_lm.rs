@@ -1,18 +1,15 @@
 //! Encoder-decoders, which write a text for each that they read, in a few lines of Rust.
 
-use std::any::Any;
 use std::path::Path;
 
-use engraft_component::Refusal;
 use engraft_data::Examples;
 use engraft_generate::{Generate, LanguageModel, Prompt, Written};
-use engraft_models::CausalLmHead;
 use engraft_tasks::{Backbone, Seq2SeqLM};
 
 use crate::error::{Error, Result};
 use crate::scores::Scores;
 use crate::task::{Fit, Task, TaskBuilder};
-use crate::writer::{BEAMS_DO_NOT_STREAM, Compile, Writer};
+use crate::writer::{Compile, Writer};
 use crate::writing::Stream;
 
 /// A model that reads one text and writes another: KerasHub's `Seq2SeqLM`.
@@ -132,15 +129,8 @@ impl Seq2SeqLmBuilder {
 
 /// The weights of a task, ready to write.
 fn language_model(task: &Task<Seq2SeqLM>) -> Result<LanguageModel> {
-    let network = &task.model().network;
-    let head: &dyn Any = network.head();
-    match (head.downcast_ref::<CausalLmHead>(), network.decoder()) {
-        (Some(head), Some(decoder)) => {
-            let model = LanguageModel::new(decoder.clone(), head.clone(), network.device());
-            Ok(model.after(network.encoder().clone()))
-        }
-        _ => Err(Error::Argument("the task has no decoder".into())),
-    }
+    let model = task.model().network.language_model();
+    model.ok_or_else(|| Error::Argument("the task has no head that writes".into()))
 }
 
 impl Seq2SeqLm {
@@ -228,15 +218,7 @@ impl Seq2SeqLm {
     /// Those of [`Self::generate`].
     pub fn stream(&self, source: impl Into<Source>, generate: Generate) -> Result<Stream<'_>> {
         let generate = self.in_its_languages(generate);
-        let settings = self.writer.settings(&generate)?;
-        if settings.sequences != 1 {
-            let problem = "one text can be streamed at a time; leave it at 1";
-            return Err(Refusal::of("num_return_sequences", problem).into());
-        }
-        if settings.sampler.beams().is_some() {
-            return Err(Refusal::of("sampler", BEAMS_DO_NOT_STREAM).into());
-        }
-        let mut texts = self.writer.texts(&generate, 1)?;
+        let mut texts = self.writer.one_text(&generate)?;
         let prompt = texts.about(&source.into())?;
         texts.add_all(&[prompt])?;
         Ok(Stream::of(texts))

@@ -312,6 +312,22 @@ impl Writer {
         Ok(writing)
     }
 
+    /// [`Self::texts`] for a single text, which is to be shown as it is written.
+    ///
+    /// # Errors
+    /// Those of [`Self::texts`]; several texts, or beams.
+    pub(crate) fn one_text(&self, generate: &Generate) -> Result<Writing<'_>> {
+        let settings = self.settings(generate)?;
+        if settings.sequences != 1 {
+            let problem = "one text can be streamed at a time; leave it at 1";
+            return Err(Refusal::of("num_return_sequences", problem).into());
+        }
+        if settings.sampler.beams().is_some() {
+            return Err(Refusal::of("sampler", BEAMS_DO_NOT_STREAM).into());
+        }
+        self.texts(generate, 1)
+    }
+
     /// Tokens that a text may have: what is asked for, which positions bound, else what the model's file says.
     fn context(&self, wanted: Option<usize>) -> Result<Option<usize>> {
         match (wanted, self.model.config().longest()) {

@@ -1,11 +1,14 @@
 //! What is trained or loaded: named towers, and the head that stands on them.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
+use engraft_generate::LanguageModel;
 use engraft_models::{
-    BoxedHead, Compute, DECODER, DecoderStart, Head, HeadKind, Tower, Towers, Transformer,
+    BoxedHead, CausalLmHead, Compute, DECODER, DecoderStart, Head, HeadKind, Tower, Towers,
+    Transformer,
 };
 
 use crate::cached::CachedEncoder;
@@ -65,6 +68,18 @@ impl Network {
             start: Some(start),
             ..self
         }
+    }
+
+    /// What it is to write texts by, which shares its weights; none if its head is no language model's.
+    pub fn language_model(&self) -> Option<LanguageModel> {
+        let head: &dyn Any = self.head();
+        let head = head.downcast_ref::<CausalLmHead>()?.clone();
+        let device = self.device.clone();
+        let encoder = self.encoder().clone();
+        Some(match self.decoder() {
+            Some(decoder) => LanguageModel::new(decoder.clone(), head, device).after(encoder),
+            None => LanguageModel::new(encoder, head, device),
+        })
     }
 
     /// What its decoder begins with.
