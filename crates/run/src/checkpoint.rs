@@ -308,6 +308,7 @@ impl Work<'_> {
             ));
         }
         let mut same = settled(wanted, saved);
+        let mut described = saved.clone();
         if self.purpose != Purpose::Fit && wanted.compat() != saved.compat() {
             let whose = |task: &Task| task.compat().map_or("null", |_| "mgen");
             let (asked, own) = (whose(wanted), whose(saved));
@@ -318,16 +319,17 @@ impl Work<'_> {
             self.note(NoteKind::Model, text);
         }
         if self.purpose != Purpose::Fit {
-            // How it predicts is the asker's choice.
-            same.predict_as(saved);
+            // How it predicts is the asker's choice, as far as it is made.
+            described.predict_as(wanted);
+            same.predict_as(&described);
             // A model is the same with its hidden states kept or not, and with other letters read as it is asked, but is not trained to the
             // same.
-            let described = saved.backbone().backbone();
+            let own = saved.backbone().backbone();
             let backbone = same.backbone_mut().backbone_mut();
-            backbone.cache.clone_from(&described.cache);
-            backbone.letters = described.letters;
+            backbone.cache.clone_from(&own.cache);
+            backbone.letters = own.letters;
         }
-        if same == *saved {
+        if same == described {
             return Ok(());
         }
         if self.purpose == Purpose::Fit {
@@ -341,7 +343,7 @@ impl Work<'_> {
                 ),
             ));
         }
-        let difference = difference(&same.to_node(), &saved.to_node(), "model");
+        let difference = difference(&same.to_node(), &described.to_node(), "model");
         self.note(
             NoteKind::Model,
             format!(
