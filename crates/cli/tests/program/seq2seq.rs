@@ -52,7 +52,7 @@ fn fit(more: &str) -> String {
 #[test]
 fn a_model_is_trained_scored_asked_and_written_with() {
     let place = place();
-    let said = place.succeed(&fit("--model.generate true"));
+    let said = place.succeed(&fit("--model.generate true --trainer.log_every_n_steps 1"));
     for name in [
         "test_loss",
         "test_perplexity",
@@ -62,6 +62,11 @@ fn a_model_is_trained_scored_asked_and_written_with() {
     ] {
         assert!(said.contains(name), "{name}\n{said}");
     }
+    // No text is written in training, of which there would be scores.
+    let log = place.read("logs/version_0/metrics.csv");
+    let names = log.lines().next().unwrap();
+    assert!(names.contains("val_bleu") && names.contains("train_accuracy"));
+    assert!(!names.contains("train_bleu"), "{names}");
     let task = "--model Seq2SeqLM --model.backbone ./bart";
     let said = place.succeed(&format!(
         "test --ckpt_path last {task} {DATA} --model.generate true"
@@ -81,9 +86,13 @@ fn a_model_is_trained_scored_asked_and_written_with() {
     assert!(!said.contains("test_bleu"), "{said}");
     place.write("asked.tsv", "word\nab\nabc\nc\n");
     let asked = "--data Seq2SeqDataModule --data.path asked.tsv --data.x_col word";
-    place.succeed(&format!(
+    let said = place.run(&format!(
         "predict --ckpt_path last {task} {asked} --output spoken.tsv --model.max_output_length 9"
     ));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    // It is as long as is asked for, so that nothing is said of what the checkpoint has.
+    let differs = "differs from the checkpoint";
+    assert!(!said.err.contains(differs), "{}", said.err);
     let spoken = place.read("spoken.tsv");
     let lines: Vec<&str> = spoken.lines().collect();
     assert_eq!(lines.len(), 4, "{spoken}");
@@ -162,6 +171,10 @@ fn what_cannot_be_is_refused_in_one_sentence() {
         (
             fit("--model.generation.stop x"),
             "model.generation.stop: texts end by tokens here; leave it out",
+        ),
+        (
+            fit("--model.generation.sampler speculative --model.generation.sampler.draft ./bart"),
+            "model.generation.sampler: drafts are for engraft generate; choose another",
         ),
         (
             fit("--model.backbone.enable_cache true --model.backbone.frozen true"),

@@ -29,10 +29,36 @@ impl Metrics for WrittenScores {
         self.tokens.rows()
     }
 
-    /// Those of [`NextTokens`], then those of [`TextScores`].
+    /// Those of [`NextTokens`], then those of [`TextScores`], unless tokens alone were scored, as in training.
     fn finish(&self) -> Vec<(&'static str, f64)> {
         let mut scores = self.tokens.finish();
-        scores.extend(self.texts.iter().flat_map(Metrics::finish));
+        let is_new = self.tokens.rows() == 0;
+        let texts = self.texts.iter();
+        let texts = texts.filter(|texts| is_new || texts.rows() > 0);
+        scores.extend(texts.flat_map(Metrics::finish));
         scores
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_no_scores_where_tokens_alone_were_scored() {
+        let has_texts = |scores: &WrittenScores| {
+            let scores = scores.finish();
+            scores.iter().any(|(name, _)| *name == "bleu")
+        };
+        let mut scores = WrittenScores::new(true);
+        // By a new one, names are known.
+        assert!(has_texts(&scores));
+        assert!(!has_texts(&WrittenScores::new(false)));
+        scores.tokens.update(0.5, true);
+        assert!(!has_texts(&scores));
+        let mut texts = TextScores::default();
+        texts.update("", "a");
+        scores.texts = Some(texts);
+        assert!(has_texts(&scores));
     }
 }

@@ -10,7 +10,9 @@ use engraft_component::Component;
 use engraft_data::{Cell, Examples, Labels, Texts};
 use engraft_generate::Generate;
 use engraft_kernels::ClassTargets;
-use engraft_models::{BoxedHead, Checkpoint, DECODER, DecoderStart, ENCODER, Mode, PackedTokens};
+use engraft_models::{
+    BoxedHead, Checkpoint, DECODER, DecoderStart, ENCODER, HeadKind, Mode, PackedTokens,
+};
 use engraft_text::Tokenizer;
 
 use self::author::{Author, refused};
@@ -104,13 +106,18 @@ impl TaskArguments for Seq2SeqLM {
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         let decoder = basis.checkpoint.decoder_config()?;
         let author = Author::new(self, basis)?;
+        // What a language that is asked for begins with goes before what the configuration says: so it is written.
+        let start = match (&self.target_lang, author.sides.start()) {
+            (Some(_), Ok(start)) => DecoderStart::Token(start),
+            _ => decoder.start,
+        };
         Ok(Arc::new(Writing {
             texts: WrittenTexts {
                 tokenizer: author.sides.target.clone(),
                 max_length: self.max_output_length,
                 longest: decoder.transformer.longest(),
             },
-            start: decoder.start,
+            start,
             author,
             generates: self.generate,
         }))
@@ -209,10 +216,9 @@ impl TaskArguments for Seq2SeqLM {
                 ),
             ));
         }
-        let rests = self.backbone.backbone().frozen
-            || self.frozen_encoder && self.frozen_decoder && !checkpoint.has_lora();
-        let untied = !config.is_tied(engraft_models::HeadKind::Seq2SeqLm);
-        if rests && !checkpoint.has_lora() && !untied {
+        let rests = self.backbone.backbone().frozen || self.frozen_encoder && self.frozen_decoder;
+        let is_tied = config.is_tied(HeadKind::Seq2SeqLm);
+        if rests && !checkpoint.has_lora() && is_tied {
             return Err(Error::refused(
                 "model.backbone.frozen",
                 format!(
@@ -223,6 +229,9 @@ impl TaskArguments for Seq2SeqLM {
         Ok(())
     }
 }
+
+/// Stands before the tokens of a text that was written, so that a text without any is not missing; it is no token's id.
+const BEGINS: f32 = -1.0;
 
 /// What is written for what is read.
 #[derive(Debug)]
@@ -269,7 +278,7 @@ impl Writing {
         (inputs, written.ids)
     }
 
-    /// The tokens that are written for what the encoder reads, each behind the number of its row, `[tokens, 2]`.
+    /// The tokens that are written for what the encoder reads, each behind the number of its row, `[rows + tokens, 2]`: a text begins with [`BEGINS`].
     fn written(&self, network: &Network, inputs: &Inputs) -> Tensor<2> {
         let mut rest = inputs.first().map_or(&[][..], |tokens| &tokens.ids);
         let lengths = inputs.first().map_or(&[][..], |tokens| &tokens.lengths);
@@ -280,8 +289,9 @@ impl Writing {
         });
         let written = self.author.write(network, sources, 0).into_iter();
         let written = written.enumerate().flat_map(|(row, ids)| {
-            let ids = ids.into_iter();
-            ids.flat_map(move |id| [row as f32, id as f32])
+            let ids = ids.into_iter().map(|id| id as f32);
+            let begun = std::iter::once(BEGINS).chain(ids);
+            begun.flat_map(move |id| [row as f32, id])
         });
         let written: Vec<f32> = written.collect();
         let shape = [written.len() / 2, 2];
@@ -419,8 +429,8 @@ impl Learns for Writing {
         WrittenScores::new(self.generates)
     }
 
-    /// `outputs` are the loss of each token that is wanted, and 1 if it was the likeliest; behind them the tokens that were written, if any were,
-    /// each behind the number of its row.
+    /// `outputs` are the loss of each token that is wanted, and 1 if it was the likeliest; behind them what [`Writing::written`] gives, which there
+    /// is not in training.
     fn score(
         &self,
         metrics: &mut WrittenScores,
@@ -434,9 +444,11 @@ impl Learns for Writing {
         for [loss, hit] in tokens {
             metrics.tokens.update(*loss, *hit > 0.5);
         }
-        if let Some(scores) = &mut metrics.texts {
+        if let Some(scores) = &mut metrics.texts
+            && !written.is_empty()
+        {
             let mut ids = vec![Vec::new(); targets.texts.len()];
-            for [row, id] in written {
+            for [row, id] in written.iter().filter(|[_, id]| *id >= 0.0) {
                 ids[*row as usize].push(*id as u32);
             }
             for (ids, wanted) in ids.iter().zip(&targets.texts) {

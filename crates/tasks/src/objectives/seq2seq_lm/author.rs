@@ -1,11 +1,8 @@
 //! Writing texts with a network that is being trained, or was.
 
-use std::any::Any;
-
 use engraft_generate::{
-    Batch, Defaults, Generate, Greedy, LanguageModel, Request, RowSeed, Sampler, Settings, Sides,
+    Batch, Defaults, Generate, Greedy, Request, RowSeed, Sampler, Settings, Sides,
 };
-use engraft_models::CausalLmHead;
 
 use super::Seq2SeqLM;
 use crate::error::{Error, Result};
@@ -86,13 +83,9 @@ impl Author {
         seed: u64,
         texts: &mut [Vec<u32>],
     ) -> engraft_generate::Result<()> {
-        let head: &dyn Any = network.head();
-        let (Some(head), Some(decoder)) = (head.downcast_ref::<CausalLmHead>(), network.decoder())
-        else {
+        let Some(model) = network.language_model() else {
             return Ok(());
         };
-        let model = LanguageModel::new(decoder.clone(), head.clone(), network.device());
-        let model = model.after(network.encoder().clone());
         let mut batch = Batch::new(&model, self.width);
         let settings = &self.settings;
         let prompt = self.sides.begun(None, settings)?;
@@ -162,6 +155,11 @@ fn check(generate: &Generate) -> Result<()> {
             "draft",
             generate.draft.is_some(),
             "drafts are for engraft generate; leave it out",
+        ),
+        (
+            "sampler",
+            matches!(generate.sampler, Some(Sampler::Speculative(_))),
+            "drafts are for engraft generate; choose another",
         ),
     ];
     match given.into_iter().find(|(_, is_given, _)| *is_given) {
