@@ -1,17 +1,15 @@
 //! `engraft generate`: a language model goes on from prompts, or writes about what it reads.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use engraft::{BEAMS_DO_NOT_STREAM, Generate, Writer, Writing};
-use engraft_component::did_you_mean;
-use engraft_data::{Cell, OutputFormat, ReaderOptions, RowWriter, read_table};
-use engraft_generate::{Acceptance, Lost, Piece, Prompt, Written};
+use engraft_data::OutputFormat;
+use engraft_generate::{Acceptance, Lost, Prompt};
 use engraft_run::{check_other, check_place, checkpoint_folder};
 use engraft_tasks::Backbone;
 use engraft_train::{LOGS, newest_checkpoint, newest_root};
-use serde_json::{Map, Value, json};
 
 use crate::arguments::{Command, threads};
 use crate::failure::{Failure, note, print, say};
@@ -23,9 +21,13 @@ use crate::teller::loaded;
 
 mod options;
 mod progress;
+mod prompts;
+mod sink;
 
 pub(crate) use options::options;
 use progress::Progress;
+use prompts::{Prompts, Source};
+use sink::{Row, Sink};
 
 pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     let given = Given::read(Command::Generate, words, options())?;
@@ -181,177 +183,6 @@ fn preset(given: &Given) -> Result<String, Failure> {
     }
 }
 
-/// What is gone on from, or read.
-struct Prompts {
-    /// Each with where it came from.
-    texts: Vec<(String, Source)>,
-    /// What a decoder goes on from beside an encoder that reads the texts: nothing, one for all, or one for each.
-    begins: Vec<(String, Source)>,
-}
-
-enum Source {
-    Text(String),
-    Ids(Vec<u32>),
-}
-
-impl Prompts {
-    fn read(given: &Given) -> Result<Self, Failure> {
-        let prompts = Self {
-            begins: Self::begins(given)?,
-            texts: Self::texts(given)?,
-        };
-        let [texts, begins] = [&prompts.texts, &prompts.begins].map(Vec::len);
-        if begins > 1 && begins != texts {
-            return Err(Failure::refused(format!(
-                "{}: there are {begins} of them, and {texts} texts that are read; give one for all, or one for each",
-                prompts.begins[0].0.trim_end_matches(" 1")
-            )));
-        }
-        Ok(prompts)
-    }
-
-    /// What the decoder goes on from for text `number`.
-    fn begins_of(&self, number: usize) -> Option<&(String, Source)> {
-        match self.begins.as_slice() {
-            [one] => Some(one),
-            each => each.get(number),
-        }
-    }
-
-    /// Refuses what there can only be with an encoder, where there is none.
-    fn check(&self, lm: &Writer) -> Result<(), Failure> {
-        match self.begins.first() {
-            Some((place, _)) if !lm.reads() => Err(Failure::refused(format!(
-                "{}: {} is no encoder-decoder: it goes on from --prompt or --input-ids alone",
-                place.trim_end_matches(" 1"),
-                lm.name()
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    fn begins(given: &Given) -> Result<Vec<(String, Source)>, Failure> {
-        let (text, ids) = ("--decoder-prompt", "--decoder-input-ids");
-        if given.has(text) && given.has(ids) {
-            return Err(Failure::refused(
-                "--decoder-prompt and --decoder-input-ids: what the decoder goes on from comes from one of them",
-            ));
-        }
-        let flag = if given.has(text) { text } else { ids };
-        let several = given.values(flag).count() > 1;
-        let place = |number: usize| {
-            if several {
-                format!("{flag} {}", number + 1)
-            } else {
-                flag.to_owned()
-            }
-        };
-        let read = |(number, value): (usize, &str)| {
-            let source = if flag == text {
-                Source::Text(value.to_owned())
-            } else {
-                Source::Ids(options::ids(flag, value)?)
-            };
-            Ok((place(number), source))
-        };
-        given.values(flag).enumerate().map(read).collect()
-    }
-
-    fn texts(given: &Given) -> Result<Vec<(String, Source)>, Failure> {
-        let texts: Vec<&str> = given.values("--prompt").collect();
-        let ids: Vec<&str> = given.values("--input-ids").collect();
-        let file = given.value("--input");
-        let sources = [!texts.is_empty(), !ids.is_empty(), file.is_some()];
-        if sources.iter().filter(|given| **given).count() > 1 {
-            return Err(Failure::refused(
-                "--prompt, --input-ids and --input: prompts come from one of them",
-            ));
-        }
-        if given.has("--x-col") && file.is_none() {
-            return Err(Failure::refused(
-                "--x-col: names a column of --input FILE, which is not given",
-            ));
-        }
-        let several = texts.len() + ids.len() > 1;
-        let name = |flag: &str, number: usize| {
-            if several {
-                format!("{flag} {}", number + 1)
-            } else {
-                flag.to_owned()
-            }
-        };
-        if let Some(path) = file {
-            return Self::of_table(Path::new(path), given.value("--x-col"));
-        }
-        if !ids.is_empty() {
-            let flag = "--input-ids";
-            let read = |(number, text)| {
-                let ids = options::ids(flag, text)?;
-                Ok((name(flag, number), Source::Ids(ids)))
-            };
-            return ids.into_iter().enumerate().map(read).collect();
-        }
-        if !texts.is_empty() {
-            let read = |(number, text): (usize, &str)| {
-                (name("--prompt", number), Source::Text(text.to_owned()))
-            };
-            return Ok(texts.into_iter().enumerate().map(read).collect());
-        }
-        Self::of_input()
-    }
-
-    /// All of standard input as one prompt, without the line's end that `echo` adds.
-    fn of_input() -> Result<Vec<(String, Source)>, Failure> {
-        if std::io::stdin().is_terminal() {
-            return Err(Failure::refused(
-                "generate: no prompt given; use --prompt TEXT, --input FILE --x-col COLUMN, --input-ids IDS, or standard input",
-            ));
-        }
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(|error| Failure::refused(format!("standard input: {error}")))?;
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        let text = text.strip_suffix('\r').unwrap_or(text).to_owned();
-        Ok(vec![("standard input".to_owned(), Source::Text(text))])
-    }
-
-    fn of_table(path: &Path, column: Option<&str>) -> Result<Vec<(String, Source)>, Failure> {
-        let table = read_table(path, &ReaderOptions::default()).map_err(Failure::refused)?;
-        table.notes.iter().for_each(|text| note(text));
-        let names = table.names();
-        let only = match names[..] {
-            [name] => Some(name),
-            _ => table.text_column,
-        };
-        let Some(name) = column.or(only) else {
-            return Err(Failure::refused(format!(
-                "{}: which column holds the prompts? Name it with --x-col; there are {}",
-                path.display(),
-                names.join(", ")
-            )));
-        };
-        let Some(cells) = table.column(name).map(|column| &column.cells) else {
-            let near = did_you_mean(name, &table.names(), "There are");
-            return Err(Failure::refused(format!(
-                "--x-col: {} has no column \"{name}\". {}",
-                path.display(),
-                near.unwrap_or_default()
-            )));
-        };
-        let prompts = cells.iter().zip(&table.origins).map(|(cell, origin)| {
-            let text = cell.loaded().map_err(Failure::refused)?.text();
-            match text {
-                Some(text) => Ok((origin.to_string(), Source::Text(text))),
-                None => Err(Failure::refused(format!(
-                    "{origin}: {name}: expected a text"
-                ))),
-            }
-        });
-        prompts.collect()
-    }
-}
-
 fn check_output(path: &Path) -> Result<(), Failure> {
     match OutputFormat::of(path) {
         Some(_) => Ok(()),
@@ -371,14 +202,14 @@ fn write(lm: &Writer, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Resu
     let mut given = Vec::with_capacity(prompts.texts.len());
     let (mut cut, mut lost) = (false, Lost::default());
     for (number, (place, text)) in prompts.texts.iter().enumerate() {
-        let told = |error| Failure::refused(format!("{place}: {}", options::sentence(&error)));
+        let refused = |error| Failure::refused(format!("{place}: {}", options::sentence(&error)));
         let (text, prompt) = match text {
             Source::Text(text) => {
                 let prompt = match texts.sides() {
                     Some(sides) => sides.source(text).map_err(engraft::Error::from),
                     None => lm.encode(text),
                 };
-                (text.clone(), prompt.map_err(told)?)
+                (text.clone(), prompt.map_err(refused)?)
             }
             Source::Ids(ids) => {
                 let checked = if lm.reads() {
@@ -386,7 +217,7 @@ fn write(lm: &Writer, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Resu
                 } else {
                     lm.model().check_ids(ids)
                 };
-                checked.map_err(|error| told(error.into()))?;
+                checked.map_err(|error| refused(error.into()))?;
                 let text = lm.tokenizer().decode(ids, true);
                 let text = text.map_err(Failure::refused)?;
                 (text, Prompt::of_ids(ids.as_slice()))
@@ -400,7 +231,7 @@ fn write(lm: &Writer, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Resu
             }
             None => texts.add(&prompt),
         };
-        cut |= added.map_err(told)?.cut_by_context;
+        cut |= added.map_err(refused)?.cut_by_context;
         given.push(text);
     }
     if !lost.is_none() {
@@ -472,127 +303,4 @@ fn begun(
         None => options::refused(error),
     });
     begun.map(Some)
-}
-
-/// A text that has ended, beside its prompt.
-struct Row<'a> {
-    prompt: usize,
-    /// Its number among those of the prompt, if there are several.
-    sequence: Option<usize>,
-    text: &'a str,
-    written: Written,
-}
-
-impl Row<'_> {
-    /// `{"ids": [...], "text": "..."}`, and what else was asked for.
-    fn json(&self, wishes: &Wishes) -> Value {
-        let written = &self.written;
-        let ids = if wishes.generate.strip_prompt {
-            written.new_ids()
-        } else {
-            &written.ids
-        };
-        let mut object = Map::new();
-        object.insert("ids".into(), json!(ids));
-        object.insert("text".into(), json!(written.text));
-        if wishes.generate.logprobs {
-            object.insert("logprobs".into(), json!(written.log_probabilities));
-            if let Some(score) = written.score {
-                object.insert("score".into(), json!(score));
-            }
-        }
-        Value::Object(object)
-    }
-
-    fn cells(&self, wishes: &Wishes) -> Vec<Cell> {
-        let whole = |count: usize| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
-        let written = &self.written;
-        let mut cells = vec![whole(self.prompt)];
-        cells.extend(self.sequence.map(whole));
-        let end = written.end.map_or("", |end| end.word());
-        cells.extend([
-            Cell::Text(self.text.to_owned()),
-            Cell::Text(written.text.clone()),
-            whole(written.new_ids().len()),
-            Cell::Text(end.to_owned()),
-        ]);
-        if wishes.generate.logprobs {
-            let values = written.log_probabilities.iter().copied();
-            cells.push(Cell::List(values.map(Cell::Float).collect()));
-        }
-        cells
-    }
-}
-
-/// The columns of a table of texts.
-fn columns(wishes: &Wishes, several: bool) -> Vec<&'static str> {
-    let mut columns = vec!["row"];
-    if several {
-        columns.push("sequence");
-    }
-    columns.extend(["prompt", "text", "tokens", "end"]);
-    if wishes.generate.logprobs {
-        columns.push("logprobs");
-    }
-    columns
-}
-
-/// Where texts go.
-enum Sink {
-    /// Standard output, piece by piece.
-    Stream,
-    /// Standard output, whole, with an empty line between; the number of texts so far.
-    Texts(usize),
-    /// Standard output, one JSON object a line.
-    Ids,
-    /// A table.
-    Table(Box<RowWriter>),
-}
-
-impl Sink {
-    fn new(wishes: &Wishes, streams: bool, several: bool) -> Result<Self, Failure> {
-        Ok(match &wishes.output {
-            Some(path) => {
-                let writer = RowWriter::create(path, &columns(wishes, several));
-                Self::Table(Box::new(writer.map_err(Failure::refused)?))
-            }
-            None if wishes.ids => Self::Ids,
-            None if streams => Self::Stream,
-            None => Self::Texts(0),
-        })
-    }
-
-    fn piece(&mut self, piece: &Piece) -> Result<(), Failure> {
-        match self {
-            Self::Stream if !piece.text.is_empty() => print(&piece.text),
-            _ => Ok(()),
-        }
-    }
-
-    fn row(&mut self, row: &Row<'_>, wishes: &Wishes) -> Result<(), Failure> {
-        match self {
-            Self::Stream => print("\n"),
-            Self::Texts(before) => {
-                let gap = if *before > 0 { "\n" } else { "" };
-                *before += 1;
-                print(&format!("{gap}{}\n", row.written.text))
-            }
-            Self::Ids => print(&format!("{}\n", row.json(wishes))),
-            Self::Table(table) => table
-                .write(&row.cells(wishes))
-                .map_err(|error| Failure::Broke(error.to_string())),
-        }
-    }
-
-    fn finish(self) -> Result<(), Failure> {
-        match self {
-            Self::Table(table) => {
-                let finished = table.finish();
-                finished.map_err(|error| Failure::Broke(error.to_string()))
-            }
-            _ => std::io::stdout().flush().map_err(|error| {
-                Failure::Broke(format!("cannot write to standard output: {error}"))
-            }),
-        }
-    }
 }
