@@ -11,21 +11,6 @@ use crate::stop::{StopStrings, StopTokens};
 use crate::token_ids::TokenIds;
 
 /// How texts are written on.
-///
-/// ```
-/// use engraft_component::{decode, read_yaml};
-/// use engraft_generate::{Generate, StopTokens};
-///
-/// let body = br#"{"max_new_tokens": 64, "stop_token_ids": [7, 9], "top_p": 0.9}"#;
-/// let (generate, _) = decode::<Generate>(&read_yaml(body, "request")?)?;
-/// assert_eq!(generate, Generate {
-///     max_new_tokens: Some(64),
-///     stop_token_ids: StopTokens::Ids(vec![7, 9]),
-///     top_p: Some(0.9),
-///     ..Generate::default()
-/// });
-/// # Ok::<(), engraft_component::Refusal>(())
-/// ```
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(name = "generate")]
 pub struct Generate {
@@ -119,6 +104,22 @@ pub struct Generate {
     pub batch_size: usize,
 }
 
+/// A request in YAML or JSON is one of it:
+///
+/// ```
+/// use engraft_component::{decode, read_yaml};
+/// use engraft_generate::{Generate, StopTokens};
+///
+/// let body = br#"{"max_new_tokens": 64, "stop_token_ids": [7, 9], "top_p": 0.9}"#;
+/// let (generate, _) = decode::<Generate>(&read_yaml(body, "request")?)?;
+/// assert_eq!(generate, Generate {
+///     max_new_tokens: Some(64),
+///     stop_token_ids: StopTokens::Ids(vec![7, 9]),
+///     top_p: Some(0.9),
+///     ..Generate::default()
+/// });
+/// # Ok::<(), engraft_component::Refusal>(())
+/// ```
 impl Generate {
     /// Refuses options that no text can be written by, whatever the model.
     ///

@@ -54,7 +54,16 @@ pub(super) fn look_up(name: &str, of_experiments: Option<Named>) -> Option<Named
         }
     }
     match of_experiments {
-        Some(Named::Components(sections)) => {
+        Some(Named::Components(mut sections)) => {
+            // What experiments name too is explained once, by its key in them.
+            for section in &mut sections {
+                let kind = section.kind;
+                let same = found.iter().filter(|own| own.kind == kind);
+                section
+                    .places
+                    .extend(same.flat_map(|own| own.places.clone()));
+            }
+            found.retain(|own| sections.iter().all(|section| section.kind != own.kind));
             found.splice(0..0, sections);
         }
         Some(kind) => return Some(kind),
