@@ -1,6 +1,6 @@
 //! Beam search as Hugging Face's `generate` does it.
 
-use super::beams::{Beams, Continuation, Found, Scoring, told};
+use super::beams::{Beams, Continuation, Found, Scoring, tokens_of};
 use super::{Step, end};
 use crate::batch::Request;
 use crate::error::Result;
@@ -66,7 +66,7 @@ impl BeamSearch {
         self.ended.truncate(width);
         if self.is_done(next.first(), new, request.limits.max_new) {
             return Ok(Step {
-                tokens: told(row, request, &self.ended),
+                tokens: tokens_of(row, request, &self.ended),
                 ended: true,
                 ..Step::default()
             });

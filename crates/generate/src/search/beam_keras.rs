@@ -1,7 +1,7 @@
 //! Beam search as KerasHub does it.
 
 use super::Step;
-use super::beams::{Beams, Found, Scoring, told};
+use super::beams::{Beams, Found, Scoring, tokens_of};
 use crate::batch::{End, Request};
 use crate::error::Result;
 use crate::reader::{Lane, Output};
@@ -57,7 +57,7 @@ impl KerasBeamSearch {
         let new = self.beams.going[0].line.new_tokens(request);
         let ended = request.limits.is_full(new) || found.iter().all(|it| it.end == End::StopToken);
         let tokens = if ended {
-            told(row, request, &found)
+            tokens_of(row, request, &found)
         } else {
             Vec::new()
         };

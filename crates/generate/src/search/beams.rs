@@ -184,7 +184,7 @@ pub(super) struct Found {
 }
 
 /// The tokens of the best texts, as many texts as are wanted; where there are fewer, the last of them is given again.
-pub(super) fn told(row: usize, request: &Request, found: &[Found]) -> Vec<Token> {
+pub(super) fn tokens_of(row: usize, request: &Request, found: &[Found]) -> Vec<Token> {
     let mut tokens = Vec::new();
     for sequence in 0..request.sequences {
         let Some(text) = found.get(sequence).or(found.last()) else {
