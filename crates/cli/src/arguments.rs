@@ -79,7 +79,9 @@ impl Command {
             Self::Validate => "Score a checkpoint on the validation rows",
             Self::Test => "Score a checkpoint on the test rows",
             Self::Predict => "Write a model's predictions for every row into one file",
-            Self::Generate => "Let a language model go on from prompts",
+            Self::Generate => {
+                "Let a model go on from prompts, or write what an encoder-decoder makes of them"
+            }
             Self::Export => "Turn a checkpoint into a preset that can be used as a backbone",
             Self::Presets => "List the presets that are part of the program",
             Self::Components => "List all that an experiment can name, or explain one of it",

@@ -35,6 +35,8 @@ pub struct Place {
     pub owners: Vec<&'static str>,
     /// Whether it takes several.
     pub is_list: bool,
+    /// The components that it can name: all of the kind, or those that have a meaning there.
+    pub names: Vec<&'static str>,
 }
 
 impl Section {
@@ -76,18 +78,19 @@ fn walk(
             Kind::Choice(choice) => (choice.kind_name, Some(choice), choice.variants()),
             _ => continue,
         };
-        let is_list = is_list(&argument.kind);
+        let place = Place {
+            key: key.clone(),
+            owners: owner.into_iter().collect(),
+            is_list: is_list(&argument.kind),
+            names: components.iter().map(|it| it.name).collect(),
+        };
         if let Some(section) = sections.iter_mut().find(|section| section.kind == kind) {
-            section.add_place(&key, owner, is_list);
+            section.add(place);
             continue;
         }
         sections.push(Section {
             kind,
-            places: vec![Place {
-                key: key.clone(),
-                owners: owner.into_iter().collect(),
-                is_list,
-            }],
+            places: vec![place],
             default: choice.and_then(|choice| choice.default),
             otherwise: choice.and_then(|choice| choice.otherwise),
             components: components.clone(),
@@ -101,16 +104,14 @@ fn walk(
 }
 
 impl Section {
-    fn add_place(&mut self, key: &str, owner: Option<&'static str>, is_list: bool) {
-        match self.places.iter_mut().find(|place| place.key == key) {
-            Some(place) => place
-                .owners
-                .extend(owner.filter(|owner| !place.owners.contains(owner))),
-            None => self.places.push(Place {
-                key: key.to_owned(),
-                owners: owner.into_iter().collect(),
-                is_list,
-            }),
+    fn add(&mut self, new: Place) {
+        match self.places.iter_mut().find(|place| place.key == new.key) {
+            Some(place) => {
+                let owners = new.owners.into_iter();
+                let owners: Vec<_> = owners.filter(|it| !place.owners.contains(it)).collect();
+                place.owners.extend(owners);
+            }
+            None => self.places.push(new),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use engraft_component::Refusal;
+use engraft_component::{Choice, Refusal};
 use rayon::prelude::*;
 
 use crate::error::Result;
@@ -157,8 +157,8 @@ impl<'m> Batch<'m> {
     /// Adds a text to be continued; returns its number. A search that gives several gives them the numbers that follow.
     ///
     /// # Errors
-    /// An empty prompt, ids outside the vocabulary, no room for a new token, a draft without a model that drafts, a source that an encoder of
-    /// either model cannot read.
+    /// An empty prompt, ids outside the vocabulary, no room for a new token, a sampler with arguments that none can have, more texts than it gives, a
+    /// draft without a model that drafts, a source that an encoder of either model cannot read.
     pub fn add(&mut self, request: Request) -> Result<usize> {
         if request.prompt.ids.is_empty() {
             let problem = "the prompt is empty: give at least one token to go on from";
@@ -171,6 +171,16 @@ impl<'m> Batch<'m> {
             if request.source.is_some() || model.encoder_config().is_some() {
                 model.check_source(request.source.as_deref().unwrap_or_default())?;
             }
+        }
+        request.sampler.check()?;
+        let most = request.sampler.beams().unwrap_or(1);
+        if !(1..=most).contains(&request.sequences) {
+            let problem = format!(
+                "{}, but the sampler {} gives from 1 to {most} texts",
+                request.sequences,
+                request.sampler.name()
+            );
+            return Err(Refusal::of("num_return_sequences", problem).into());
         }
         if self.drafts.is_none() && matches!(request.sampler, Sampler::Speculative(_)) {
             let problem = "the sampler speculative needs the model that drafts";

@@ -2,6 +2,7 @@
 
 use engraft_models::Checkpoint;
 use engraft_text::Tokenizer;
+use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::generation_config::{GENERATION_CONFIG, GenerationConfig};
@@ -86,6 +87,11 @@ impl Defaults {
             generation_config,
             GenerationConfig::of_config(&config.json, &preset.locate("config.json")),
         ))
+    }
+
+    /// What a file says, as it says it.
+    pub(crate) fn said(&self) -> Option<&Map<String, Value>> {
+        self.file.as_ref().map(GenerationConfig::said)
     }
 
     /// The token that a decoder beside an encoder begins with, if a file says it.

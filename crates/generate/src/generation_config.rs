@@ -104,6 +104,11 @@ impl GenerationConfig {
         self.name
     }
 
+    /// What it says, as it says it.
+    pub(crate) fn said(&self) -> &Map<String, Value> {
+        &self.object
+    }
+
     /// Whether it says nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.object.is_empty()

@@ -3,6 +3,7 @@
 use engraft_component::Refusal;
 use engraft_models::{Checkpoint, DecoderStart};
 use engraft_text::{TargetStart, Tokenizer};
+use serde_json::{Map, Value};
 
 use crate::defaults::Defaults;
 use crate::error::Result;
@@ -123,6 +124,22 @@ impl Sides {
             return Err(Refusal::plain(problem).into());
         }
         Ok(Prompt::of_ids(ids))
+    }
+
+    /// What is said of generation in `defaults`, with what these sides begin with: a `generation_config.json` by which other programs write in the
+    /// same language.
+    pub fn generation_config(&self, defaults: &Defaults) -> Map<String, Value> {
+        let mut said = defaults.said().cloned().unwrap_or_default();
+        let tokens = [
+            ("decoder_start_token_id", self.start),
+            ("forced_bos_token_id", self.first),
+        ];
+        for (key, id) in tokens {
+            if let Some(id) = id {
+                said.insert(key.to_owned(), id.into());
+            }
+        }
+        said
     }
 
     /// Settings by which the decoder writes in its language, unless `generate` says what it writes first.

@@ -283,6 +283,15 @@ impl Model {
             let draws = initial.at(ENCODER + DECODERS_BRANCH);
             network = network.with_decoder(checkpoint.decoder(&draws)?, decoder.start);
         }
+        if task.backbone().backbone().use_peft && !network.is_adapted() {
+            let problem = format!(
+                "true, but the adapter has updates only of the other stack of {}, which {} does not run",
+                checkpoint.preset().name(),
+                task.name()
+            );
+            let refusal = refuse("use_peft", problem).help("Remove it, or give another adapter");
+            return Err(refusal.into());
+        }
         for (slot, tower) in task.backbones().into_iter().zip(TOWERS) {
             if slot.backbone().frozen {
                 network = network.frozen(tower);

@@ -232,12 +232,16 @@ pub trait TaskArguments:
         Ok(Vec::new())
     }
 
-    /// The files of the preset that belong to the task, to be saved with a model that needs its preset no more.
+    /// The files of the preset that belong to the task, to be saved with a model that needs its preset no more and reads with `tokenizer`.
     ///
     /// # Errors
     /// One cannot be read.
-    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
-        let _ = checkpoint;
+    fn files(
+        &self,
+        checkpoint: &Checkpoint,
+        tokenizer: &Tokenizer,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
+        let _ = (checkpoint, tokenizer);
         Ok(Vec::new())
     }
 }

@@ -249,7 +249,11 @@ pub trait AnyTask: Debug + Send + Sync {
     ///
     /// # Errors
     /// Those of [`TaskArguments::files`].
-    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>>;
+    fn files(
+        &self,
+        checkpoint: &Checkpoint,
+        tokenizer: &Tokenizer,
+    ) -> Result<Vec<(String, Vec<u8>)>>;
 
     /// What is computed.
     ///
@@ -371,8 +375,12 @@ impl<T: TaskArguments> AnyTask for T {
         TaskArguments::notes(self, checkpoint)
     }
 
-    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
-        TaskArguments::files(self, checkpoint)
+    fn files(
+        &self,
+        checkpoint: &Checkpoint,
+        tokenizer: &Tokenizer,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
+        TaskArguments::files(self, checkpoint, tokenizer)
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {

@@ -102,7 +102,8 @@ fn component(page: &mut String, section: &Section, info: &ComponentInfo) {
         format!("{}, {}", info.name, section.kind)
     };
     page.push_str(&format!("{title}\n\n"));
-    for place in &section.places {
+    let places = section.places.iter();
+    for place in places.filter(|place| place.names.contains(&info.name)) {
         paragraph(page, &format!("Named at {}.", place_text(place)), 2);
     }
     page.push('\n');

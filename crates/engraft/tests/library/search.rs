@@ -192,7 +192,6 @@ fn keras_hubs_searches_find_what_it_finds() {
                 k: count("k"),
                 alpha: number("alpha"),
                 temperature: number("temperature"),
-                ..Contrastive::default()
             }
             .into(),
         };

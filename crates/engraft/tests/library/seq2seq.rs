@@ -329,9 +329,89 @@ fn what_the_encoder_of_a_draft_cannot_read_is_refused() {
         log_probabilities: false,
     };
     assert!(batch.add(request(16)).is_ok());
-    let refused = batch.add(request(17)).unwrap_err().to_string();
+    let mut refuses = |request: Request, problem: &str| {
+        let refused = batch.add(request).unwrap_err().to_string();
+        assert!(refused.contains(problem), "{refused}");
+    };
+    refuses(request(17), "17 tokens, more than the 16 positions");
+    let several = Request {
+        sequences: 2,
+        ..request(4)
+    };
+    refuses(
+        several,
+        "num_return_sequences: 2, but the sampler greedy gives from 1 to 1 texts",
+    );
+    let beamless = Request {
+        sampler: Beam::new(0).into(),
+        ..request(4)
+    };
+    refuses(beamless, "num_beams");
+}
+
+#[test]
+fn a_saved_model_says_which_language_it_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, json: &Value| {
+        std::fs::write(folder.path().join(name), json.to_string()).unwrap();
+    };
+    let mut config = read("m2m_100/config.json");
+    config["vocab_size"] = json!(434);
+    put("config.json", &config);
+    put("generation_config.json", &json!({"num_beams": 2}));
+    let tokenizer = json!({"tokenizer_class": "NllbTokenizer", "src_lang": "eng_Latn"});
+    put("tokenizer_config.json", &tokenizer);
+    let letters = golden("../tokenizers/translation/nllb.tokenizer.json");
+    std::fs::copy(letters, folder.path().join("tokenizer.json")).unwrap();
+    let s2s = Seq2SeqLm::from_preset(folder.path().to_str().unwrap())
+        .unwrap()
+        .backbone(|backbone| backbone.from_scratch = true)
+        .languages("fra_Latn", "zul_Latn")
+        .build()
+        .unwrap();
+    let saved = folder.path().join("saved");
+    s2s.save_to_preset(&saved).unwrap();
+    let said = std::fs::read(saved.join("generation_config.json")).unwrap();
+    let said: Value = serde_json::from_slice(&said).unwrap();
+    let zulu = s2s.writer().tokenizer().token_to_id("zul_Latn").unwrap();
+    assert_eq!(said["num_beams"], 2);
+    assert_eq!(said["forced_bos_token_id"], zulu);
+    // So it does without being told.
+    let again = Seq2SeqLm::from_preset(saved.to_str().unwrap()).unwrap();
+    let again = again.build().unwrap();
+    let limits = Generate {
+        max_new_tokens: Some(3),
+        ..Generate::default()
+    };
+    let written = again.generate_written(["ab"], limits).unwrap();
+    assert_eq!(written[0].ids[..2], [2, zulu]);
+}
+
+#[test]
+fn an_adapter_of_the_decoder_alone_is_refused_where_only_the_encoder_runs() {
+    let place = small();
+    let speller = Seq2SeqLm::from_preset(place.path().to_str().unwrap())
+        .unwrap()
+        .backbone(|backbone| {
+            backbone.from_scratch = true;
+            backbone.use_peft = true;
+            let target = "decoder.layers.0.self_attn.q_proj".to_owned();
+            backbone.lora_target_modules = Some(vec![target]);
+        })
+        .build()
+        .unwrap();
+    let saved = place.path().join("saved");
+    speller.save_to_preset(&saved).unwrap();
+    let classifier = TextClassifier::from_preset(saved.to_str().unwrap()).unwrap();
+    let classifier = classifier.num_classes(2);
+    let tuned = classifier
+        .clone()
+        .backbone(|backbone| backbone.use_peft = true);
+    let refused = tuned.build().unwrap_err().to_string();
     assert!(
-        refused.contains("17 tokens, more than the 16 positions"),
+        refused.contains("use_peft: true, but the adapter has updates only of the other stack"),
         "{refused}"
     );
+    // Added to the weights, it changes none that is read.
+    assert!(classifier.build().is_ok());
 }

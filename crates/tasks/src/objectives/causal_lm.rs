@@ -108,7 +108,11 @@ impl TaskArguments for CausalLM {
         loading.causal_lm()
     }
 
-    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
+    fn files(
+        &self,
+        checkpoint: &Checkpoint,
+        _tokenizer: &Tokenizer,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
         generation_config(checkpoint)
     }
 

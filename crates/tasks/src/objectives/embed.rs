@@ -160,7 +160,11 @@ impl TaskArguments for Embed {
         Ok(notes)
     }
 
-    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
+    fn files(
+        &self,
+        checkpoint: &Checkpoint,
+        _tokenizer: &Tokenizer,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
         self.modules(checkpoint)?.files(checkpoint.preset())
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use burn::tensor::{Tensor, TensorData};
 use engraft_component::Component;
 use engraft_data::{Cell, Examples, Labels, Texts};
-use engraft_generate::Generate;
+use engraft_generate::{GENERATION_CONFIG, Generate};
 use engraft_kernels::ClassTargets;
 use engraft_models::{
     BoxedHead, Checkpoint, DECODER, DecoderStart, ENCODER, HeadKind, Mode, PackedTokens,
@@ -106,18 +106,13 @@ impl TaskArguments for Seq2SeqLM {
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         let decoder = basis.checkpoint.decoder_config()?;
         let author = Author::new(self, basis)?;
-        // What a language that is asked for begins with goes before what the configuration says: so it is written.
-        let start = match (&self.target_lang, author.sides.start()) {
-            (Some(_), Ok(start)) => DecoderStart::Token(start),
-            _ => decoder.start,
-        };
         Ok(Arc::new(Writing {
             texts: WrittenTexts {
                 tokenizer: author.sides.target.clone(),
                 max_length: self.max_output_length,
                 longest: decoder.transformer.longest(),
             },
-            start,
+            start: decoder.start,
             author,
             generates: self.generate,
         }))
@@ -154,8 +149,19 @@ impl TaskArguments for Seq2SeqLM {
         frozen.map(|(_, tower)| tower).collect()
     }
 
-    fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
-        generation_config(checkpoint)
+    /// Generation settings, by which other programs too write in the language that was asked for.
+    fn files(
+        &self,
+        checkpoint: &Checkpoint,
+        tokenizer: &Tokenizer,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
+        match &self.target_lang {
+            Some(language) => {
+                let bytes = author::in_language(language, checkpoint, tokenizer)?;
+                Ok(vec![(GENERATION_CONFIG.to_owned(), bytes)])
+            }
+            None => generation_config(checkpoint),
+        }
     }
 
     fn predict_as(&mut self, asked: &Self) {
@@ -247,8 +253,8 @@ struct Writing {
 #[derive(Debug)]
 struct Wanted {
     tokens: Vec<u32>,
-    /// Each row's text, where the written ones are scored.
-    texts: Vec<String>,
+    /// Each row's number and text, where the written ones are scored.
+    texts: Vec<(usize, String)>,
 }
 
 impl Writing {
@@ -279,17 +285,18 @@ impl Writing {
     }
 
     /// The tokens that are written for what the encoder reads, each behind the number of its row, `[rows + tokens, 2]`: a text begins with [`BEGINS`].
-    fn written(&self, network: &Network, inputs: &Inputs) -> Tensor<2> {
+    fn written(&self, network: &Network, inputs: &Inputs, wanted: &Wanted) -> Tensor<2> {
         let mut rest = inputs.first().map_or(&[][..], |tokens| &tokens.ids);
         let lengths = inputs.first().map_or(&[][..], |tokens| &tokens.lengths);
-        let sources = lengths.iter().enumerate().map(|(row, &length)| {
+        let sources = lengths.iter().zip(&wanted.texts);
+        let sources = sources.map(|(&length, (number, _))| {
             let (own, after) = rest.split_at(length);
             rest = after;
-            (row, own)
+            (*number, own)
         });
         let written = self.author.write(network, sources, 0).into_iter();
         let written = written.enumerate().flat_map(|(row, ids)| {
-            let ids = ids.into_iter().map(|id| id as f32);
+            let ids = ids.unwrap_or_default().into_iter().map(|id| id as f32);
             let begun = std::iter::once(BEGINS).chain(ids);
             begun.flat_map(move |id| [row as f32, id])
         });
@@ -308,7 +315,7 @@ impl Objective for Writing {
         self.predict_asked(network, rows, &Asked::default())
     }
 
-    /// The tokens that are written, without those that begin or end a text.
+    /// The tokens that are written, without those that begin or end a text; no number where none could be chosen.
     fn predict_asked(
         &self,
         network: &Network,
@@ -318,10 +325,16 @@ impl Objective for Writing {
         let sources = rows.iter().enumerate();
         let sources = sources.map(|(row, it)| (asked.number(row), it.encoding.ids.as_slice()));
         let written = self.author.write(network, sources, asked.seed);
-        let rows = written.into_iter().enumerate().map(|(row, ids)| RowOutput {
-            row,
-            shape: vec![ids.len()],
-            values: ids.into_iter().map(|id| id as f32).collect(),
+        let rows = written.into_iter().enumerate().map(|(row, ids)| {
+            let values = match ids {
+                Some(ids) => ids.into_iter().map(|id| id as f32).collect(),
+                None => vec![f32::NAN],
+            };
+            RowOutput {
+                row,
+                shape: vec![values.len()],
+                values,
+            }
         });
         rows.collect()
     }
@@ -351,6 +364,9 @@ impl Objective for Writing {
     }
 
     fn cells(&self, _form: Form, output: &RowOutput) -> Vec<Cell> {
+        if output.values.iter().any(|id| id.is_nan()) {
+            return vec![Cell::Missing];
+        }
         let ids: Vec<u32> = output.values.iter().map(|&id| id as u32).collect();
         vec![Cell::Text(self.text(&ids))]
     }
@@ -405,7 +421,7 @@ impl Learns for Writing {
         let text = |&number: &usize| {
             // One that cannot be read had no tokens either, which was refused.
             let text = targets.get(number);
-            text.map(Cow::into_owned).unwrap_or_default()
+            (number, text.map(Cow::into_owned).unwrap_or_default())
         };
         let numbers = if self.generates { numbers } else { &[] };
         let texts = numbers.iter().map(text).collect();
@@ -416,7 +432,7 @@ impl Learns for Writing {
         let tokens = ClassTargets::new(targets.tokens.clone());
         let (sum, mut outputs) = network.class_losses(inputs, tokens, mode);
         if self.generates && mode == Mode::Evaluate {
-            outputs = Tensor::cat(vec![outputs, self.written(network, inputs)], 0);
+            outputs = Tensor::cat(vec![outputs, self.written(network, inputs, targets)], 0);
         }
         Loss {
             sum,
@@ -451,7 +467,7 @@ impl Learns for Writing {
             for [row, id] in written.iter().filter(|[_, id]| *id >= 0.0) {
                 ids[*row as usize].push(*id as u32);
             }
-            for (ids, wanted) in ids.iter().zip(&targets.texts) {
+            for (ids, (_, wanted)) in ids.iter().zip(&targets.texts) {
                 scores.update(&self.text(ids), wanted);
             }
         }

@@ -134,7 +134,7 @@ impl TaskSpec {
             for (name, bytes) in self.tokenizer.files() {
                 atomic::write(&folder.join(name), &bytes)?;
             }
-            for (name, bytes) in self.task.files(&self.checkpoint)? {
+            for (name, bytes) in self.task.files(&self.checkpoint, &self.tokenizer)? {
                 let file = folder.join(name);
                 if let Some(inner) = file.parent() {
                     std::fs::create_dir_all(inner).map_err(|error| {

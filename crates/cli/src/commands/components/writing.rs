@@ -7,12 +7,13 @@ use engraft_config::{Named, Place, Section};
 
 /// Samplers and searches, and all else that can be said of how texts are written: limits, stops, and what changes logits before.
 pub(super) fn sections() -> Vec<Section> {
-    let section = |kind, key: &str, components| Section {
+    let section = |kind, key: &str, components: Vec<ComponentInfo>| Section {
         kind,
         places: vec![Place {
             key: key.to_owned(),
             owners: Vec::new(),
             is_list: false,
+            names: components.iter().map(|it| it.name).collect(),
         }],
         default: None,
         otherwise: None,

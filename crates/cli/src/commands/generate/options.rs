@@ -127,7 +127,10 @@ impl Flag {
         };
         Self {
             name: flag(argument.name),
-            value: value_name(kind),
+            value: match argument.name {
+                "draft" => Some("PRESET"),
+                _ => value_name(kind),
+            },
             about: format!("{}{more}", argument.doc.trim_end_matches('.')),
         }
     }

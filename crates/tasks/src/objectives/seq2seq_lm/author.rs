@@ -1,13 +1,23 @@
 //! Writing texts with a network that is being trained, or was.
 
 use engraft_generate::{
-    Batch, Defaults, Generate, Greedy, Request, RowSeed, Sampler, Settings, Sides,
+    Batch, Defaults, GENERATION_CONFIG, Generate, Greedy, Request, RowSeed, Sampler, Settings,
+    Sides,
 };
+use engraft_models::Checkpoint;
+use engraft_text::Tokenizer;
 
 use super::Seq2SeqLM;
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::objective::Basis;
+
+/// A text that is being written.
+#[derive(Clone, Debug, Default)]
+struct Written {
+    ids: Vec<u32>,
+    has_ended: bool,
+}
 
 /// How texts are written.
 #[derive(Debug)]
@@ -58,22 +68,24 @@ impl Author {
         })
     }
 
-    /// The tokens of a text for each of `sources`, which are numbered, without those that begin or end it. One that no token can be chosen for, as
-    /// the network gives no numbers, is empty.
+    /// The tokens of a text for each of `sources`, which are numbered, without those that begin or end it; none where no token can be chosen, as the
+    /// network gives no numbers.
     pub(super) fn write<'s>(
         &self,
         network: &Network,
         sources: impl Iterator<Item = (usize, &'s [u32])>,
         seed: u64,
-    ) -> Vec<Vec<u32>> {
+    ) -> Vec<Option<Vec<u32>>> {
         let sources: Vec<_> = sources.collect();
-        let mut texts = vec![Vec::new(); sources.len()];
-        // A failure leaves texts where they are.
+        let mut texts = vec![Written::default(); sources.len()];
+        // What was refused, it leaves texts without their end.
         let _ = self.write_into(network, &sources, seed, &mut texts);
-        for text in &mut texts {
-            text.retain(|id| !self.settings.stop_tokens.contains(id));
-        }
-        texts
+        let texts = texts.into_iter().map(|mut text| {
+            let stops = &self.settings.stop_tokens;
+            text.ids.retain(|id| !stops.contains(id));
+            text.has_ended.then_some(text.ids)
+        });
+        texts.collect()
     }
 
     fn write_into(
@@ -81,7 +93,7 @@ impl Author {
         network: &Network,
         sources: &[(usize, &[u32])],
         seed: u64,
-        texts: &mut [Vec<u32>],
+        texts: &mut [Written],
     ) -> engraft_generate::Result<()> {
         let Some(model) = network.language_model() else {
             return Ok(());
@@ -106,11 +118,27 @@ impl Author {
         }
         while !batch.is_done() {
             for token in batch.step()? {
-                texts[token.row].push(token.id);
+                let text = &mut texts[token.row];
+                text.ids.push(token.id);
+                text.has_ended |= token.end.is_some();
             }
         }
         Ok(())
     }
+}
+
+/// The `generation_config.json` of a preset that is saved, by which other programs too write in `language`.
+pub(super) fn in_language(
+    language: &str,
+    checkpoint: &Checkpoint,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<u8>> {
+    let target = tokenizer.for_target(Some(language))?;
+    let defaults = Defaults::of(checkpoint, &target, false).map_err(refused)?;
+    let sides = Sides::new(checkpoint, tokenizer, &defaults, [None, Some(language)]);
+    let said = sides.map_err(refused)?.generation_config(&defaults);
+    serde_json::to_vec_pretty(&said)
+        .map_err(|error| Error::plain(format!("{GENERATION_CONFIG}: {error}")))
 }
 
 /// What is refused of how texts are written, by the keys of an experiment.
