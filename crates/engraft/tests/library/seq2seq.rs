@@ -403,7 +403,10 @@ fn an_adapter_of_the_decoder_alone_is_refused_where_only_the_encoder_runs() {
     let saved = place.path().join("saved");
     speller.save_to_preset(&saved).unwrap();
     let classifier = TextClassifier::from_preset(saved.to_str().unwrap()).unwrap();
-    let classifier = classifier.num_classes(2);
+    // The family's own head stands on the decoder.
+    let classifier = classifier
+        .num_classes(2)
+        .with(|task| task.use_legacy_adapter = false);
     let tuned = classifier
         .clone()
         .backbone(|backbone| backbone.use_peft = true);
