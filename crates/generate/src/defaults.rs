@@ -190,8 +190,13 @@ impl Defaults {
         }
         let mut notes = Vec::new();
         if generate.leaves_sampler() && compiled.is_none() {
-            let sampler = self.sampler(None)?;
-            notes.push(format!("sampler: {sampler} ({})", self.reason()?));
+            let found = sampler(generate, self, None)?;
+            let but = if found == self.sampler(None)? {
+                ""
+            } else {
+                ", but for what is given"
+            };
+            notes.push(format!("sampler: {found} ({}{but})", self.reason()?));
         }
         if let Some(file) = &self.file {
             notes.extend(file.notes(generate, self.vocabulary));

@@ -28,7 +28,7 @@ const KINDS: [Kind; 7] = [
     Kind {
         endings: &["h5", "keras"],
         what: "a file of Keras",
-        instead: INSTEAD,
+        instead: "which says too little of its model; name the folder of the preset, with config.json and model.weights.h5",
     },
     Kind {
         endings: &["onnx", "tflite", "pb"],
@@ -101,8 +101,7 @@ pub(crate) fn model(name: &str) -> Option<String> {
 pub(crate) fn scheme(scheme: &str, rest: &str) -> String {
     let hub = rest.strip_prefix("huggingface.co/");
     match (scheme, hub) {
-        ("kaggle", _) => "presets of Kaggle are not supported yet, and KerasHub's form of them is not read yet either; name the same model in the \
-                          layout of transformers, a folder or hf://org/name with config.json and model.safetensors"
+        ("kaggle", _) => "presets are not downloaded from Kaggle yet; fetch it with KerasHub or kagglehub, and name the folder that holds its files"
             .to_owned(),
         ("http" | "https", Some(path)) => {
             let repository: Vec<&str> = path.split('/').take(2).collect();
@@ -137,13 +136,6 @@ pub(crate) fn folder(path: &Path, lacks: &str) -> Option<String> {
         kind.what,
         kind.instead
     ))
-}
-
-/// Of a `config.json` that describes a model in another library's words; none if it is in ours.
-pub(crate) fn config(config: &Map<String, Value>) -> Option<String> {
-    let class = config.get("class_name")?.as_str()?;
-    let is_keras = config.contains_key("registered_name") || config.contains_key("module");
-    is_keras.then(|| format!("it is a preset of KerasHub ({class}), {INSTEAD}"))
 }
 
 /// Of weights in few bits; none if `config.json` and the files beside it speak of none.

@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn other_schemes_are_refused_by_name() {
-        assert!(refusal("kaggle://keras/bert/keras/x").contains("Kaggle are not supported yet"));
+        assert!(refusal("kaggle://keras/bert/keras/x").contains("not downloaded from Kaggle yet"));
         assert!(refusal("s3://bucket").contains("\"s3://\" is not a kind of preset"));
     }
 

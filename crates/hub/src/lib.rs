@@ -21,6 +21,8 @@ mod error;
 mod handle;
 mod header;
 mod hub_cache;
+mod keras;
+mod pieces;
 mod preset;
 mod pytorch;
 mod report;

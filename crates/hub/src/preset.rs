@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::builtin::{self, BuiltIn};
 use crate::bytes::Bytes;
-use crate::{Error, Handle, HubCache, Result, elsewhere};
+use crate::keras::KerasPreset;
+use crate::{Error, Handle, HubCache, Result, Weights, elsewhere};
 
 /// The most that is read of a configuration or tokenizer file, in bytes.
 const TEXT_LIMIT: u64 = 64 << 20;
@@ -27,6 +29,7 @@ pub struct Preset {
 #[derive(Debug, Clone)]
 enum Place {
     Folder(PathBuf),
+    Keras(Arc<KerasPreset>),
     BuiltIn(&'static BuiltIn),
 }
 
@@ -77,10 +80,15 @@ impl Preset {
                 revision,
             } => Place::Folder(cache.snapshot(repository, revision.as_deref())?),
         };
-        Ok(Preset {
-            name: handle.to_string(),
-            place,
-        })
+        let name = handle.to_string();
+        let place = match place {
+            Place::Folder(folder) => match KerasPreset::open(&name, &folder)? {
+                Some(keras) => Place::Keras(Arc::new(keras)),
+                None => Place::Folder(folder),
+            },
+            place => place,
+        };
+        Ok(Preset { name, place })
     }
 
     /// The name it was found by.
@@ -92,6 +100,7 @@ impl Preset {
     pub fn dir(&self) -> Option<&Path> {
         match &self.place {
             Place::Folder(folder) => Some(folder),
+            Place::Keras(preset) => Some(preset.folder()),
             Place::BuiltIn(_) => None,
         }
     }
@@ -100,7 +109,7 @@ impl Preset {
     /// where its weights are missing, they were lost.
     pub fn is_shape_only(&self) -> bool {
         match &self.place {
-            Place::Folder(_) => false,
+            Place::Folder(_) | Place::Keras(_) => false,
             Place::BuiltIn(preset) => preset.is_shape_only(),
         }
     }
@@ -109,6 +118,7 @@ impl Preset {
     pub fn locate(&self, file: &str) -> String {
         match &self.place {
             Place::Folder(folder) => folder.join(file).display().to_string(),
+            Place::Keras(preset) => preset.folder().join(file).display().to_string(),
             Place::BuiltIn(preset) => format!("{}/{file}", preset.name),
         }
     }
@@ -117,6 +127,7 @@ impl Preset {
     pub fn has(&self, file: &str) -> bool {
         match &self.place {
             Place::Folder(folder) => stays_inside(file) && folder.join(file).is_file(),
+            Place::Keras(preset) => preset.file(file).is_some(),
             Place::BuiltIn(preset) => preset.file(file).is_some(),
         }
     }
@@ -129,6 +140,7 @@ impl Preset {
     pub fn read(&self, file: &str) -> Result<Option<Cow<'static, [u8]>>> {
         match &self.place {
             Place::BuiltIn(preset) => Ok(preset.file(file).map(Cow::Borrowed)),
+            Place::Keras(preset) => Ok(preset.file(file).map(|bytes| bytes.to_vec().into())),
             Place::Folder(folder) => {
                 if !stays_inside(file) {
                     return Err(Error::Malformed {
@@ -136,7 +148,7 @@ impl Preset {
                         reason: format!("\"{file}\" does not name a file inside the preset"),
                     });
                 }
-                Ok(read_capped(&folder.join(file), TEXT_LIMIT)?.map(Cow::Owned))
+                Ok(read_text(&folder.join(file))?.map(Cow::Owned))
             }
         }
     }
@@ -145,7 +157,7 @@ impl Preset {
     ///
     /// # Errors
     ///
-    /// When it is missing, is not JSON (with line and column), is not an object, or is another library's.
+    /// When it is missing, is not JSON (with line and column), or is not an object.
     pub fn config(&self) -> Result<Map<String, Value>> {
         let Some(config) = self.json_object(CONFIG)? else {
             let known = self
@@ -160,10 +172,7 @@ impl Preset {
                 |reason| self.unusable(reason),
             ));
         };
-        match elsewhere::config(&config) {
-            Some(reason) => Err(self.unusable(reason)),
-            None => Ok(config),
-        }
+        Ok(config)
     }
 
     /// Refuses weights that are stored in few bits.
@@ -203,12 +212,21 @@ impl Preset {
         }
     }
 
+    /// Its weights, if it is a preset of KerasHub.
+    pub(crate) fn keras_weights(&self) -> Option<Result<Weights>> {
+        match &self.place {
+            Place::Keras(preset) => Some(preset.weights()),
+            Place::Folder(_) | Place::BuiltIn(_) => None,
+        }
+    }
+
     /// The bytes of a weights file, of any size; none if the preset does not have it.
     pub(crate) fn map(&self, file: &str) -> Result<Option<Bytes>> {
         match &self.place {
             Place::BuiltIn(preset) => Ok(preset
                 .file(file)
                 .map(|bytes| Bytes::Held(Cow::Borrowed(bytes)))),
+            Place::Keras(_) => Ok(None),
             Place::Folder(folder) => {
                 let path = folder.join(file);
                 match fs::metadata(&path) {
@@ -245,6 +263,11 @@ fn is_absence(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
+}
+
+/// Reads a configuration or tokenizer file; none if it is absent.
+pub(crate) fn read_text(path: &Path) -> Result<Option<Vec<u8>>> {
+    read_capped(path, TEXT_LIMIT)
 }
 
 /// Reads a whole file of at most `limit` bytes; none if it is absent.

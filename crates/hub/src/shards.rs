@@ -51,7 +51,7 @@ pub(crate) fn open(preset: &Preset, name: &str, index: &Map<String, Value>) -> R
 }
 
 /// Whether a name from an index is one step of a path, on this system and on others.
-fn is_plain_file_name(name: &str) -> bool {
+pub(crate) fn is_plain_file_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)
         && !name.contains(['\\', ':', '\0'])

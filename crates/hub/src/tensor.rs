@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use half::{bf16, f16};
 use safetensors::Dtype;
 
-use crate::{Error, Result};
+use crate::pieces::Piece;
+use crate::{Error, Result, Weights};
 
 /// A tensor within a file that stays open.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,15 @@ pub struct TensorRef<'a> {
     pub(crate) strides: Option<&'a [usize]>,
     /// From the first number to the last; both may be the same, and others may lie between.
     pub(crate) bytes: &'a [u8],
+    /// What it is put together from, where it lies nowhere as a whole.
+    pub(crate) pieces: Option<Pieces<'a>>,
+}
+
+/// What a tensor is put together from; what none of them covers is zero.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pieces<'a> {
+    pub(crate) weights: &'a Weights,
+    pub(crate) pieces: &'a [Piece],
 }
 
 impl<'a> TensorRef<'a> {
@@ -42,8 +52,17 @@ impl<'a> TensorRef<'a> {
     }
 
     /// Its numbers row by row, least significant byte first: as the file stores them, or gathered when it stores them in
-    /// another order, as PyTorch's files may.
+    /// another order, as PyTorch's and Keras's files may.
     pub fn bytes(&self) -> Cow<'a, [u8]> {
+        if let Some(Pieces { weights, pieces }) = self.pieces {
+            let size = self.dtype.bitsize() / 8;
+            let mut whole = vec![0; self.shape.iter().product::<usize>() * size];
+            for piece in pieces {
+                let source = weights.bytes_of(piece).unwrap_or_default();
+                piece.moved.carry(source, &mut whole, size);
+            }
+            return Cow::Owned(whole);
+        }
         match self.strides {
             None => Cow::Borrowed(self.bytes),
             Some(strides) => Cow::Owned(self.gather(strides)),
@@ -79,7 +98,9 @@ impl<'a> TensorRef<'a> {
             return Ok(false);
         }
         if self.dtype == other.dtype {
-            let is_itself = std::ptr::eq(self.bytes, other.bytes) && self.strides == other.strides;
+            let is_itself = self.pieces.is_none()
+                && std::ptr::eq(self.bytes, other.bytes)
+                && self.strides == other.strides;
             return Ok(is_itself || self.bytes() == other.bytes());
         }
         Ok(self.to_f32()? == other.to_f32()?)
@@ -159,6 +180,7 @@ mod tests {
             shape: &[],
             strides: None,
             bytes,
+            pieces: None,
         }
     }
 

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use safetensors::Dtype;
 
 use crate::bytes::Bytes;
+use crate::pieces::Piece;
+use crate::tensor::Pieces;
 use crate::{Error, Preset, Result, TensorRef, contents, elsewhere, shards};
 
 /// The names that weights go by, in order of preference: of one file, and of the table of contents of several.
@@ -42,6 +44,8 @@ struct Place {
     shape: Vec<usize>,
     strides: Option<Vec<usize>>,
     bytes: Range<usize>,
+    /// What it is put together from, where it lies nowhere as a whole.
+    pieces: Option<Arc<[Piece]>>,
 }
 
 /// A tensor, or some of its rows, by another name.
@@ -64,6 +68,9 @@ impl Weights {
     /// When there are none or they are quantised, when a listed file is missing or its name leads out of the preset, when a listed tensor is not in
     /// its file, and those of [`Weights::open_file`].
     pub fn open(preset: &Preset) -> Result<Weights> {
+        if let Some(weights) = preset.keras_weights() {
+            return weights;
+        }
         preset.check_weights()?;
         for (single, index) in NAMES {
             if let Some(bytes) = preset.map(single)? {
@@ -211,7 +218,58 @@ impl Weights {
             shape: &place.shape,
             strides: place.strides.as_deref(),
             bytes: file.bytes.get(place.bytes.clone())?,
+            pieces: place.pieces.as_deref().map(|pieces| Pieces {
+                weights: self,
+                pieces,
+            }),
         })
+    }
+
+    /// The bytes that hold a piece.
+    pub(crate) fn bytes_of(&self, piece: &Piece) -> Option<&[u8]> {
+        let file = self.files.get(piece.file)?;
+        file.bytes.get(piece.bytes.clone())
+    }
+
+    /// The bytes of a file that was added.
+    pub(crate) fn bytes_of_file(&self, number: usize) -> &[u8] {
+        self.files.get(number).map_or(&[], |file| &file.bytes)
+    }
+
+    /// Adds a file without its tensors; gives its number.
+    pub(crate) fn add_file(&mut self, label: String, bytes: Bytes) -> usize {
+        self.files.push(Arc::new(WeightsFile { label, bytes }));
+        self.files.len() - 1
+    }
+
+    /// Adds a tensor that is put together from pieces of files that were added, which messages call `stored`. Each piece's bytes have as many
+    /// numbers as it moves from, and the tensor as many as it moves to.
+    pub(crate) fn add_pieces(
+        &mut self,
+        name: String,
+        stored: String,
+        dtype: Dtype,
+        shape: Vec<usize>,
+        pieces: Vec<Piece>,
+    ) {
+        let file = pieces.first().map_or(0, |piece| piece.file);
+        let mut place = Place {
+            file,
+            stored: Some(stored),
+            dtype,
+            shape,
+            strides: None,
+            bytes: 0..0,
+            pieces: None,
+        };
+        let size = dtype.bitsize() / 8;
+        match pieces.as_slice() {
+            [only] if only.moved.is_same(&place.shape, only.bytes.len() / size) => {
+                place.bytes = only.bytes.clone();
+            }
+            _ => place.pieces = Some(pieces.into()),
+        }
+        self.tensors.insert(name, place);
     }
 
     pub(crate) fn empty(label: String) -> Weights {
@@ -252,6 +310,7 @@ impl Weights {
                 shape: entry.shape,
                 strides: entry.strides,
                 bytes: entry.bytes,
+                pieces: None,
             };
             self.tensors.insert(entry.name, place);
         }
@@ -260,10 +319,11 @@ impl Weights {
 }
 
 impl Place {
-    /// Makes it its rows `rows`; none if it has not all of them.
+    /// Makes it its rows `rows`; none if it has not all of them, or is put together.
     fn take_rows(&mut self, rows: Range<usize>) -> Option<()> {
         let (count, inner) = self.shape.split_first()?;
-        if rows.is_empty() || rows.end > *count || inner.contains(&0) {
+        let is_divided = self.pieces.is_some();
+        if is_divided || rows.is_empty() || rows.end > *count || inner.contains(&0) {
             return None;
         }
         let size = self.dtype.bitsize() / 8;

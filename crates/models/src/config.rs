@@ -97,6 +97,8 @@ pub struct TransformerConfig {
     pub activation: Activation,
     /// The norms.
     pub norm: NormConfig,
+    /// What the norm after the last layer adds to the variance, where that is not what the others add.
+    pub last_norm_epsilon: Option<f64>,
     /// Where they stand.
     pub order: NormOrder,
     /// Factor of the normalised states that [`NormOrder::PreResidual`] adds to, if there is one (arXiv 2203.00555).
@@ -265,6 +267,7 @@ impl TransformerConfig {
             feed_forward_bias: true,
             activation: Activation::Gelu,
             norm: NormConfig::layer(1e-12),
+            last_norm_epsilon: None,
             order: NormOrder::Post,
             residual_scale: None,
             dropout: DropoutConfig::uniform(0.1, 0.1),
@@ -343,6 +346,14 @@ impl TransformerConfig {
         match self.distance_bias {
             Some(DistanceBias::Buckets(it)) if it.every_layer || layer == 0 => Some(it.rule.count),
             _ => None,
+        }
+    }
+
+    /// The norm that follows the last layer, where one does.
+    pub(crate) fn last_norm(&self) -> NormConfig {
+        NormConfig {
+            epsilon: self.last_norm_epsilon.unwrap_or(self.norm.epsilon),
+            ..self.norm
         }
     }
 

@@ -138,7 +138,7 @@ impl Transformer {
             }),
             norm: config
                 .ends_with_norm()
-                .then(|| Norm::new(config.hidden, config.norm, initial)),
+                .then(|| Norm::new(config.hidden, config.last_norm(), initial)),
             projection: (config.embedding.projection == Some(EmbeddingProjection::BeforePositions))
                 .then(|| {
                     let shape = [config.hidden, config.embedding.width];

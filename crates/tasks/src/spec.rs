@@ -86,6 +86,14 @@ impl TaskSpec {
         }
     }
 
+    /// Tokens of a text that is written at most, of a task that writes; none if it may have any number, or none are written.
+    pub fn max_output_length(&self) -> Option<usize> {
+        match self.objective.reading() {
+            Reading::Writing(texts) => texts.max_length,
+            _ => None,
+        }
+    }
+
     /// Turns rows into tokens.
     pub fn row_encoder(&self) -> RowEncoder {
         RowEncoder {

@@ -48,7 +48,13 @@ impl Handled {
             notes.push(Note::new(NoteKind::Data, format!("{prefix}{text}")));
         };
         if self.cut > 0 {
-            let length = spec.max_length().unwrap_or_default();
+            let length = match (spec.max_length(), spec.max_output_length()) {
+                (Some(read), Some(written)) => {
+                    format!("{read} tokens, or {written} that are written,")
+                }
+                (None, Some(written)) => format!("{written} tokens that are written"),
+                (read, None) => format!("{} tokens", read.unwrap_or_default()),
+            };
             let lost = if spec.tokenizer().keeps_ends() {
                 " and lost their beginnings"
             } else {
@@ -56,7 +62,7 @@ impl Handled {
             };
             let were = if self.cut == 1 { "was" } else { "were" };
             note(format!(
-                "{} of {rows} {were} cut to {length} tokens{lost}",
+                "{} of {rows} {were} cut to {length}{lost}",
                 self.cut
             ));
         }

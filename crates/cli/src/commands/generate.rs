@@ -61,8 +61,10 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         ));
     }
     let streams = streams && !searches && !several;
-    if given.has("--verbose") {
-        say(&loaded(lm.name(), lm.report(), true));
+    let is_verbose = given.has("--verbose");
+    // Layers that a configuration leaves out make another model.
+    if is_verbose || !lm.report().unexpected.is_empty() {
+        say(&loaded(lm.name(), lm.report(), is_verbose));
     }
     // What is lost of prompts is said where they are read.
     let notes = lm.notes(&Lost::default(), &wishes.generate);
@@ -202,7 +204,7 @@ fn write(lm: &Writer, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Resu
     let mut given = Vec::with_capacity(prompts.texts.len());
     let (mut cut, mut lost) = (false, Lost::default());
     for (number, (place, text)) in prompts.texts.iter().enumerate() {
-        let refused = |error| Failure::refused(format!("{place}: {}", options::sentence(&error)));
+        let refused = |error| refused_at(place, &error);
         let (text, prompt) = match text {
             Source::Text(text) => {
                 let prompt = match texts.sides() {
@@ -224,14 +226,18 @@ fn write(lm: &Writer, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Resu
             }
         };
         lost.add(&prompt.lost);
-        let added = match begun(&texts, prompts.begins_of(number))? {
+        let begins = prompts.begins_of(number);
+        let added = match begun(&texts, begins)? {
             Some(begun) => {
                 lost.add(&begun.lost);
-                texts.add_about(&begun, Some(&prompt.ids))
+                // The source was looked at before; what is wrong now is so of what the decoder begins with.
+                let place = begins.map_or(place, |(place, _)| place);
+                let added = texts.add_about(&begun, Some(&prompt.ids));
+                added.map_err(|error| refused_at(place, &error))
             }
-            None => texts.add(&prompt),
+            None => texts.add(&prompt).map_err(refused),
         };
-        cut |= added.map_err(refused)?.cut_by_context;
+        cut |= added?.cut_by_context;
         given.push(text);
     }
     if !lost.is_none() {
@@ -284,6 +290,11 @@ fn write(lm: &Writer, wishes: &Wishes, prompts: &Prompts, streams: bool) -> Resu
     Ok(())
 }
 
+/// What is wrong with a prompt, by where it is given.
+fn refused_at(place: &str, error: &engraft::Error) -> Failure {
+    Failure::refused(format!("{place}: {}", options::sentence(error)))
+}
+
 /// What the decoder of an encoder-decoder goes on from.
 fn begun(
     texts: &Writing<'_>,
@@ -299,7 +310,7 @@ fn begun(
         Some((place, Source::Ids(ids))) => (Some(place), sides.begun_by(ids, settings)),
     };
     let begun = begun.map_err(|error| match place {
-        Some(place) => Failure::refused(format!("{place}: {}", options::sentence(&error.into()))),
+        Some(place) => refused_at(place, &error.into()),
         None => options::refused(error),
     });
     begun.map(Some)

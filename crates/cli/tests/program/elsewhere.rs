@@ -12,7 +12,7 @@ fn models() -> Workplace {
     };
     write(
         "keras/config.json",
-        r#"{"module": "keras_hub.src.models.bert.bert_backbone", "class_name": "BertBackbone", "config": {}, "registered_name": "keras_hub>BertBackbone"}"#,
+        r#"{"module": "keras_hub.src.models.vit.vit_backbone", "class_name": "ViTBackbone", "config": {}, "registered_name": "keras_hub>ViTBackbone"}"#,
     );
     write("keras/model.weights.h5", "");
     write("gguf/model-q4_k_m.gguf", "GGUF");

@@ -5,6 +5,7 @@
 mod causal_lm;
 mod faces;
 mod house;
+mod keras;
 mod ragged;
 mod real;
 mod search;

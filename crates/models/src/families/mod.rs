@@ -13,6 +13,7 @@ mod fm4bio;
 mod gemma;
 mod gpt2;
 mod gpt_neox;
+mod keras_hub;
 mod layer_types;
 mod llama;
 mod m2m_100;
@@ -219,12 +220,18 @@ impl Family {
         transformer.recomputes = recomputes(&reader, &transformer)?;
         check(&reader, &transformer)?;
         let family = (family.variant)(&reader, &transformer).unwrap_or(family);
-        let classifier = (family.classifier)(&reader, &transformer)?;
+        let mut classifier = (family.classifier)(&reader, &transformer)?;
         let token_classifier = (family.token_classifier)(&reader, &transformer)?;
         let masked_lm = family.masked_lm_config;
-        let masked_lm = masked_lm
+        let mut masked_lm = masked_lm
             .map(|read| read(&reader, &transformer))
             .transpose()?;
+        keras_hub::apply(
+            &reader,
+            &mut transformer,
+            &mut classifier,
+            masked_lm.as_mut(),
+        )?;
         let causal_lm = family.causal_lm_config;
         let causal_lm = causal_lm
             .map(|read| read(&reader, &transformer))

@@ -6,6 +6,7 @@ mod adapters;
 mod decoders;
 mod families;
 mod family_heads;
+mod keras;
 mod lora;
 mod lora_decoders;
 mod lora_seq2seq;

@@ -225,8 +225,13 @@ impl TaskArguments for Seq2SeqLM {
         let rests = self.backbone.backbone().frozen || self.frozen_encoder && self.frozen_decoder;
         let is_tied = config.is_tied(HeadKind::Seq2SeqLm);
         if rests && !checkpoint.has_lora() && is_tied {
+            let key = if self.backbone.backbone().frozen {
+                "model.backbone.frozen"
+            } else {
+                "model.frozen_decoder"
+            };
             return Err(Error::refused(
-                "model.backbone.frozen",
+                key,
                 format!(
                     "the head of {name} is its embeddings, so that nothing is left to train; remove it, or use_peft"
                 ),
@@ -397,7 +402,7 @@ impl Learns for Writing {
             )),
             None => Err(Error::refused(
                 "data.y_col",
-                "there are no texts to be written; name their column",
+                "there are no texts to be written: Seq2SeqDataModule reads them, from this column",
             )),
         }
     }

@@ -149,6 +149,8 @@ pub(super) fn refused(error: engraft_generate::Error) -> Error {
     let key = match refusal.key.as_str() {
         "" => "model.generation".to_owned(),
         key @ ("source_lang" | "target_lang") => format!("model.{key}"),
+        // The sampler's own name for it.
+        "alpha" => "model.generation.penalty_alpha".to_owned(),
         key => format!("model.generation.{key}"),
     };
     Error::refused(&key, refusal.problem.clone())
@@ -178,6 +180,21 @@ fn check(generate: &Generate) -> Result<()> {
             "target_lang",
             generate.target_lang.is_some(),
             "give it as model.target_lang, which texts are learned in too",
+        ),
+        (
+            "context_length",
+            generate.context_length.is_some(),
+            "give model.max_output_length, to which texts are learned too",
+        ),
+        (
+            "logprobs",
+            generate.logprobs,
+            "there is no place for them here; leave it out",
+        ),
+        (
+            "strip_prompt",
+            generate.strip_prompt,
+            "no prompt is part of the texts; leave it out",
         ),
         (
             "draft",

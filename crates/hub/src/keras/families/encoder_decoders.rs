@@ -1,0 +1,373 @@
+//! Encoder-decoders.
+
+use serde_json::{Map, Value, json};
+
+use super::{Block, Family, Model, Sizes, attention, block, keys};
+use crate::Result;
+use crate::keras::map::{Rows, Scope, TensorMap, nth};
+use crate::keras::object::Object;
+use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
+
+/// Rows before the first position in BART's tables.
+const BART_OFFSET: usize = 2;
+
+/// Buckets of distances that KerasHub's T5 always has, and the distance from which all are one.
+const BUCKETS: usize = 32;
+const FARTHEST: usize = 128;
+
+pub(super) const BART: Family = Family {
+    stem: "Bart",
+    translate: bart,
+    tokenizer: Tokenizer::BytePair(BytePair {
+        division: Division::Gpt2,
+        start: Some("<s>"),
+        end: "</s>",
+        reads_pairs: true,
+    }),
+};
+
+pub(super) const T5: Family = Family {
+    stem: "T5",
+    translate: t5,
+    tokenizer: Tokenizer::SentencePiece {
+        file: "spiece.model",
+        class: "T5Tokenizer",
+        ends: None,
+    },
+};
+
+pub(super) const T5_GEMMA: Family = Family {
+    stem: "T5Gemma",
+    translate: t5_gemma,
+    tokenizer: Tokenizer::SentencePiece {
+        file: "tokenizer.model",
+        class: "GemmaTokenizer",
+        ends: Some(["<bos>", "<eos>"]),
+    },
+};
+
+fn bart(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
+    const LAYER: Block = Block {
+        query: "self_attn.q_proj",
+        key: "self_attn.k_proj",
+        value: "self_attn.v_proj",
+        output: "self_attn.out_proj",
+        attention_norm: "self_attn_layer_norm",
+        inner: "fc1",
+        outer: "fc2",
+        norm: "final_layer_norm",
+    };
+    let backbone = model.backbone;
+    let sizes = Sizes::of(backbone)?;
+    let vocabulary = backbone.size("vocabulary_size")?;
+    let positions = backbone
+        .optional_size("max_sequence_length")?
+        .unwrap_or(1024);
+    let layers = backbone.size("num_layers")?;
+    let dropout = backbone.number("dropout", 0.1)?;
+    let mut whole = map.at("layers", "model");
+    whole.table("reversible_embedding", "shared", vocabulary, sizes.hidden);
+    for (at, stack) in ["encoder", "decoder"].into_iter().enumerate() {
+        whole.rows_of_table(
+            &nth("position_embedding", at),
+            &format!("{stack}.embed_positions"),
+            BART_OFFSET,
+            positions,
+            sizes.hidden,
+        );
+        whole.norm(
+            &nth("layer_normalization", at),
+            &format!("{stack}.layernorm_embedding"),
+            sizes.hidden,
+        );
+    }
+    for layer in 0..layers {
+        for stack in ["encoder", "decoder"] {
+            let path = format!("layers/{}", nth(&format!("transformer_{stack}"), layer));
+            let mut scope = map.at(path, format!("model.{stack}.layers.{layer}"));
+            block(&mut scope, sizes, &LAYER);
+            if stack == "decoder" {
+                let names = ["q_proj", "k_proj", "v_proj", "out_proj"];
+                let names = names.map(|name| format!("encoder_attn.{name}"));
+                let names = names.each_ref().map(String::as_str);
+                attention(&mut scope, "cross_attention_layer", sizes, names);
+                scope.norm(
+                    "cross_attention_layer_norm",
+                    "encoder_attn_layer_norm",
+                    sizes.hidden,
+                );
+            }
+        }
+    }
+    Ok(keys(json!({
+        "model_type": "bart",
+        "architectures": ["BartForConditionalGeneration"],
+        "is_encoder_decoder": true,
+        "vocab_size": vocabulary,
+        "d_model": sizes.hidden,
+        "encoder_layers": layers,
+        "decoder_layers": layers,
+        "encoder_attention_heads": sizes.heads,
+        "decoder_attention_heads": sizes.heads,
+        "encoder_ffn_dim": sizes.intermediate,
+        "decoder_ffn_dim": sizes.intermediate,
+        "max_position_embeddings": positions,
+        "activation_function": "gelu",
+        "dropout": dropout,
+        "attention_dropout": dropout,
+        "activation_dropout": 0.0,
+        "init_std": 0.02,
+        "tie_word_embeddings": true,
+    })))
+}
+
+/// The attention of T5, without biases.
+fn t5_attention(scope: &mut Scope<'_>, layer: &str, module: &str, hidden: usize, width: usize) {
+    for (part, name) in [("query", "q"), ("key", "k"), ("value", "v")] {
+        let part = format!("{layer}/{part}_projector");
+        scope.kernel(&part, &format!("{module}.{name}"), &[hidden], &[width]);
+    }
+    let output = format!("{layer}/output_projector");
+    scope.kernel(&output, &format!("{module}.o"), &[width], &[hidden]);
+}
+
+fn t5(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
+    let backbone = model.backbone;
+    let [hidden, heads, intermediate, layers, vocabulary] = [
+        backbone.size("hidden_dim")?,
+        backbone.size("num_heads")?,
+        backbone.size("intermediate_dim")?,
+        backbone.size("num_layers")?,
+        backbone.size("vocabulary_size")?,
+    ];
+    let head_dim = backbone
+        .optional_size("key_value_dim")?
+        .unwrap_or(hidden / heads);
+    let is_gated = backbone.flag("use_gated_activation", true)?;
+    let is_tied = backbone.flag("tie_embedding_weights", true)?;
+    let activation = backbone.word("activation")?.unwrap_or("relu");
+    let activation = match activation.rsplit('>').next().unwrap_or(activation) {
+        // Its own name for the one by the hyperbolic tangent.
+        "gelu_approximate" => "gelu_new",
+        known @ ("relu" | "gelu" | "silu") => known,
+        other => {
+            let reason = format!("expected relu, gelu, gelu_approximate or silu, found {other}");
+            return Err(backbone.refuse("activation", &reason));
+        }
+    };
+    let mut whole = map.at("layers", "");
+    whole.table("reversible_embedding", "shared", vocabulary, hidden);
+    if !is_tied {
+        let rows = Rows {
+            first: 0,
+            of: vocabulary,
+        };
+        let name = "lm_head.weight".to_owned();
+        whole.turned(
+            "reversible_embedding",
+            1,
+            name,
+            &[hidden],
+            &[vocabulary],
+            rows,
+        );
+    }
+    for (stack, name) in ["encoder", "decoder"].into_iter().enumerate() {
+        let norm = format!("{name}.final_layer_norm");
+        map.at("layers", "")
+            .scale(&nth("t5_layer_norm", stack), &norm, hidden);
+        for layer in 0..layers {
+            let path = nth("t5_transformer_layer", stack * layers + layer);
+            let mut scope = map.at(format!("layers/{path}"), format!("{name}.block.{layer}"));
+            let own = "layer.0.SelfAttention";
+            t5_attention(&mut scope, "self_attention", own, hidden, heads * head_dim);
+            if layer == 0 {
+                let bias = format!("{own}.relative_attention_bias");
+                scope.table("self_attention", &bias, BUCKETS, heads);
+            }
+            scope.scale("self_attention_layer_norm", "layer.0.layer_norm", hidden);
+            if stack == 1 {
+                let other = "layer.1.EncDecAttention";
+                t5_attention(
+                    &mut scope,
+                    "cross_attention",
+                    other,
+                    hidden,
+                    heads * head_dim,
+                );
+                scope.scale("cross_attention_layer_norm", "layer.1.layer_norm", hidden);
+            }
+            let last = stack + 1;
+            scope.scale("layer_norm", &format!("layer.{last}.layer_norm"), hidden);
+            let dense = format!("layer.{last}.DenseReluDense");
+            let inner = if is_gated { "wi_0" } else { "wi" };
+            let mut kernels = vec![("input_projector", inner, hidden, intermediate)];
+            if is_gated {
+                kernels.push(("gate_projector", "wi_1", hidden, intermediate));
+            }
+            kernels.push(("output_projector", "wo", intermediate, hidden));
+            for (part, name, inputs, outputs) in kernels {
+                scope.kernel(part, &format!("{dense}.{name}"), &[inputs], &[outputs]);
+            }
+        }
+    }
+    let gated = if is_gated { "gated-" } else { "" };
+    Ok(keys(json!({
+        "model_type": "t5",
+        "architectures": ["T5ForConditionalGeneration"],
+        "is_encoder_decoder": true,
+        "vocab_size": vocabulary,
+        "d_model": hidden,
+        "d_kv": head_dim,
+        "d_ff": intermediate,
+        "num_layers": layers,
+        "num_decoder_layers": layers,
+        "num_heads": heads,
+        "relative_attention_num_buckets": BUCKETS,
+        "relative_attention_max_distance": FARTHEST,
+        "dropout_rate": backbone.number("dropout", 0.1)?,
+        "layer_norm_epsilon": backbone.number("layer_norm_epsilon", 1e-6)?,
+        "feed_forward_proj": format!("{gated}{activation}"),
+        "dense_act_fn": activation,
+        "is_gated_act": is_gated,
+        "tie_word_embeddings": is_tied,
+        "initializer_factor": 1.0,
+    })))
+}
+
+/// The sizes of one of T5Gemma's stacks.
+struct Stack {
+    hidden: usize,
+    intermediate: usize,
+    layers: usize,
+    heads: usize,
+    key_value_heads: usize,
+    head_dim: usize,
+}
+
+impl Stack {
+    fn of(backbone: &Object, stack: &str) -> Result<Self> {
+        let size = |key: &str| backbone.size(&format!("{stack}_{key}"));
+        Ok(Self {
+            hidden: size("hidden_dim")?,
+            intermediate: size("intermediate_dim")?,
+            layers: size("num_layers")?,
+            heads: size("num_attention_heads")?,
+            key_value_heads: size("num_key_value_heads")?,
+            head_dim: size("head_dim")?,
+        })
+    }
+
+    /// Attention over states that are `read` wide.
+    fn attention(&self, layer: &mut Scope<'_>, module: &str, read: usize) {
+        let parts = [
+            ("query", "q", self.hidden, self.heads),
+            ("key", "k", read, self.key_value_heads),
+            ("value", "v", read, self.key_value_heads),
+        ];
+        for (part, name, input, heads) in parts {
+            let part = format!("{module}/{part}_dense");
+            let name = format!("{module}.{name}_proj");
+            layer.kernel(&part, &name, &[input], &[heads, self.head_dim]);
+        }
+        let output = format!("{module}/output_dense");
+        let heads = [self.heads, self.head_dim];
+        layer.kernel(&output, &format!("{module}.o_proj"), &heads, &[self.hidden]);
+    }
+
+    /// What `config.json` says of it. KerasHub has no windows in the encoder, and one key more than others in the decoder's.
+    fn keys(&self, backbone: &Object, stack: &str, vocabulary: usize) -> Result<Value> {
+        let window = backbone.optional_size("sliding_window")?.unwrap_or(4096) + 1;
+        let kinds = match stack {
+            "encoder" => json!(vec!["full_attention"; self.layers]),
+            _ => json!(backbone.get(&format!("{stack}_layer_types"))),
+        };
+        Ok(json!({
+            "vocab_size": vocabulary,
+            "hidden_size": self.hidden,
+            "intermediate_size": self.intermediate,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.key_value_heads,
+            "head_dim": self.head_dim,
+            "layer_types": kinds,
+            "hidden_activation": "gelu_pytorch_tanh",
+            "rms_norm_eps": backbone.number("rms_norm_eps", 1e-6)?,
+            "rope_theta": backbone.number("rope_max_wavelength", 10_000.0)?,
+            "query_pre_attn_scalar": backbone.number("query_pre_attn_scalar", 256.0)?,
+            "sliding_window": window,
+            "attn_logit_softcapping": backbone.get("attn_logit_softcapping"),
+            "final_logit_softcapping": backbone.get("final_logit_softcapping"),
+            "attention_bias": false,
+            "attention_dropout": backbone.number("attention_dropout", 0.0)?,
+            "dropout_rate": backbone.number("dropout_rate", 0.0)?,
+            "initializer_range": backbone.number("initializer_range", 0.02)?,
+            "tie_word_embeddings": true,
+            "model_type": "t5_gemma_module",
+        }))
+    }
+}
+
+fn t5_gemma(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
+    let backbone = model.backbone;
+    let vocabulary = backbone.size("vocabulary_size")?;
+    if !backbone.flag("tie_word_embeddings", true)? {
+        return Err(backbone.refuse(
+            "tie_word_embeddings",
+            "false, which no published T5Gemma has",
+        ));
+    }
+    if backbone.flag("attention_bias", false)? {
+        return Err(backbone.refuse("attention_bias", "true, which no published T5Gemma has"));
+    }
+    let encoder = Stack::of(backbone, "encoder")?;
+    let decoder = Stack::of(backbone, "decoder")?;
+    let stacks = [
+        ("encoder", "embedding", &encoder),
+        ("decoder", "reversible_embedding", &decoder),
+    ];
+    for (at, (name, embedding, stack)) in stacks.into_iter().enumerate() {
+        let mut whole = map.at("layers", format!("model.{name}"));
+        whole.table(embedding, "embed_tokens", vocabulary, stack.hidden);
+        whole.scale(&nth("rms_normalization", at), "norm", stack.hidden);
+        for layer in 0..stack.layers {
+            let path = format!("layers/{}", nth(&format!("t5_gemma_{name}_layer"), layer));
+            let mut layer = map.at(path, format!("model.{name}.layers.{layer}"));
+            stack.attention(&mut layer, "self_attn", stack.hidden);
+            let mut norms = vec!["self_attn", "feedforward"];
+            if name == "decoder" {
+                stack.attention(&mut layer, "cross_attn", encoder.hidden);
+                norms.push("cross_attn");
+            }
+            for place in ["pre", "post"] {
+                for branch in &norms {
+                    let norm = format!("{place}_{branch}_layernorm");
+                    layer.scale(&norm, &norm, stack.hidden);
+                }
+            }
+            let kernels = [
+                ("gate", stack.hidden, stack.intermediate),
+                ("up", stack.hidden, stack.intermediate),
+                ("down", stack.intermediate, stack.hidden),
+            ];
+            for (part, input, output) in kernels {
+                let name = format!("mlp.{part}_proj");
+                layer.kernel(&format!("mlp/{part}_proj"), &name, &[input], &[output]);
+            }
+        }
+    }
+    let mut written = keys(decoder.keys(backbone, "decoder", vocabulary)?);
+    written.insert(
+        "cross_attention_hidden_size".to_owned(),
+        json!(encoder.hidden),
+    );
+    Ok(keys(json!({
+        "model_type": "t5gemma",
+        "architectures": ["T5GemmaForConditionalGeneration"],
+        "is_encoder_decoder": true,
+        "vocab_size": vocabulary,
+        "encoder": encoder.keys(backbone, "encoder", vocabulary)?,
+        "decoder": written,
+        "tie_word_embeddings": true,
+    })))
+}

@@ -1,0 +1,194 @@
+//! Decoders with experts in the place of feed-forward layers.
+
+use serde_json::{Map, Value, json};
+
+use super::llama::{LlamaLike, gated, llama_like, scale_positions};
+use super::qwen::qwen3_windows;
+use super::{Family, Model, keys, otherwise};
+use crate::Result;
+use crate::keras::map::{Scope, TensorMap, nth};
+use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
+use crate::pieces::{Move, View};
+
+pub(super) const MIXTRAL: Family = Family {
+    stem: "Mixtral",
+    translate: mixtral,
+    tokenizer: Tokenizer::SentencePiece {
+        file: "tokenizer.model",
+        class: "LlamaTokenizer",
+        ends: Some(["<s>", "</s>"]),
+    },
+};
+
+pub(super) const QWEN3_MOE: Family = Family {
+    stem: "Qwen3Moe",
+    translate: qwen3_moe,
+    tokenizer: Tokenizer::BytePair(BytePair {
+        division: Division::Qwen,
+        start: None,
+        end: "<|im_end|>",
+        reads_pairs: false,
+    }),
+};
+
+/// Matrices that a bank of experts has, one behind the other or side by side in one data set.
+struct Bank {
+    /// The number of the data set.
+    number: usize,
+    experts: usize,
+    inputs: usize,
+    outputs: usize,
+    /// What each expert's part of the columns is, in equal shares.
+    names: &'static [&'static str],
+}
+
+/// The matrices of a bank, each a tensor of its own.
+fn bank(scope: &mut Scope<'_>, layer: &str, experts: &str, bank: &Bank) {
+    let Bank {
+        number,
+        experts: count,
+        inputs,
+        outputs,
+        names,
+    } = *bank;
+    let columns = outputs * names.len();
+    for expert in 0..count {
+        for (at, name) in names.iter().enumerate() {
+            let moved = Move {
+                shape: vec![inputs, outputs],
+                from: View {
+                    start: expert * inputs * columns + at * outputs,
+                    strides: vec![columns, 1],
+                },
+                to: View {
+                    start: 0,
+                    strides: vec![1, inputs],
+                },
+            };
+            let name = scope.named(&format!("{experts}.{expert}.{name}"), "weight");
+            let stored = [count, inputs, columns];
+            scope.move_part(layer, number, &stored, name, vec![outputs, inputs], moved);
+        }
+    }
+}
+
+fn mixtral(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
+    let backbone = model.backbone;
+    let like = LlamaLike {
+        layer: "mixtral_transformer_decoder",
+        norm: "mixtral_layer_normalization",
+        head_dim: None,
+        has_bias: false,
+        normalizes_heads: false,
+    };
+    let mut config = llama_like(model, map, &like, false)?;
+    let [hidden, intermediate, experts] = [
+        backbone.size("hidden_dim")?,
+        backbone.size("intermediate_dim")?,
+        backbone.size("num_experts")?,
+    ];
+    for layer in 0..backbone.size("num_layers")? {
+        let path = format!("layers/{}/sparse_moe_block", nth(like.layer, layer));
+        let mut scope = map.at(path, format!("model.layers.{layer}.block_sparse_moe"));
+        scope.kernel(
+            "sparse_feedforward_gate_dense",
+            "gate",
+            &[hidden],
+            &[experts],
+        );
+        let matrices: [(&'static [&'static str], usize, usize); 3] = [
+            (&["w1"], hidden, intermediate),
+            (&["w3"], hidden, intermediate),
+            (&["w2"], intermediate, hidden),
+        ];
+        for (number, (names, inputs, outputs)) in matrices.into_iter().enumerate() {
+            let matrices = Bank {
+                number,
+                experts,
+                inputs,
+                outputs,
+                names,
+            };
+            bank(&mut scope, "expert_bank", "experts", &matrices);
+        }
+    }
+    scale_positions(backbone, "rope_scaling_factor", &mut config)?;
+    config.extend(keys(json!({
+        "model_type": "mixtral",
+        "architectures": ["MixtralForCausalLM"],
+        "intermediate_size": intermediate,
+        "num_local_experts": experts,
+        "num_experts_per_tok": backbone.optional_size("top_k")?.unwrap_or(2),
+        "router_aux_loss_coef": backbone.number("router_aux_loss_coef", 0.02)?,
+        "router_jitter_noise": backbone.number("router_jitter_noise", 0.0)?,
+        "sliding_window": backbone.optional_size("sliding_window")?,
+    })));
+    Ok(config)
+}
+
+fn qwen3_moe(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
+    let backbone = model.backbone;
+    let like = LlamaLike {
+        layer: "qwen3_moe_transformer_decoder",
+        norm: "qwen3_moe_layer_norm",
+        head_dim: backbone.optional_size("head_dim")?,
+        has_bias: false,
+        normalizes_heads: true,
+    };
+    let is_tied = backbone.flag("tie_word_embeddings", false)?;
+    let mut config = llama_like(model, map, &like, is_tied)?;
+    let [hidden, intermediate, inner, experts] = [
+        backbone.size("hidden_dim")?,
+        backbone.size("intermediate_dim")?,
+        backbone.size("moe_intermediate_dim")?,
+        backbone.size("num_experts")?,
+    ];
+    let step = backbone.optional_size("decoder_sparse_step")?.unwrap_or(1);
+    let dense = backbone.get("mlp_only_layers").and_then(Value::as_array);
+    for layer in 0..backbone.size("num_layers")? {
+        let path = format!("layers/{}/mlp", nth(like.layer, layer));
+        let mut scope = map.at(path, format!("model.layers.{layer}.mlp"));
+        let is_dense = dense.is_some_and(|layers| layers.contains(&json!(layer)));
+        if is_dense || !(layer + 1).is_multiple_of(step) {
+            gated(&mut scope, "feedforward", [hidden, intermediate]);
+            continue;
+        }
+        scope.kernel(
+            "sparse_feedforward_gate_dense",
+            "gate",
+            &[hidden],
+            &[experts],
+        );
+        let matrices: [(&'static [&'static str], usize, usize); 2] = [
+            (&["gate_proj", "up_proj"], hidden, inner),
+            (&["down_proj"], inner, hidden),
+        ];
+        for (number, (names, inputs, outputs)) in matrices.into_iter().enumerate() {
+            let matrices = Bank {
+                number,
+                experts,
+                inputs,
+                outputs,
+                names,
+            };
+            bank(&mut scope, "expert_bank", "experts", &matrices);
+        }
+    }
+    scale_positions(backbone, "rope_scaling_factor", &mut config)?;
+    config.extend(keys(json!({
+        "model_type": "qwen3_moe",
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "intermediate_size": intermediate,
+        "moe_intermediate_size": inner,
+        "num_experts": experts,
+        "num_experts_per_tok": backbone.optional_size("top_k")?.unwrap_or(4),
+        "norm_topk_prob": backbone.flag("norm_top_k_prob", false)?,
+        "decoder_sparse_step": step,
+        "mlp_only_layers": dense.cloned().unwrap_or_default(),
+        "router_aux_loss_coef": backbone.number("router_aux_loss_coefficient", 0.001)?,
+    })));
+    // Those of the heads add this whatever the others do.
+    otherwise(&mut config, json!({"query_key_norm_eps": 1e-6}));
+    config.extend(qwen3_windows(backbone)?);
+    Ok(config)
+}

@@ -1,0 +1,254 @@
+//! GPT-2, OPT and GPT-NeoX.
+
+use serde_json::{Map, Value, json};
+
+use super::{Block, Family, Model, Sizes, block, keys};
+use crate::Result;
+use crate::keras::map::{Rows, Scope, TensorMap, nth};
+use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
+use crate::pieces::View;
+
+/// Rows before the first position in OPT's table.
+const OPT_OFFSET: usize = 2;
+
+pub(super) const GPT2: Family = Family {
+    stem: "GPT2",
+    translate: gpt2,
+    tokenizer: Tokenizer::BytePair(BytePair {
+        division: Division::Gpt2,
+        start: Some("<|endoftext|>"),
+        end: "<|endoftext|>",
+        reads_pairs: false,
+    }),
+};
+
+pub(super) const OPT: Family = Family {
+    stem: "OPT",
+    translate: opt,
+    tokenizer: Tokenizer::BytePair(BytePair {
+        division: Division::Gpt2,
+        start: Some("</s>"),
+        end: "</s>",
+        reads_pairs: false,
+    }),
+};
+
+pub(super) const GPT_NEO_X: Family = Family {
+    stem: "GPTNeoX",
+    translate: gpt_neo_x,
+    tokenizer: Tokenizer::BytePair(BytePair {
+        division: Division::Gpt2,
+        start: Some("<|endoftext|>"),
+        end: "<|endoftext|>",
+        reads_pairs: false,
+    }),
+};
+
+fn gpt2(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
+    let backbone = model.backbone;
+    let sizes = Sizes::of(backbone)?;
+    let Sizes {
+        hidden,
+        heads,
+        head_dim,
+        intermediate,
+    } = sizes;
+    let vocabulary = backbone.size("vocabulary_size")?;
+    let positions = backbone
+        .optional_size("max_sequence_length")?
+        .unwrap_or(1024);
+    let layers = backbone.size("num_layers")?;
+    let dropout = backbone.number("dropout", 0.1)?;
+    let mut whole = map.at("layers", "transformer");
+    whole.table("reversible_embedding", "wte", vocabulary, hidden);
+    whole.table("position_embedding", "wpe", positions, hidden);
+    whole.norm("layer_normalization", "ln_f", hidden);
+    for layer in 0..layers {
+        let path = format!("layers/{}", nth("transformer_decoder", layer));
+        let mut layer = map.at(path, format!("transformer.h.{layer}"));
+        layer.norm("self_attention_layer_norm", "ln_1", hidden);
+        layer.norm("feedforward_layer_norm", "ln_2", hidden);
+        // Queries, keys and values are columns of one matrix, which is not turned.
+        for (at, part) in ["query", "key", "value"].into_iter().enumerate() {
+            let part = format!("self_attention_layer/{part}_dense");
+            let rows = Rows {
+                first: at * hidden,
+                of: 3 * hidden,
+            };
+            columns(
+                &mut layer,
+                &part,
+                "attn.c_attn",
+                &[hidden],
+                &[heads, head_dim],
+                rows,
+            );
+        }
+        let output = "self_attention_layer/output_dense";
+        straight(
+            &mut layer,
+            output,
+            "attn.c_proj",
+            &[heads, head_dim],
+            &[hidden],
+        );
+        let inner = "feedforward_intermediate_dense";
+        straight(&mut layer, inner, "mlp.c_fc", &[hidden], &[intermediate]);
+        let outer = "feedforward_output_dense";
+        straight(&mut layer, outer, "mlp.c_proj", &[intermediate], &[hidden]);
+    }
+    Ok(keys(json!({
+        "model_type": "gpt2",
+        "architectures": ["GPT2LMHeadModel"],
+        "vocab_size": vocabulary,
+        "n_embd": hidden,
+        "n_layer": layers,
+        "n_head": heads,
+        "n_inner": intermediate,
+        "n_positions": positions,
+        "activation_function": "gelu_new",
+        "layer_norm_epsilon": 1e-5,
+        "resid_pdrop": dropout,
+        "embd_pdrop": dropout,
+        "attn_pdrop": dropout,
+        "initializer_range": 0.02,
+    })))
+}
+
+/// A linear layer whose matrix Hugging Face has from inputs to outputs too.
+fn straight(scope: &mut Scope<'_>, layer: &str, module: &str, inputs: &[usize], outputs: &[usize]) {
+    let rows = Rows {
+        first: 0,
+        of: outputs.iter().product(),
+    };
+    columns(scope, layer, module, inputs, outputs, rows);
+}
+
+/// The same as some columns of a matrix.
+fn columns(
+    scope: &mut Scope<'_>,
+    layer: &str,
+    module: &str,
+    inputs: &[usize],
+    outputs: &[usize],
+    columns: Rows,
+) {
+    let [input, output] = [inputs, outputs].map(|sizes| sizes.iter().product());
+    let name = scope.named(module, "weight");
+    let to = View {
+        start: columns.first,
+        strides: vec![columns.of, 1],
+    };
+    let stored = [inputs, outputs].concat();
+    let whole = vec![input, columns.of];
+    scope.part(layer, 0, &stored, name, whole, &[input, output], to);
+    scope.bias_in(layer, module, outputs, columns);
+}
+
+fn opt(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
+    const LAYER: Block = Block {
+        query: "self_attn.q_proj",
+        key: "self_attn.k_proj",
+        value: "self_attn.v_proj",
+        output: "self_attn.out_proj",
+        attention_norm: "self_attn_layer_norm",
+        inner: "fc1",
+        outer: "fc2",
+        norm: "final_layer_norm",
+    };
+    let backbone = model.backbone;
+    let sizes = Sizes::of(backbone)?;
+    let vocabulary = backbone.size("vocabulary_size")?;
+    let positions = backbone
+        .optional_size("max_sequence_length")?
+        .unwrap_or(2048);
+    let layers = backbone.size("num_layers")?;
+    let dropout = backbone.number("dropout", 0.1)?;
+    let mut whole = map.at("layers", "model.decoder");
+    let both = "token_and_position_embedding";
+    let tokens = format!("{both}/token_embedding");
+    whole.table(&tokens, "embed_tokens", vocabulary, sizes.hidden);
+    whole.rows_of_table(
+        &format!("{both}/position_embedding"),
+        "embed_positions",
+        OPT_OFFSET,
+        positions,
+        sizes.hidden,
+    );
+    whole.norm("layer_normalization", "final_layer_norm", sizes.hidden);
+    for layer in 0..layers {
+        let path = format!("layers/{}", nth("transformer_decoder", layer));
+        let mut layer = map.at(path, format!("model.decoder.layers.{layer}"));
+        block(&mut layer, sizes, &LAYER);
+    }
+    Ok(keys(json!({
+        "model_type": "opt",
+        "architectures": ["OPTForCausalLM"],
+        "vocab_size": vocabulary,
+        "hidden_size": sizes.hidden,
+        "word_embed_proj_dim": sizes.hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": sizes.heads,
+        "ffn_dim": sizes.intermediate,
+        "max_position_embeddings": positions,
+        "activation_function": "relu",
+        "do_layer_norm_before": true,
+        "dropout": dropout,
+        "attention_dropout": dropout,
+        "init_std": 0.02,
+    })))
+}
+
+fn gpt_neo_x(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
+    let backbone = model.backbone;
+    let sizes = Sizes::of(backbone)?;
+    let Sizes {
+        hidden,
+        heads,
+        head_dim,
+        intermediate,
+    } = sizes;
+    let vocabulary = backbone.size("vocabulary_size")?;
+    let layers = backbone.size("num_layers")?;
+    let dropout = backbone.number("dropout", 0.0)?;
+    let mut whole = map.at("layers", "gpt_neox");
+    whole.table("reversible_embedding", "embed_in", vocabulary, hidden);
+    whole.norm("layer_normalization", "final_layer_norm", hidden);
+    for layer in 0..layers {
+        let path = format!("layers/{}", nth("gpt_neo_x_decoder", layer));
+        let mut layer = map.at(path, format!("gpt_neox.layers.{layer}"));
+        layer.norm("self_attention_layer_norm", "input_layernorm", hidden);
+        layer.norm("feedforward_layer_norm", "post_attention_layernorm", hidden);
+        layer.linear(
+            "self_attention_layer/qkv_dense",
+            "attention.query_key_value",
+            &[hidden],
+            &[heads, 3 * head_dim],
+        );
+        let output = "self_attention_layer/output_dense";
+        layer.linear(output, "attention.dense", &[hidden], &[hidden]);
+        let inner = "feedforward_intermediate_dense";
+        layer.linear(inner, "mlp.dense_h_to_4h", &[hidden], &[intermediate]);
+        let outer = "feedforward_output_dense";
+        layer.linear(outer, "mlp.dense_4h_to_h", &[intermediate], &[hidden]);
+    }
+    Ok(keys(json!({
+        "model_type": "gpt_neox",
+        "architectures": ["GPTNeoXForCausalLM"],
+        "vocab_size": vocabulary,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": intermediate,
+        "hidden_act": "gelu_new",
+        "rotary_pct": backbone.number("rotary_percentage", 0.25)?,
+        "rotary_emb_base": backbone.number("rotary_max_wavelength", 10_000.0)?,
+        "max_position_embeddings": backbone.optional_size("max_sequence_length")?.unwrap_or(512),
+        "layer_norm_eps": backbone.number("layer_norm_epsilon", 1e-5)?,
+        "use_parallel_residual": true,
+        "tie_word_embeddings": true,
+        "hidden_dropout": dropout,
+        "attention_dropout": dropout,
+        "initializer_range": 0.02,
+    })))
+}

@@ -1,0 +1,265 @@
+//! Llama, and models of its layout.
+
+use serde_json::{Map, Value, json};
+
+use super::{Family, Model, keys};
+use crate::Result;
+use crate::keras::map::{Rows, Scope, TensorMap, nth};
+use crate::keras::object::Object;
+use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
+
+pub(super) const LLAMA: Family = Family {
+    stem: "Llama",
+    translate: llama,
+    tokenizer: Tokenizer::SentencePiece {
+        file: "tokenizer.model",
+        class: "LlamaTokenizer",
+        ends: Some(["<s>", "</s>"]),
+    },
+};
+
+pub(super) const LLAMA3: Family = Family {
+    stem: "Llama3",
+    translate: llama,
+    tokenizer: Tokenizer::BytePair(BytePair {
+        division: Division::Llama3,
+        start: Some("<|begin_of_text|>"),
+        end: "<|end_of_text|>",
+        reads_pairs: false,
+    }),
+};
+
+pub(super) const MISTRAL: Family = Family {
+    stem: "Mistral",
+    translate: mistral,
+    tokenizer: Tokenizer::SentencePiece {
+        file: "tokenizer.model",
+        class: "LlamaTokenizer",
+        ends: Some(["<s>", "</s>"]),
+    },
+};
+
+/// A model of Llama's layout.
+pub(super) struct LlamaLike<'a> {
+    /// What its layers are called.
+    pub(super) layer: &'a str,
+    /// What the norm behind them is called.
+    pub(super) norm: &'a str,
+    /// Channels of a head, where they are not the hidden states' share of it.
+    pub(super) head_dim: Option<usize>,
+    /// Whether queries, keys and values have biases.
+    pub(super) has_bias: bool,
+    /// Whether each head's queries and keys are normalised.
+    pub(super) normalizes_heads: bool,
+}
+
+/// The sizes of a model of Llama's layout.
+#[derive(Clone, Copy)]
+pub(super) struct LlamaSizes {
+    pub(super) hidden: usize,
+    pub(super) heads: usize,
+    pub(super) key_value_heads: usize,
+    pub(super) head_dim: usize,
+    pub(super) layers: usize,
+    pub(super) vocabulary: usize,
+}
+
+impl LlamaSizes {
+    pub(super) fn of(backbone: &Object, head_dim: Option<usize>) -> Result<Self> {
+        let hidden = backbone.size("hidden_dim")?;
+        let heads = backbone.size("num_query_heads")?;
+        let key_value_heads = backbone.size("num_key_value_heads")?;
+        if !heads.is_multiple_of(key_value_heads) {
+            let reason = format!("{key_value_heads} does not divide num_query_heads, {heads}");
+            return Err(backbone.refuse("num_key_value_heads", &reason));
+        }
+        Ok(Self {
+            hidden,
+            heads,
+            key_value_heads,
+            head_dim: head_dim.unwrap_or(hidden / heads),
+            layers: backbone.size("num_layers")?,
+            vocabulary: backbone.size("vocabulary_size")?,
+        })
+    }
+}
+
+/// All of it but what stands in the place of feed-forward layers; gives what `config.json` says of it.
+pub(super) fn llama_like(
+    model: &Model<'_>,
+    map: &mut TensorMap,
+    like: &LlamaLike<'_>,
+    is_tied: bool,
+) -> Result<Map<String, Value>> {
+    let backbone = model.backbone;
+    let sizes = LlamaSizes::of(backbone, like.head_dim)?;
+    let LlamaSizes {
+        hidden,
+        head_dim,
+        vocabulary,
+        ..
+    } = sizes;
+    let embedding = "reversible_embedding";
+    let mut whole = map.at("layers", "model");
+    whole.table(embedding, "embed_tokens", vocabulary, hidden);
+    whole.scale(like.norm, "norm", hidden);
+    if !is_tied {
+        let rows = Rows {
+            first: 0,
+            of: vocabulary,
+        };
+        let name = "lm_head.weight".to_owned();
+        whole.turned(embedding, 1, name, &[hidden], &[vocabulary], rows);
+    }
+    for layer in 0..sizes.layers {
+        let path = format!("layers/{}", nth(like.layer, layer));
+        let mut layer = map.at(path, format!("model.layers.{layer}"));
+        let parts = [
+            ("query", "q", sizes.heads),
+            ("key", "k", sizes.key_value_heads),
+            ("value", "v", sizes.key_value_heads),
+        ];
+        for (part, name, heads) in parts {
+            let part = format!("self_attention_layer/{part}_dense");
+            let name = format!("self_attn.{name}_proj");
+            layer.kernel(&part, &name, &[hidden], &[heads, head_dim]);
+            if like.has_bias {
+                layer.bias(&part, &name, &[heads, head_dim]);
+            }
+        }
+        let output = "self_attention_layer/output_dense";
+        layer.kernel(
+            output,
+            "self_attn.o_proj",
+            &[sizes.heads, head_dim],
+            &[hidden],
+        );
+        if like.normalizes_heads {
+            for (part, name) in [("query", "q"), ("key", "k")] {
+                let part = format!("self_attention_layer/{part}_dense_layer_norm");
+                layer.scale(&part, &format!("self_attn.{name}_norm"), head_dim);
+            }
+        }
+        layer.scale("self_attention_layernorm", "input_layernorm", hidden);
+        layer.scale("feedforward_layernorm", "post_attention_layernorm", hidden);
+    }
+    Ok(keys(json!({
+        "vocab_size": vocabulary,
+        "hidden_size": hidden,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": sizes.heads,
+        "num_key_value_heads": sizes.key_value_heads,
+        "head_dim": head_dim,
+        "hidden_act": "silu",
+        "rms_norm_eps": backbone.number("layer_norm_epsilon", 1e-6)?,
+        "rope_theta": backbone.number("rope_max_wavelength", 10_000.0)?,
+        "attention_dropout": backbone.number("dropout", 0.0)?,
+        "tie_word_embeddings": is_tied,
+        "initializer_range": 0.02,
+    })))
+}
+
+/// The gated feed-forward layers of a model of Llama's layout.
+pub(super) fn gated_layers(
+    model: &Model<'_>,
+    map: &mut TensorMap,
+    layer: &str,
+    config: &mut Map<String, Value>,
+) -> Result<()> {
+    let backbone = model.backbone;
+    let [hidden, intermediate] = [
+        backbone.size("hidden_dim")?,
+        backbone.size("intermediate_dim")?,
+    ];
+    for number in 0..backbone.size("num_layers")? {
+        let path = format!("layers/{}", nth(layer, number));
+        let mut scope = map.at(path, format!("model.layers.{number}.mlp"));
+        gated(&mut scope, "feedforward", [hidden, intermediate]);
+    }
+    config.insert("intermediate_size".to_owned(), json!(intermediate));
+    Ok(())
+}
+
+/// A gated feed-forward layer.
+pub(super) fn gated(scope: &mut Scope<'_>, layer: &str, [hidden, intermediate]: [usize; 2]) {
+    let [hidden, intermediate] = [&[hidden], &[intermediate]];
+    let kernels = [
+        ("gate", "gate_proj", hidden, intermediate),
+        ("intermediate", "up_proj", hidden, intermediate),
+        ("output", "down_proj", intermediate, hidden),
+    ];
+    for (part, name, inputs, outputs) in kernels {
+        scope.kernel(&format!("{layer}_{part}_dense"), name, inputs, outputs);
+    }
+}
+
+/// Says what a linear scaling of positions is called.
+pub(super) fn scale_positions(
+    backbone: &Object,
+    key: &str,
+    config: &mut Map<String, Value>,
+) -> Result<()> {
+    let factor = backbone.number(key, 1.0)?;
+    if factor != 1.0 {
+        let scaling = json!({"rope_type": "linear", "factor": factor});
+        config.insert("rope_scaling".to_owned(), scaling);
+    }
+    Ok(())
+}
+
+fn llama(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
+    let backbone = model.backbone;
+    // Their configuration does not say it.
+    let is_tied = match backbone.get("tie_word_embeddings") {
+        Some(_) => backbone.flag("tie_word_embeddings", false)?,
+        None => !(model.has)("layers/reversible_embedding/vars/1"),
+    };
+    let like = LlamaLike {
+        layer: "llama_transformer_decoder",
+        norm: "llama_layer_norm",
+        head_dim: None,
+        has_bias: false,
+        normalizes_heads: false,
+    };
+    let mut config = llama_like(model, map, &like, is_tied)?;
+    gated_layers(model, map, like.layer, &mut config)?;
+    let former = backbone.get("rope_scaling_factor").is_some();
+    let scaling = ["rope_position_scaling_factor", "rope_scaling_factor"][usize::from(former)];
+    scale_positions(backbone, scaling, &mut config)?;
+    if backbone.get("rope_frequency_adjustment_factor").is_some() {
+        let number = |key: &str| backbone.number(key, 1.0);
+        let scaling = json!({
+            "rope_type": "llama3",
+            "factor": number("rope_frequency_adjustment_factor")?,
+            "low_freq_factor": number("rope_low_freq_factor")?,
+            "high_freq_factor": number("rope_high_freq_factor")?,
+            "original_max_position_embeddings": backbone.size("rope_pretraining_sequence_length")?,
+        });
+        config.insert("rope_scaling".to_owned(), scaling);
+    }
+    config.extend(keys(json!({
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+    })));
+    Ok(config)
+}
+
+fn mistral(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
+    let backbone = model.backbone;
+    let like = LlamaLike {
+        layer: "mistral_transformer_decoder",
+        norm: "mistral_layer_normalization",
+        head_dim: backbone.optional_size("head_dim")?,
+        has_bias: false,
+        normalizes_heads: false,
+    };
+    let mut config = llama_like(model, map, &like, false)?;
+    gated_layers(model, map, like.layer, &mut config)?;
+    scale_positions(backbone, "rope_scaling_factor", &mut config)?;
+    config.extend(keys(json!({
+        "model_type": "mistral",
+        "architectures": ["MistralForCausalLM"],
+        "sliding_window": backbone.optional_size("sliding_window")?,
+    })));
+    Ok(config)
+}

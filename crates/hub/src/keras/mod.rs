@@ -1,0 +1,352 @@
+//! Presets of KerasHub, seen as Hugging Face has the same models: with its `config.json`, its tokenizer's files and its tensors.
+//!
+//! A backbone is told by the class in `config.json`; [`families`] says which data sets of the HDF5 files are which tensors, turned or laid side by
+//! side where the two differ. A head that was saved is read from `task.json` and `task.weights.h5`.
+
+mod families;
+mod h5;
+mod map;
+mod object;
+mod pieces;
+mod quantised;
+#[cfg(test)]
+mod tests;
+mod tokenizers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+use serde_json::{Map, Value};
+
+use self::families::{FAMILIES, Family, Head, Model};
+use self::h5::{DataPlace, DataSet};
+use self::map::{Part, TensorMap};
+use self::object::Object;
+use crate::bytes::Bytes;
+use crate::pieces::Piece;
+use crate::{Error, Result, Weights, shards};
+
+/// The files of a preset.
+const BACKBONE: &str = "config.json";
+const WEIGHTS: &str = "model.weights.h5";
+const SHARDS: &str = "model.weights.json";
+const TASK: &str = "task.json";
+const TASK_WEIGHTS: &str = "task.weights.h5";
+
+/// What paths of a head's data sets begin with, to tell them from the backbone's.
+const OF_TASK: &str = "task/";
+
+/// What tf.keras 2.13 called `layers`, without its underscore.
+const FORMER_LAYERS: &str = "layer_checkpoint_dependencies/";
+
+/// Classes of backbones that had another name, by what theirs began with.
+const FORMER_STEMS: [(&str, &str); 2] = [("Qwen2", "Qwen"), ("SmolLM", "SmolLM3")];
+
+/// A preset of KerasHub.
+#[derive(Debug)]
+pub(crate) struct KerasPreset {
+    folder: PathBuf,
+    /// Files that Hugging Face would have, by name.
+    files: BTreeMap<String, Vec<u8>>,
+    map: TensorMap,
+    store: Store,
+}
+
+/// The data sets of a preset's HDF5 files.
+#[derive(Debug, Default)]
+struct Store {
+    /// The names of the files.
+    files: Vec<String>,
+    /// Where each data set lies: the number of its file, and the place in it.
+    sets: BTreeMap<String, (usize, DataSet)>,
+}
+
+impl KerasPreset {
+    /// The preset in a folder whose `config.json` is one of KerasHub; none if it is another's.
+    ///
+    /// # Errors
+    ///
+    /// A class that is not read, an argument that it cannot have, a file that cannot be read.
+    pub(crate) fn open(name: &str, folder: &Path) -> Result<Option<Self>> {
+        // What is broken is told by whoever reads it.
+        let Ok(Some(config)) = read_json(folder, BACKBONE) else {
+            return Ok(None);
+        };
+        let is_keras = config.contains_key("registered_name") || config.contains_key("module");
+        if !is_keras || !config.contains_key("class_name") {
+            return Ok(None);
+        }
+        let backbone = Object::read(located(folder, BACKBONE), &config)?;
+        let family = family_of(&backbone).ok_or_else(|| Error::Handle {
+            handle: name.to_owned(),
+            reason: format!(
+                "{} of KerasHub is not read; these backbones are: {}",
+                backbone.class,
+                stems().join(", ")
+            ),
+        })?;
+        let mut store = Store::default();
+        store.add_backbone(name, folder)?;
+        let task = match read_json(folder, TASK)? {
+            Some(task) => Some(Object::read(located(folder, TASK), &task)?),
+            None => None,
+        };
+        let head = match &task {
+            Some(task) if folder.join(TASK_WEIGHTS).is_file() => {
+                store.add(folder, TASK_WEIGHTS, OF_TASK)?;
+                head_of(family, task)?
+            }
+            _ => Head::None,
+        };
+        let mut map = TensorMap::default();
+        let has = |path: &str| store.sets.contains_key(path);
+        let model = Model {
+            backbone: &backbone,
+            head: &head,
+            has: &has,
+        };
+        let mut config = (family.translate)(&model, &mut map)?;
+        let mut files = tokenizers::files(folder, family, &mut config)?;
+        files.insert(
+            BACKBONE.to_owned(),
+            Value::Object(config).to_string().into_bytes(),
+        );
+        Ok(Some(Self {
+            folder: folder.to_owned(),
+            files,
+            map,
+            store,
+        }))
+    }
+
+    /// The folder that it lies in.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A file that Hugging Face would have.
+    pub(crate) fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files.get(name).map(Vec::as_slice)
+    }
+
+    /// Its tensors, by the names that Hugging Face has for them.
+    ///
+    /// # Errors
+    ///
+    /// There are none, one is missing or of another shape than the configuration says, or a file cannot be read.
+    pub(crate) fn weights(&self) -> Result<Weights> {
+        let label = located(&self.folder, WEIGHTS);
+        if self.store.sets.is_empty() {
+            return Err(Error::MissingFile {
+                preset: self.folder.display().to_string(),
+                file: format!("{WEIGHTS}, no {SHARDS}"),
+                hint: "a preset of KerasHub has its weights there".to_owned(),
+            });
+        }
+        let mut weights = Weights::empty(label);
+        let mut numbers = Vec::new();
+        for name in &self.store.files {
+            let path = self.folder.join(name);
+            numbers.push(weights.add_file(path.display().to_string(), Bytes::map(&path)?));
+        }
+        let mut parts: BTreeMap<&str, Vec<&Part>> = BTreeMap::new();
+        for part in &self.map.parts {
+            parts.entry(&part.tensor).or_default().push(part);
+        }
+        for (name, shape) in &self.map.tensors {
+            let parts = parts.remove(name.as_str()).unwrap_or_default();
+            self.add(&mut weights, &numbers, (name, shape), &parts)?;
+        }
+        Ok(weights)
+    }
+
+    /// Adds a tensor that is made of `parts`.
+    fn add(
+        &self,
+        weights: &mut Weights,
+        numbers: &[usize],
+        (name, shape): (&String, &Vec<usize>),
+        parts: &[&Part],
+    ) -> Result<()> {
+        let mut dtype = None;
+        let mut pieces = Vec::new();
+        for part in parts {
+            let (file, set) = self.store.sets.get(&part.path).ok_or_else(|| {
+                let file = if part.path.starts_with(OF_TASK) {
+                    TASK_WEIGHTS
+                } else {
+                    WEIGHTS
+                };
+                Error::MissingTensor {
+                    file: located(&self.folder, file),
+                    tensor: part.path.trim_start_matches(OF_TASK).to_owned(),
+                }
+            })?;
+            let refuse = |reason: String| Error::Weights {
+                file: located(&self.folder, &self.store.files[*file]),
+                format: "HDF5",
+                reason: format!("{} {reason}", part.path),
+            };
+            if set.shape != part.stored {
+                let reason = format!(
+                    "has the shape {:?}, where config.json asks for {:?}",
+                    set.shape, part.stored
+                );
+                return Err(refuse(reason));
+            }
+            if *dtype.get_or_insert(set.dtype) != set.dtype {
+                return Err(refuse(format!(
+                    "has the type {}, unlike others of {name}",
+                    set.dtype
+                )));
+            }
+            let (file, bytes) = match &set.place {
+                DataPlace::File(range) => (numbers[*file], range.clone()),
+                DataPlace::Read(read) => self.hold(weights, *file, read.clone()),
+                DataPlace::Scaled(scaled) => {
+                    let read = scaled.weights(weights.bytes_of_file(numbers[*file]));
+                    self.hold(weights, *file, read)
+                }
+            };
+            pieces.push(Piece {
+                file,
+                bytes,
+                moved: part.moved.clone(),
+            });
+        }
+        let stored = match parts {
+            [only] => only.path.clone(),
+            _ => name.clone(),
+        };
+        let dtype = dtype.unwrap_or(Dtype::F32);
+        weights.add_pieces(name.clone(), stored, dtype, shape.clone(), pieces);
+        Ok(())
+    }
+
+    /// Keeps numbers that were read of a file; gives where.
+    fn hold(&self, weights: &mut Weights, file: usize, read: Vec<u8>) -> (usize, Range<usize>) {
+        let label = located(&self.folder, &self.store.files[file]);
+        let length = read.len();
+        (weights.add_file(label, Bytes::Held(read.into())), 0..length)
+    }
+}
+
+impl Store {
+    /// Adds the data sets of a backbone, which lie in one file or in several that a list names.
+    fn add_backbone(&mut self, preset: &str, folder: &Path) -> Result<()> {
+        if folder.join(WEIGHTS).is_file() {
+            return self.add(folder, WEIGHTS, "");
+        }
+        let Some(list) = read_json(folder, SHARDS)? else {
+            return Ok(());
+        };
+        let malformed = |reason: String| Error::Malformed {
+            file: located(folder, SHARDS),
+            reason,
+        };
+        let Some(Value::Object(groups)) = list.get("weight_map") else {
+            let reason = "\"weight_map\" is missing or not an object of groups and files";
+            return Err(malformed(reason.to_owned()));
+        };
+        let mut names = BTreeSet::new();
+        for (group, files) in groups {
+            let files = match files {
+                Value::Array(files) => files.as_slice(),
+                one => std::slice::from_ref(one),
+            };
+            for file in files {
+                let name = file
+                    .as_str()
+                    .filter(|name| shards::is_plain_file_name(name));
+                names.insert(name.ok_or_else(|| {
+                    let reason = format!(
+                        "\"{group}\" is said to lie in {file}, which is not a plain file name"
+                    );
+                    malformed(reason)
+                })?);
+            }
+        }
+        for name in names {
+            if !folder.join(name).is_file() {
+                return Err(Error::MissingFile {
+                    preset: preset.to_owned(),
+                    file: name.to_owned(),
+                    hint: format!("{SHARDS} lists it: fetch the preset again"),
+                });
+            }
+            self.add(folder, name, "")?;
+        }
+        Ok(())
+    }
+
+    /// Adds the data sets of a file, below `prefix`.
+    fn add(&mut self, folder: &Path, name: &str, prefix: &str) -> Result<()> {
+        let number = self.files.len();
+        self.files.push(name.to_owned());
+        for set in h5::open(&folder.join(name))? {
+            let path = match set.path.strip_prefix(FORMER_LAYERS) {
+                Some(rest) => format!("{prefix}layers/{rest}"),
+                None => format!("{prefix}{}", set.path),
+            };
+            let path = path.replace(&format!("/{FORMER_LAYERS}"), "/layers/");
+            self.sets.insert(path, (number, set));
+        }
+        Ok(())
+    }
+}
+
+/// The families that are read, by what their classes begin with.
+fn stems() -> Vec<&'static str> {
+    FAMILIES.iter().map(|family| family.stem).collect()
+}
+
+/// The family of a backbone.
+fn family_of(backbone: &Object) -> Option<&'static Family> {
+    let stem = backbone.class.strip_suffix("Backbone")?;
+    let former = FORMER_STEMS.iter().find(|(former, _)| *former == stem);
+    let stem = former.map_or(stem, |(_, stem)| stem);
+    FAMILIES.iter().find(|family| family.stem == stem)
+}
+
+/// The head that a task with weights of its own has.
+fn head_of(family: &Family, task: &Object) -> Result<Head> {
+    let is_any = |classes: &[&str]| {
+        let mut classes = classes.iter();
+        classes.any(|class| task.is(&format!("{}{class}", family.stem)))
+    };
+    if is_any(&["TextClassifier", "ProteinClassifier"]) {
+        let activation = task.word("activation")?.unwrap_or("linear");
+        if !["linear", "softmax"].contains(&activation) {
+            let reason = format!("expected linear or softmax, found {activation}");
+            return Err(task.refuse("activation", &reason));
+        }
+        return Ok(Head::Classifier {
+            classes: task.size("num_classes")?,
+            hidden: task.optional_size("hidden_dim")?,
+            dropout: Some(task.number("dropout", 0.0)?),
+        });
+    }
+    if is_any(&["MaskedLM", "MaskedPLM"]) {
+        return Ok(Head::MaskedLm);
+    }
+    Ok(Head::None)
+}
+
+fn located(folder: &Path, file: &str) -> String {
+    folder.join(file).display().to_string()
+}
+
+/// A file of JSON that holds an object; none if there is no such file.
+fn read_json(folder: &Path, name: &str) -> Result<Option<Map<String, Value>>> {
+    let path = folder.join(name);
+    let Some(bytes) = crate::preset::read_text(&path)? else {
+        return Ok(None);
+    };
+    let file = path.display().to_string();
+    match serde_json::from_slice(&bytes).map_err(|error| Error::json(&file, &error))? {
+        Value::Object(map) => Ok(Some(map)),
+        _ => Ok(None),
+    }
+}

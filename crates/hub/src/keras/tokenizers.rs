@@ -1,0 +1,483 @@
+//! The tokenizers of presets: their vocabularies as Hugging Face has them, with settings by which texts become the same tokens.
+//!
+//! Word pieces and byte pairs are described as a `tokenizer.json`; SentencePiece files are given as they are, with the class of the family.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::families::Family;
+use super::object::Object;
+use super::{located, pieces, read_json};
+use crate::{Error, Result};
+
+const TOKENIZER: &str = "tokenizer.json";
+const PREPROCESSOR: &str = "preprocessor.json";
+const SETTINGS: &str = "tokenizer_config.json";
+const ASSETS: &str = "assets/tokenizer";
+
+/// What GPT-2 divides texts into before it looks for pairs: contractions, words, numbers, signs and spaces.
+const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+/// The same of Llama 3, with at most three digits to a number.
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// The same of Qwen, with one.
+const QWEN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// What BLOOM divides texts into: words and what is between, by the signs of many scripts.
+const BLOOM: &str = r" ?[^(\s|[.,!?…。，、।۔،])]+";
+
+/// Chinese characters, each of which is a word of its own to word pieces.
+const CHINESE: &str = r"\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}";
+
+/// Tokens that T5's class adds to those of its file.
+const T5_EXTRA: u64 = 100;
+
+/// How a family's texts become tokens.
+#[derive(Debug)]
+pub(super) enum Tokenizer {
+    /// Word pieces.
+    WordPiece,
+    /// Letters of proteins.
+    Letters,
+    /// Byte pairs.
+    BytePair(BytePair),
+    /// SentencePiece: its file and class beside a Hugging Face model, with the tokens that begin and end a text where the class leaves them open.
+    SentencePiece {
+        file: &'static str,
+        class: &'static str,
+        ends: Option<[&'static str; 2]>,
+    },
+}
+
+/// Byte pairs of a family.
+#[derive(Debug)]
+pub(super) struct BytePair {
+    /// What texts are divided by.
+    pub(super) division: Division,
+    /// The token that begins a text, if one does.
+    pub(super) start: Option<&'static str>,
+    /// The token that ends one.
+    pub(super) end: &'static str,
+    /// The token between two texts, twice, where the family reads two.
+    pub(super) reads_pairs: bool,
+}
+
+/// What divides texts before pairs are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Division {
+    Gpt2,
+    Llama3,
+    Qwen,
+    Bloom,
+    Falcon,
+}
+
+/// The files of a preset's tokenizer as Hugging Face would have them; none if it has no tokenizer. Adds to `config.json` the tokens that a decoder
+/// begins and ends with.
+pub(super) fn files(
+    folder: &Path,
+    family: &Family,
+    config: &mut Map<String, Value>,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    let Some(json) = read_json(folder, TOKENIZER)? else {
+        return Ok(BTreeMap::new());
+    };
+    let preset = Preset {
+        folder,
+        tokenizer: Object::read(located(folder, TOKENIZER), &json)?,
+        preprocessor: match read_json(folder, PREPROCESSOR)? {
+            Some(json) => Some(Object::read(located(folder, PREPROCESSOR), &json)?),
+            None => None,
+        },
+    };
+    match &family.tokenizer {
+        Tokenizer::WordPiece => preset.word_pieces(),
+        Tokenizer::Letters => preset.letters(),
+        Tokenizer::BytePair(pairs) => preset.byte_pairs(pairs, config),
+        Tokenizer::SentencePiece { file, class, ends } => {
+            preset.sentence_pieces(file, class, *ends, config)
+        }
+    }
+}
+
+/// A preset that has a tokenizer.
+struct Preset<'a> {
+    folder: &'a Path,
+    tokenizer: Object,
+    preprocessor: Option<Object>,
+}
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+impl Preset<'_> {
+    fn asset(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.folder.join(ASSETS).join(name);
+        crate::preset::read_text(&path)?.ok_or_else(|| Error::MissingFile {
+            preset: self.folder.display().to_string(),
+            file: format!("{ASSETS}/{name}"),
+            hint: format!("{TOKENIZER} says that its vocabulary lies there"),
+        })
+    }
+
+    /// Whether texts are packed with a token, as `preprocessor.json` says.
+    fn adds(&self, key: &str) -> Result<bool> {
+        match &self.preprocessor {
+            Some(preprocessor) => preprocessor.flag(key, true),
+            None => Ok(true),
+        }
+    }
+
+    fn malformed(&self, asset: &str, reason: String) -> Error {
+        Error::Malformed {
+            file: located(self.folder, &format!("{ASSETS}/{asset}")),
+            reason,
+        }
+    }
+
+    fn word_pieces(&self) -> Result<Files> {
+        const ASSET: &str = "vocabulary.txt";
+        let bytes = self.asset(ASSET)?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|error| self.malformed(ASSET, format!("it is not UTF-8: {error}")))?;
+        let mut vocabulary = Map::new();
+        for (id, line) in text.lines().enumerate() {
+            // As KerasHub, the last of several that are the same counts.
+            vocabulary.insert(line.trim_end().to_owned(), json!(id));
+        }
+        let unknown = self.tokenizer.word("oov_token")?.unwrap_or("[UNK]");
+        let roles = [
+            ("cls_token", "[CLS]"),
+            ("sep_token", "[SEP]"),
+            ("pad_token", "[PAD]"),
+            ("unk_token", unknown),
+            ("mask_token", "[MASK]"),
+        ];
+        let id = |token: &str| {
+            let found = vocabulary.get(token);
+            found.ok_or_else(|| {
+                self.malformed(
+                    ASSET,
+                    format!("it has no \"{token}\", which the tokenizer needs"),
+                )
+            })
+        };
+        let [cls, sep] = [roles[0].1, roles[1].1];
+        let mut added = Vec::new();
+        let mut settings = self.settings();
+        for (role, token) in roles {
+            added.push(special(id(token)?, token));
+            settings.insert(role.to_owned(), json!(token));
+        }
+        let in_texts = self.tokenizer.flag("special_tokens_in_strings", false)?;
+        settings.insert("split_special_tokens".to_owned(), json!(!in_texts));
+        let mut normalizers = Vec::new();
+        if self.tokenizer.flag("strip_accents", false)? {
+            normalizers.push(json!({"type": "NFD"}));
+            normalizers.push(json!({"type": "StripAccents"}));
+        }
+        if self.tokenizer.flag("lowercase", false)? {
+            // Case is folded in the forms of compatibility, without what is never seen.
+            let hidden = r"[\x{00AD}\x{034F}\x{180B}-\x{180D}\x{FE00}-\x{FE0F}]";
+            normalizers
+                .push(json!({"type": "Replace", "pattern": {"Regex": hidden}, "content": ""}));
+            normalizers.push(json!({"type": "NFKC"}));
+            normalizers.push(json!({"type": "Lowercase"}));
+            for (from, to) in [("\u{df}", "ss"), ("\u{3c2}", "\u{3c3}")] {
+                let replaced =
+                    json!({"type": "Replace", "pattern": {"String": from}, "content": to});
+                normalizers.push(replaced);
+            }
+        }
+        let signs = format!(r"[!-/:-@\[-`{{-~\p{{P}}]|[{CHINESE}]");
+        let step = |first: &str, id: &Value| json!({"SpecialToken": {"id": first, "type_id": id}});
+        let text = |which: &str, id: u8| json!({"Sequence": {"id": which, "type_id": id}});
+        let described = json!({
+            "version": "1.0",
+            "added_tokens": added,
+            "normalizer": {"type": "Sequence", "normalizers": normalizers},
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": r"[\s\p{Cc}\p{Cf}]+"}, "behavior": "Removed", "invert": false},
+                {"type": "Split", "pattern": {"Regex": signs}, "behavior": "Isolated", "invert": false},
+            ]},
+            "post_processor": {
+                "type": "TemplateProcessing",
+                "single": [step(cls, &json!(0)), text("A", 0), step(sep, &json!(0))],
+                "pair": [
+                    step(cls, &json!(0)), text("A", 0), step(sep, &json!(0)), text("B", 1), step(sep, &json!(1)),
+                ],
+                "special_tokens": {
+                    cls: {"id": cls, "ids": [id(cls)?], "tokens": [cls]},
+                    sep: {"id": sep, "ids": [id(sep)?], "tokens": [sep]},
+                },
+            },
+            "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": false},
+            "model": {
+                "type": "WordPiece",
+                "unk_token": unknown,
+                "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100,
+                "vocab": vocabulary,
+            },
+        });
+        Ok(described_files(&described, settings))
+    }
+
+    /// The letters of a vocabulary, as which sequences are read: KerasHub itself takes a sequence for one word, which its vocabulary lacks.
+    fn letters(&self) -> Result<Files> {
+        let mut settings = self.settings();
+        settings.insert("tokenizer_class".to_owned(), json!("EsmTokenizer"));
+        Ok(BTreeMap::from([
+            ("vocab.txt".to_owned(), self.asset("vocabulary.txt")?),
+            (SETTINGS.to_owned(), bytes(&Value::Object(settings))),
+        ]))
+    }
+
+    fn byte_pairs(&self, pairs: &BytePair, config: &mut Map<String, Value>) -> Result<Files> {
+        const ASSET: &str = "vocabulary.json";
+        const MERGES: &str = "merges.txt";
+        let read = self.asset(ASSET)?;
+        let file = located(self.folder, &format!("{ASSETS}/{ASSET}"));
+        let vocabulary: Map<String, Value> =
+            serde_json::from_slice(&read).map_err(|error| Error::json(&file, &error))?;
+        let read = self.asset(MERGES)?;
+        let merges = std::str::from_utf8(&read)
+            .map_err(|error| self.malformed(MERGES, format!("it is not UTF-8: {error}")))?;
+        let merges: Vec<&str> = merges
+            .lines()
+            .map(str::trim_end)
+            .filter(|line| !line.is_empty() && !line.contains("#version:"))
+            .collect();
+        let id = |token: &str| {
+            let found = vocabulary.get(token);
+            found.ok_or_else(|| {
+                self.malformed(
+                    ASSET,
+                    format!("it has no \"{token}\", which the tokenizer needs"),
+                )
+            })
+        };
+        let mut settings = self.settings();
+        let mut added = BTreeMap::new();
+        let listed = self
+            .tokenizer
+            .get("unsplittable_tokens")
+            .and_then(Value::as_array);
+        let listed = listed.into_iter().flatten().filter_map(Value::as_str);
+        let own = pairs.start.into_iter().chain([pairs.end]);
+        for token in listed.chain(own) {
+            added.insert(token, special(id(token)?, token));
+        }
+        let start = match pairs.start {
+            Some(start) if self.adds("add_start_token")? => Some(start),
+            _ => None,
+        };
+        let end = Some(pairs.end).filter(|_| pairs.reads_pairs);
+        let end = match end {
+            None if self.adds("add_end_token")? => Some(pairs.end),
+            end => end,
+        };
+        let roles = [("bos_token", pairs.start), ("eos_token", Some(pairs.end))];
+        for (role, token) in roles {
+            if let Some(token) = token {
+                settings.insert(role.to_owned(), json!(token));
+                config.insert(format!("{role}_id"), id(token)?.clone());
+            }
+        }
+        // BART's decoder begins with the end, and its first token is the start.
+        if config.get("is_encoder_decoder") == Some(&Value::Bool(true)) {
+            for (key, token) in [
+                ("decoder_start_token_id", Some(pairs.end)),
+                ("forced_bos_token_id", pairs.start),
+            ] {
+                if let Some(token) = token {
+                    config.insert(key.to_owned(), id(token)?.clone());
+                }
+            }
+        }
+        let usual = [
+            ("pad_token", "<pad>"),
+            ("mask_token", "<mask>"),
+            ("unk_token", "<unk>"),
+        ];
+        for (role, token) in usual {
+            if added.contains_key(token) {
+                settings.insert(role.to_owned(), json!(token));
+            }
+        }
+        if pairs.reads_pairs {
+            settings.insert("cls_token".to_owned(), json!(pairs.start));
+            settings.insert("sep_token".to_owned(), json!(pairs.end));
+        }
+        let described = json!({
+            "version": "1.0",
+            "added_tokens": added.values().collect::<Vec<_>>(),
+            "normalizer": (pairs.division == Division::Qwen).then(|| json!({"type": "NFC"})),
+            "pre_tokenizer": pairs.division.described(self.tokenizer.flag("add_prefix_space", false)?),
+            "post_processor": frame([start, end], pairs.reads_pairs, &id)?,
+            "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+            "model": {
+                "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": "", "end_of_word_suffix": "",
+                "fuse_unk": false, "byte_fallback": false, "ignore_merges": pairs.division == Division::Llama3,
+                "vocab": vocabulary, "merges": merges,
+            },
+        });
+        Ok(described_files(&described, settings))
+    }
+
+    fn sentence_pieces(
+        &self,
+        file: &str,
+        class: &str,
+        ends: Option<[&str; 2]>,
+        config: &mut Map<String, Value>,
+    ) -> Result<Files> {
+        const ASSET: &str = "vocabulary.spm";
+        let model = self.asset(ASSET)?;
+        let mut settings = self.settings();
+        settings.insert("tokenizer_class".to_owned(), json!(class));
+        // Special tokens that are written out in a text are text, but for those that the file itself looks for.
+        settings.insert("split_special_tokens".to_owned(), json!(true));
+        if let Some([start, end]) = ends {
+            settings.insert("bos_token".to_owned(), json!(start));
+            settings.insert("eos_token".to_owned(), json!(end));
+            settings.insert(
+                "add_bos_token".to_owned(),
+                json!(self.adds("add_start_token")?),
+            );
+            settings.insert(
+                "add_eos_token".to_owned(),
+                json!(self.adds("add_end_token")?),
+            );
+        }
+        // Of these the class changes letters, or adds tokens that the model has no vectors for.
+        match class {
+            "AlbertTokenizer" => {
+                settings.insert("keep_accents".to_owned(), json!(true));
+                settings.insert("do_lower_case".to_owned(), json!(false));
+            }
+            "T5Tokenizer" => {
+                let known = config
+                    .get("vocab_size")
+                    .and_then(Value::as_u64)
+                    .unwrap_or(0);
+                let pieces = pieces::ids(&model).len() as u64;
+                let has_room = known >= pieces + T5_EXTRA;
+                let extra = if has_room { T5_EXTRA } else { 0 };
+                settings.insert("extra_ids".to_owned(), json!(extra));
+            }
+            _ => {}
+        }
+        let roles = [
+            ("bos_token_id", ["<bos>", "<s>"]),
+            ("eos_token_id", ["<eos>", "</s>"]),
+            ("pad_token_id", ["<pad>", "[PAD]"]),
+        ];
+        // XLM-R's ids are not those of the file.
+        if !config.contains_key("pad_token_id") {
+            let ids = pieces::ids(&model);
+            for (role, names) in roles {
+                if let Some(id) = names.iter().find_map(|name| ids.get(*name)) {
+                    config.insert(role.to_owned(), json!(id));
+                }
+            }
+        }
+        if config.get("is_encoder_decoder") == Some(&Value::Bool(true)) {
+            let start = match class {
+                "T5Tokenizer" => "pad_token_id",
+                _ => "bos_token_id",
+            };
+            if let Some(id) = config.get(start).cloned() {
+                config.insert("decoder_start_token_id".to_owned(), id);
+            }
+        }
+        Ok(BTreeMap::from([
+            (file.to_owned(), model),
+            (SETTINGS.to_owned(), bytes(&Value::Object(settings))),
+        ]))
+    }
+
+    /// What all tokenizers' settings say.
+    fn settings(&self) -> Map<String, Value> {
+        let mut settings = Map::new();
+        settings.insert(
+            "tokenizer_class".to_owned(),
+            json!("PreTrainedTokenizerFast"),
+        );
+        settings
+    }
+}
+
+impl Division {
+    fn described(self, prefix: bool) -> Value {
+        let bytes = json!({"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": false, "use_regex": false});
+        let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+        let mut steps = match self {
+            Self::Gpt2 => vec![split(GPT2)],
+            Self::Llama3 => vec![split(LLAMA3)],
+            Self::Qwen => vec![split(QWEN)],
+            Self::Bloom => vec![split(BLOOM)],
+            Self::Falcon => vec![
+                json!({"type": "Punctuation", "behavior": "Contiguous"}),
+                split(GPT2),
+                json!({"type": "Digits", "individual_digits": false}),
+                split("[0-9][0-9][0-9]"),
+            ],
+        };
+        steps.push(bytes);
+        json!({"type": "Sequence", "pretokenizers": steps})
+    }
+}
+
+/// The tokens around a text, and around two.
+fn frame<'v>(
+    [start, end]: [Option<&str>; 2],
+    reads_pairs: bool,
+    id: &dyn Fn(&str) -> Result<&'v Value>,
+) -> Result<Value> {
+    let token = |token: Option<&str>| {
+        token.map(|token| json!({"SpecialToken": {"id": token, "type_id": 0}}))
+    };
+    let text = |which: &str| Some(json!({"Sequence": {"id": which, "type_id": 0}}));
+    let single = [token(start), text("A"), token(end)];
+    let between = token(end).filter(|_| reads_pairs);
+    let second = if reads_pairs {
+        [between, text("B"), token(end)]
+    } else {
+        [token(start), text("B"), token(end)]
+    };
+    let pair: Vec<Value> = single.iter().chain(&second).flatten().cloned().collect();
+    let mut tokens = Map::new();
+    for token in [start, end].into_iter().flatten() {
+        tokens.insert(
+            token.to_owned(),
+            json!({"id": token, "ids": [id(token)?], "tokens": [token]}),
+        );
+    }
+    Ok(json!({
+        "type": "TemplateProcessing",
+        "single": single.into_iter().flatten().collect::<Vec<_>>(),
+        "pair": pair,
+        "special_tokens": tokens,
+    }))
+}
+
+/// A token that stands for no text.
+fn special(id: &Value, token: &str) -> Value {
+    json!({
+        "id": id, "content": token, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+    })
+}
+
+fn described_files(described: &Value, settings: Map<String, Value>) -> Files {
+    BTreeMap::from([
+        (TOKENIZER.to_owned(), bytes(described)),
+        (SETTINGS.to_owned(), bytes(&Value::Object(settings))),
+    ])
+}
+
+fn bytes(json: &Value) -> Vec<u8> {
+    json.to_string().into_bytes()
+}

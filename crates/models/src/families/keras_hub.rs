@@ -1,0 +1,44 @@
+//! What classes of KerasHub compute otherwise than the families that they are of, as presets of KerasHub are seen to state it under `keras_hub`.
+
+use crate::config::{ClassifierConfig, MaskedLmConfig, TransformerConfig};
+use crate::error::Result;
+use crate::json::ConfigReader;
+
+/// The key of `config.json`.
+const KEY: &str = "keras_hub";
+
+/// Makes of an encoder or decoder and its heads what the file says.
+pub(super) fn apply(
+    reader: &ConfigReader<'_>,
+    transformer: &mut TransformerConfig,
+    classifier: &mut ClassifierConfig,
+    masked_lm: Option<&mut MaskedLmConfig>,
+) -> Result<()> {
+    if !reader.states(KEY) {
+        return Ok(());
+    }
+    reader.inside(KEY, |said| {
+        if let Some(width) = said.optional_size("intermediate_dim")? {
+            transformer.intermediate = width;
+        }
+        if said.states("last_norm_eps") {
+            transformer.last_norm_epsilon = Some(said.number_or("last_norm_eps", 0.0)?);
+        }
+        if let Some(norm) = &mut transformer.query_key_norm {
+            norm.epsilon = said.number_or("query_key_norm_eps", norm.epsilon)?;
+        }
+        if let (Some(dense), Some(width)) = (
+            &mut classifier.dense,
+            said.optional_size("classifier_hidden_dim")?,
+        ) {
+            dense.width = width;
+        }
+        if let Some(dense) = masked_lm.and_then(|head| head.dense.as_mut()) {
+            dense.activation = said.activation_or("masked_lm_activation", dense.activation)?;
+            if let Some(norm) = &mut dense.norm {
+                norm.epsilon = said.number_or("masked_lm_norm_eps", norm.epsilon)?;
+            }
+        }
+        Ok(())
+    })
+}
