@@ -384,6 +384,14 @@ fn experiments(place: &Workplace) {
     let words = "model: {class_path: TokenClassification, init_args: {backbone: ./minilm}}\n\
                  data: {class_path: TokenClassificationDataModule, init_args: {path: ner.jsonl}}\n";
     place.write("ner.yaml", words);
+    for (name, keras) in [
+        ("my_keras_preset", "bert"),
+        ("keras_bert", "bert_bfloat16"),
+        ("keras_gpt2", "gpt2"),
+    ] {
+        let golden = repository().join("tests/golden/keras").join(keras);
+        copy_all(&golden, &place.path(name));
+    }
     // A run of another program's, and the experiment it was trained by.
     let run = repository().join("tests/golden/lightning");
     fs::create_dir(place.path("dna")).unwrap();
@@ -401,6 +409,20 @@ fn experiments(place: &Workplace) {
                   {class_path: MLPPoolAdapter, init_args: {hidden_sizes: [7, 5]}}\ndata:\n  class_path: SequenceClassificationDataModule\n  \
                   init_args: {path: gue, x_col: sequence, y_col: label}\n";
     place.write("dna.yaml", of_run);
+}
+
+/// Copies a folder with all that it holds.
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// The newest checkpoint below a folder.

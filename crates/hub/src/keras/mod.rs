@@ -173,25 +173,25 @@ impl KerasPreset {
         let mut dtype = None;
         let mut pieces = Vec::new();
         for part in parts {
-            let (file, set) = self.store.sets.get(&part.path).ok_or_else(|| {
-                let file = if part.path.starts_with(OF_TASK) {
-                    TASK_WEIGHTS
-                } else {
-                    WEIGHTS
-                };
-                Error::MissingTensor {
-                    file: located(&self.folder, file),
-                    tensor: part.path.trim_start_matches(OF_TASK).to_owned(),
-                }
+            let stored = part.path.strip_prefix(OF_TASK);
+            let (about, weights_file) = match stored {
+                Some(_) => (TASK, TASK_WEIGHTS),
+                None => (BACKBONE, WEIGHTS),
+            };
+            let stored = stored.unwrap_or(&part.path);
+            let set = self.store.sets.get(&part.path);
+            let (file, set) = set.ok_or_else(|| Error::MissingTensor {
+                file: located(&self.folder, weights_file),
+                tensor: stored.to_owned(),
             })?;
             let refuse = |reason: String| Error::Weights {
                 file: located(&self.folder, &self.store.files[*file]),
                 format: "HDF5",
-                reason: format!("{} {reason}", part.path),
+                reason: format!("{stored} {reason}"),
             };
             if set.shape != part.stored {
                 let reason = format!(
-                    "has the shape {:?}, where config.json asks for {:?}",
+                    "has the shape {:?}, where {about} asks for {:?}",
                     set.shape, part.stored
                 );
                 return Err(refuse(reason));

@@ -94,7 +94,7 @@ fn what_does_not_belong_together_is_refused() {
                 "\"num_classes\": 5",
                 "\"num_classes\": 4",
             ),
-            "task/layers/dense/vars/0 has the shape [24, 5], where config.json asks for [24, 4]",
+            "layers/dense/vars/1 has the shape [5], where task.json asks for [4]",
         ),
         (
             with(
