@@ -198,18 +198,9 @@ impl Preset {
     ///
     /// Those of [`Preset::read`], and when it is not JSON (with line and column) or not an object.
     pub fn json_object(&self, file: &str) -> Result<Option<Map<String, Value>>> {
-        let Some(bytes) = self.read(file)? else {
-            return Ok(None);
-        };
-        let place = self.locate(file);
-        let value = serde_json::from_slice(&bytes).map_err(|error| Error::json(&place, &error))?;
-        match value {
-            Value::Object(map) => Ok(Some(map)),
-            other => Err(Error::Malformed {
-                file: place,
-                reason: format!("holds {}; an object {{...}} is expected", describe(&other)),
-            }),
-        }
+        let bytes = self.read(file)?;
+        let object = bytes.map(|bytes| json_object(&self.locate(file), &bytes));
+        object.transpose()
     }
 
     /// Its weights, if it is a preset of KerasHub.
@@ -236,6 +227,17 @@ impl Preset {
                 }
             }
         }
+    }
+}
+
+/// The object that the bytes of a JSON file hold, which messages call `file`.
+pub(crate) fn json_object(file: &str, bytes: &[u8]) -> Result<Map<String, Value>> {
+    match serde_json::from_slice(bytes).map_err(|error| Error::json(file, &error))? {
+        Value::Object(map) => Ok(map),
+        other => Err(Error::Malformed {
+            file: file.to_owned(),
+            reason: format!("holds {}; an object {{...}} is expected", describe(&other)),
+        }),
     }
 }
 

@@ -200,10 +200,7 @@ impl CausalLmHead {
         let rows = targets.classes.len();
         let classes: Vec<i32> = targets.classes.iter().map(|&it| it as i32).collect();
         let classes = Tensor::from_data(TensorData::new(classes, [rows]), &device);
-        let margins = match self.config.soft_cap {
-            None => self.margins(hidden, projection, classes),
-            Some(_) => self.capped_margins(hidden, projection, classes),
-        };
+        let margins = self.margins(hidden, projection, classes);
         let weights = (0..rows).map(|row| targets.weight(row)).collect();
         let weights = Tensor::from_data(TensorData::new(weights, [rows, 1]), &device);
         (margins * weights).sum()
@@ -216,27 +213,19 @@ impl CausalLmHead {
         projection: Tensor<2>,
         classes: Tensor<1, Int>,
     ) -> Tensor<2> {
-        let device = hidden.device();
+        let bias = self.bias_column(&hidden.device());
         let own = gather_rows(projection.clone(), classes.clone());
-        let mut margins = (hidden * (own - mean_row(projection))).sum_dim(1);
-        if let Some(bias) = self.bias_column(&device) {
-            margins = margins + gather_rows(bias.clone(), classes) - mean_row(bias);
+        let own_bias = bias.clone().map(|bias| gather_rows(bias, classes));
+        if self.config.soft_cap.is_none() {
+            let margins = (hidden * (own - mean_row(projection))).sum_dim(1);
+            return match (own_bias, bias) {
+                (Some(own), Some(all)) => margins + own - mean_row(all),
+                _ => margins,
+            };
         }
-        margins
-    }
-
-    /// The same of capped logits.
-    fn capped_margins(
-        &self,
-        hidden: Tensor<2>,
-        projection: Tensor<2>,
-        classes: Tensor<1, Int>,
-    ) -> Tensor<2> {
-        let device = hidden.device();
-        let own = gather_rows(projection.clone(), classes.clone());
         let mut own = (hidden.clone() * own).sum_dim(1);
-        if let Some(bias) = self.bias_column(&device) {
-            own = own + gather_rows(bias, classes);
+        if let Some(bias) = own_bias {
+            own = own + bias;
         }
         let all = self.logits(hidden, projection).transpose();
         self.capped(own) - mean_row(all).transpose()

@@ -169,10 +169,10 @@ impl GenerationConfig {
         notes
     }
 
-    /// What is to be said of it where texts are searched for by beams.
+    /// What is to be said of it where texts are searched for by beams: draws that there are not, and strings that end no text.
     ///
     /// # Errors
-    /// What is to be said of it where beams are searched: draws that there are not, and strings that end no text.
+    /// A flag that is none, strings to end texts at that are none.
     pub(crate) fn notes_of_beams(&self, generate: &Generate) -> Result<Vec<String>> {
         let mut notes = Vec::new();
         if self.samples()? && generate.sampler.is_none() {

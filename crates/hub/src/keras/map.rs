@@ -52,6 +52,30 @@ impl TensorMap {
             module: module.into(),
         }
     }
+
+    /// What `each` adds for each of `count` layers of a kind, which Hugging Face numbers below `module`.
+    pub(super) fn layers(
+        &mut self,
+        kind: &str,
+        module: &str,
+        count: usize,
+        mut each: impl FnMut(usize, &mut Scope<'_>),
+    ) {
+        for number in 0..count {
+            let path = format!("layers/{}", nth(kind, number));
+            each(number, &mut self.at(path, format!("{module}.{number}")));
+        }
+    }
+}
+
+impl Rows {
+    /// All of them.
+    pub(super) fn all(count: usize) -> Self {
+        Self {
+            first: 0,
+            of: count,
+        }
+    }
 }
 
 impl Scope<'_> {
@@ -76,6 +100,20 @@ impl Scope<'_> {
         self.part(layer, 0, &[rows, width], name, whole, &[rows, width], to);
     }
 
+    /// The matrix that turns hidden states into logits, where it is not the table of tokens.
+    pub(super) fn untied_head(&mut self, vocabulary: usize, hidden: usize) {
+        let name = "lm_head.weight".to_owned();
+        let rows = Rows::all(vocabulary);
+        self.turned(
+            "reversible_embedding",
+            1,
+            name,
+            &[hidden],
+            &[vocabulary],
+            rows,
+        );
+    }
+
     /// A linear layer with a bias.
     pub(super) fn linear(
         &mut self,
@@ -96,10 +134,7 @@ impl Scope<'_> {
         inputs: &[usize],
         outputs: &[usize],
     ) {
-        let rows = Rows {
-            first: 0,
-            of: outputs.iter().product(),
-        };
+        let rows = Rows::all(outputs.iter().product());
         self.kernel_in(layer, module, inputs, outputs, rows);
     }
 
@@ -138,10 +173,7 @@ impl Scope<'_> {
 
     /// A linear layer's bias.
     pub(super) fn bias(&mut self, layer: &str, module: &str, outputs: &[usize]) {
-        let rows = Rows {
-            first: 0,
-            of: outputs.iter().product(),
-        };
+        let rows = Rows::all(outputs.iter().product());
         self.bias_in(layer, module, outputs, rows);
     }
 

@@ -26,7 +26,7 @@ use self::map::{Part, TensorMap};
 use self::object::Object;
 use crate::bytes::Bytes;
 use crate::pieces::Piece;
-use crate::{Error, Result, Weights, shards};
+use crate::{Error, Result, Weights, preset, shards};
 
 /// The files of a preset.
 const BACKBONE: &str = "config.json";
@@ -235,7 +235,7 @@ impl KerasPreset {
 
 impl Store {
     /// Adds the data sets of a backbone, which lie in one file or in several that a list names.
-    fn add_backbone(&mut self, preset: &str, folder: &Path) -> Result<()> {
+    fn add_backbone(&mut self, name: &str, folder: &Path) -> Result<()> {
         if folder.join(WEIGHTS).is_file() {
             return self.add(folder, WEIGHTS, "");
         }
@@ -268,15 +268,15 @@ impl Store {
                 })?);
             }
         }
-        for name in names {
-            if !folder.join(name).is_file() {
+        for shard in names {
+            if !folder.join(shard).is_file() {
                 return Err(Error::MissingFile {
-                    preset: preset.to_owned(),
-                    file: name.to_owned(),
+                    preset: name.to_owned(),
+                    file: shard.to_owned(),
                     hint: format!("{SHARDS} lists it: fetch the preset again"),
                 });
             }
-            self.add(folder, name, "")?;
+            self.add(folder, shard, "")?;
         }
         Ok(())
     }
@@ -325,7 +325,7 @@ fn head_of(family: &Family, task: &Object) -> Result<Head> {
         return Ok(Head::Classifier {
             classes: task.size("num_classes")?,
             hidden: task.optional_size("hidden_dim")?,
-            dropout: Some(task.number("dropout", 0.0)?),
+            dropout: task.number("dropout", 0.0)?,
         });
     }
     if is_any(&["MaskedLM", "MaskedPLM"]) {
@@ -341,12 +341,7 @@ fn located(folder: &Path, file: &str) -> String {
 /// A file of JSON that holds an object; none if there is no such file.
 fn read_json(folder: &Path, name: &str) -> Result<Option<Map<String, Value>>> {
     let path = folder.join(name);
-    let Some(bytes) = crate::preset::read_text(&path)? else {
-        return Ok(None);
-    };
-    let file = path.display().to_string();
-    match serde_json::from_slice(&bytes).map_err(|error| Error::json(&file, &error))? {
-        Value::Object(map) => Ok(Some(map)),
-        _ => Ok(None),
-    }
+    let bytes = preset::read_text(&path)?;
+    let object = bytes.map(|bytes| preset::json_object(&path.display().to_string(), &bytes));
+    object.transpose()
 }

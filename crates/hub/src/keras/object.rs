@@ -4,6 +4,13 @@ use serde_json::{Map, Value};
 
 use crate::{Error, Result};
 
+/// Sizes beyond this are hostile or damaged: three of them multiplied still are a number.
+const LARGEST_SIZE: u64 = 1 << 20;
+
+/// More than any model has, of what is gone through one by one.
+const MOST_LAYERS: usize = 1024;
+const MOST_EXPERTS: usize = 4096;
+
 /// Classes that had another name, by what the name ends in.
 const FORMER: [(&str, &str); 2] = [
     ("Classifier", "TextClassifier"),
@@ -57,7 +64,12 @@ impl Object {
     /// A whole number that must be there, from 1.
     pub(super) fn size(&self, key: &str) -> Result<usize> {
         let size = self.optional_size(key)?;
-        size.ok_or_else(|| self.refuse(key, "missing; expected a whole number"))
+        size.ok_or_else(|| self.refuse(key, "missing, and the model's shape depends on it"))
+    }
+
+    /// A whole number from 1; `default` if it is missing or null.
+    pub(super) fn size_or(&self, key: &str, default: usize) -> Result<usize> {
+        Ok(self.optional_size(key)?.unwrap_or(default))
     }
 
     /// A whole number from 1; none if it is missing or null.
@@ -65,14 +77,38 @@ impl Object {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
-        // Far below what would overflow where sizes are multiplied.
-        let size = value.as_u64().filter(|size| (1..1 << 31).contains(size));
-        match size.and_then(|size| usize::try_from(size).ok()) {
-            Some(size) => Ok(Some(size)),
-            None => Err(self.refuse(
-                key,
-                &format!("expected a whole number from 1, found {value}"),
-            )),
+        match value.as_u64() {
+            Some(size) if (1..=LARGEST_SIZE).contains(&size) => Ok(Some(size as usize)),
+            _ => {
+                let reason =
+                    format!("expected a whole number from 1 to {LARGEST_SIZE}, found {value}");
+                Err(self.refuse(key, &reason))
+            }
+        }
+    }
+
+    /// A number of layers, or of groups of them.
+    pub(super) fn layers(&self, key: &str) -> Result<usize> {
+        self.at_most(key, MOST_LAYERS)
+    }
+
+    /// The same; `default` if it is missing or null.
+    pub(super) fn layers_or(&self, key: &str, default: usize) -> Result<usize> {
+        match self.get(key) {
+            Some(_) => self.layers(key),
+            None => Ok(default),
+        }
+    }
+
+    /// A number of experts.
+    pub(super) fn experts(&self, key: &str) -> Result<usize> {
+        self.at_most(key, MOST_EXPERTS)
+    }
+
+    fn at_most(&self, key: &str, most: usize) -> Result<usize> {
+        match self.size(key)? {
+            count if count <= most => Ok(count),
+            count => Err(self.refuse(key, &format!("expected at most {most}, found {count}"))),
         }
     }
 
@@ -102,6 +138,32 @@ impl Object {
                 .as_bool()
                 .ok_or_else(|| self.refuse(key, &format!("expected true or false, found {value}"))),
         }
+    }
+
+    /// Refuses a flag that is not as the models of other libraries have it; missing, it is so.
+    pub(super) fn needs(&self, key: &str, needed: bool) -> Result<()> {
+        if self.flag(key, needed)? == needed {
+            return Ok(());
+        }
+        Err(self.refuse(
+            key,
+            &format!("expected {needed}: models with {} are not read", !needed),
+        ))
+    }
+
+    /// One of some words, without the package that registered it; the first if it is missing or null.
+    pub(super) fn one_of<'w>(&self, key: &str, words: &[&'w str]) -> Result<&'w str> {
+        let found = self
+            .word(key)?
+            .map(|word| word.rsplit('>').next().unwrap_or(word));
+        let found = found.or(words.first().copied()).unwrap_or_default();
+        let known = words.iter().find(|word| **word == found);
+        known.copied().ok_or_else(|| {
+            self.refuse(
+                key,
+                &format!("expected {}, found {found}", words.join(" or ")),
+            )
+        })
     }
 
     /// A word; none if it is missing or null.

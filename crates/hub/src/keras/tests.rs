@@ -67,7 +67,7 @@ fn what_does_not_belong_together_is_refused() {
                 "\"hidden_dim\": 24",
                 "\"hidden_dim\": \"24\"",
             ),
-            "hidden_dim of BertBackbone: expected a whole number from 1, found \"24\"",
+            "hidden_dim of BertBackbone: expected a whole number from 1 to 1048576, found \"24\"",
         ),
         (
             with(
@@ -122,6 +122,42 @@ fn what_does_not_belong_together_is_refused() {
                 "<|end|>",
             ),
             "it has no \"<|endoftext|>\", which the tokenizer needs",
+        ),
+        (
+            with(
+                "bert",
+                "config.json",
+                "\"num_layers\": 2",
+                "\"num_layers\": 5000",
+            ),
+            "num_layers of BertBackbone: expected at most 1024, found 5000",
+        ),
+        (
+            with(
+                "bert",
+                "task.json",
+                "\"num_classes\": 5",
+                "\"num_classes\": 99999999999",
+            ),
+            "num_classes of BertTextClassifier: expected a whole number from 1 to 1048576, found 99999999999",
+        ),
+        (
+            with(
+                "qwen3_moe",
+                "config.json",
+                "\"num_experts\": ",
+                "\"num_experts\": 9000",
+            ),
+            "num_experts of Qwen3MoeBackbone: expected at most 4096, found 9000",
+        ),
+        (
+            with(
+                "esm",
+                "config.json",
+                "\"activation\": \"gelu\"",
+                "\"activation\": \"relu\"",
+            ),
+            "activation of ESMBackbone: expected gelu, found relu",
         ),
     ];
     for (said, expected) in cases {

@@ -65,6 +65,52 @@ pub(super) struct BytePair {
     pub(super) reads_pairs: bool,
 }
 
+impl Tokenizer {
+    /// SentencePiece with a class that knows the tokens around a text.
+    pub(super) const fn pieces(file: &'static str, class: &'static str) -> Self {
+        Self::SentencePiece {
+            file,
+            class,
+            ends: None,
+        }
+    }
+
+    /// The same of decoders, with the tokens that begin and end a text.
+    pub(super) const fn framed_pieces(class: &'static str, ends: [&'static str; 2]) -> Self {
+        Self::SentencePiece {
+            file: "tokenizer.model",
+            class,
+            ends: Some(ends),
+        }
+    }
+}
+
+impl BytePair {
+    /// Texts between a token that begins them and one that ends them.
+    pub(super) const fn between(
+        division: Division,
+        start: &'static str,
+        end: &'static str,
+    ) -> Self {
+        Self {
+            division,
+            start: Some(start),
+            end,
+            reads_pairs: false,
+        }
+    }
+
+    /// Texts before a token that ends them.
+    pub(super) const fn before(division: Division, end: &'static str) -> Self {
+        Self {
+            division,
+            start: None,
+            end,
+            reads_pairs: false,
+        }
+    }
+}
+
 /// What divides texts before pairs are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Division {

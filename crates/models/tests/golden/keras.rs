@@ -79,6 +79,13 @@ impl Case {
                 &values(hidden.clone()),
                 found,
             );
+            let pooled = format!("{prefix}pooled.{row}");
+            // ELECTRA has no pooler but KerasHub's.
+            if self.tensors.get(&pooled).is_some() && checkpoint.family() != "electra" {
+                let pooler = checkpoint.pooler(&start).unwrap();
+                let ours = values(pooler.forward(hidden.clone(), &batch));
+                self.close(pooled, &ours, found);
+            }
             let logits = if class.ends_with("MaskedLM") || class.ends_with("MaskedPLM") {
                 values(
                     checkpoint

@@ -4,30 +4,24 @@ use serde_json::{Map, Value, json};
 
 use super::{Family, Model, Sizes, keys, last_norm, otherwise};
 use crate::Result;
-use crate::keras::map::{Scope, TensorMap, nth};
+use crate::keras::map::{Scope, TensorMap};
 use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 use crate::pieces::View;
 
 pub(super) const BLOOM: Family = Family {
     stem: "Bloom",
     translate: bloom,
-    tokenizer: Tokenizer::BytePair(BytePair {
-        division: Division::Bloom,
-        start: Some("<s>"),
-        end: "</s>",
-        reads_pairs: false,
-    }),
+    tokenizer: Tokenizer::BytePair(BytePair::between(Division::Bloom, "<s>", "</s>")),
 };
 
 pub(super) const FALCON: Family = Family {
     stem: "Falcon",
     translate: falcon,
-    tokenizer: Tokenizer::BytePair(BytePair {
-        division: Division::Falcon,
-        start: Some("<|endoftext|>"),
-        end: "<|endoftext|>",
-        reads_pairs: false,
-    }),
+    tokenizer: Tokenizer::BytePair(BytePair::between(
+        Division::Falcon,
+        "<|endoftext|>",
+        "<|endoftext|>",
+    )),
 };
 
 /// Queries, keys and values of each head, one head after the other, as rows of one matrix.
@@ -79,7 +73,7 @@ fn bloom(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let backbone = model.backbone;
     let sizes = Sizes::of(backbone)?;
     let vocabulary = backbone.size("vocabulary_size")?;
-    let layers = backbone.size("num_layers")?;
+    let layers = backbone.layers("num_layers")?;
     let dropout = backbone.number("dropout", 0.0)?;
     let mut whole = map.at("layers", "transformer");
     whole.table(
@@ -94,17 +88,15 @@ fn bloom(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         sizes.hidden,
     );
     whole.norm("layer_normalization_1", "ln_f", sizes.hidden);
-    for layer in 0..layers {
-        let path = format!("layers/{}", nth("bloom_decoder", layer));
-        let mut layer = map.at(path, format!("transformer.h.{layer}"));
+    map.layers("bloom_decoder", "transformer.h", layers, |_, layer| {
         let names = [
             "pre_attention_layernorm",
             "post_attention_layernorm",
             "mlp_intermediate_dense",
             "mlp_output_dense",
         ];
-        bloom_layer(&mut layer, "self_attention_layer", sizes, names);
-    }
+        bloom_layer(layer, "self_attention_layer", sizes, names);
+    });
     let mut config = Map::new();
     if sizes.intermediate != 4 * sizes.hidden {
         otherwise(&mut config, json!({"intermediate_dim": sizes.intermediate}));
@@ -126,18 +118,10 @@ fn bloom(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
 
 fn falcon(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let backbone = model.backbone;
-    let [hidden, heads] = [
-        backbone.size("hidden_dim")?,
-        backbone.size("num_attention_heads")?,
-    ];
-    let sizes = Sizes {
-        hidden,
-        heads,
-        head_dim: hidden / heads,
-        intermediate: backbone.size("intermediate_dim")?,
-    };
+    let sizes = Sizes::with_heads(backbone, "num_attention_heads")?;
+    let Sizes { hidden, heads, .. } = sizes;
     let vocabulary = backbone.size("vocabulary_size")?;
-    let layers = backbone.size("num_layers")?;
+    let layers = backbone.layers("num_layers")?;
     let mut whole = map.at("layers", "transformer");
     whole.table(
         "reversible_embedding",
@@ -146,17 +130,20 @@ fn falcon(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> 
         hidden,
     );
     whole.norm("layer_normalization", "ln_f", hidden);
-    for layer in 0..layers {
-        let path = format!("layers/{}", nth("falcon_transformer_decoder", layer));
-        let mut layer = map.at(path, format!("transformer.h.{layer}"));
-        let names = [
-            "input_layernorm",
-            "post_attention_layernorm",
-            "dense_h_to_4h",
-            "dense_4h_to_h",
-        ];
-        bloom_layer(&mut layer, "attention_layer", sizes, names);
-    }
+    map.layers(
+        "falcon_transformer_decoder",
+        "transformer.h",
+        layers,
+        |_, layer| {
+            let names = [
+                "input_layernorm",
+                "post_attention_layernorm",
+                "dense_h_to_4h",
+                "dense_4h_to_h",
+            ];
+            bloom_layer(layer, "attention_layer", sizes, names);
+        },
+    );
     let mut config = keys(json!({
         "model_type": "falcon",
         "architectures": ["FalconForCausalLM"],

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Block, Family, Model, Sizes, attention, block, keys};
+use super::llama::projections;
+use super::{FAIRSEQ_LAYER, Family, Model, Sizes, attention, block, keys};
 use crate::Result;
-use crate::keras::map::{Rows, Scope, TensorMap, nth};
+use crate::keras::map::{Scope, TensorMap, nth};
 use crate::keras::object::Object;
 use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 
@@ -19,51 +20,29 @@ pub(super) const BART: Family = Family {
     stem: "Bart",
     translate: bart,
     tokenizer: Tokenizer::BytePair(BytePair {
-        division: Division::Gpt2,
-        start: Some("<s>"),
-        end: "</s>",
         reads_pairs: true,
+        ..BytePair::between(Division::Gpt2, "<s>", "</s>")
     }),
 };
 
 pub(super) const T5: Family = Family {
     stem: "T5",
     translate: t5,
-    tokenizer: Tokenizer::SentencePiece {
-        file: "spiece.model",
-        class: "T5Tokenizer",
-        ends: None,
-    },
+    tokenizer: Tokenizer::pieces("spiece.model", "T5Tokenizer"),
 };
 
 pub(super) const T5_GEMMA: Family = Family {
     stem: "T5Gemma",
     translate: t5_gemma,
-    tokenizer: Tokenizer::SentencePiece {
-        file: "tokenizer.model",
-        class: "GemmaTokenizer",
-        ends: Some(["<bos>", "<eos>"]),
-    },
+    tokenizer: Tokenizer::framed_pieces("GemmaTokenizer", ["<bos>", "<eos>"]),
 };
 
 fn bart(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
-    const LAYER: Block = Block {
-        query: "self_attn.q_proj",
-        key: "self_attn.k_proj",
-        value: "self_attn.v_proj",
-        output: "self_attn.out_proj",
-        attention_norm: "self_attn_layer_norm",
-        inner: "fc1",
-        outer: "fc2",
-        norm: "final_layer_norm",
-    };
     let backbone = model.backbone;
     let sizes = Sizes::of(backbone)?;
     let vocabulary = backbone.size("vocabulary_size")?;
-    let positions = backbone
-        .optional_size("max_sequence_length")?
-        .unwrap_or(1024);
-    let layers = backbone.size("num_layers")?;
+    let positions = backbone.size_or("max_sequence_length", 1024)?;
+    let layers = backbone.layers("num_layers")?;
     let dropout = backbone.number("dropout", 0.1)?;
     let mut whole = map.at("layers", "model");
     whole.table("reversible_embedding", "shared", vocabulary, sizes.hidden);
@@ -85,7 +64,7 @@ fn bart(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         for stack in ["encoder", "decoder"] {
             let path = format!("layers/{}", nth(&format!("transformer_{stack}"), layer));
             let mut scope = map.at(path, format!("model.{stack}.layers.{layer}"));
-            block(&mut scope, sizes, &LAYER);
+            block(&mut scope, sizes, &FAIRSEQ_LAYER);
             if stack == "decoder" {
                 let names = ["q_proj", "k_proj", "v_proj", "out_proj"];
                 let names = names.map(|name| format!("encoder_attn.{name}"));
@@ -137,7 +116,7 @@ fn t5(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         backbone.size("hidden_dim")?,
         backbone.size("num_heads")?,
         backbone.size("intermediate_dim")?,
-        backbone.size("num_layers")?,
+        backbone.layers("num_layers")?,
         backbone.size("vocabulary_size")?,
     ];
     let head_dim = backbone
@@ -145,32 +124,16 @@ fn t5(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         .unwrap_or(hidden / heads);
     let is_gated = backbone.flag("use_gated_activation", true)?;
     let is_tied = backbone.flag("tie_embedding_weights", true)?;
-    let activation = backbone.word("activation")?.unwrap_or("relu");
-    let activation = match activation.rsplit('>').next().unwrap_or(activation) {
-        // Its own name for the one by the hyperbolic tangent.
+    let known = ["relu", "gelu", "silu", "gelu_approximate"];
+    let activation = match backbone.one_of("activation", &known)? {
+        // Their own name for the one by the hyperbolic tangent.
         "gelu_approximate" => "gelu_new",
-        known @ ("relu" | "gelu" | "silu") => known,
-        other => {
-            let reason = format!("expected relu, gelu, gelu_approximate or silu, found {other}");
-            return Err(backbone.refuse("activation", &reason));
-        }
+        known => known,
     };
     let mut whole = map.at("layers", "");
     whole.table("reversible_embedding", "shared", vocabulary, hidden);
     if !is_tied {
-        let rows = Rows {
-            first: 0,
-            of: vocabulary,
-        };
-        let name = "lm_head.weight".to_owned();
-        whole.turned(
-            "reversible_embedding",
-            1,
-            name,
-            &[hidden],
-            &[vocabulary],
-            rows,
-        );
+        whole.untied_head(vocabulary, hidden);
     }
     for (stack, name) in ["encoder", "decoder"].into_iter().enumerate() {
         let norm = format!("{name}.final_layer_norm");
@@ -277,7 +240,7 @@ impl Stack {
 
     /// What `config.json` says of it. KerasHub has no windows in the encoder, and one key more than others in the decoder's.
     fn keys(&self, backbone: &Object, stack: &str, vocabulary: usize) -> Result<Value> {
-        let window = backbone.optional_size("sliding_window")?.unwrap_or(4096) + 1;
+        let window = backbone.size_or("sliding_window", 4096)? + 1;
         let kinds = match stack {
             "encoder" => json!(vec!["full_attention"; self.layers]),
             _ => json!(backbone.get(&format!("{stack}_layer_types"))),
@@ -311,15 +274,9 @@ impl Stack {
 fn t5_gemma(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let backbone = model.backbone;
     let vocabulary = backbone.size("vocabulary_size")?;
-    if !backbone.flag("tie_word_embeddings", true)? {
-        return Err(backbone.refuse(
-            "tie_word_embeddings",
-            "false, which no published T5Gemma has",
-        ));
-    }
-    if backbone.flag("attention_bias", false)? {
-        return Err(backbone.refuse("attention_bias", "true, which no published T5Gemma has"));
-    }
+    backbone.needs("tie_word_embeddings", true)?;
+    backbone.needs("attention_bias", false)?;
+    backbone.one_of("hidden_activation", &["gelu_approximate"])?;
     let encoder = Stack::of(backbone, "encoder")?;
     let decoder = Stack::of(backbone, "decoder")?;
     let stacks = [
@@ -345,15 +302,7 @@ fn t5_gemma(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>
                     layer.scale(&norm, &norm, stack.hidden);
                 }
             }
-            let kernels = [
-                ("gate", stack.hidden, stack.intermediate),
-                ("up", stack.hidden, stack.intermediate),
-                ("down", stack.intermediate, stack.hidden),
-            ];
-            for (part, input, output) in kernels {
-                let name = format!("mlp.{part}_proj");
-                layer.kernel(&format!("mlp/{part}_proj"), &name, &[input], &[output]);
-            }
+            projections(&mut layer, [stack.hidden, stack.intermediate]);
         }
     }
     let mut written = keys(decoder.keys(backbone, "decoder", vocabulary)?);

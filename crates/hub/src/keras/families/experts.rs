@@ -13,61 +13,51 @@ use crate::pieces::{Move, View};
 pub(super) const MIXTRAL: Family = Family {
     stem: "Mixtral",
     translate: mixtral,
-    tokenizer: Tokenizer::SentencePiece {
-        file: "tokenizer.model",
-        class: "LlamaTokenizer",
-        ends: Some(["<s>", "</s>"]),
-    },
+    tokenizer: Tokenizer::framed_pieces("LlamaTokenizer", ["<s>", "</s>"]),
 };
 
 pub(super) const QWEN3_MOE: Family = Family {
     stem: "Qwen3Moe",
     translate: qwen3_moe,
-    tokenizer: Tokenizer::BytePair(BytePair {
-        division: Division::Qwen,
-        start: None,
-        end: "<|im_end|>",
-        reads_pairs: false,
-    }),
+    tokenizer: Tokenizer::BytePair(BytePair::before(Division::Qwen, "<|im_end|>")),
 };
 
-/// Matrices that a bank of experts has, one behind the other or side by side in one data set.
-struct Bank {
-    /// The number of the data set.
-    number: usize,
-    experts: usize,
+/// Matrices of a layer's experts in one data set, one expert behind the other.
+struct Matrices {
+    /// What each is called; several lie side by side, in equal shares of the columns.
+    names: &'static [&'static str],
     inputs: usize,
     outputs: usize,
-    /// What each expert's part of the columns is, in equal shares.
-    names: &'static [&'static str],
 }
 
-/// The matrices of a bank, each a tensor of its own.
-fn bank(scope: &mut Scope<'_>, layer: &str, experts: &str, bank: &Bank) {
-    let Bank {
-        number,
-        experts: count,
-        inputs,
-        outputs,
-        names,
-    } = *bank;
-    let columns = outputs * names.len();
-    for expert in 0..count {
-        for (at, name) in names.iter().enumerate() {
-            let moved = Move {
-                shape: vec![inputs, outputs],
-                from: View {
-                    start: expert * inputs * columns + at * outputs,
-                    strides: vec![columns, 1],
-                },
-                to: View {
-                    start: 0,
-                    strides: vec![1, inputs],
-                },
-            };
-            let name = scope.named(&format!("{experts}.{expert}.{name}"), "weight");
-            let stored = [count, inputs, columns];
-            scope.move_part(layer, number, &stored, name, vec![outputs, inputs], moved);
+/// A router and the experts that it chooses from, each of whose matrices is a tensor of its own.
+fn experts(scope: &mut Scope<'_>, count: usize, hidden: usize, matrices: &[Matrices]) {
+    scope.kernel("sparse_feedforward_gate_dense", "gate", &[hidden], &[count]);
+    for (number, matrices) in matrices.iter().enumerate() {
+        let Matrices {
+            names,
+            inputs,
+            outputs,
+        } = *matrices;
+        let columns = outputs * names.len();
+        for expert in 0..count {
+            for (at, name) in names.iter().enumerate() {
+                let moved = Move {
+                    shape: vec![inputs, outputs],
+                    from: View {
+                        start: expert * inputs * columns + at * outputs,
+                        strides: vec![columns, 1],
+                    },
+                    to: View {
+                        start: 0,
+                        strides: vec![1, inputs],
+                    },
+                };
+                let name = scope.named(&format!("experts.{expert}.{name}"), "weight");
+                let stored = [count, inputs, columns];
+                let whole = vec![outputs, inputs];
+                scope.move_part("expert_bank", number, &stored, name, whole, moved);
+            }
         }
     }
 }
@@ -82,43 +72,33 @@ fn mixtral(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>>
         normalizes_heads: false,
     };
     let mut config = llama_like(model, map, &like, false)?;
-    let [hidden, intermediate, experts] = [
+    let [hidden, intermediate, count] = [
         backbone.size("hidden_dim")?,
         backbone.size("intermediate_dim")?,
-        backbone.size("num_experts")?,
+        backbone.experts("num_experts")?,
     ];
-    for layer in 0..backbone.size("num_layers")? {
+    let matrices: [(&'static [&'static str], usize, usize); 3] = [
+        (&["w1"], hidden, intermediate),
+        (&["w3"], hidden, intermediate),
+        (&["w2"], intermediate, hidden),
+    ];
+    let matrices = matrices.map(|(names, inputs, outputs)| Matrices {
+        names,
+        inputs,
+        outputs,
+    });
+    for layer in 0..backbone.layers("num_layers")? {
         let path = format!("layers/{}/sparse_moe_block", nth(like.layer, layer));
         let mut scope = map.at(path, format!("model.layers.{layer}.block_sparse_moe"));
-        scope.kernel(
-            "sparse_feedforward_gate_dense",
-            "gate",
-            &[hidden],
-            &[experts],
-        );
-        let matrices: [(&'static [&'static str], usize, usize); 3] = [
-            (&["w1"], hidden, intermediate),
-            (&["w3"], hidden, intermediate),
-            (&["w2"], intermediate, hidden),
-        ];
-        for (number, (names, inputs, outputs)) in matrices.into_iter().enumerate() {
-            let matrices = Bank {
-                number,
-                experts,
-                inputs,
-                outputs,
-                names,
-            };
-            bank(&mut scope, "expert_bank", "experts", &matrices);
-        }
+        experts(&mut scope, count, hidden, &matrices);
     }
     scale_positions(backbone, "rope_scaling_factor", &mut config)?;
     config.extend(keys(json!({
         "model_type": "mixtral",
         "architectures": ["MixtralForCausalLM"],
         "intermediate_size": intermediate,
-        "num_local_experts": experts,
-        "num_experts_per_tok": backbone.optional_size("top_k")?.unwrap_or(2),
+        "num_local_experts": count,
+        "num_experts_per_tok": backbone.size_or("top_k", 2)?,
         "router_aux_loss_coef": backbone.number("router_aux_loss_coef", 0.02)?,
         "router_jitter_noise": backbone.number("router_jitter_noise", 0.0)?,
         "sliding_window": backbone.optional_size("sliding_window")?,
@@ -137,15 +117,27 @@ fn qwen3_moe(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
     };
     let is_tied = backbone.flag("tie_word_embeddings", false)?;
     let mut config = llama_like(model, map, &like, is_tied)?;
-    let [hidden, intermediate, inner, experts] = [
+    let [hidden, intermediate, inner, count] = [
         backbone.size("hidden_dim")?,
         backbone.size("intermediate_dim")?,
         backbone.size("moe_intermediate_dim")?,
-        backbone.size("num_experts")?,
+        backbone.experts("num_experts")?,
     ];
-    let step = backbone.optional_size("decoder_sparse_step")?.unwrap_or(1);
+    let matrices = [
+        Matrices {
+            names: &["gate_proj", "up_proj"],
+            inputs: hidden,
+            outputs: inner,
+        },
+        Matrices {
+            names: &["down_proj"],
+            inputs: inner,
+            outputs: hidden,
+        },
+    ];
+    let step = backbone.size_or("decoder_sparse_step", 1)?;
     let dense = backbone.get("mlp_only_layers").and_then(Value::as_array);
-    for layer in 0..backbone.size("num_layers")? {
+    for layer in 0..backbone.layers("num_layers")? {
         let path = format!("layers/{}/mlp", nth(like.layer, layer));
         let mut scope = map.at(path, format!("model.layers.{layer}.mlp"));
         let is_dense = dense.is_some_and(|layers| layers.contains(&json!(layer)));
@@ -153,26 +145,7 @@ fn qwen3_moe(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
             gated(&mut scope, "feedforward", [hidden, intermediate]);
             continue;
         }
-        scope.kernel(
-            "sparse_feedforward_gate_dense",
-            "gate",
-            &[hidden],
-            &[experts],
-        );
-        let matrices: [(&'static [&'static str], usize, usize); 2] = [
-            (&["gate_proj", "up_proj"], hidden, inner),
-            (&["down_proj"], inner, hidden),
-        ];
-        for (number, (names, inputs, outputs)) in matrices.into_iter().enumerate() {
-            let matrices = Bank {
-                number,
-                experts,
-                inputs,
-                outputs,
-                names,
-            };
-            bank(&mut scope, "expert_bank", "experts", &matrices);
-        }
+        experts(&mut scope, count, hidden, &matrices);
     }
     scale_positions(backbone, "rope_scaling_factor", &mut config)?;
     config.extend(keys(json!({
@@ -180,8 +153,8 @@ fn qwen3_moe(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
         "architectures": ["Qwen3MoeForCausalLM"],
         "intermediate_size": intermediate,
         "moe_intermediate_size": inner,
-        "num_experts": experts,
-        "num_experts_per_tok": backbone.optional_size("top_k")?.unwrap_or(4),
+        "num_experts": count,
+        "num_experts_per_tok": backbone.size_or("top_k", 4)?,
         "norm_topk_prob": backbone.flag("norm_top_k_prob", false)?,
         "decoder_sparse_step": step,
         "mlp_only_layers": dense.cloned().unwrap_or_default(),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::llama::{LlamaSizes, scale_positions};
 use super::{Family, Model, keys, last_norm};
 use crate::Result;
-use crate::keras::map::{Scope, TensorMap, nth};
+use crate::keras::map::{Scope, TensorMap};
 use crate::keras::object::Object;
 use crate::keras::tokenizers::Tokenizer;
 use crate::pieces::View;
@@ -13,21 +13,13 @@ use crate::pieces::View;
 pub(super) const GEMMA: Family = Family {
     stem: "Gemma",
     translate: gemma,
-    tokenizer: Tokenizer::SentencePiece {
-        file: "tokenizer.model",
-        class: "GemmaTokenizer",
-        ends: Some(["<bos>", "<eos>"]),
-    },
+    tokenizer: Tokenizer::framed_pieces("GemmaTokenizer", ["<bos>", "<eos>"]),
 };
 
 pub(super) const GEMMA3: Family = Family {
     stem: "Gemma3",
     translate: gemma3,
-    tokenizer: Tokenizer::SentencePiece {
-        file: "tokenizer.model",
-        class: "GemmaTokenizer",
-        ends: Some(["<bos>", "<eos>"]),
-    },
+    tokenizer: Tokenizer::framed_pieces("GemmaTokenizer", ["<bos>", "<eos>"]),
 };
 
 /// A layer of Gemma: attention by head, and a feed-forward layer `inner` wide.
@@ -75,15 +67,23 @@ fn norms_after(scope: &mut Scope<'_>, hidden: usize) {
     }
 }
 
-/// What `config.json` says of each Gemma.
-fn gemma_keys(backbone: &Object, sizes: LlamaSizes, inner: usize) -> Result<Value> {
-    Ok(json!({
-        "vocab_size": sizes.vocabulary,
-        "hidden_size": sizes.hidden,
-        "num_hidden_layers": sizes.layers,
-        "num_attention_heads": sizes.heads,
-        "num_key_value_heads": sizes.key_value_heads,
-        "head_dim": sizes.head_dim,
+/// What all Gemmas have beside their layers; gives what `config.json` says of it.
+fn gemma_model(
+    backbone: &Object,
+    map: &mut TensorMap,
+    sizes: LlamaSizes,
+    inner: usize,
+) -> Result<Map<String, Value>> {
+    let mut whole = map.at("layers", "model");
+    whole.table(
+        "reversible_embedding",
+        "embed_tokens",
+        sizes.vocabulary,
+        sizes.hidden,
+    );
+    whole.scale("rms_normalization", "norm", sizes.hidden);
+    let mut config = sizes.keys();
+    config.extend(keys(json!({
         "intermediate_size": inner,
         "hidden_act": "gelu_pytorch_tanh",
         "hidden_activation": "gelu_pytorch_tanh",
@@ -92,9 +92,10 @@ fn gemma_keys(backbone: &Object, sizes: LlamaSizes, inner: usize) -> Result<Valu
         "attention_dropout": backbone.number("dropout", 0.0)?,
         "query_pre_attn_scalar": sizes.head_dim,
         "tie_word_embeddings": true,
-        "initializer_range": 0.02,
         "pad_token_id": 0,
-    }))
+    })));
+    last_norm(backbone, 1e-6, &mut config)?;
+    Ok(config)
 }
 
 fn gemma(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
@@ -112,26 +113,20 @@ fn gemma(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         return Err(backbone.refuse("use_post_ffw_norm", reason));
     }
     let is_second = has_norms[0];
-    let mut whole = map.at("layers", "model");
-    whole.table(
-        "reversible_embedding",
-        "embed_tokens",
-        sizes.vocabulary,
-        sizes.hidden,
+    map.layers(
+        "gemma_decoder_block",
+        "model.layers",
+        sizes.layers,
+        |_, layer| {
+            gemma_layer(layer, sizes, inner);
+            if is_second {
+                norms_after(layer, sizes.hidden);
+            } else {
+                layer.scale("pre_ffw_norm", "post_attention_layernorm", sizes.hidden);
+            }
+        },
     );
-    whole.scale("rms_normalization", "norm", sizes.hidden);
-    for layer in 0..sizes.layers {
-        let path = format!("layers/{}", nth("gemma_decoder_block", layer));
-        let mut layer = map.at(path, format!("model.layers.{layer}"));
-        gemma_layer(&mut layer, sizes, inner);
-        if is_second {
-            norms_after(&mut layer, sizes.hidden);
-        } else {
-            layer.scale("pre_ffw_norm", "post_attention_layernorm", sizes.hidden);
-        }
-    }
-    let mut config = keys(gemma_keys(backbone, sizes, inner)?);
-    last_norm(backbone, 1e-6, &mut config)?;
+    let mut config = gemma_model(backbone, map, sizes, inner)?;
     let caps = ["attention_logit_soft_cap", "final_logit_soft_cap"];
     let slides = backbone.flag("use_sliding_window_attention", false)?;
     if is_second {
@@ -182,10 +177,7 @@ fn gemma3(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> 
         ("is_embedding_model", false),
     ];
     for (key, needed) in needs {
-        if backbone.flag(key, needed)? != needed {
-            let reason = format!("{}, which is not read yet", !needed);
-            return Err(backbone.refuse(key, &reason));
-        }
+        backbone.needs(key, needed)?;
     }
     if backbone.get("vision_encoder").is_some() {
         let reason = "models that see images are not read; only those of text are";
@@ -198,26 +190,20 @@ fn gemma3(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> 
     let head_dim = Some(backbone.size("head_dim")?);
     let sizes = LlamaSizes::of(backbone, head_dim)?;
     let inner = backbone.size("intermediate_dim")?;
-    let mut whole = map.at("layers", "model");
-    whole.table(
-        "reversible_embedding",
-        "embed_tokens",
-        sizes.vocabulary,
-        sizes.hidden,
+    map.layers(
+        "gemma3_decoder_block",
+        "model.layers",
+        sizes.layers,
+        |_, layer| {
+            gemma_layer(layer, sizes, inner);
+            norms_after(layer, sizes.hidden);
+            for (part, name) in [("query", "q"), ("key", "k")] {
+                let name = format!("self_attn.{name}_norm");
+                layer.scale(&format!("attention/{part}_norm"), &name, sizes.head_dim);
+            }
+        },
     );
-    whole.scale("rms_normalization", "norm", sizes.hidden);
-    for layer in 0..sizes.layers {
-        let path = format!("layers/{}", nth("gemma3_decoder_block", layer));
-        let mut layer = map.at(path, format!("model.layers.{layer}"));
-        gemma_layer(&mut layer, sizes, inner);
-        norms_after(&mut layer, sizes.hidden);
-        for (part, name) in [("query", "q"), ("key", "k")] {
-            let name = format!("self_attn.{name}_norm");
-            layer.scale(&format!("attention/{part}_norm"), &name, sizes.head_dim);
-        }
-    }
-    let mut config = keys(gemma_keys(backbone, sizes, inner)?);
-    last_norm(backbone, 1e-6, &mut config)?;
+    let mut config = gemma_model(backbone, map, sizes, inner)?;
     scale_positions(backbone, "global_rope_scaling_factor", &mut config)?;
     let slides = backbone.flag("use_sliding_window_attention", false)?;
     let kind = |layer: usize| {
@@ -234,7 +220,7 @@ fn gemma3(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> 
         "rope_local_base_freq": 1e4,
         "attn_logit_softcapping": backbone.get("attention_logit_soft_cap"),
         "final_logit_softcapping": backbone.get("final_logit_soft_cap"),
-        "sliding_window": backbone.optional_size("sliding_window_size")?.unwrap_or(1024),
+        "sliding_window": backbone.size_or("sliding_window_size", 1024)?,
         "layer_types": (0..sizes.layers).map(kind).collect::<Vec<_>>(),
         "use_bidirectional_attention": backbone.flag("use_bidirectional_attention", false)?,
     })));

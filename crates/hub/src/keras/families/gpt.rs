@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Block, Family, Model, Sizes, block, keys};
+use super::{FAIRSEQ_LAYER, Family, Model, Sizes, block, keys};
 use crate::Result;
-use crate::keras::map::{Rows, Scope, TensorMap, nth};
+use crate::keras::map::{Rows, Scope, TensorMap};
 use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 use crate::pieces::View;
 
@@ -14,34 +14,27 @@ const OPT_OFFSET: usize = 2;
 pub(super) const GPT2: Family = Family {
     stem: "GPT2",
     translate: gpt2,
-    tokenizer: Tokenizer::BytePair(BytePair {
-        division: Division::Gpt2,
-        start: Some("<|endoftext|>"),
-        end: "<|endoftext|>",
-        reads_pairs: false,
-    }),
+    tokenizer: Tokenizer::BytePair(BytePair::between(
+        Division::Gpt2,
+        "<|endoftext|>",
+        "<|endoftext|>",
+    )),
 };
 
 pub(super) const OPT: Family = Family {
     stem: "OPT",
     translate: opt,
-    tokenizer: Tokenizer::BytePair(BytePair {
-        division: Division::Gpt2,
-        start: Some("</s>"),
-        end: "</s>",
-        reads_pairs: false,
-    }),
+    tokenizer: Tokenizer::BytePair(BytePair::between(Division::Gpt2, "</s>", "</s>")),
 };
 
 pub(super) const GPT_NEO_X: Family = Family {
     stem: "GPTNeoX",
     translate: gpt_neo_x,
-    tokenizer: Tokenizer::BytePair(BytePair {
-        division: Division::Gpt2,
-        start: Some("<|endoftext|>"),
-        end: "<|endoftext|>",
-        reads_pairs: false,
-    }),
+    tokenizer: Tokenizer::BytePair(BytePair::between(
+        Division::Gpt2,
+        "<|endoftext|>",
+        "<|endoftext|>",
+    )),
 };
 
 fn gpt2(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
@@ -54,49 +47,44 @@ fn gpt2(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         intermediate,
     } = sizes;
     let vocabulary = backbone.size("vocabulary_size")?;
-    let positions = backbone
-        .optional_size("max_sequence_length")?
-        .unwrap_or(1024);
-    let layers = backbone.size("num_layers")?;
+    let positions = backbone.size_or("max_sequence_length", 1024)?;
+    let layers = backbone.layers("num_layers")?;
     let dropout = backbone.number("dropout", 0.1)?;
     let mut whole = map.at("layers", "transformer");
     whole.table("reversible_embedding", "wte", vocabulary, hidden);
     whole.table("position_embedding", "wpe", positions, hidden);
     whole.norm("layer_normalization", "ln_f", hidden);
-    for layer in 0..layers {
-        let path = format!("layers/{}", nth("transformer_decoder", layer));
-        let mut layer = map.at(path, format!("transformer.h.{layer}"));
-        layer.norm("self_attention_layer_norm", "ln_1", hidden);
-        layer.norm("feedforward_layer_norm", "ln_2", hidden);
-        // Queries, keys and values are columns of one matrix, which is not turned.
-        for (at, part) in ["query", "key", "value"].into_iter().enumerate() {
-            let part = format!("self_attention_layer/{part}_dense");
-            let rows = Rows {
-                first: at * hidden,
-                of: 3 * hidden,
-            };
-            columns(
-                &mut layer,
-                &part,
-                "attn.c_attn",
-                &[hidden],
-                &[heads, head_dim],
-                rows,
-            );
-        }
-        let output = "self_attention_layer/output_dense";
-        straight(
-            &mut layer,
-            output,
-            "attn.c_proj",
-            &[heads, head_dim],
-            &[hidden],
-        );
-        let inner = "feedforward_intermediate_dense";
-        straight(&mut layer, inner, "mlp.c_fc", &[hidden], &[intermediate]);
-        let outer = "feedforward_output_dense";
-        straight(&mut layer, outer, "mlp.c_proj", &[intermediate], &[hidden]);
-    }
+    map.layers(
+        "transformer_decoder",
+        "transformer.h",
+        layers,
+        |_, layer| {
+            layer.norm("self_attention_layer_norm", "ln_1", hidden);
+            layer.norm("feedforward_layer_norm", "ln_2", hidden);
+            // Queries, keys and values are columns of one matrix, which is not turned.
+            for (at, part) in ["query", "key", "value"].into_iter().enumerate() {
+                let part = format!("self_attention_layer/{part}_dense");
+                let rows = Rows {
+                    first: at * hidden,
+                    of: 3 * hidden,
+                };
+                columns(
+                    layer,
+                    &part,
+                    "attn.c_attn",
+                    &[hidden],
+                    &[heads, head_dim],
+                    rows,
+                );
+            }
+            let output = "self_attention_layer/output_dense";
+            straight(layer, output, "attn.c_proj", &[heads, head_dim], &[hidden]);
+            let inner = "feedforward_intermediate_dense";
+            straight(layer, inner, "mlp.c_fc", &[hidden], &[intermediate]);
+            let outer = "feedforward_output_dense";
+            straight(layer, outer, "mlp.c_proj", &[intermediate], &[hidden]);
+        },
+    );
     Ok(keys(json!({
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
@@ -117,10 +105,7 @@ fn gpt2(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
 
 /// A linear layer whose matrix Hugging Face has from inputs to outputs too.
 fn straight(scope: &mut Scope<'_>, layer: &str, module: &str, inputs: &[usize], outputs: &[usize]) {
-    let rows = Rows {
-        first: 0,
-        of: outputs.iter().product(),
-    };
+    let rows = Rows::all(outputs.iter().product());
     columns(scope, layer, module, inputs, outputs, rows);
 }
 
@@ -146,23 +131,11 @@ fn columns(
 }
 
 fn opt(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
-    const LAYER: Block = Block {
-        query: "self_attn.q_proj",
-        key: "self_attn.k_proj",
-        value: "self_attn.v_proj",
-        output: "self_attn.out_proj",
-        attention_norm: "self_attn_layer_norm",
-        inner: "fc1",
-        outer: "fc2",
-        norm: "final_layer_norm",
-    };
     let backbone = model.backbone;
     let sizes = Sizes::of(backbone)?;
     let vocabulary = backbone.size("vocabulary_size")?;
-    let positions = backbone
-        .optional_size("max_sequence_length")?
-        .unwrap_or(2048);
-    let layers = backbone.size("num_layers")?;
+    let positions = backbone.size_or("max_sequence_length", 2048)?;
+    let layers = backbone.layers("num_layers")?;
     let dropout = backbone.number("dropout", 0.1)?;
     let mut whole = map.at("layers", "model.decoder");
     let both = "token_and_position_embedding";
@@ -176,11 +149,14 @@ fn opt(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         sizes.hidden,
     );
     whole.norm("layer_normalization", "final_layer_norm", sizes.hidden);
-    for layer in 0..layers {
-        let path = format!("layers/{}", nth("transformer_decoder", layer));
-        let mut layer = map.at(path, format!("model.decoder.layers.{layer}"));
-        block(&mut layer, sizes, &LAYER);
-    }
+    map.layers(
+        "transformer_decoder",
+        "model.decoder.layers",
+        layers,
+        |_, layer| {
+            block(layer, sizes, &FAIRSEQ_LAYER);
+        },
+    );
     Ok(keys(json!({
         "model_type": "opt",
         "architectures": ["OPTForCausalLM"],
@@ -209,29 +185,32 @@ fn gpt_neo_x(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
         intermediate,
     } = sizes;
     let vocabulary = backbone.size("vocabulary_size")?;
-    let layers = backbone.size("num_layers")?;
+    let layers = backbone.layers("num_layers")?;
     let dropout = backbone.number("dropout", 0.0)?;
     let mut whole = map.at("layers", "gpt_neox");
     whole.table("reversible_embedding", "embed_in", vocabulary, hidden);
     whole.norm("layer_normalization", "final_layer_norm", hidden);
-    for layer in 0..layers {
-        let path = format!("layers/{}", nth("gpt_neo_x_decoder", layer));
-        let mut layer = map.at(path, format!("gpt_neox.layers.{layer}"));
-        layer.norm("self_attention_layer_norm", "input_layernorm", hidden);
-        layer.norm("feedforward_layer_norm", "post_attention_layernorm", hidden);
-        layer.linear(
-            "self_attention_layer/qkv_dense",
-            "attention.query_key_value",
-            &[hidden],
-            &[heads, 3 * head_dim],
-        );
-        let output = "self_attention_layer/output_dense";
-        layer.linear(output, "attention.dense", &[hidden], &[hidden]);
-        let inner = "feedforward_intermediate_dense";
-        layer.linear(inner, "mlp.dense_h_to_4h", &[hidden], &[intermediate]);
-        let outer = "feedforward_output_dense";
-        layer.linear(outer, "mlp.dense_4h_to_h", &[intermediate], &[hidden]);
-    }
+    map.layers(
+        "gpt_neo_x_decoder",
+        "gpt_neox.layers",
+        layers,
+        |_, layer| {
+            layer.norm("self_attention_layer_norm", "input_layernorm", hidden);
+            layer.norm("feedforward_layer_norm", "post_attention_layernorm", hidden);
+            layer.linear(
+                "self_attention_layer/qkv_dense",
+                "attention.query_key_value",
+                &[hidden],
+                &[heads, 3 * head_dim],
+            );
+            let output = "self_attention_layer/output_dense";
+            layer.linear(output, "attention.dense", &[hidden], &[hidden]);
+            let inner = "feedforward_intermediate_dense";
+            layer.linear(inner, "mlp.dense_h_to_4h", &[hidden], &[intermediate]);
+            let outer = "feedforward_output_dense";
+            layer.linear(outer, "mlp.dense_4h_to_h", &[intermediate], &[hidden]);
+        },
+    );
     Ok(keys(json!({
         "model_type": "gpt_neox",
         "architectures": ["GPTNeoXForCausalLM"],
@@ -243,7 +222,7 @@ fn gpt_neo_x(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
         "hidden_act": "gelu_new",
         "rotary_pct": backbone.number("rotary_percentage", 0.25)?,
         "rotary_emb_base": backbone.number("rotary_max_wavelength", 10_000.0)?,
-        "max_position_embeddings": backbone.optional_size("max_sequence_length")?.unwrap_or(512),
+        "max_position_embeddings": backbone.size_or("max_sequence_length", 512)?,
         "layer_norm_eps": backbone.number("layer_norm_epsilon", 1e-5)?,
         "use_parallel_residual": true,
         "tie_word_embeddings": true,

@@ -4,39 +4,30 @@ use serde_json::{Map, Value, json};
 
 use super::{Family, Model, keys};
 use crate::Result;
-use crate::keras::map::{Rows, Scope, TensorMap, nth};
+use crate::keras::map::{Scope, TensorMap, nth};
 use crate::keras::object::Object;
 use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 
 pub(super) const LLAMA: Family = Family {
     stem: "Llama",
     translate: llama,
-    tokenizer: Tokenizer::SentencePiece {
-        file: "tokenizer.model",
-        class: "LlamaTokenizer",
-        ends: Some(["<s>", "</s>"]),
-    },
+    tokenizer: Tokenizer::framed_pieces("LlamaTokenizer", ["<s>", "</s>"]),
 };
 
 pub(super) const LLAMA3: Family = Family {
     stem: "Llama3",
     translate: llama,
-    tokenizer: Tokenizer::BytePair(BytePair {
-        division: Division::Llama3,
-        start: Some("<|begin_of_text|>"),
-        end: "<|end_of_text|>",
-        reads_pairs: false,
-    }),
+    tokenizer: Tokenizer::BytePair(BytePair::between(
+        Division::Llama3,
+        "<|begin_of_text|>",
+        "<|end_of_text|>",
+    )),
 };
 
 pub(super) const MISTRAL: Family = Family {
     stem: "Mistral",
     translate: mistral,
-    tokenizer: Tokenizer::SentencePiece {
-        file: "tokenizer.model",
-        class: "LlamaTokenizer",
-        ends: Some(["<s>", "</s>"]),
-    },
+    tokenizer: Tokenizer::framed_pieces("LlamaTokenizer", ["<s>", "</s>"]),
 };
 
 /// A model of Llama's layout.
@@ -66,11 +57,19 @@ pub(super) struct LlamaSizes {
 
 impl LlamaSizes {
     pub(super) fn of(backbone: &Object, head_dim: Option<usize>) -> Result<Self> {
-        let hidden = backbone.size("hidden_dim")?;
-        let heads = backbone.size("num_query_heads")?;
+        Self::with_heads(backbone, "num_query_heads", head_dim)
+    }
+
+    /// The same, with the key of the number of heads.
+    pub(super) fn with_heads(
+        backbone: &Object,
+        key: &str,
+        head_dim: Option<usize>,
+    ) -> Result<Self> {
+        let [hidden, heads] = [backbone.size("hidden_dim")?, backbone.size(key)?];
         let key_value_heads = backbone.size("num_key_value_heads")?;
         if !heads.is_multiple_of(key_value_heads) {
-            let reason = format!("{key_value_heads} does not divide num_query_heads, {heads}");
+            let reason = format!("{key_value_heads} does not divide {key}, which is {heads}");
             return Err(backbone.refuse("num_key_value_heads", &reason));
         }
         Ok(Self {
@@ -78,9 +77,22 @@ impl LlamaSizes {
             heads,
             key_value_heads,
             head_dim: head_dim.unwrap_or(hidden / heads),
-            layers: backbone.size("num_layers")?,
+            layers: backbone.layers("num_layers")?,
             vocabulary: backbone.size("vocabulary_size")?,
         })
+    }
+
+    /// What `config.json` says of them, in each family.
+    pub(super) fn keys(&self) -> Map<String, Value> {
+        keys(json!({
+            "vocab_size": self.vocabulary,
+            "hidden_size": self.hidden,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.key_value_heads,
+            "head_dim": self.head_dim,
+            "initializer_range": 0.02,
+        }))
     }
 }
 
@@ -104,16 +116,9 @@ pub(super) fn llama_like(
     whole.table(embedding, "embed_tokens", vocabulary, hidden);
     whole.scale(like.norm, "norm", hidden);
     if !is_tied {
-        let rows = Rows {
-            first: 0,
-            of: vocabulary,
-        };
-        let name = "lm_head.weight".to_owned();
-        whole.turned(embedding, 1, name, &[hidden], &[vocabulary], rows);
+        whole.untied_head(vocabulary, hidden);
     }
-    for layer in 0..sizes.layers {
-        let path = format!("layers/{}", nth(like.layer, layer));
-        let mut layer = map.at(path, format!("model.layers.{layer}"));
+    map.layers(like.layer, "model.layers", sizes.layers, |_, layer| {
         let parts = [
             ("query", "q", sizes.heads),
             ("key", "k", sizes.key_value_heads),
@@ -142,21 +147,16 @@ pub(super) fn llama_like(
         }
         layer.scale("self_attention_layernorm", "input_layernorm", hidden);
         layer.scale("feedforward_layernorm", "post_attention_layernorm", hidden);
-    }
-    Ok(keys(json!({
-        "vocab_size": vocabulary,
-        "hidden_size": hidden,
-        "num_hidden_layers": sizes.layers,
-        "num_attention_heads": sizes.heads,
-        "num_key_value_heads": sizes.key_value_heads,
-        "head_dim": head_dim,
+    });
+    let mut config = sizes.keys();
+    config.extend(keys(json!({
         "hidden_act": "silu",
         "rms_norm_eps": backbone.number("layer_norm_epsilon", 1e-6)?,
         "rope_theta": backbone.number("rope_max_wavelength", 10_000.0)?,
         "attention_dropout": backbone.number("dropout", 0.0)?,
         "tie_word_embeddings": is_tied,
-        "initializer_range": 0.02,
-    })))
+    })));
+    Ok(config)
 }
 
 /// The gated feed-forward layers of a model of Llama's layout.
@@ -171,7 +171,7 @@ pub(super) fn gated_layers(
         backbone.size("hidden_dim")?,
         backbone.size("intermediate_dim")?,
     ];
-    for number in 0..backbone.size("num_layers")? {
+    for number in 0..backbone.layers("num_layers")? {
         let path = format!("layers/{}", nth(layer, number));
         let mut scope = map.at(path, format!("model.layers.{number}.mlp"));
         gated(&mut scope, "feedforward", [hidden, intermediate]);
@@ -190,6 +190,19 @@ pub(super) fn gated(scope: &mut Scope<'_>, layer: &str, [hidden, intermediate]: 
     ];
     for (part, name, inputs, outputs) in kernels {
         scope.kernel(&format!("{layer}_{part}_dense"), name, inputs, outputs);
+    }
+}
+
+/// The same by the names that Hugging Face has too.
+pub(super) fn projections(scope: &mut Scope<'_>, [hidden, intermediate]: [usize; 2]) {
+    let kernels = [
+        ("gate", hidden, intermediate),
+        ("up", hidden, intermediate),
+        ("down", intermediate, hidden),
+    ];
+    for (part, input, output) in kernels {
+        let name = format!("mlp.{part}_proj");
+        scope.kernel(&format!("mlp/{part}_proj"), &name, &[input], &[output]);
     }
 }
 

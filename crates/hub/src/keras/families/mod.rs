@@ -1,11 +1,14 @@
 //! The families of KerasHub: what their backbones and heads are called and made of, and what Hugging Face calls the same.
 
 mod bloom;
+mod deberta;
 mod encoder_decoders;
 mod encoders;
+mod esm;
 mod experts;
 mod gemma;
 mod gpt;
+mod heads;
 mod llama;
 mod phi3;
 mod qwen;
@@ -48,7 +51,7 @@ pub(super) enum Head {
     Classifier {
         classes: usize,
         hidden: Option<usize>,
-        dropout: Option<f64>,
+        dropout: f64,
     },
     /// One that says what masked tokens were.
     MaskedLm,
@@ -60,10 +63,10 @@ pub(super) const FAMILIES: &[Family] = &[
     encoder_decoders::BART,
     encoders::BERT,
     bloom::BLOOM,
-    encoders::DEBERTA_V3,
+    deberta::DEBERTA_V3,
     encoders::DISTIL_BERT,
     encoders::ELECTRA,
-    encoders::ESM,
+    esm::ESM,
     bloom::FALCON,
     gemma::GEMMA,
     gemma::GEMMA3,
@@ -95,11 +98,16 @@ struct Sizes {
 }
 
 impl Sizes {
-    /// Those of an encoder, whose heads divide its hidden states.
+    /// Those of a backbone whose heads divide its hidden states.
     fn of(backbone: &Object) -> Result<Self> {
-        let [hidden, heads] = [backbone.size("hidden_dim")?, backbone.size("num_heads")?];
+        Self::with_heads(backbone, "num_heads")
+    }
+
+    /// The same, with the key of the number of heads.
+    fn with_heads(backbone: &Object, key: &str) -> Result<Self> {
+        let [hidden, heads] = [backbone.size("hidden_dim")?, backbone.size(key)?];
         if !hidden.is_multiple_of(heads) {
-            let reason = format!("{hidden} is no multiple of num_heads, which is {heads}");
+            let reason = format!("{hidden} is no multiple of {key}, which is {heads}");
             return Err(backbone.refuse("hidden_dim", &reason));
         }
         Ok(Self {
@@ -122,6 +130,18 @@ struct Block {
     outer: &'static str,
     norm: &'static str,
 }
+
+/// The modules of BART, and of OPT.
+const FAIRSEQ_LAYER: Block = Block {
+    query: "self_attn.q_proj",
+    key: "self_attn.k_proj",
+    value: "self_attn.v_proj",
+    output: "self_attn.out_proj",
+    attention_norm: "self_attn_layer_norm",
+    inner: "fc1",
+    outer: "fc2",
+    norm: "final_layer_norm",
+};
 
 /// The parameters of KerasHub's `TransformerEncoder`, and of what a decoder of that kind has beside cross-attention.
 fn block(scope: &mut Scope<'_>, sizes: Sizes, names: &Block) {
@@ -196,28 +216,6 @@ fn otherwise(config: &mut Map<String, Value>, said: Value) {
     if let Value::Object(before) = before {
         before.extend(keys(said));
     }
-}
-
-/// What all of a family's models say, and what its head adds.
-fn with_head(
-    mut config: Map<String, Value>,
-    head: &Head,
-    architectures: [&str; 3],
-) -> Map<String, Value> {
-    let [bare, masked_lm, classification] = architectures;
-    let architecture = match head {
-        Head::None => bare,
-        Head::MaskedLm => masked_lm,
-        Head::Classifier { classes, .. } => {
-            let labels =
-                (0..*classes).map(|class| (class.to_string(), json!(format!("LABEL_{class}"))));
-            let labels: Map<String, Value> = labels.collect();
-            config.insert("id2label".to_owned(), Value::Object(labels));
-            classification
-        }
-    };
-    config.insert("architectures".to_owned(), json!([architecture]));
-    config
 }
 
 /// Says what the norm after the last layer adds, where the blocks add something else whatever the backbone says.

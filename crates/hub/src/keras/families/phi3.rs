@@ -5,17 +5,13 @@ use serde_json::{Map, Value, json};
 use super::llama::LlamaSizes;
 use super::{Family, Model, keys};
 use crate::Result;
-use crate::keras::map::{Rows, TensorMap, nth};
+use crate::keras::map::{Rows, TensorMap};
 use crate::keras::tokenizers::Tokenizer;
 
 pub(super) const PHI3: Family = Family {
     stem: "Phi3",
     translate: phi3,
-    tokenizer: Tokenizer::SentencePiece {
-        file: "tokenizer.model",
-        class: "LlamaTokenizer",
-        ends: Some(["<s>", "<|endoftext|>"]),
-    },
+    tokenizer: Tokenizer::framed_pieces("LlamaTokenizer", ["<s>", "<|endoftext|>"]),
 };
 
 fn phi3(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
@@ -30,29 +26,13 @@ fn phi3(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         vocabulary,
     } = sizes;
     let intermediate = backbone.size("intermediate_dim")?;
-    let positions = backbone
-        .optional_size("max_sequence_length")?
-        .unwrap_or(4096);
+    let positions = backbone.size_or("max_sequence_length", 4096)?;
     let embedding = "reversible_embedding";
-    let all = |count: usize| Rows {
-        first: 0,
-        of: count,
-    };
     let mut whole = map.at("layers", "model");
     whole.table(embedding, "embed_tokens", vocabulary, hidden);
     whole.scale("phi3_layer_norm", "norm", hidden);
-    let head = "lm_head.weight".to_owned();
-    whole.turned(
-        embedding,
-        1,
-        head,
-        &[hidden],
-        &[vocabulary],
-        all(vocabulary),
-    );
-    for layer in 0..layers {
-        let path = format!("layers/{}", nth("phi3_decoder", layer));
-        let mut layer = map.at(path, format!("model.layers.{layer}"));
+    whole.untied_head(vocabulary, hidden);
+    map.layers("phi3_decoder", "model.layers", layers, |_, layer| {
         let of = (heads + 2 * key_value_heads) * head_dim;
         let parts = [
             ("query", heads, 0),
@@ -93,15 +73,11 @@ fn phi3(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
             "post_attention_layernorm",
             hidden,
         );
-    }
-    let mut config = keys(json!({
+    });
+    let mut config = sizes.keys();
+    config.extend(keys(json!({
         "model_type": "phi3",
         "architectures": ["Phi3ForCausalLM"],
-        "vocab_size": vocabulary,
-        "hidden_size": hidden,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "num_key_value_heads": key_value_heads,
         "intermediate_size": intermediate,
         "hidden_act": "silu",
         "max_position_embeddings": positions,
@@ -110,9 +86,8 @@ fn phi3(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         "rope_theta": backbone.number("rope_max_wavelength", 10_000.0)?,
         "attention_dropout": backbone.number("dropout", 0.0)?,
         "tie_word_embeddings": false,
-        "initializer_range": 0.02,
         "pad_token_id": 0,
-    }));
+    })));
     match backbone.word("rope_scaling_type")? {
         None => {}
         Some("su") => {

@@ -12,23 +12,13 @@ use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 pub(super) const QWEN: Family = Family {
     stem: "Qwen",
     translate: qwen,
-    tokenizer: Tokenizer::BytePair(BytePair {
-        division: Division::Qwen,
-        start: None,
-        end: "<|endoftext|>",
-        reads_pairs: false,
-    }),
+    tokenizer: Tokenizer::BytePair(BytePair::before(Division::Qwen, "<|endoftext|>")),
 };
 
 pub(super) const QWEN3: Family = Family {
     stem: "Qwen3",
     translate: qwen3,
-    tokenizer: Tokenizer::BytePair(BytePair {
-        division: Division::Qwen,
-        start: None,
-        end: "<|im_end|>",
-        reads_pairs: false,
-    }),
+    tokenizer: Tokenizer::BytePair(BytePair::before(Division::Qwen, "<|im_end|>")),
 };
 
 fn qwen(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
