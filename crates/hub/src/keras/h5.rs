@@ -1,6 +1,5 @@
 //! The data sets of an HDF5 file of Keras, and where their bytes lie.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
@@ -189,13 +188,16 @@ fn joined(path: &str, name: &str) -> String {
     }
 }
 
-/// What the reader says, without a place in its own code.
+/// What the reader says, in words that a terminal can take.
 fn words(error: &H5Error) -> String {
     let said = error.to_string();
-    let said: Cow<'_, str> = if said.contains(char::is_control) {
-        said.escape_debug().to_string().into()
-    } else {
-        said.into()
+    let said = said.rsplit(" error: ").next().unwrap_or_default();
+    let said = match said.strip_prefix("unexpected EOF: ") {
+        Some(needs) => format!("it was cut short: {needs}"),
+        None => said.to_owned(),
     };
-    said.into_owned()
+    if said.contains(char::is_control) {
+        return said.escape_debug().to_string();
+    }
+    said
 }
