@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, Command as Clap};
+use engraft::convert::Format;
 use engraft_component::{Component, did_you_mean};
 use engraft_config::{Experiment, Source, as_key, parse_overrides};
 use engraft_run::{LoraExport, Purpose};
 
+use crate::commands::convert::format;
 use crate::elsewhere;
 use crate::failure::{Failure, print};
 
@@ -24,6 +26,7 @@ pub(crate) enum Command {
     Predict,
     Generate,
     Export,
+    Convert,
     Presets,
     Components,
     Schema,
@@ -32,7 +35,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Init,
         Self::Fit,
         Self::Validate,
@@ -40,6 +43,7 @@ impl Command {
         Self::Predict,
         Self::Generate,
         Self::Export,
+        Self::Convert,
         Self::Presets,
         Self::Components,
         Self::Schema,
@@ -65,6 +69,7 @@ impl Command {
             Self::Predict => "predict",
             Self::Generate => "generate",
             Self::Export => "export",
+            Self::Convert => "convert",
             Self::Presets => "presets",
             Self::Components => "components",
             Self::Schema => "schema",
@@ -83,6 +88,7 @@ impl Command {
                 "Let a model go on from prompts, or write what an encoder-decoder makes of them"
             }
             Self::Export => "Turn a checkpoint into a preset that can be used as a backbone",
+            Self::Convert => "Write a preset in the format of another library",
             Self::Presets => "List the presets that are part of the program",
             Self::Components => "List all that an experiment can name, or explain one of it",
             Self::Schema => {
@@ -118,6 +124,10 @@ pub(crate) struct Tail {
     pub(crate) output: Option<PathBuf>,
     /// What export makes of LoRA updates.
     pub(crate) lora: Option<LoraExport>,
+    /// The format that export writes.
+    pub(crate) to: Option<Format>,
+    /// Whether export writes what the format cannot hold exactly.
+    pub(crate) approximate: bool,
     /// Texts to predict, in the place of a file's.
     pub(crate) texts: Vec<String>,
     /// Print the resolved experiment instead of running it.
@@ -270,6 +280,8 @@ impl Tail {
                 "peft" => {
                     tail.lora = Some(export_lora(command, LoraExport::Adapter, value, tail.lora)?);
                 }
+                "to" => tail.to = Some(export_to(command, value)?),
+                "approximate" => tail.approximate = approximate(command, value)?,
                 "print_config" => tail.print_config = print_config(value)?,
                 "verbose" => tail.verbose = verbose(value)?,
                 "help" => tail.help = Some(Topic::on(value)),
@@ -352,6 +364,25 @@ fn export_lora(
             lora_option(earlier)
         ))),
         _ => Ok(option),
+    }
+}
+
+fn export_to(command: Command, value: Option<&str>) -> Result<Format, Failure> {
+    match command {
+        Command::Export => format(value),
+        _ => Err(Failure::refused("--to: only export and convert take it")),
+    }
+}
+
+fn approximate(command: Command, value: Option<&str>) -> Result<bool, Failure> {
+    match value {
+        _ if command != Command::Export => Err(Failure::refused(
+            "--approximate: only export and convert take it",
+        )),
+        Some(value) if value != "true" => Err(Failure::refused(format!(
+            "--approximate: takes no value, found \"{value}\""
+        ))),
+        _ => Ok(true),
     }
 }
 

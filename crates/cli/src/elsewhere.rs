@@ -17,8 +17,8 @@ const COMMANDS: [(&[&str], &str); 8] = [
         "embeddings are what `engraft predict --model Embed` writes, with --model.backbone NAME, --data.path FILE and --output FILE",
     ),
     (
-        &["convert", "save", "merge", "package"],
-        "a checkpoint becomes a preset by `engraft export`, with --ckpt_path DIR and --output DIR; presets of other libraries are read as they are",
+        &["save", "merge", "package"],
+        "a checkpoint becomes a preset by `engraft export`, with --ckpt_path DIR and --output DIR; `engraft convert` writes it in the format of another library",
     ),
     (
         &["infer", "inference", "classify", "run", "prediction"],

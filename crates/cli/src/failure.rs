@@ -70,6 +70,7 @@ impl From<engraft_run::Error> for Failure {
         match error {
             engraft_run::Error::Refused(refusal) => refusal.into(),
             engraft_run::Error::Broke(error) => Self::Broke(error.to_string()),
+            engraft_run::Error::Convert(error) => crate::commands::convert::refused(error),
             engraft_run::Error::Interrupted => Self::Interrupted,
         }
     }

@@ -122,6 +122,11 @@ fn without_experiment(command: Command) -> Option<(&'static str, &'static [Known
             commands::generate::options(),
             "Prompts come from --prompt, --input, --input-ids or standard input. A text ends at a stop token, before a stop string, at its limit, or where the model's context ends. Texts of a file are written side by side, and a waiting one takes the place of each that ends; what is written for a prompt depends on the seed and the prompt's row alone. In --stop, \\n stands for a line's end; --logprobs goes with --output or --output-ids.",
         )),
+        Command::Convert => Some((
+            " PRESET FOLDER --to FORMAT [OPTIONS]",
+            commands::convert::OPTIONS,
+            "What the other library's class computes otherwise is refused by the key of config.json that says it, unless --approximate is given. What was written is read again and compared before the folder appears. A preset of ours whose head is engraft's own has no counterpart elsewhere.",
+        )),
         Command::Completions => Some((
             " SHELL",
             &[],

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use engraft::convert::Format;
 use engraft_config::{Experiment, Source, compose};
 use engraft_run::{LoraExport, Purpose, Session, argument, compose_for};
 
@@ -17,6 +18,10 @@ pub(crate) struct Opened {
     pub(crate) output: Option<PathBuf>,
     /// What export makes of LoRA updates.
     pub(crate) lora: Option<LoraExport>,
+    /// The format that export writes.
+    pub(crate) to: Option<Format>,
+    /// Whether export writes what the format cannot hold exactly.
+    pub(crate) approximate: bool,
     /// Texts to predict, in the place of a file's.
     pub(crate) texts: Vec<String>,
     /// Whether rows are said to lie somewhere.
@@ -56,6 +61,8 @@ impl Opened {
             session,
             output: tail.output,
             lora: tail.lora,
+            to: tail.to,
+            approximate: tail.approximate,
             texts: tail.texts,
             has_data,
         })

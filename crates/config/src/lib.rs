@@ -22,6 +22,7 @@ mod elsewhere;
 mod experiment;
 mod explain;
 mod json;
+mod keras_names;
 mod model;
 mod propose;
 mod registry;

@@ -30,6 +30,7 @@ mod writing;
 
 pub use engraft_component as component;
 pub use engraft_config as config;
+pub use engraft_convert as convert;
 pub use engraft_data as data;
 pub use engraft_generate as generate;
 pub use engraft_hub as hub;

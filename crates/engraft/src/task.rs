@@ -66,6 +66,8 @@ pub struct TaskBuilder<A> {
     saved_with_rank: Option<Option<usize>>,
     /// The classes, if they are said.
     learned: Option<Learned>,
+    /// Whether a head that the preset has is left where it is.
+    starts_head: bool,
     seed: u64,
 }
 
@@ -152,7 +154,7 @@ impl<A: TaskArguments> TaskBuilder<A> {
 
     /// Loads the weights.
     ///
-    /// A preset that this library saved for the same task keeps its head and its classes, unless other classes are asked for.
+    /// A preset that this library saved for the same task keeps its head and its classes, unless a number of classes or other names are asked for.
     ///
     /// # Errors
     /// The preset lacks a head that the task must have, its weights do not fit, ...
@@ -183,7 +185,7 @@ impl<A: TaskArguments> TaskBuilder<A> {
             let backbone = saved.backbone_mut().backbone_mut();
             (backbone.preset, backbone.peft_path) = (preset, peft_path);
         })?;
-        if self.keeps_classes(&model) {
+        if !self.starts_head && self.keeps_classes(&model) {
             return Ok(model.into());
         }
         // A new head of the saved kind on the saved encoder.
@@ -246,9 +248,14 @@ impl Classifies for SequenceClassification {}
 impl Classifies for TokenClassification {}
 
 impl<A: Classifies> TaskBuilder<A> {
-    /// Number of classes. A saved head of another number is replaced by a fresh one; their names are taken from the training labels.
+    /// Number of classes; their names are taken from the training labels. As in KerasHub, a head that this library or KerasHub saved is replaced by a
+    /// fresh one, also where it has as many: leave it out to keep that head.
     #[must_use]
-    pub fn num_classes(self, classes: usize) -> Self {
+    pub fn num_classes(mut self, classes: usize) -> Self {
+        if self.saved_with_rank.is_some() || self.preset.is_of_keras_hub() {
+            self.starts_head = true;
+            self.arguments.start_head_anew();
+        }
         self.classes(classes, None)
     }
 
@@ -295,6 +302,7 @@ impl<A: TaskArguments> Task<A> {
                 .map(|saved| lora_rank(saved.backbone().backbone())),
             arguments: saved.unwrap_or_else(|| A::on(backbone).in_rust()),
             learned: None,
+            starts_head: false,
             seed: 0,
         })
     }

@@ -50,6 +50,22 @@ impl Move {
             && shape.iter().product::<usize>() == count
     }
 
+    /// The way back. The dimension along which its source's numbers are neighbours is the last again.
+    pub(crate) fn back(&self) -> Self {
+        let mut dimensions: Vec<usize> = (0..self.shape.len()).collect();
+        dimensions.sort_by_key(|at| std::cmp::Reverse(self.to.strides[*at]));
+        let pick = |of: &[usize]| dimensions.iter().map(|at| of[*at]).collect();
+        let view = |view: &View| View {
+            start: view.start,
+            strides: pick(&view.strides),
+        };
+        Self {
+            shape: pick(&self.shape),
+            from: view(&self.to),
+            to: view(&self.from),
+        }
+    }
+
     /// Puts the numbers, `size` bytes each, where they belong.
     pub(crate) fn carry(&self, source: &[u8], target: &mut [u8], size: usize) {
         match size {

@@ -203,6 +203,19 @@ impl Preset {
         object.transpose()
     }
 
+    /// Whether KerasHub wrote it.
+    pub fn is_of_keras_hub(&self) -> bool {
+        matches!(self.place, Place::Keras(_))
+    }
+
+    /// The tokens that texts are cut to, special ones included, where it is a preset of KerasHub whose preprocessor says it.
+    pub fn text_length(&self) -> Option<usize> {
+        match &self.place {
+            Place::Keras(preset) => preset.text_length(),
+            Place::Folder(_) | Place::BuiltIn(_) => None,
+        }
+    }
+
     /// Its weights, if it is a preset of KerasHub.
     pub(crate) fn keras_weights(&self) -> Option<Result<Weights>> {
         match &self.place {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use burn::module::Module;
 use engraft_component::Refusal;
-use engraft_hub::{LoadReport, Preset, Weights};
+use engraft_hub::{LoadReport, Preset, TensorRef, Weights};
 use serde_json::{Map, Value};
 
 use crate::adapted::{LoraOrigin, Stack};
@@ -25,6 +25,16 @@ use crate::transformer::Transformer;
 
 /// A parameter that every decoder has.
 const DECODERS_FIRST: &str = "layers.0.attention.output.weight";
+
+/// Ends of names of which checkpoints have the one or the other: those of the first checkpoints of the field, and those of parameters that are shared.
+const TWINS: [[&str; 2]; 6] = [
+    ["LayerNorm.weight", "LayerNorm.gamma"],
+    ["LayerNorm.bias", "LayerNorm.beta"],
+    ["predictions.bias", "predictions.decoder.bias"],
+    ["lm_head.bias", "lm_head.decoder.bias"],
+    ["shared.weight", "encoder.embed_tokens.weight"],
+    ["shared.weight", "decoder.embed_tokens.weight"],
+];
 
 /// A preset whose configuration is understood and whose weights are open.
 #[derive(Clone)]
@@ -206,6 +216,37 @@ impl Checkpoint {
     /// The preset it was opened from.
     pub fn preset(&self) -> &Preset {
         &self.preset
+    }
+
+    /// The name that the preset has for the tensor that the reference library calls `name`; none if it has no such tensor.
+    pub fn tensor_name(&self, name: &str) -> Option<String> {
+        let weights = &self.weights.as_ref()?.weights;
+        let prefix = self.config.family.prefix;
+        let other = match name.strip_prefix(prefix) {
+            Some(inside) => inside.to_owned(),
+            None => format!("{prefix}{name}"),
+        };
+        let names = [name.to_owned(), other];
+        let twins = names.iter().flat_map(|name| {
+            let both = |[one, other]: [&'static str; 2]| [[one, other], [other, one]];
+            let twins = TWINS.into_iter().flat_map(both);
+            twins.filter_map(|[this, that]| Some(format!("{}{that}", name.strip_suffix(this)?)))
+        });
+        let twins: Vec<String> = twins.collect();
+        let mut all = names.into_iter().chain(twins);
+        all.find(|name| weights.get(name).is_some())
+    }
+
+    /// The tensor that the reference library calls `name`, under whichever of its names the preset has it; none if it has none.
+    pub fn tensor(&self, name: &str) -> Option<TensorRef<'_>> {
+        let weights = &self.weights.as_ref()?.weights;
+        weights.get(&self.tensor_name(name)?)
+    }
+
+    /// The names of all tensors that the preset has.
+    pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
+        let weights = self.weights.iter();
+        weights.flat_map(|source| source.weights.names())
     }
 
     /// The reference library's name of the encoder's module at a path of fields, without the family's prefix.
@@ -505,12 +546,22 @@ impl Checkpoint {
         }
         // The projection of a classification head for another number of classes starts anew; everything else has to fit.
         let projection = names.of("projection", false);
+        // As messages call it, where that is something else.
+        let stored = ["projection.weight", "projection.bias"]
+            .into_iter()
+            .flat_map(|path| {
+                sources
+                    .iter()
+                    .filter_map(move |source| source.get(&names, path))
+            });
+        let stored: Vec<&str> = stored.map(|tensor| tensor.name()).collect();
         report.mismatched.retain(|mismatch| {
             let is_projection = projection.iter().any(|module| {
                 let name = mismatch.name.as_str();
                 let module_of = name.strip_suffix(".weight").or(name.strip_suffix(".bias"));
                 module_of.is_some_and(|found| found.ends_with(module.as_str()))
             });
+            let is_projection = is_projection || stored.contains(&mismatch.name.as_str());
             required || !is_projection || mismatch.expected.get(1..) != mismatch.found.get(1..)
         });
         if !report.is_complete() {

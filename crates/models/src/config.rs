@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::error::Result;
 use crate::families::Family;
 use crate::names::HeadKind;
 use crate::rotary::Rotary;
@@ -423,6 +424,14 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
+    /// Understands a `config.json`; `place` names it in messages.
+    ///
+    /// # Errors
+    /// No or an unknown `model_type`, sizes that cannot be.
+    pub fn read(place: &str, json: Map<String, Value>) -> Result<Self> {
+        Ok(Family::read(place, json)?.0)
+    }
+
     /// Whether the projection of a language-model head of this kind is the token embeddings.
     pub fn is_tied(&self, kind: HeadKind) -> bool {
         match kind {

@@ -180,6 +180,12 @@ impl Names {
         self.transposed && shape.len() == 2 && path.starts_with("layers.")
     }
 
+    /// Whether the module called `ours` lies inside the encoder, where these are names of a head.
+    pub(crate) fn has_inside(&self, ours: &str) -> bool {
+        let mut names = self.tables.iter().copied().flatten();
+        names.any(|(name, theirs)| *name == ours && theirs.starts_with('^'))
+    }
+
     /// Whether it names nothing.
     pub(crate) fn is_empty(&self) -> bool {
         !self.own && self.tables.iter().all(|table| table.is_empty())

@@ -11,6 +11,9 @@ pub enum Error {
     /// A run that had started could not go on.
     #[error(transparent)]
     Broke(Box<dyn std::error::Error + Send + Sync>),
+    /// A preset that another library's format does not take.
+    #[error(transparent)]
+    Convert(#[from] engraft_convert::Error),
     /// It was asked from outside to stop.
     #[error("stopped before the end")]
     Interrupted,

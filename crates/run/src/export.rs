@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use engraft_component::{Mistake, NoteKind, Refusal};
+use engraft_convert::{Conversion, Converted, convert, may_write};
 use engraft_files::atomic::{self, Folder};
+use engraft_hub::{Handle, Preset};
 use engraft_tasks::{Model, Network, PresetForm, may_replace};
 use engraft_train::{Event, Observer, Saved};
 
@@ -13,6 +15,9 @@ use crate::error::{Error, Result};
 use crate::session::Session;
 use crate::sources::{EXPERIMENT, data_in, data_of};
 use crate::work::{Purpose, Work};
+
+/// The folder in which a preset of ours lies until it is written in another format.
+const OURS: &str = "preset";
 
 /// What export makes of LoRA updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +39,53 @@ impl Session {
         lora: Option<LoraExport>,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        self.work(Purpose::Export, observer, |work| work.export(output, lora))
+        self.work(Purpose::Export, observer, |work| {
+            may_replace(output).map_err(|error| in_output(&error))?;
+            work.export(output, lora)?;
+            work.saved(output);
+            Ok(())
+        })
+    }
+
+    /// The same in another library's format. Without a length in `conversion`, texts are cut there to the tokens that they were cut to here.
+    ///
+    /// # Errors
+    /// Those of [`Self::export`], and the other library has no class that holds the model.
+    pub fn export_to(
+        &self,
+        output: &Path,
+        lora: Option<LoraExport>,
+        conversion: Conversion,
+        observer: &mut dyn Observer,
+    ) -> Result<Converted> {
+        self.work(Purpose::Export, observer, |work| {
+            may_write(output).map_err(|error| in_output(&error))?;
+            let aside = Folder::create(output).map_err(|error| in_output(&error))?;
+            let ours = aside.path().join(OURS);
+            let max_length = work.export(&ours, lora)?;
+            let preset = Preset::open(&Handle::Folder(ours)).map_err(|error| in_output(&error))?;
+            let conversion = Conversion {
+                max_length: conversion.max_length.or(max_length),
+                ..conversion
+            };
+            let converted = convert(&preset, output, conversion)?;
+            work.saved(output);
+            Ok(converted)
+        })
     }
 }
 
 impl Work<'_> {
-    fn export(&mut self, output: &Path, lora: Option<LoraExport>) -> Result<()> {
+    /// Says that a preset was written.
+    fn saved(&mut self, path: &Path) {
+        self.observer.event(Event::Saved {
+            what: Saved::Preset,
+            path,
+        });
+    }
+
+    /// Writes a preset; gives the tokens that its texts are cut to, if they are.
+    fn export(&mut self, output: &Path, lora: Option<LoraExport>) -> Result<Option<usize>> {
         let checkpoint = self.checkpoint()?.ok_or_else(|| {
             let owner = "export";
             let refusal = Refusal::of(
@@ -48,8 +94,6 @@ impl Work<'_> {
             );
             refusal.of_kind(Mistake::Missing { owner })
         })?;
-        let in_output = |error: &dyn std::error::Error| Error::of("output", error.to_string());
-        may_replace(output).map_err(|error| in_output(&error))?;
         let inside = |path: &Path| fs::canonicalize(path).ok();
         if inside(output).is_some() && inside(output) == inside(&checkpoint) {
             return Err(Error::of(
@@ -64,6 +108,7 @@ impl Work<'_> {
         let model = Model { spec, network };
         let elsewhere = model.read_elsewhere(form);
         let Model { spec, network } = model;
+        let max_length = spec.max_length();
         spec.write_preset(&network, form, folder.path())
             .map_err(Error::during)?;
         let data = if is_file(&checkpoint) {
@@ -79,12 +124,13 @@ impl Work<'_> {
         if let Some(text) = elsewhere {
             self.note(NoteKind::Model, text);
         }
-        self.observer.event(Event::Saved {
-            what: Saved::Preset,
-            path: output,
-        });
-        Ok(())
+        Ok(max_length)
     }
+}
+
+/// What is wrong with the folder to write.
+fn in_output(error: &dyn std::error::Error) -> Error {
+    Error::of("output", error.to_string())
 }
 
 /// How much is written, and of what: updates that are to be merged are.

@@ -247,6 +247,20 @@ impl Backbone {
             .collect()
     }
 
+    /// Says how many tokens rows are cut to, where nobody does: what the preprocessor of a preset of KerasHub cuts them to, else, if `cuts` says
+    /// that they are cut at all, the positions of the model.
+    pub(crate) fn settle_length(&mut self, checkpoint: &Checkpoint, cuts: bool) {
+        if self.max_length.is_some() {
+            return;
+        }
+        let longest = checkpoint.config().transformer.longest();
+        let own = checkpoint.preset().text_length();
+        self.max_length = match (own, longest) {
+            (Some(own), Some(longest)) => Some(own.min(longest)),
+            (own, longest) => own.or(longest.filter(|_| cuts)),
+        };
+    }
+
     /// Refuses rows that are cut to more tokens than the model has positions.
     fn check_length(&self, checkpoint: &Checkpoint) -> Result<()> {
         if let (Some(length), Some(longest)) =

@@ -206,9 +206,7 @@ impl Model {
         task.check_length(&tokenizer, &checkpoint)?;
         task.settle(&checkpoint)?;
         let backbone = task.backbone_mut().backbone_mut();
-        if cuts && backbone.max_length.is_none() {
-            backbone.max_length = checkpoint.config().transformer.longest();
-        }
+        backbone.settle_length(&checkpoint, cuts);
         let tokenizer = task.tokenizer(tokenizer, &checkpoint)?;
         let others = OtherBackbone::open_all(task.others_mut(), run, cuts)?;
         let mut notes = checkpoint.notes();

@@ -106,6 +106,20 @@ impl HeadLoading<'_> {
         Ok(BoxedHead::new(head))
     }
 
+    /// The same with fresh weights, unless the checkpoint must have it.
+    ///
+    /// # Errors
+    /// The family has none, or it must be stored and is not.
+    pub fn fresh_classifier(&self, kind: HeadKind) -> Result<BoxedHead> {
+        if self.required {
+            return self.classifier(kind);
+        }
+        let head = self
+            .checkpoint
+            .fresh_classifier(kind, self.outputs, self.initial)?;
+        Ok(BoxedHead::new(head))
+    }
+
     /// The checkpoint's masked-LM head, which starts anew only if it is to be trained.
     ///
     /// # Errors

@@ -122,6 +122,9 @@ pub trait TaskArguments:
         let _ = count;
     }
 
+    /// Makes a model of it start with a fresh head, although a checkpoint has one, where the task can.
+    fn start_head_anew(&mut self) {}
+
     /// Whether its head is one that a checkpoint of another program may hold.
     fn uses_checkpoint_head(&self) -> bool {
         true

@@ -59,9 +59,7 @@ impl OtherBackbone {
             None => backbone.open_preset(preset)?,
         };
         let tokenizer = preset_tokenizer(&checkpoint, backbone.letters)?;
-        if cuts && backbone.max_length.is_none() {
-            backbone.max_length = checkpoint.config().transformer.longest();
-        }
+        backbone.settle_length(&checkpoint, cuts);
         let specials = tokenizer.specials_added(false);
         if let Some(length) = backbone.max_length.filter(|length| *length < specials) {
             let problem = format!(

@@ -76,6 +76,8 @@ pub(crate) fn class(settings: &Map<String, Value>, config: &Map<String, Value>) 
 pub(crate) struct Manner {
     /// The end of a text that is cut off.
     pub(crate) cuts: TruncationDirection,
+    /// Whether of two texts the second alone is cut, as long as there is something of it.
+    pub(crate) cuts_second: bool,
     /// Whether spaces before marks and contractions are taken out of decoded texts.
     pub(crate) cleans_up: bool,
     /// Whether decoded texts lose all spaces, as those of a vocabulary of letters that are written apart.
@@ -90,6 +92,7 @@ impl Default for Manner {
     fn default() -> Manner {
         Manner {
             cuts: TruncationDirection::Right,
+            cuts_second: false,
             cleans_up: false,
             joins_letters: false,
             has_types: true,
@@ -114,6 +117,8 @@ pub(crate) fn apply(
     let kind = Kind::of(&settings, config);
     let mut manner = Manner {
         cuts: cut_side(inner, &settings)?,
+        cuts_second: settings.get("truncation_strategy").and_then(Value::as_str)
+            == Some("only_second"),
         cleans_up: flag(&settings, "clean_up_tokenization_spaces")? == Some(true)
             && !matches!(inner.get_model(), Part::Library(ModelWrapper::BPE(_))),
         joins_letters: false,

@@ -206,7 +206,7 @@ impl Tokenizer {
 
     /// Encodes as [`encode`](Tokenizer::encode), then cuts to at most `max_length` tokens, special ones included, and says
     /// whether anything was cut. Texts lose their ends, or their beginnings ([`keeps_ends`](Tokenizer::keeps_ends)); of two texts,
-    /// the longer one first.
+    /// the longer one first, or with `truncation_strategy: only_second` the second one.
     ///
     /// # Errors
     ///
@@ -561,8 +561,20 @@ impl Tokenizer {
         let (second, second_told) = second
             .map(|part| (part.tokens, (part.outside, part.missing)))
             .unzip();
-        let (tokens, second) = using("cut a text", || {
-            truncate_encodings(first.tokens, second, &limit)
+        let (tokens, second) = using("cut a text", || match second {
+            Some(second) if self.manner.cuts_second => {
+                let alone = |tokens: tokenizers::Encoding, room: usize| {
+                    let limit = TruncationParams {
+                        max_length: room,
+                        ..limit.clone()
+                    };
+                    truncate_encodings(tokens, None, &limit).map(|(tokens, _)| tokens)
+                };
+                let kept = alone(first.tokens, room)?;
+                let rest = room - kept.len();
+                Ok((kept, Some(alone(second, rest)?)))
+            }
+            second => truncate_encodings(first.tokens, second, &limit),
         })?;
         type Told = (Vec<usize>, Vec<(usize, char)>);
         let kept = |mut tokens: tokenizers::Encoding, (mut outside, mut missing): Told| {

@@ -1,8 +1,10 @@
 //! `engraft export`: a checkpoint without what only resuming needs, as a preset of its own.
 
+use engraft::convert::{Conversion, Format, SHARD};
 use engraft_component::Refusal;
 use engraft_run::{Error, LoraExport, Purpose};
 
+use super::convert;
 use crate::arguments::lora_option;
 use crate::failure::Failure;
 use crate::interrupt;
@@ -16,11 +18,33 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     let output = output
         .ok_or_else(|| Failure::refused("export requires --output DIR, the preset's folder"))?;
     let lora = opened.lora;
-    let exported = opened.session.export(output, lora, &mut teller);
-    exported.map_err(|error| match error {
+    let refused = |error| match error {
         Error::Refused(refusal) => refused(refusal, lora),
         other => other.into(),
-    })
+    };
+    let Some(to @ Format::Keras) = opened.to else {
+        if opened.approximate {
+            return Err(Failure::refused("--approximate: it goes with --to keras"));
+        }
+        let exported = opened.session.export(output, lora, &mut teller);
+        return exported.map_err(refused);
+    };
+    if lora == Some(LoraExport::Adapter) {
+        return Err(Failure::refused(
+            "--peft: an adapter alone is written for PEFT. KerasHub takes the weights with its updates: --merge-lora",
+        ));
+    }
+    let conversion = Conversion {
+        to,
+        approximate: opened.approximate,
+        max_length: None,
+        shard: SHARD,
+    };
+    let converted = opened
+        .session
+        .export_to(output, lora, conversion, &mut teller);
+    convert::said(&converted.map_err(refused)?);
+    Ok(())
 }
 
 /// What was refused, with the options that are meant.

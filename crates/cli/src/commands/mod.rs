@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod components;
+pub(crate) mod convert;
 mod evaluate;
 mod export;
 mod fit;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
         Command::Test => evaluate::test(words),
         Command::Predict => predict::run(words),
         Command::Export => export::run(words),
+        Command::Convert => convert::run(words),
         Command::Presets => presets::run(words),
         Command::Components => components::run(words),
         Command::Schema => schema::run(words),

@@ -11,6 +11,7 @@ mod claims;
 mod commands;
 mod compat;
 mod configuration;
+mod convert;
 mod diffusion;
 mod documentation;
 #[cfg(unix)]

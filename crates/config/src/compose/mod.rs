@@ -25,6 +25,8 @@ use engraft_component::{
     Mapping, Mistake, Node, Note, Refusal, Span, Value, read_yaml_file, to_yaml,
 };
 
+use crate::keras_names;
+
 pub use options::{as_key, parse_overrides};
 
 /// One thing that sets values.
@@ -86,6 +88,7 @@ pub fn compose_over(base: Mapping, sources: &[Source]) -> Result<Composed, Refus
             assign::assign(&mut root, key, value.as_deref(), &mut notes)?;
         }
     }
+    keras_names::translate(&mut root)?;
     Ok(Composed {
         root: Node::at(&span, Value::Map(root)),
         notes,

@@ -117,6 +117,99 @@ fn texts_become_the_tokens_that_keras_hub_makes_of_them() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// The tokens that a preset's preprocessor cuts a text to; the golden ELECTRA has none, and is cut to as many.
+fn length(name: &str) -> usize {
+    let preset = Preset::from_name(golden(name).to_str().unwrap()).unwrap();
+    preset.text_length().unwrap_or(18)
+}
+
+#[test]
+fn two_texts_are_cut_as_keras_hub_cuts_them() {
+    let mut cut = 0;
+    for name in names() {
+        let about = about(&name);
+        let Some(pairs) = about.get("pairs") else {
+            continue;
+        };
+        let tokenizer = tokenizer(&name).unwrap();
+        let texts: Vec<[String; 2]> = serde_json::from_value(pairs["texts"].clone()).unwrap();
+        let packed = rows(&pairs["packed"]["token_ids"]);
+        for ([first, second], expected) in texts.iter().zip(packed) {
+            let encoded = tokenizer.encode_truncated(first, Some(second), length(&name));
+            let (encoding, is_cut) = encoded.unwrap();
+            assert_eq!(encoding.ids, expected, "{name}: {first:?}, {second:?}");
+            cut += usize::from(is_cut);
+        }
+    }
+    assert!(cut > 5, "{cut}");
+}
+
+#[test]
+fn by_a_waterfall_the_second_text_alone_is_cut() {
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.weights.h5", "tokenizer.json"] {
+        std::fs::copy(golden("bert").join(file), copy.path().join(file)).unwrap();
+    }
+    std::fs::create_dir_all(copy.path().join("assets/tokenizer")).unwrap();
+    let vocabulary = "assets/tokenizer/vocabulary.txt";
+    std::fs::copy(
+        golden("bert").join(vocabulary),
+        copy.path().join(vocabulary),
+    )
+    .unwrap();
+    let preprocessor = std::fs::read_to_string(golden("bert/preprocessor.json")).unwrap();
+    let preprocessor = preprocessor.replace("round_robin", "waterfall");
+    std::fs::write(copy.path().join("preprocessor.json"), preprocessor).unwrap();
+    let preset = Preset::from_name(copy.path().to_str().unwrap()).unwrap();
+    let checkpoint = Checkpoint::open(preset, &Map::new(), false).unwrap();
+    let tokenizer = preset_tokenizer(&checkpoint, None).unwrap();
+    let pairs = &about("bert")["pairs"];
+    let texts: Vec<[String; 2]> = serde_json::from_value(pairs["texts"].clone()).unwrap();
+    let ids: Vec<[Vec<u32>; 2]> = serde_json::from_value(pairs["token_ids"].clone()).unwrap();
+    for ([first, second], [one, other]) in texts.iter().zip(ids) {
+        for length in [one.len() + 3, one.len() + 5, 6] {
+            let room = length - 3;
+            let kept = &one[..one.len().min(room)];
+            let rest = &other[..other.len().min(room - kept.len())];
+            let expected = [&[2], kept, &[3], rest, &[3]].concat();
+            let encoded = tokenizer.encode_truncated(first, Some(second), length);
+            assert_eq!(encoded.unwrap().0.ids, expected, "{length}");
+        }
+    }
+}
+
+#[test]
+fn a_number_of_classes_means_a_fresh_head() {
+    let folder = golden("bert");
+    let open = || TextClassifier::from_preset(folder.to_str().unwrap()).unwrap();
+    let probabilities = |classifier: &TextClassifier| -> Vec<f32> {
+        let predicted = classifier.predict(["The cat sat."]).unwrap();
+        predicted[0].probabilities.clone()
+    };
+    let kept = open().build().unwrap();
+    let fresh = open().num_classes(5).build().unwrap();
+    assert_ne!(probabilities(&kept), probabilities(&fresh));
+    assert_eq!(
+        probabilities(&open().num_classes(3).build().unwrap()).len(),
+        3
+    );
+    // One that was tuned and saved here keeps its head, unless a number is given, whichever it is; a saved fresh head is kept too.
+    let scratch = tempfile::tempdir().unwrap();
+    let saved = scratch.path().join("saved");
+    fresh.save_to_preset(&saved).unwrap();
+    let open = || TextClassifier::from_preset(saved.to_str().unwrap()).unwrap();
+    assert_eq!(
+        probabilities(&open().build().unwrap()),
+        probabilities(&fresh)
+    );
+    let again = open().num_classes(5).seed(1).build().unwrap();
+    assert_ne!(probabilities(&again), probabilities(&fresh));
+    assert_eq!(
+        probabilities(&open().num_classes(2).build().unwrap()).len(),
+        2
+    );
+}
+
 #[test]
 fn a_preset_of_keras_is_used_as_any_other() {
     let folder = |name: &str| golden(name).to_str().unwrap().to_owned();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod causal_lm;
+mod convert;
 mod faces;
 mod house;
 mod keras;

@@ -11,7 +11,7 @@ const BIAS: &str = "bias";
 /// Numbers of a data set that are numbers of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
-    /// The path of the data set, such as `layers/dense/vars/0`.
+    /// The path of the data set as KerasHub writes it, such as `layers/dense/vars/0`.
     pub(super) path: String,
     /// The shape of the data set as a whole.
     pub(super) stored: Vec<usize>,
@@ -26,6 +26,20 @@ pub(super) struct TensorMap {
     pub(super) parts: Vec<Part>,
     /// The shape of each tensor; what no part covers is zero.
     pub(super) tensors: BTreeMap<String, Vec<usize>>,
+    /// Which tensor has the numbers of one that is not there: the table of tokens, where its model turns states into logits by it.
+    pub(super) twins: BTreeMap<String, String>,
+    /// Rows that Keras has none of, and the table to each of whose rows they are added instead.
+    pub(super) folded: Vec<Folded>,
+    /// Data sets that Keras has of what Hugging Face computes.
+    pub(super) constants: Vec<(String, Vec<f32>)>,
+}
+
+/// One row that is added to every token's vector, which a table does as well that every token has a row of.
+#[derive(Clone, Debug)]
+pub(super) struct Folded {
+    pub(super) row: String,
+    /// The path of the table.
+    pub(super) table: String,
 }
 
 /// Layers of Keras below one path, which are modules of Hugging Face below one name.
@@ -100,9 +114,11 @@ impl Scope<'_> {
         self.part(layer, 0, &[rows, width], name, whole, &[rows, width], to);
     }
 
-    /// The matrix that turns hidden states into logits, where it is not the table of tokens.
-    pub(super) fn untied_head(&mut self, vocabulary: usize, hidden: usize) {
+    /// The matrix that turns hidden states into logits, where Keras has one beside the table of tokens, which `tokens` is.
+    pub(super) fn untied_head(&mut self, vocabulary: usize, hidden: usize, tokens: &str) {
         let name = "lm_head.weight".to_owned();
+        let twin = self.named(tokens, WEIGHT);
+        self.map.twins.insert(name.clone(), twin);
         let rows = Rows::all(vocabulary);
         self.turned(
             "reversible_embedding",
@@ -206,10 +222,18 @@ impl Scope<'_> {
         self.part(layer, number, &[count], name, vec![count], &[count], to);
     }
 
-    /// A tensor of which Keras has nothing, as all of it is zero.
-    pub(super) fn zeros(&mut self, name: &str, shape: &[usize]) {
-        let name = self.named(name, "");
-        self.map.tensors.insert(name, shape.to_vec());
+    /// A table of one row, of which Keras has nothing: it is zero, or added to each row of the table of `layer`.
+    pub(super) fn folded(&mut self, module: &str, width: usize, layer: &str) {
+        let row = self.named(module, WEIGHT);
+        self.map.tensors.insert(row.clone(), vec![1, width]);
+        let table = self.path_of(layer, 0);
+        self.map.folded.push(Folded { row, table });
+    }
+
+    /// Numbers that Keras stores and Hugging Face computes.
+    pub(super) fn constant(&mut self, layer: &str, numbers: Vec<f32>) {
+        let path = self.path_of(layer, 0);
+        self.map.constants.push((path, numbers));
     }
 
     /// Some numbers of a data set, all of it row by row in the shape `shape`, as `to` of a tensor of the shape `whole`.
@@ -248,15 +272,20 @@ impl Scope<'_> {
         whole: Vec<usize>,
         moved: Move,
     ) {
-        let path = [self.path.as_str(), layer, "vars"];
-        let path: Vec<&str> = path.into_iter().filter(|part| !part.is_empty()).collect();
         self.map.tensors.insert(name.clone(), whole);
         self.map.parts.push(Part {
-            path: format!("{}/{number}", path.join("/")),
+            path: self.path_of(layer, number),
             stored: stored.to_vec(),
             tensor: name,
             moved,
         });
+    }
+
+    /// The path of a layer's data set.
+    fn path_of(&self, layer: &str, number: usize) -> String {
+        let path = [self.path.as_str(), layer, "vars"];
+        let path: Vec<&str> = path.into_iter().filter(|part| !part.is_empty()).collect();
+        format!("{}/{number}", path.join("/"))
     }
 
     /// The name of a parameter of a module of this scope.
@@ -273,4 +302,10 @@ pub(super) fn nth(layer: &str, number: usize) -> String {
         0 => layer.to_owned(),
         _ => format!("{layer}_{number}"),
     }
+}
+
+/// A path without underscores at the beginnings of names: Keras gave some of them and later took them away.
+pub(super) fn bare(path: &str) -> String {
+    let names = path.split('/').map(|name| name.trim_start_matches('_'));
+    names.collect::<Vec<_>>().join("/")
 }

@@ -9,9 +9,13 @@ mod map;
 mod object;
 mod pieces;
 mod quantised;
+mod stated;
 #[cfg(test)]
 mod tests;
 mod tokenizers;
+mod write;
+
+pub use self::write::{KerasModel, KerasPacking, keras_families};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -22,7 +26,7 @@ use serde_json::{Map, Value};
 
 use self::families::{FAMILIES, Family, Head, Model};
 use self::h5::{DataPlace, DataSet};
-use self::map::{Part, TensorMap};
+use self::map::{Part, TensorMap, bare};
 use self::object::Object;
 use crate::bytes::Bytes;
 use crate::pieces::Piece;
@@ -48,6 +52,8 @@ const FORMER_STEMS: [(&str, &str); 2] = [("Qwen2", "Qwen"), ("SmolLM", "SmolLM3"
 #[derive(Debug)]
 pub(crate) struct KerasPreset {
     folder: PathBuf,
+    /// The tokens that its preprocessor cuts a text to.
+    text_length: Option<usize>,
     /// Files that Hugging Face would have, by name.
     files: BTreeMap<String, Vec<u8>>,
     map: TensorMap,
@@ -108,6 +114,7 @@ impl KerasPreset {
             has: &has,
         };
         let mut config = (family.translate)(&model, &mut map)?;
+        let text_length = tokenizers::text_length(folder)?;
         let mut files = tokenizers::files(folder, family, &mut config)?;
         files.insert(
             BACKBONE.to_owned(),
@@ -115,6 +122,7 @@ impl KerasPreset {
         );
         Ok(Some(Self {
             folder: folder.to_owned(),
+            text_length,
             files,
             map,
             store,
@@ -124,6 +132,11 @@ impl KerasPreset {
     /// The folder that it lies in.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The tokens that its preprocessor cuts a text to, special ones included; none if it does not say so.
+    pub(crate) fn text_length(&self) -> Option<usize> {
+        self.text_length
     }
 
     /// A file that Hugging Face would have.
@@ -179,7 +192,7 @@ impl KerasPreset {
                 None => (BACKBONE, WEIGHTS),
             };
             let stored = stored.unwrap_or(&part.path);
-            let set = self.store.sets.get(&part.path);
+            let set = self.store.sets.get(&bare(&part.path));
             let (file, set) = set.ok_or_else(|| Error::MissingTensor {
                 file: located(&self.folder, weights_file),
                 tensor: stored.to_owned(),

@@ -28,6 +28,20 @@ pub(super) struct Object {
 }
 
 impl Object {
+    /// One that is to be made: of a class, from arguments that `file` led to.
+    pub(super) fn new(file: String, class: String, arguments: Map<String, Value>) -> Self {
+        Self {
+            file,
+            class,
+            arguments,
+        }
+    }
+
+    /// What it is made from.
+    pub(super) fn arguments(&self) -> &Map<String, Value> {
+        &self.arguments
+    }
+
     /// The object that a whole file is.
     pub(super) fn read(file: String, json: &Map<String, Value>) -> Result<Self> {
         let malformed = |reason: &str| Error::Malformed {

@@ -85,7 +85,7 @@ fn what_does_not_belong_together_is_refused() {
                 "\"num_layers\": 2",
                 "\"num_layers\": 3",
             ),
-            "has no tensor \"layers/transformer_encoder_2/self_attention_layer",
+            "has no tensor \"layers/transformer_encoder_2/_self_attention_layer",
         ),
         (
             with(

@@ -12,10 +12,10 @@ use super::object::Object;
 use super::{located, pieces, read_json};
 use crate::{Error, Result};
 
-const TOKENIZER: &str = "tokenizer.json";
+pub(super) const TOKENIZER: &str = "tokenizer.json";
 const PREPROCESSOR: &str = "preprocessor.json";
-const SETTINGS: &str = "tokenizer_config.json";
-const ASSETS: &str = "assets/tokenizer";
+pub(super) const SETTINGS: &str = "tokenizer_config.json";
+pub(super) const ASSETS: &str = "assets/tokenizer";
 
 /// What GPT-2 divides texts into before it looks for pairs: contractions, words, numbers, signs and spaces.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
@@ -146,6 +146,18 @@ pub(super) fn files(
         Tokenizer::SentencePiece { file, class, ends } => {
             preset.sentence_pieces(file, class, *ends, config)
         }
+    }
+}
+
+/// The tokens that a preset's preprocessor cuts a text to; none if it does not say so.
+pub(super) fn text_length(folder: &Path) -> Result<Option<usize>> {
+    let Some(json) = read_json(folder, PREPROCESSOR)? else {
+        return Ok(None);
+    };
+    let preprocessor = Object::read(located(folder, PREPROCESSOR), &json)?;
+    match preprocessor.optional_size("sequence_length")? {
+        None => preprocessor.optional_size("encoder_sequence_length"),
+        length => Ok(length),
     }
 }
 
@@ -452,6 +464,17 @@ impl Preset<'_> {
             "tokenizer_class".to_owned(),
             json!("PreTrainedTokenizerFast"),
         );
+        let length = self.preprocessor.as_ref();
+        let length = length.and_then(|preprocessor| preprocessor.get("sequence_length"));
+        if let Some(length) = length {
+            settings.insert("model_max_length".to_owned(), length.clone());
+        }
+        let truncate = self.preprocessor.as_ref();
+        let truncate = truncate.and_then(|preprocessor| preprocessor.get("truncate"));
+        // Without it both texts of a row lose in turn, as with other libraries.
+        if truncate.and_then(Value::as_str) == Some("waterfall") {
+            settings.insert("truncation_strategy".to_owned(), json!("only_second"));
+        }
         settings
     }
 }

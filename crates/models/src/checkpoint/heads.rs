@@ -177,6 +177,30 @@ impl Checkpoint {
         Ok(head)
     }
 
+    /// The family's classification head with fresh weights, but for a layer of its that the encoder has (BERT's pooler).
+    ///
+    /// # Errors
+    /// The family has none.
+    pub fn fresh_classifier(
+        &self,
+        kind: HeadKind,
+        classes: usize,
+        initial: &Initial,
+    ) -> Result<ClassifierHead> {
+        self.check_head(kind)?;
+        let config = match kind {
+            HeadKind::TokenClassification => &self.config.token_classifier,
+            _ => &self.config.classifier,
+        };
+        let fresh = ClassifierHead::new(&self.config.transformer, config, classes, initial);
+        if !Names::head(self.config.family, kind).has_inside("dense.linear") {
+            return Ok(fresh);
+        }
+        let mut head = self.load(fresh.clone(), kind, initial, false)?;
+        head.projection = fresh.projection;
+        Ok(head)
+    }
+
     /// A head of ours as the family's own that computes the same, where the family has such a one: a linear layer on each token, or on what
     /// its classifier of sequences pools too.
     pub fn as_family_head(&self, head: &AdapterHead) -> Option<ClassifierHead> {

@@ -26,6 +26,7 @@ use crate::split::{Learning, learning};
 
 /// Trains a causal language model: predicts each token of a text from those before it.
 #[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "keras_hub.models.CausalLM")]
 #[component(ignored(
     batch_size = "the data module's batch_size is used",
     use_legacy_adapter = "the checkpoint's own head is always used"

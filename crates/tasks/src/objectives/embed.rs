@@ -23,6 +23,7 @@ use crate::output::{Form, Grain, RowOutput, largest, number, place};
 /// Computes what the backbone makes of each sequence, for every token or pooled into one vector.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.tasks.Embed")]
+#[component(alias = "keras_hub.models.TextEmbedder")]
 #[component(ignored(
     batch_size = "the data module's batch_size is used",
     use_legacy_adapter = "embedding uses no head"

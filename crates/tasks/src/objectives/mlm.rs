@@ -25,6 +25,7 @@ use crate::split::{Learning, learning};
 /// Trains a masked language model: predicts the tokens that stood where some are masked.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.tasks.MLM")]
+#[component(alias = "keras_hub.models.MaskedLM")]
 #[component(ignored(batch_size = "the data module's batch_size is used"))]
 pub struct MLM {
     /// The pretrained encoder, with its masked-LM head; the head starts anew where it has none.

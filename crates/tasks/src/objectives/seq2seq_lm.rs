@@ -33,6 +33,7 @@ use crate::split::{Learning, learning};
 
 /// Trains an encoder-decoder: to write a text for each text that it reads, as in summaries and translation.
 #[derive(Clone, Debug, PartialEq, Component)]
+#[component(alias = "keras_hub.models.Seq2SeqLM")]
 #[component(ignored(
     batch_size = "the data module's batch_size is used",
     use_legacy_adapter = "the checkpoint's own head is always used"

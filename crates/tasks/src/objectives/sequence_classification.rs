@@ -31,6 +31,7 @@ use crate::stated_head::{Activation, StatedHead};
 /// Assigns one of several classes to each sequence, or with `multilabel` any number of them.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(alias = "modelgenerator.tasks.SequenceClassification")]
+#[component(alias = "keras_hub.models.TextClassifier")]
 #[component(ignored(batch_size = "the data module's batch_size is used"))]
 pub struct SequenceClassification {
     /// The pretrained encoder.
@@ -48,6 +49,9 @@ pub struct SequenceClassification {
     /// Use the classification head of the checkpoint's own kind, with its classes and their names.
     #[arg(default = false)]
     pub use_legacy_adapter: bool,
+    /// With `use_legacy_adapter`, start the head anew where a model is made of a checkpoint that has one, as KerasHub does with any `num_classes`.
+    #[arg(default = false)]
+    pub fresh_head: bool,
 }
 
 /// What a classifier says of a row, or of a letter or word.
@@ -112,6 +116,7 @@ impl TaskArguments for SequenceClassification {
             multilabel: false,
             weighted_loss: false,
             use_legacy_adapter: false,
+            fresh_head: false,
         }
     }
 
@@ -144,7 +149,9 @@ impl TaskArguments for SequenceClassification {
     }
 
     fn head(&self, loading: &HeadLoading<'_>) -> Result<BoxedHead> {
-        if self.use_legacy_adapter {
+        if self.use_legacy_adapter && self.fresh_head {
+            loading.fresh_classifier(HeadKind::Classification)
+        } else if self.use_legacy_adapter {
             loading.classifier(HeadKind::Classification)
         } else {
             loading.adapter(self.adapter.as_ref())
@@ -165,6 +172,10 @@ impl TaskArguments for SequenceClassification {
 
     fn set_classes(&mut self, count: Option<usize>) {
         self.n_classes = count;
+    }
+
+    fn start_head_anew(&mut self) {
+        self.fresh_head = true;
     }
 
     fn uses_checkpoint_head(&self) -> bool {

@@ -2,20 +2,29 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Family, Model, Sizes, keys, last_norm, otherwise};
+use super::{Family, Model, Sizes, Tasks, keys, last_norm, otherwise};
 use crate::Result;
 use crate::keras::map::{Scope, TensorMap};
+use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 use crate::pieces::View;
 
 pub(super) const BLOOM: Family = Family {
     stem: "Bloom",
+    module: "bloom",
+    model_types: &["bloom"],
+    tasks: Tasks::Decoder,
+    arguments: bloom_arguments,
     translate: bloom,
     tokenizer: Tokenizer::BytePair(BytePair::between(Division::Bloom, "<s>", "</s>")),
 };
 
 pub(super) const FALCON: Family = Family {
     stem: "Falcon",
+    module: "falcon",
+    model_types: &["falcon"],
+    tasks: Tasks::Decoder,
+    arguments: falcon_arguments,
     translate: falcon,
     tokenizer: Tokenizer::BytePair(BytePair::between(
         Division::Falcon,
@@ -24,7 +33,7 @@ pub(super) const FALCON: Family = Family {
     )),
 };
 
-/// Queries, keys and values of each head, one head after the other, as rows of one matrix.
+/// Queries, keys and values of each head, one head after the other, as rows of one matrix. What their layers are called begins with `layer`.
 fn fused_by_head(scope: &mut Scope<'_>, layer: &str, module: &str, sizes: Sizes) {
     let Sizes {
         hidden,
@@ -34,7 +43,7 @@ fn fused_by_head(scope: &mut Scope<'_>, layer: &str, module: &str, sizes: Sizes)
     } = sizes;
     let rows = 3 * hidden;
     for (at, part) in ["query", "key", "value"].into_iter().enumerate() {
-        let part = format!("{layer}/{part}_dense");
+        let part = format!("{layer}{part}_dense");
         let to = View {
             start: at * head_dim * hidden,
             strides: vec![1, 3 * head_dim * hidden, hidden],
@@ -63,10 +72,51 @@ fn bloom_layer(scope: &mut Scope<'_>, attention: &str, sizes: Sizes, names: [&st
     scope.norm(before, "input_layernorm", hidden);
     scope.norm(after, "post_attention_layernorm", hidden);
     fused_by_head(scope, attention, "self_attention.query_key_value", sizes);
-    let output = format!("{attention}/output_dense");
+    let output = format!("{attention}output_dense");
     scope.linear(&output, "self_attention.dense", &[hidden], &[hidden]);
     scope.linear(inner, "mlp.dense_h_to_4h", &[hidden], &[intermediate]);
     scope.linear(outer, "mlp.dense_4h_to_h", &[intermediate], &[hidden]);
+}
+
+fn bloom_arguments(stated: &Stated<'_>) -> Arguments {
+    let hidden = stated.or("hidden_size", stated.get("n_embed"));
+    let inner = stated.otherwise("intermediate_dim");
+    let usual = hidden.as_u64().map(|hidden| 4 * hidden);
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        (
+            "num_layers",
+            stated.or("n_layer", stated.get("num_hidden_layers")),
+        ),
+        (
+            "num_heads",
+            stated.or("n_head", stated.get("num_attention_heads")),
+        ),
+        ("hidden_dim", hidden),
+        ("intermediate_dim", inner.unwrap_or_else(|| json!(usual))),
+        ("dropout", stated.or("hidden_dropout", 0.0)),
+        ("layer_norm_epsilon", stated.or("layer_norm_epsilon", 1e-5)),
+    ]
+}
+
+fn falcon_arguments(stated: &Stated<'_>) -> Arguments {
+    let usual = stated.size("hidden_size").map(|hidden| 4 * hidden);
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_attention_heads", stated.get("num_attention_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        (
+            "intermediate_dim",
+            stated.or("ffn_hidden_size", json!(usual)),
+        ),
+        ("attention_dropout_rate", stated.or("attention_dropout", 0)),
+        ("feedforward_dropout_rate", stated.or("hidden_dropout", 0)),
+        (
+            "layer_norm_epsilon",
+            stated.last_norm("layer_norm_epsilon", 1e-5),
+        ),
+    ]
 }
 
 fn bloom(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
@@ -90,12 +140,12 @@ fn bloom(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     whole.norm("layer_normalization_1", "ln_f", sizes.hidden);
     map.layers("bloom_decoder", "transformer.h", layers, |_, layer| {
         let names = [
-            "pre_attention_layernorm",
-            "post_attention_layernorm",
-            "mlp_intermediate_dense",
-            "mlp_output_dense",
+            "_pre_attention_layernorm",
+            "_post_attention_layernorm",
+            "_mlp_intermediate_dense",
+            "_mlp_output_dense",
         ];
-        bloom_layer(layer, "self_attention_layer", sizes, names);
+        bloom_layer(layer, "_self_attention_layer/_", sizes, names);
     });
     let mut config = Map::new();
     if sizes.intermediate != 4 * sizes.hidden {
@@ -141,7 +191,7 @@ fn falcon(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> 
                 "dense_h_to_4h",
                 "dense_4h_to_h",
             ];
-            bloom_layer(layer, "attention_layer", sizes, names);
+            bloom_layer(layer, "attention_layer/", sizes, names);
         },
     );
     let mut config = keys(json!({

@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::encoders::{BERT_HEADS, BERT_LAYER, bert_keys};
 use super::heads::{Heads, Widths};
-use super::{Block, Family, Model, Sizes, feed_forward, keys};
+use super::{Block, Family, Model, Sizes, Tasks, feed_forward, keys};
 use crate::Result;
 use crate::keras::map::TensorMap;
+use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::Tokenizer;
 
 const LAYER: Block = Block {
@@ -29,9 +30,29 @@ const HEADS: Heads = Heads {
 
 pub(super) const DEBERTA_V3: Family = Family {
     stem: "DebertaV3",
+    module: "deberta_v3",
+    model_types: &["deberta-v2"],
+    tasks: Tasks::Encoder(&HEADS),
+    arguments,
     translate,
     tokenizer: Tokenizer::pieces("spm.model", "DebertaV2Tokenizer"),
 };
+
+fn arguments(stated: &Stated<'_>) -> Arguments {
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_heads", stated.get("num_attention_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", stated.get("intermediate_size")),
+        ("dropout", stated.or("hidden_dropout_prob", 0.1)),
+        (
+            "max_sequence_length",
+            stated.or("max_position_embeddings", 512),
+        ),
+        ("bucket_size", stated.or("position_buckets", 256)),
+    ]
+}
 
 fn translate(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let backbone = model.backbone;
@@ -81,12 +102,12 @@ fn translate(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
             ("value", LAYER.value),
         ];
         for (part, name) in parts {
-            let part = format!("self_attention_layer/{part}_dense");
+            let part = format!("_self_attention_layer/_{part}_dense");
             layer.linear(&part, name, &[hidden], &heads);
         }
-        let output = "self_attention_layer/output_dense";
+        let output = "_self_attention_layer/_output_dense";
         layer.linear(output, LAYER.output, &[hidden], &[hidden]);
-        layer.norm("self_attention_layer_norm", LAYER.attention_norm, hidden);
+        layer.norm("_self_attention_layer_norm", LAYER.attention_norm, hidden);
         feed_forward(layer, sizes, &LAYER);
     });
     let widths = Widths {

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::llama::projections;
-use super::{FAIRSEQ_LAYER, Family, Model, Sizes, attention, block, keys};
+use super::{FAIRSEQ_LAYER, Family, Model, Sizes, Tasks, attention, block, keys};
 use crate::Result;
 use crate::keras::map::{Scope, TensorMap, nth};
 use crate::keras::object::Object;
+use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 
 /// Rows before the first position in BART's tables.
@@ -18,6 +19,10 @@ const FARTHEST: usize = 128;
 
 pub(super) const BART: Family = Family {
     stem: "Bart",
+    module: "bart",
+    model_types: &["bart"],
+    tasks: Tasks::EncoderDecoder,
+    arguments: bart_arguments,
     translate: bart,
     tokenizer: Tokenizer::BytePair(BytePair {
         reads_pairs: true,
@@ -27,12 +32,20 @@ pub(super) const BART: Family = Family {
 
 pub(super) const T5: Family = Family {
     stem: "T5",
+    module: "t5",
+    model_types: &["t5"],
+    tasks: Tasks::EncoderDecoder,
+    arguments: t5_arguments,
     translate: t5,
     tokenizer: Tokenizer::pieces("spiece.model", "T5Tokenizer"),
 };
 
 pub(super) const T5_GEMMA: Family = Family {
     stem: "T5Gemma",
+    module: "t5gemma",
+    model_types: &["t5gemma"],
+    tasks: Tasks::EncoderDecoder,
+    arguments: t5_gemma_arguments,
     translate: t5_gemma,
     tokenizer: Tokenizer::framed_pieces("GemmaTokenizer", ["<bos>", "<eos>"]),
 };
@@ -69,9 +82,9 @@ fn bart(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
                 let names = ["q_proj", "k_proj", "v_proj", "out_proj"];
                 let names = names.map(|name| format!("encoder_attn.{name}"));
                 let names = names.each_ref().map(String::as_str);
-                attention(&mut scope, "cross_attention_layer", sizes, names);
+                attention(&mut scope, "_cross_attention_layer", sizes, names);
                 scope.norm(
-                    "cross_attention_layer_norm",
+                    "_cross_attention_layer_norm",
                     "encoder_attn_layer_norm",
                     sizes.hidden,
                 );
@@ -98,6 +111,21 @@ fn bart(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         "init_std": 0.02,
         "tie_word_embeddings": true,
     })))
+}
+
+fn bart_arguments(stated: &Stated<'_>) -> Arguments {
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("encoder_layers")),
+        ("num_heads", stated.get("encoder_attention_heads")),
+        ("hidden_dim", stated.get("d_model")),
+        ("intermediate_dim", stated.get("encoder_ffn_dim")),
+        ("dropout", stated.or("dropout", 0.1)),
+        (
+            "max_sequence_length",
+            stated.or("max_position_embeddings", 1024),
+        ),
+    ]
 }
 
 /// The attention of T5, without biases.
@@ -133,7 +161,7 @@ fn t5(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let mut whole = map.at("layers", "");
     whole.table("reversible_embedding", "shared", vocabulary, hidden);
     if !is_tied {
-        whole.untied_head(vocabulary, hidden);
+        whole.untied_head(vocabulary, hidden, "shared");
     }
     for (stack, name) in ["encoder", "decoder"].into_iter().enumerate() {
         let norm = format!("{name}.final_layer_norm");
@@ -198,6 +226,43 @@ fn t5(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     })))
 }
 
+fn t5_arguments(stated: &Stated<'_>) -> Arguments {
+    let projection = stated.word("feed_forward_proj").unwrap_or("relu");
+    let is_gated = projection.starts_with("gated-");
+    let activation = match projection.trim_start_matches("gated-") {
+        "gelu_new" => function("gelu_approximate"),
+        // So is this, if it is gated.
+        "gelu" if is_gated => function("gelu_approximate"),
+        other => json!(other),
+    };
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("hidden_dim", stated.get("d_model")),
+        ("intermediate_dim", stated.get("d_ff")),
+        ("num_layers", stated.get("num_layers")),
+        ("num_heads", stated.get("num_heads")),
+        ("activation", activation),
+        ("key_value_dim", stated.or("d_kv", 64)),
+        ("dropout", stated.or("dropout_rate", 0.1)),
+        ("use_gated_activation", json!(is_gated)),
+        ("layer_norm_epsilon", stated.or("layer_norm_epsilon", 1e-6)),
+        (
+            "tie_embedding_weights",
+            stated.or("tie_word_embeddings", true),
+        ),
+    ]
+}
+
+/// A function of KerasHub, as it writes one.
+fn function(name: &str) -> Value {
+    json!({
+        "module": "builtins",
+        "class_name": "function",
+        "config": format!("keras_hub>{name}"),
+        "registered_name": "function",
+    })
+}
+
 /// The sizes of one of T5Gemma's stacks.
 struct Stack {
     hidden: usize,
@@ -257,7 +322,8 @@ impl Stack {
             "hidden_activation": "gelu_pytorch_tanh",
             "rms_norm_eps": backbone.number("rms_norm_eps", 1e-6)?,
             "rope_theta": backbone.number("rope_max_wavelength", 10_000.0)?,
-            "query_pre_attn_scalar": backbone.number("query_pre_attn_scalar", 256.0)?,
+            // A whole number, as transformers has it.
+            "query_pre_attn_scalar": backbone.number("query_pre_attn_scalar", 256.0)?.round() as u64,
             "sliding_window": window,
             "attn_logit_softcapping": backbone.get("attn_logit_softcapping"),
             "final_logit_softcapping": backbone.get("final_logit_softcapping"),
@@ -319,4 +385,73 @@ fn t5_gemma(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>
         "decoder": written,
         "tie_word_embeddings": true,
     })))
+}
+
+fn t5_gemma_arguments(stated: &Stated<'_>) -> Arguments {
+    let nothing = Map::new();
+    let [encoder, decoder] =
+        ["encoder", "decoder"].map(|stack| stated.inside(stack).unwrap_or(Stated(&nothing)));
+    let window = decoder.size("sliding_window").unwrap_or(4096);
+    let activation = match decoder.word("hidden_activation") {
+        None | Some("gelu_pytorch_tanh") => "gelu_approximate",
+        Some(other) => other,
+    };
+    vec![
+        ("vocabulary_size", decoder.get("vocab_size")),
+        ("encoder_hidden_dim", encoder.get("hidden_size")),
+        ("encoder_intermediate_dim", encoder.get("intermediate_size")),
+        ("encoder_num_layers", encoder.get("num_hidden_layers")),
+        (
+            "encoder_num_attention_heads",
+            encoder.get("num_attention_heads"),
+        ),
+        (
+            "encoder_num_key_value_heads",
+            encoder.get("num_key_value_heads"),
+        ),
+        ("encoder_layer_types", encoder.get("layer_types")),
+        ("encoder_head_dim", encoder.or("head_dim", 256)),
+        ("decoder_hidden_dim", decoder.get("hidden_size")),
+        ("decoder_intermediate_dim", decoder.get("intermediate_size")),
+        ("decoder_num_layers", decoder.get("num_hidden_layers")),
+        (
+            "decoder_num_attention_heads",
+            decoder.get("num_attention_heads"),
+        ),
+        (
+            "decoder_num_key_value_heads",
+            decoder.get("num_key_value_heads"),
+        ),
+        ("decoder_layer_types", decoder.get("layer_types")),
+        ("decoder_head_dim", decoder.or("head_dim", 256)),
+        ("dropout_rate", decoder.or("dropout_rate", 0.0)),
+        ("rms_norm_eps", decoder.or("rms_norm_eps", 1e-6)),
+        (
+            "tie_word_embeddings",
+            stated.or("tie_word_embeddings", true),
+        ),
+        (
+            "query_pre_attn_scalar",
+            decoder.or("query_pre_attn_scalar", 256.0),
+        ),
+        ("attention_bias", decoder.or("attention_bias", false)),
+        ("hidden_activation", json!(activation)),
+        ("initializer_range", decoder.or("initializer_range", 0.02)),
+        ("attention_dropout", decoder.or("attention_dropout", 0.0)),
+        // Its windows are one key wider than this.
+        ("sliding_window", json!(window.saturating_sub(1))),
+        ("cross_attention_hidden_size", encoder.get("hidden_size")),
+        (
+            "attn_logit_softcapping",
+            decoder.get("attn_logit_softcapping"),
+        ),
+        (
+            "final_logit_softcapping",
+            decoder.get("final_logit_softcapping"),
+        ),
+        (
+            "rope_max_wavelength",
+            decoder.rotations("rope_theta", 10_000.0),
+        ),
+    ]
 }

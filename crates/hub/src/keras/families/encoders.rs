@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::heads::{Heads, Widths};
-use super::{Block, Family, Model, Sizes, block, keys};
+use super::{Block, Family, Model, Sizes, Tasks, block, keys};
 use crate::Result;
 use crate::keras::map::{Scope, TensorMap, nth};
 use crate::keras::object::Object;
+use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 
 /// What KerasHub's BERT, ELECTRA and ALBERT compute by the hyperbolic tangent, as Hugging Face calls it.
@@ -106,30 +107,50 @@ const XLM_ROBERTA_HEADS: Heads = Heads {
 
 pub(super) const BERT: Family = Family {
     stem: "Bert",
+    module: "bert",
+    model_types: &["bert"],
+    tasks: Tasks::Encoder(&BERT_HEADS),
+    arguments: bert_arguments,
     translate: bert,
     tokenizer: Tokenizer::WordPiece,
 };
 
 pub(super) const ELECTRA: Family = Family {
     stem: "Electra",
+    module: "electra",
+    model_types: &["electra"],
+    tasks: Tasks::None,
+    arguments: electra_arguments,
     translate: electra,
     tokenizer: Tokenizer::WordPiece,
 };
 
 pub(super) const ALBERT: Family = Family {
     stem: "Albert",
+    module: "albert",
+    model_types: &["albert"],
+    tasks: Tasks::Encoder(&ALBERT_HEADS),
+    arguments: albert_arguments,
     translate: albert,
     tokenizer: Tokenizer::pieces("spiece.model", "AlbertTokenizer"),
 };
 
 pub(super) const DISTIL_BERT: Family = Family {
     stem: "DistilBert",
+    module: "distil_bert",
+    model_types: &["distilbert"],
+    tasks: Tasks::Encoder(&DISTIL_BERT_HEADS),
+    arguments: distil_bert_arguments,
     translate: distil_bert,
     tokenizer: Tokenizer::WordPiece,
 };
 
 pub(super) const ROBERTA: Family = Family {
     stem: "Roberta",
+    module: "roberta",
+    model_types: &["roberta"],
+    tasks: Tasks::Encoder(&ROBERTA_HEADS),
+    arguments: roberta_arguments,
     translate: |model, map| roberta("roberta", &ROBERTA_HEADS, model, map),
     tokenizer: Tokenizer::BytePair(BytePair {
         reads_pairs: true,
@@ -139,6 +160,10 @@ pub(super) const ROBERTA: Family = Family {
 
 pub(super) const XLM_ROBERTA: Family = Family {
     stem: "XLMRoberta",
+    module: "xlm_roberta",
+    model_types: &["xlm-roberta"],
+    tasks: Tasks::Encoder(&XLM_ROBERTA_HEADS),
+    arguments: roberta_arguments,
     translate: |model, map| roberta("xlm-roberta", &XLM_ROBERTA_HEADS, model, map),
     tokenizer: Tokenizer::pieces("sentencepiece.bpe.model", "XLMRobertaTokenizer"),
 };
@@ -195,6 +220,92 @@ fn bert_embeddings(
     Ok(config)
 }
 
+fn bert_arguments(stated: &Stated<'_>) -> Arguments {
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_heads", stated.get("num_attention_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", stated.get("intermediate_size")),
+        ("dropout", stated.or("hidden_dropout_prob", 0.1)),
+        (
+            "max_sequence_length",
+            stated.or("max_position_embeddings", POSITIONS),
+        ),
+        ("num_segments", stated.or("type_vocab_size", 2)),
+    ]
+}
+
+fn electra_arguments(stated: &Stated<'_>) -> Arguments {
+    vec![
+        ("vocab_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_heads", stated.get("num_attention_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        (
+            "embedding_dim",
+            stated.or("embedding_size", stated.get("hidden_size")),
+        ),
+        ("intermediate_dim", stated.get("intermediate_size")),
+        ("dropout", stated.or("hidden_dropout_prob", 0.1)),
+        (
+            "max_sequence_length",
+            stated.or("max_position_embeddings", POSITIONS),
+        ),
+        ("num_segments", stated.or("type_vocab_size", 2)),
+    ]
+}
+
+fn albert_arguments(stated: &Stated<'_>) -> Arguments {
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_heads", stated.get("num_attention_heads")),
+        ("num_groups", stated.or("num_hidden_groups", 1)),
+        ("num_inner_repetitions", stated.or("inner_group_num", 1)),
+        ("embedding_dim", stated.get("embedding_size")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", stated.get("intermediate_size")),
+        ("dropout", stated.or("hidden_dropout_prob", 0.0)),
+        (
+            "max_sequence_length",
+            stated.or("max_position_embeddings", POSITIONS),
+        ),
+        ("num_segments", stated.or("type_vocab_size", 2)),
+    ]
+}
+
+fn distil_bert_arguments(stated: &Stated<'_>) -> Arguments {
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("n_layers")),
+        ("num_heads", stated.get("n_heads")),
+        ("hidden_dim", stated.get("dim")),
+        ("intermediate_dim", stated.get("hidden_dim")),
+        ("dropout", stated.or("dropout", 0.1)),
+        (
+            "max_sequence_length",
+            stated.or("max_position_embeddings", POSITIONS),
+        ),
+    ]
+}
+
+fn roberta_arguments(stated: &Stated<'_>) -> Arguments {
+    let rows = stated.size("max_position_embeddings").unwrap_or(0);
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_heads", stated.get("num_attention_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", stated.get("intermediate_size")),
+        ("dropout", stated.or("hidden_dropout_prob", 0.1)),
+        (
+            "max_sequence_length",
+            json!(rows.saturating_sub(ROBERTA_OFFSET as u64)),
+        ),
+    ]
+}
+
 fn bert_layers(backbone: &Object, map: &mut TensorMap, prefix: &str, sizes: Sizes) -> Result<()> {
     let count = backbone.layers("num_layers")?;
     let module = format!("{prefix}.encoder.layer");
@@ -229,10 +340,15 @@ fn electra(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>>
     let vocabulary = backbone.size("vocab_size")?;
     let mut config = bert_embeddings(backbone, map, "electra", [vocabulary, width], sizes)?;
     config.insert("embedding_size".to_owned(), json!(width));
-    if width != sizes.hidden {
-        let mut layers = map.at("layers", "electra");
-        layers.linear("dense", "embeddings_project", &[width], &[sizes.hidden]);
+    let hidden = [sizes.hidden];
+    let mut layers = map.at("layers", "electra");
+    let projects = width != sizes.hidden;
+    if projects {
+        layers.linear("dense", "embeddings_project", &[width], &hidden);
     }
+    // Hugging Face's has none.
+    let pooler = nth("dense", usize::from(projects));
+    layers.linear(&pooler, "pooler.dense", &hidden, &hidden);
     bert_layers(backbone, map, "electra", sizes)?;
     ELECTRA_HEADS.name(model.head, &mut config);
     Ok(config)
@@ -369,7 +485,9 @@ fn roberta(
     let mut layers = map.at("layers", "roberta");
     let rows = [vocabulary, positions];
     token_and_position(&mut layers, rows, hidden, ROBERTA_OFFSET);
-    layers.zeros("embeddings.token_type_embeddings.weight", &[1, hidden]);
+    // Every token has a position, so that what all of them are given can lie there. In the table of tokens it would change logits too.
+    let places = "token_and_position_embedding/position_embedding";
+    layers.folded("embeddings.token_type_embeddings", hidden, places);
     bert_layers(backbone, map, "roberta", sizes)?;
     let widths = Widths {
         hidden,

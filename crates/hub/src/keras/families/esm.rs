@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::encoders::{BERT_HEADS, BERT_LAYER, bert_keys};
 use super::heads::{Heads, Widths};
-use super::{Family, Head, Model, Sizes, keys};
+use super::{Family, Head, Model, Sizes, Tasks, keys};
 use crate::Result;
 use crate::keras::map::{Rows, TensorMap, nth};
+use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::Tokenizer;
 
 /// KerasHub gives the first token the row of the padding token's id, and Hugging Face the one after.
@@ -20,9 +21,42 @@ const HEADS: Heads = Heads {
 
 pub(super) const ESM: Family = Family {
     stem: "ESM",
+    module: "esm",
+    model_types: &["esm"],
+    tasks: Tasks::Proteins(&HEADS),
+    arguments,
     translate,
     tokenizer: Tokenizer::Letters,
 };
+
+fn arguments(stated: &Stated<'_>) -> Arguments {
+    let rows = stated.size("max_position_embeddings").unwrap_or(0);
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_heads", stated.get("num_attention_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", stated.get("intermediate_size")),
+        ("dropout", stated.or("hidden_dropout_prob", 0.1)),
+        ("max_wavelength", stated.or("rope_theta", 10_000)),
+        ("use_bias", json!(true)),
+        ("activation", json!("gelu")),
+        ("layer_norm_eps", stated.or("layer_norm_eps", 1e-12)),
+        (
+            "use_pre_layer_norm",
+            stated.or("emb_layer_norm_before", false),
+        ),
+        (
+            "position_embedding_type",
+            stated.or("position_embedding_type", "absolute"),
+        ),
+        (
+            "max_sequence_length",
+            json!(rows.saturating_sub(OFFSET as u64)),
+        ),
+        ("pad_token_id", stated.or("pad_token_id", 1)),
+    ]
+}
 
 fn translate(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let backbone = model.backbone;
@@ -90,6 +124,8 @@ fn translate(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
     }
     // It has a matrix of its own.
     HEADS.name(model.head, &mut config);
+    let twin = "esm.embeddings.word_embeddings.weight".to_owned();
+    map.twins.insert("lm_head.decoder.weight".to_owned(), twin);
     let mut head = map.at("task/layers/masked_lm_head", "lm_head");
     let (matrix, bias) = (head.named("decoder", "weight"), head.named("bias", ""));
     head.turned(
@@ -101,8 +137,8 @@ fn translate(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
         Rows::all(vocabulary),
     );
     head.vector("", 1, bias, vocabulary);
-    head.linear("intermediate_dense", "dense", &[hidden], &[hidden]);
-    head.norm("intermediate_layer_norm", "layer_norm", hidden);
+    head.linear("_intermediate_dense", "dense", &[hidden], &[hidden]);
+    head.norm("_intermediate_layer_norm", "layer_norm", hidden);
     config.insert("tie_word_embeddings".to_owned(), json!(false));
     Ok(config)
 }

@@ -2,22 +2,34 @@
 
 use serde_json::{Map, Value, json};
 
-use super::llama::{LlamaLike, gated, llama_like, scale_positions};
-use super::qwen::qwen3_windows;
-use super::{Family, Model, keys, otherwise};
+use super::llama::{
+    LlamaLike, gated, key_value_heads, llama_like, longest_wave, norm_and_dropout, scale_positions,
+    sizes_of,
+};
+use super::qwen::{qwen3_windows, window_of};
+use super::{Family, Model, Tasks, keys, otherwise};
 use crate::Result;
 use crate::keras::map::{Scope, TensorMap, nth};
+use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 use crate::pieces::{Move, View};
 
 pub(super) const MIXTRAL: Family = Family {
     stem: "Mixtral",
+    module: "mixtral",
+    model_types: &["mixtral"],
+    tasks: Tasks::Decoder,
+    arguments: mixtral_arguments,
     translate: mixtral,
     tokenizer: Tokenizer::framed_pieces("LlamaTokenizer", ["<s>", "</s>"]),
 };
 
 pub(super) const QWEN3_MOE: Family = Family {
     stem: "Qwen3Moe",
+    module: "qwen3_moe",
+    model_types: &["qwen3_moe"],
+    tasks: Tasks::Decoder,
+    arguments: qwen3_moe_arguments,
     translate: qwen3_moe,
     tokenizer: Tokenizer::BytePair(BytePair::before(Division::Qwen, "<|im_end|>")),
 };
@@ -32,7 +44,12 @@ struct Matrices {
 
 /// A router and the experts that it chooses from, each of whose matrices is a tensor of its own.
 fn experts(scope: &mut Scope<'_>, count: usize, hidden: usize, matrices: &[Matrices]) {
-    scope.kernel("sparse_feedforward_gate_dense", "gate", &[hidden], &[count]);
+    scope.kernel(
+        "_sparse_feedforward_gate_dense",
+        "gate",
+        &[hidden],
+        &[count],
+    );
     for (number, matrices) in matrices.iter().enumerate() {
         let Matrices {
             names,
@@ -62,10 +79,69 @@ fn experts(scope: &mut Scope<'_>, count: usize, hidden: usize, matrices: &[Matri
     }
 }
 
+fn mixtral_arguments(stated: &Stated<'_>) -> Arguments {
+    let mut arguments = sizes_of(stated);
+    arguments.extend([
+        ("num_experts", stated.or("num_local_experts", 8)),
+        ("top_k", stated.or("num_experts_per_tok", 2)),
+        ("router_jitter_noise", stated.or("router_jitter_noise", 0.0)),
+        longest_wave(stated),
+        ("rope_scaling_factor", stated.linear_factor()),
+        key_value_heads(stated),
+        (
+            "router_aux_loss_coef",
+            stated.or("router_aux_loss_coef", 0.001),
+        ),
+        ("sliding_window", stated.get("sliding_window")),
+    ]);
+    arguments.extend(norm_and_dropout(stated));
+    arguments
+}
+
+fn qwen3_moe_arguments(stated: &Stated<'_>) -> Arguments {
+    let mut arguments = vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_query_heads", stated.get("num_attention_heads")),
+        ("head_dim", stated.get("head_dim")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", stated.get("intermediate_size")),
+        (
+            "moe_intermediate_dim",
+            stated.or("moe_intermediate_size", 768),
+        ),
+        longest_wave(stated),
+        key_value_heads(stated),
+        ("rope_scaling_factor", stated.linear_factor()),
+    ];
+    arguments.extend(norm_and_dropout(stated));
+    arguments.extend([
+        (
+            "tie_word_embeddings",
+            stated.or("tie_word_embeddings", false),
+        ),
+        ("sliding_window_size", window_of(stated)),
+        (
+            "num_experts",
+            stated.or("num_experts", stated.or("num_local_experts", 128)),
+        ),
+        ("top_k", stated.or("num_experts_per_tok", 8)),
+        ("norm_top_k_prob", stated.or("norm_topk_prob", false)),
+        ("decoder_sparse_step", stated.or("decoder_sparse_step", 1)),
+        ("mlp_only_layers", stated.or("mlp_only_layers", json!([]))),
+        (
+            "router_aux_loss_coefficient",
+            stated.or("router_aux_loss_coef", 0.001),
+        ),
+    ]);
+    arguments
+}
+
 fn mixtral(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let backbone = model.backbone;
     let like = LlamaLike {
         layer: "mixtral_transformer_decoder",
+        attention: "_self_attention_layer/",
         norm: "mixtral_layer_normalization",
         head_dim: None,
         has_bias: false,
@@ -88,7 +164,7 @@ fn mixtral(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>>
         outputs,
     });
     for layer in 0..backbone.layers("num_layers")? {
-        let path = format!("layers/{}/sparse_moe_block", nth(like.layer, layer));
+        let path = format!("layers/{}/_sparse_moe_block", nth(like.layer, layer));
         let mut scope = map.at(path, format!("model.layers.{layer}.block_sparse_moe"));
         experts(&mut scope, count, hidden, &matrices);
     }
@@ -110,6 +186,7 @@ fn qwen3_moe(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
     let backbone = model.backbone;
     let like = LlamaLike {
         layer: "qwen3_moe_transformer_decoder",
+        attention: "_self_attention_layer/_",
         norm: "qwen3_moe_layer_norm",
         head_dim: backbone.optional_size("head_dim")?,
         has_bias: false,
@@ -142,7 +219,7 @@ fn qwen3_moe(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
         let mut scope = map.at(path, format!("model.layers.{layer}.mlp"));
         let is_dense = dense.is_some_and(|layers| layers.contains(&json!(layer)));
         if is_dense || !(layer + 1).is_multiple_of(step) {
-            gated(&mut scope, "feedforward", [hidden, intermediate]);
+            gated(&mut scope, "_feedforward", [hidden, intermediate]);
             continue;
         }
         experts(&mut scope, count, hidden, &matrices);

@@ -3,21 +3,30 @@
 use serde_json::{Map, Value, json};
 
 use super::llama::{LlamaSizes, scale_positions};
-use super::{Family, Model, keys, last_norm};
+use super::{Family, Model, Tasks, keys, last_norm};
 use crate::Result;
 use crate::keras::map::{Scope, TensorMap};
 use crate::keras::object::Object;
+use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::Tokenizer;
 use crate::pieces::View;
 
 pub(super) const GEMMA: Family = Family {
     stem: "Gemma",
+    module: "gemma",
+    model_types: &["gemma", "gemma2"],
+    tasks: Tasks::Decoder,
+    arguments: gemma_arguments,
     translate: gemma,
     tokenizer: Tokenizer::framed_pieces("GemmaTokenizer", ["<bos>", "<eos>"]),
 };
 
 pub(super) const GEMMA3: Family = Family {
     stem: "Gemma3",
+    module: "gemma3",
+    model_types: &["gemma3_text"],
+    tasks: Tasks::Decoder,
+    arguments: gemma3_arguments,
     translate: gemma3,
     tokenizer: Tokenizer::framed_pieces("GemmaTokenizer", ["<bos>", "<eos>"]),
 };
@@ -96,6 +105,89 @@ fn gemma_model(
     })));
     last_norm(backbone, 1e-6, &mut config)?;
     Ok(config)
+}
+
+fn gemma_arguments(stated: &Stated<'_>) -> Arguments {
+    let is_second = stated.word("model_type") == Some("gemma2");
+    let slides = is_second
+        && (stated.get("layer_types").is_null() || stated.has_layer_of("sliding_attention"));
+    // Both halves of the gate together.
+    let inner = stated.size("intermediate_size").map(|inner| 2 * inner);
+    let of_second = |key: &str, usual: f64| match is_second {
+        // One that is null has no cap.
+        true if stated.0.contains_key(key) => stated.get(key),
+        true => json!(usual),
+        false => Value::Null,
+    };
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_query_heads", stated.get("num_attention_heads")),
+        ("num_key_value_heads", stated.get("num_key_value_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", json!(inner)),
+        ("head_dim", stated.or("head_dim", 256)),
+        ("layer_norm_epsilon", stated.last_norm("rms_norm_eps", 1e-6)),
+        ("dropout", stated.or("attention_dropout", 0)),
+        ("query_head_dim_normalize", json!(true)),
+        ("use_post_ffw_norm", json!(is_second)),
+        ("use_post_attention_norm", json!(is_second)),
+        (
+            "final_logit_soft_cap",
+            of_second("final_logit_softcapping", 30.0),
+        ),
+        (
+            "attention_logit_soft_cap",
+            of_second("attn_logit_softcapping", 50.0),
+        ),
+        ("sliding_window_size", stated.or("sliding_window", 4096)),
+        ("use_sliding_window_attention", json!(slides)),
+    ]
+}
+
+fn gemma3_arguments(stated: &Stated<'_>) -> Arguments {
+    let rotations = stated.inside("rope_parameters");
+    let of_whole = rotations.and_then(|by_kind| by_kind.inside("full_attention"));
+    let scale = of_whole.unwrap_or(*stated).linear_factor();
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("image_size", Value::Null),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_query_heads", stated.get("num_attention_heads")),
+        ("num_key_value_heads", stated.get("num_key_value_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", stated.get("intermediate_size")),
+        ("head_dim", stated.or("head_dim", 256)),
+        ("query_head_dim_normalize", json!(true)),
+        ("use_query_key_norm", json!(true)),
+        ("use_post_ffw_norm", json!(true)),
+        ("use_post_attention_norm", json!(true)),
+        (
+            "attention_logit_soft_cap",
+            stated.get("attn_logit_softcapping"),
+        ),
+        (
+            "final_logit_soft_cap",
+            stated.get("final_logit_softcapping"),
+        ),
+        (
+            "use_sliding_window_attention",
+            json!(stated.has_layer_of("sliding_attention")),
+        ),
+        ("sliding_window_size", stated.or("sliding_window", 4096)),
+        ("local_rope_scaling_factor", json!(1.0)),
+        ("global_rope_scaling_factor", scale),
+        ("vision_encoder", Value::Null),
+        (
+            "use_bidirectional_attention",
+            stated.or("use_bidirectional_attention", false),
+        ),
+        ("layer_norm_epsilon", stated.last_norm("rms_norm_eps", 1e-6)),
+        ("dropout", stated.or("attention_dropout", 0)),
+        ("is_embedding_model", json!(false)),
+        ("pooling_intermediate_dim", Value::Null),
+        ("embedding_dim", Value::Null),
+    ]
 }
 
 fn gemma(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{FAIRSEQ_LAYER, Family, Model, Sizes, block, keys};
+use super::{FAIRSEQ_LAYER, Family, Model, Sizes, Tasks, block, keys};
 use crate::Result;
 use crate::keras::map::{Rows, Scope, TensorMap};
+use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 use crate::pieces::View;
 
@@ -13,6 +14,10 @@ const OPT_OFFSET: usize = 2;
 
 pub(super) const GPT2: Family = Family {
     stem: "GPT2",
+    module: "gpt2",
+    model_types: &["gpt2"],
+    tasks: Tasks::Decoder,
+    arguments: gpt2_arguments,
     translate: gpt2,
     tokenizer: Tokenizer::BytePair(BytePair::between(
         Division::Gpt2,
@@ -23,12 +28,20 @@ pub(super) const GPT2: Family = Family {
 
 pub(super) const OPT: Family = Family {
     stem: "OPT",
+    module: "opt",
+    model_types: &["opt"],
+    tasks: Tasks::Decoder,
+    arguments: opt_arguments,
     translate: opt,
     tokenizer: Tokenizer::BytePair(BytePair::between(Division::Gpt2, "</s>", "</s>")),
 };
 
 pub(super) const GPT_NEO_X: Family = Family {
     stem: "GPTNeoX",
+    module: "gpt_neo_x",
+    model_types: &["gpt_neox"],
+    tasks: Tasks::Decoder,
+    arguments: gpt_neo_x_arguments,
     translate: gpt_neo_x,
     tokenizer: Tokenizer::BytePair(BytePair::between(
         Division::Gpt2,
@@ -36,6 +49,54 @@ pub(super) const GPT_NEO_X: Family = Family {
         "<|endoftext|>",
     )),
 };
+
+fn gpt2_arguments(stated: &Stated<'_>) -> Arguments {
+    let usual = stated.size("n_embd").map(|hidden| 4 * hidden);
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("n_layer")),
+        ("num_heads", stated.get("n_head")),
+        ("hidden_dim", stated.get("n_embd")),
+        ("intermediate_dim", stated.or("n_inner", json!(usual))),
+        ("dropout", stated.or("resid_pdrop", 0.1)),
+        ("max_sequence_length", stated.or("n_positions", 1024)),
+    ]
+}
+
+fn opt_arguments(stated: &Stated<'_>) -> Arguments {
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_heads", stated.get("num_attention_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", stated.get("ffn_dim")),
+        ("dropout", stated.or("dropout", 0.1)),
+        (
+            "max_sequence_length",
+            stated.or("max_position_embeddings", 2048),
+        ),
+    ]
+}
+
+fn gpt_neo_x_arguments(stated: &Stated<'_>) -> Arguments {
+    let share = stated.rotations("partial_rotary_factor", stated.or("rotary_pct", 0.25));
+    let longest = stated.rotations("rope_theta", stated.or("rotary_emb_base", 10_000));
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_heads", stated.get("num_attention_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", stated.get("intermediate_size")),
+        ("dropout", stated.or("hidden_dropout", 0.0)),
+        ("rotary_percentage", share),
+        ("rotary_max_wavelength", longest),
+        (
+            "max_sequence_length",
+            stated.or("max_position_embeddings", 2048),
+        ),
+        ("layer_norm_epsilon", stated.or("layer_norm_eps", 1e-5)),
+    ]
+}
 
 fn gpt2(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let backbone = model.backbone;
@@ -59,11 +120,11 @@ fn gpt2(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
         "transformer.h",
         layers,
         |_, layer| {
-            layer.norm("self_attention_layer_norm", "ln_1", hidden);
-            layer.norm("feedforward_layer_norm", "ln_2", hidden);
+            layer.norm("_self_attention_layer_norm", "ln_1", hidden);
+            layer.norm("_feedforward_layer_norm", "ln_2", hidden);
             // Queries, keys and values are columns of one matrix, which is not turned.
             for (at, part) in ["query", "key", "value"].into_iter().enumerate() {
-                let part = format!("self_attention_layer/{part}_dense");
+                let part = format!("_self_attention_layer/{part}_dense");
                 let rows = Rows {
                     first: at * hidden,
                     of: 3 * hidden,
@@ -77,11 +138,11 @@ fn gpt2(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
                     rows,
                 );
             }
-            let output = "self_attention_layer/output_dense";
+            let output = "_self_attention_layer/output_dense";
             straight(layer, output, "attn.c_proj", &[heads, head_dim], &[hidden]);
-            let inner = "feedforward_intermediate_dense";
+            let inner = "_feedforward_intermediate_dense";
             straight(layer, inner, "mlp.c_fc", &[hidden], &[intermediate]);
-            let outer = "feedforward_output_dense";
+            let outer = "_feedforward_output_dense";
             straight(layer, outer, "mlp.c_proj", &[intermediate], &[hidden]);
         },
     );
@@ -195,19 +256,23 @@ fn gpt_neo_x(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
         "gpt_neox.layers",
         layers,
         |_, layer| {
-            layer.norm("self_attention_layer_norm", "input_layernorm", hidden);
-            layer.norm("feedforward_layer_norm", "post_attention_layernorm", hidden);
+            layer.norm("_self_attention_layer_norm", "input_layernorm", hidden);
+            layer.norm(
+                "_feedforward_layer_norm",
+                "post_attention_layernorm",
+                hidden,
+            );
             layer.linear(
-                "self_attention_layer/qkv_dense",
+                "_self_attention_layer/_qkv_dense",
                 "attention.query_key_value",
                 &[hidden],
                 &[heads, 3 * head_dim],
             );
-            let output = "self_attention_layer/output_dense";
+            let output = "_self_attention_layer/_output_dense";
             layer.linear(output, "attention.dense", &[hidden], &[hidden]);
-            let inner = "feedforward_intermediate_dense";
+            let inner = "_feedforward_intermediate_dense";
             layer.linear(inner, "mlp.dense_h_to_4h", &[hidden], &[intermediate]);
-            let outer = "feedforward_output_dense";
+            let outer = "_feedforward_output_dense";
             layer.linear(outer, "mlp.dense_4h_to_h", &[intermediate], &[hidden]);
         },
     );

@@ -4,28 +4,30 @@ use serde_json::{Map, Value, json};
 
 use super::{Head, otherwise};
 use crate::keras::map::{TensorMap, nth};
+use crate::keras::stated::Stated;
 
 /// What Hugging Face calls the heads of a family.
-pub(super) struct Heads {
+#[derive(Debug)]
+pub(in crate::keras) struct Heads {
     /// The model without a head, with one for masked tokens, and with one that classifies.
-    pub(super) architectures: [&'static str; 3],
+    pub(in crate::keras) architectures: [&'static str; 3],
     /// Of the head for masked tokens, the linear layer, its norm, and what is added to the logits. The matrix is that of the token embeddings.
-    pub(super) masked_lm: [&'static str; 3],
+    pub(in crate::keras) masked_lm: [&'static str; 3],
     /// What activates that layer: one function for all families of KerasHub but ALBERT.
-    pub(super) activation: &'static str,
+    pub(in crate::keras) activation: &'static str,
     /// The linear layers of the head that classifies, one or two.
-    pub(super) classifier: &'static [&'static str],
+    pub(in crate::keras) classifier: &'static [&'static str],
     /// The key of that head's dropout.
-    pub(super) dropout: &'static str,
+    pub(in crate::keras) dropout: &'static str,
 }
 
 /// The widths that a head depends on.
 #[derive(Clone, Copy)]
-pub(super) struct Widths {
-    pub(super) hidden: usize,
+pub(in crate::keras) struct Widths {
+    pub(in crate::keras) hidden: usize,
     /// Of the token embeddings.
-    pub(super) embedding: usize,
-    pub(super) vocabulary: usize,
+    pub(in crate::keras) embedding: usize,
+    pub(in crate::keras) vocabulary: usize,
 }
 
 /// What KerasHub's norms of heads for masked tokens add, whatever the encoder's do.
@@ -33,7 +35,7 @@ const MASKED_LM_EPSILON: f64 = 1e-5;
 
 impl Heads {
     /// Adds a head: its tensors, and what `config.json` says of it.
-    pub(super) fn add(
+    pub(in crate::keras) fn add(
         &self,
         head: &Head,
         map: &mut TensorMap,
@@ -56,8 +58,39 @@ impl Heads {
         }
     }
 
+    /// The head of a class of Hugging Face; none if KerasHub has no task of that kind.
+    pub(in crate::keras) fn of(&self, architecture: &str, stated: Stated<'_>) -> Option<Head> {
+        let [bare, masked_lm, classification] = self.architectures;
+        let stem = bare.trim_end_matches("Model");
+        if architecture == classification {
+            let labels = stated.inside("id2label").map(|labels| labels.0.len());
+            let stated_classes = stated
+                .size("num_labels")
+                .and_then(|count| count.try_into().ok());
+            let own = [self.dropout, "hidden_dropout_prob", "dropout"];
+            let dropout = own.into_iter().find_map(|key| stated.get(key).as_f64());
+            let hidden = stated
+                .otherwise("classifier_hidden_dim")
+                .and_then(|width| width.as_u64());
+            let hidden = hidden.or(stated.size("hidden_size")).or(stated.size("dim"));
+            let has_two = self.classifier.len() > 1;
+            return Some(Head::Classifier {
+                classes: labels.or(stated_classes).unwrap_or(2),
+                hidden: hidden
+                    .filter(|_| has_two)
+                    .and_then(|width| width.try_into().ok()),
+                dropout: dropout.unwrap_or(0.0),
+            });
+        }
+        let pretrained = format!("{stem}ForPreTraining");
+        if architecture == masked_lm || architecture == pretrained {
+            return Some(Head::MaskedLm);
+        }
+        (architecture.is_empty() || architecture == bare).then_some(Head::None)
+    }
+
     /// What the model with this head is called, and its classes.
-    pub(super) fn name(&self, head: &Head, config: &mut Map<String, Value>) {
+    pub(in crate::keras) fn name(&self, head: &Head, config: &mut Map<String, Value>) {
         let [bare, masked_lm, classification] = self.architectures;
         let architecture = match head {
             Head::None => bare,
@@ -81,8 +114,8 @@ impl Heads {
         let [dense, norm, bias] = self.masked_lm;
         let mut head = map.at("task/layers/masked_lm_head", "");
         head.vector("", 0, bias.to_owned(), vocabulary);
-        head.linear("intermediate_dense", dense, &[hidden], &[embedding]);
-        head.norm("intermediate_layer_norm", norm, embedding);
+        head.linear("_intermediate_dense", dense, &[hidden], &[embedding]);
+        head.norm("_intermediate_layer_norm", norm, embedding);
         let computed = json!({
             "masked_lm_activation": self.activation,
             "masked_lm_norm_eps": MASKED_LM_EPSILON,

@@ -2,20 +2,29 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Family, Model, keys};
+use super::{Family, Model, Tasks, keys};
 use crate::Result;
 use crate::keras::map::{Scope, TensorMap, nth};
 use crate::keras::object::Object;
+use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::{BytePair, Division, Tokenizer};
 
 pub(super) const LLAMA: Family = Family {
     stem: "Llama",
+    module: "llama",
+    model_types: &["llama"],
+    tasks: Tasks::Decoder,
+    arguments: llama_arguments,
     translate: llama,
     tokenizer: Tokenizer::framed_pieces("LlamaTokenizer", ["<s>", "</s>"]),
 };
 
 pub(super) const LLAMA3: Family = Family {
     stem: "Llama3",
+    module: "llama3",
+    model_types: &["llama"],
+    tasks: Tasks::Decoder,
+    arguments: llama_arguments,
     translate: llama,
     tokenizer: Tokenizer::BytePair(BytePair::between(
         Division::Llama3,
@@ -26,6 +35,10 @@ pub(super) const LLAMA3: Family = Family {
 
 pub(super) const MISTRAL: Family = Family {
     stem: "Mistral",
+    module: "mistral",
+    model_types: &["mistral"],
+    tasks: Tasks::Decoder,
+    arguments: mistral_arguments,
     translate: mistral,
     tokenizer: Tokenizer::framed_pieces("LlamaTokenizer", ["<s>", "</s>"]),
 };
@@ -34,6 +47,8 @@ pub(super) const MISTRAL: Family = Family {
 pub(super) struct LlamaLike<'a> {
     /// What its layers are called.
     pub(super) layer: &'a str,
+    /// What the names of attention's four linear layers begin with.
+    pub(super) attention: &'a str,
     /// What the norm behind them is called.
     pub(super) norm: &'a str,
     /// Channels of a head, where they are not the hidden states' share of it.
@@ -116,7 +131,7 @@ pub(super) fn llama_like(
     whole.table(embedding, "embed_tokens", vocabulary, hidden);
     whole.scale(like.norm, "norm", hidden);
     if !is_tied {
-        whole.untied_head(vocabulary, hidden);
+        whole.untied_head(vocabulary, hidden, "embed_tokens");
     }
     map.layers(like.layer, "model.layers", sizes.layers, |_, layer| {
         let parts = [
@@ -125,28 +140,28 @@ pub(super) fn llama_like(
             ("value", "v", sizes.key_value_heads),
         ];
         for (part, name, heads) in parts {
-            let part = format!("self_attention_layer/{part}_dense");
+            let part = format!("{}{part}_dense", like.attention);
             let name = format!("self_attn.{name}_proj");
             layer.kernel(&part, &name, &[hidden], &[heads, head_dim]);
             if like.has_bias {
                 layer.bias(&part, &name, &[heads, head_dim]);
             }
         }
-        let output = "self_attention_layer/output_dense";
+        let output = format!("{}output_dense", like.attention);
         layer.kernel(
-            output,
+            &output,
             "self_attn.o_proj",
             &[sizes.heads, head_dim],
             &[hidden],
         );
         if like.normalizes_heads {
             for (part, name) in [("query", "q"), ("key", "k")] {
-                let part = format!("self_attention_layer/{part}_dense_layer_norm");
+                let part = format!("{}{part}_dense_layer_norm", like.attention);
                 layer.scale(&part, &format!("self_attn.{name}_norm"), head_dim);
             }
         }
-        layer.scale("self_attention_layernorm", "input_layernorm", hidden);
-        layer.scale("feedforward_layernorm", "post_attention_layernorm", hidden);
+        layer.scale("_self_attention_layernorm", "input_layernorm", hidden);
+        layer.scale("_feedforward_layernorm", "post_attention_layernorm", hidden);
     });
     let mut config = sizes.keys();
     config.extend(keys(json!({
@@ -174,7 +189,7 @@ pub(super) fn gated_layers(
     for number in 0..backbone.layers("num_layers")? {
         let path = format!("layers/{}", nth(layer, number));
         let mut scope = map.at(path, format!("model.layers.{number}.mlp"));
-        gated(&mut scope, "feedforward", [hidden, intermediate]);
+        gated(&mut scope, "_feedforward", [hidden, intermediate]);
     }
     config.insert("intermediate_size".to_owned(), json!(intermediate));
     Ok(())
@@ -220,6 +235,74 @@ pub(super) fn scale_positions(
     Ok(())
 }
 
+/// The arguments that most classes of Llama's layout begin with.
+pub(super) fn sizes_of(stated: &Stated<'_>) -> Arguments {
+    vec![
+        ("vocabulary_size", stated.get("vocab_size")),
+        ("num_layers", stated.get("num_hidden_layers")),
+        ("num_query_heads", stated.get("num_attention_heads")),
+        ("hidden_dim", stated.get("hidden_size")),
+        ("intermediate_dim", stated.get("intermediate_size")),
+    ]
+}
+
+/// The number of heads of keys and values, which is that of all heads where it is not stated.
+pub(super) fn key_value_heads(stated: &Stated<'_>) -> (&'static str, Value) {
+    let all = stated.get("num_attention_heads");
+    ("num_key_value_heads", stated.or("num_key_value_heads", all))
+}
+
+/// Where rotations are slowest.
+pub(super) fn longest_wave(stated: &Stated<'_>) -> (&'static str, Value) {
+    (
+        "rope_max_wavelength",
+        stated.rotations("rope_theta", 10_000),
+    )
+}
+
+/// What norms and dropout of Llama's layout are given.
+pub(super) fn norm_and_dropout(stated: &Stated<'_>) -> Arguments {
+    vec![
+        ("layer_norm_epsilon", stated.or("rms_norm_eps", 1e-6)),
+        ("dropout", stated.or("attention_dropout", 0)),
+    ]
+}
+
+fn llama_arguments(stated: &Stated<'_>) -> Arguments {
+    let of_third = |key: &str| match stated.scaling().as_str() {
+        Some("llama3") => stated.rotations(key, Value::Null),
+        _ => Value::Null,
+    };
+    let mut arguments = sizes_of(stated);
+    arguments.extend([
+        longest_wave(stated),
+        ("rope_position_scaling_factor", stated.linear_factor()),
+        ("rope_frequency_adjustment_factor", of_third("factor")),
+        ("rope_low_freq_factor", of_third("low_freq_factor")),
+        ("rope_high_freq_factor", of_third("high_freq_factor")),
+        (
+            "rope_pretraining_sequence_length",
+            of_third("original_max_position_embeddings"),
+        ),
+        key_value_heads(stated),
+    ]);
+    arguments.extend(norm_and_dropout(stated));
+    arguments
+}
+
+fn mistral_arguments(stated: &Stated<'_>) -> Arguments {
+    let mut arguments = sizes_of(stated);
+    arguments.extend([
+        longest_wave(stated),
+        ("rope_scaling_factor", stated.linear_factor()),
+        key_value_heads(stated),
+        ("sliding_window", stated.get("sliding_window")),
+        ("head_dim", stated.get("head_dim")),
+    ]);
+    arguments.extend(norm_and_dropout(stated));
+    arguments
+}
+
 fn llama(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let backbone = model.backbone;
     // Their configuration does not say it.
@@ -229,6 +312,7 @@ fn llama(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     };
     let like = LlamaLike {
         layer: "llama_transformer_decoder",
+        attention: "_self_attention_layer/_",
         norm: "llama_layer_norm",
         head_dim: None,
         has_bias: false,
@@ -261,6 +345,7 @@ fn mistral(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>>
     let backbone = model.backbone;
     let like = LlamaLike {
         layer: "mistral_transformer_decoder",
+        attention: "_self_attention_layer/_",
         norm: "mistral_layer_normalization",
         head_dim: backbone.optional_size("head_dim")?,
         has_bias: false,

@@ -16,8 +16,10 @@ mod smollm3;
 
 use serde_json::{Map, Value, json};
 
+use self::heads::Heads;
 use super::map::{Scope, TensorMap};
 use super::object::Object;
+use super::stated::{Arguments, Stated};
 use super::tokenizers::Tokenizer;
 use crate::Result;
 
@@ -26,10 +28,33 @@ use crate::Result;
 pub(super) struct Family {
     /// What its classes begin with: `Bert` of `BertBackbone`.
     pub(super) stem: &'static str,
+    /// What the modules of its classes are called, and the folder that they lie in.
+    pub(super) module: &'static str,
+    /// What `config.json` of Hugging Face calls the same models.
+    pub(super) model_types: &'static [&'static str],
+    /// The tasks that it has classes for.
+    pub(super) tasks: Tasks,
+    /// What its backbone is made from that is to be a model of Hugging Face: the way back from `translate`, which then tells whether it is the same.
+    pub(super) arguments: fn(&Stated<'_>) -> Arguments,
     /// How its backbone, and a head that was saved with it, are seen as a model of Hugging Face: the keys of its `config.json`.
     pub(super) translate: fn(&Model<'_>, &mut TensorMap) -> Result<Map<String, Value>>,
     /// How its texts become tokens.
     pub(super) tokenizer: Tokenizer,
+}
+
+/// The tasks that a family has classes for.
+#[derive(Debug)]
+pub(super) enum Tasks {
+    /// None.
+    None,
+    /// To classify texts, and to say what masked tokens were.
+    Encoder(&'static Heads),
+    /// The same of proteins.
+    Proteins(&'static Heads),
+    /// Language models.
+    Decoder,
+    /// Language models that read one text and write another.
+    EncoderDecoder,
 }
 
 /// A preset's model.
@@ -147,12 +172,12 @@ const FAIRSEQ_LAYER: Block = Block {
 fn block(scope: &mut Scope<'_>, sizes: Sizes, names: &Block) {
     attention(
         scope,
-        "self_attention_layer",
+        "_self_attention_layer",
         sizes,
         [names.query, names.key, names.value, names.output],
     );
     scope.norm(
-        "self_attention_layer_norm",
+        "_self_attention_layer_norm",
         names.attention_norm,
         sizes.hidden,
     );
@@ -163,18 +188,18 @@ fn block(scope: &mut Scope<'_>, sizes: Sizes, names: &Block) {
 fn feed_forward(scope: &mut Scope<'_>, sizes: Sizes, names: &Block) {
     let [hidden, intermediate] = [&[sizes.hidden], &[sizes.intermediate]];
     scope.linear(
-        "feedforward_intermediate_dense",
+        "_feedforward_intermediate_dense",
         names.inner,
         hidden,
         intermediate,
     );
     scope.linear(
-        "feedforward_output_dense",
+        "_feedforward_output_dense",
         names.outer,
         intermediate,
         hidden,
     );
-    scope.norm("feedforward_layer_norm", names.norm, sizes.hidden);
+    scope.norm("_feedforward_layer_norm", names.norm, sizes.hidden);
 }
 
 /// The parameters of attention: its query, key, value and output.
@@ -206,7 +231,7 @@ fn keys(value: Value) -> Map<String, Value> {
 }
 
 /// The key under which `config.json` says what a class of KerasHub computes otherwise than the family that it is of.
-const OTHERWISE: &str = "keras_hub";
+pub(in crate::keras) const OTHERWISE: &str = "keras_hub";
 
 /// Adds to what is said there.
 fn otherwise(config: &mut Map<String, Value>, said: Value) {

@@ -2,17 +2,54 @@
 
 use serde_json::{Map, Value, json};
 
-use super::llama::LlamaSizes;
-use super::{Family, Model, keys};
+use super::llama::{LlamaSizes, key_value_heads, longest_wave, sizes_of};
+use super::{Family, Model, Tasks, keys};
 use crate::Result;
 use crate::keras::map::{Rows, TensorMap};
+use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::Tokenizer;
 
 pub(super) const PHI3: Family = Family {
     stem: "Phi3",
+    module: "phi3",
+    model_types: &["phi3"],
+    tasks: Tasks::Decoder,
+    arguments,
     translate: phi3,
     tokenizer: Tokenizer::framed_pieces("LlamaTokenizer", ["<s>", "<|endoftext|>"]),
 };
+
+fn arguments(stated: &Stated<'_>) -> Arguments {
+    let positions = stated.or("max_position_embeddings", 4096);
+    let original = stated.or("original_max_position_embeddings", 4096);
+    let kind = match stated.scaling().as_str() {
+        Some("default") | None => Value::Null,
+        Some("longrope") => json!("su"),
+        Some(other) => json!(other),
+    };
+    let mut arguments = sizes_of(stated);
+    arguments.extend([
+        key_value_heads(stated),
+        ("layer_norm_epsilon", stated.or("rms_norm_eps", 1e-5)),
+        ("dropout", stated.or("attention_dropout", 0.0)),
+        ("max_sequence_length", positions),
+        (
+            "pretraining_sequence_length",
+            stated.rotations("original_max_position_embeddings", original),
+        ),
+        longest_wave(stated),
+        ("rope_scaling_type", kind),
+        (
+            "rope_scaling_short_factor",
+            stated.rotations("short_factor", Value::Null),
+        ),
+        (
+            "rope_scaling_long_factor",
+            stated.rotations("long_factor", Value::Null),
+        ),
+    ]);
+    arguments
+}
 
 fn phi3(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let backbone = model.backbone;
@@ -31,7 +68,7 @@ fn phi3(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {
     let mut whole = map.at("layers", "model");
     whole.table(embedding, "embed_tokens", vocabulary, hidden);
     whole.scale("phi3_layer_norm", "norm", hidden);
-    whole.untied_head(vocabulary, hidden);
+    whole.untied_head(vocabulary, hidden, "embed_tokens");
     map.layers("phi3_decoder", "model.layers", layers, |_, layer| {
         let of = (heads + 2 * key_value_heads) * head_dim;
         let parts = [

@@ -1,0 +1,185 @@
+//! Models as presets of KerasHub.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use engraft_hub::{Handle, KerasModel, KerasPacking, Preset, TensorRef, Weights};
+use engraft_models::{Checkpoint, HeadKind};
+use engraft_text::Tokenizer;
+use serde_json::{Map, Value};
+
+use crate::deviation::deviation;
+use crate::differences::{Compared, Difference, KERAS_HUB, differences};
+use crate::tokens::{first_unlike, tokenizer};
+use crate::{Conversion, Converted, Error, Result};
+
+/// What the heads of engraft's own begin with.
+const OWN_HEAD: &str = "adapter.";
+
+/// What encoder-decoders of Hugging Face add to logits, and KerasHub's do not.
+const LOGITS_BIAS: &str = "final_logits_bias";
+
+pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> Result<Converted> {
+    let checkpoint = Checkpoint::open(source.clone(), &Map::new(), false)?;
+    let model = KerasModel::nearest(source)?;
+    let unfit = |reason: String| Error::Unfit {
+        preset: source.name().to_owned(),
+        reason,
+    };
+    if let Some(head) = checkpoint
+        .tensor_names()
+        .find(|name| name.starts_with(OWN_HEAD))
+    {
+        return Err(unfit(format!(
+            "its head is engraft's own ({head}), which KerasHub has no class for. A model trained with `use_legacy_adapter: true` has its family's"
+        )));
+    }
+    let has = |name: &str| checkpoint.tensor(name).is_some();
+    let compared = Compared {
+        head: head_of(&checkpoint),
+        may_untie: model.is_written_twice(has),
+    };
+    let stated = &checkpoint.config().json;
+    let mut found = differences(
+        &source.locate("config.json"),
+        stated,
+        model.config(),
+        compared,
+    )?;
+    let missing = model.missing(has).into_iter();
+    found.extend(missing.map(|name| Difference::Missing(name.to_owned())));
+    let bias = checkpoint.tensor(LOGITS_BIAS);
+    if bias.is_some_and(|bias| !is_zero(&bias)) {
+        found.push(Difference::Extra(LOGITS_BIAS.to_owned()));
+    }
+    if !found.is_empty() && !conversion.approximate {
+        return Err(Error::Inexact {
+            class: format!("KerasHub's {}", model.backbone()),
+            source_name: source.name().to_owned(),
+            differences: found,
+        });
+    }
+    let tokens = tokenizer(source)?;
+    let packing = packing(tokens.as_ref(), conversion.max_length);
+    model.write(folder, source, packing, conversion.shard, &|name| {
+        checkpoint.tensor(name)
+    })?;
+    let written = Preset::open(&Handle::Folder(folder.to_owned()))?;
+    check(&model, &checkpoint, &written)?;
+    let mut converted = Converted {
+        class: model.backbone().to_owned(),
+        tensors: model.tensors().filter(|name| has(name)).count(),
+        left_out: left_out(&model, &checkpoint),
+        ..Converted::default()
+    };
+    if compared.may_untie {
+        let note = "the matrix of logits is written beside the table of tokens that it is equal to, as KerasHub's class has both";
+        converted.notes.push(note.to_owned());
+    }
+    match (tokens, tokenizer(&written)?) {
+        (Some(read), Some(written)) => {
+            if let Some(text) = first_unlike(&read, &written) {
+                let difference = format!("KerasHub's tokenizer makes other tokens of \"{text}\"");
+                if !conversion.approximate {
+                    return Err(unfit(difference));
+                }
+                converted.notes.push(difference);
+            }
+        }
+        (None, _) => converted
+            .notes
+            .push("it has no tokenizer, so that none was written".to_owned()),
+        (Some(_), None) => {}
+    }
+    if !found.is_empty() {
+        let written = Checkpoint::open(written, &Map::new(), false)?;
+        converted.deviation = Some(deviation(&checkpoint, &written, compared.head)?);
+        converted.differences = found;
+    }
+    Ok(converted)
+}
+
+/// The head that a checkpoint's `config.json` names, as far as KerasHub has such a task.
+pub(crate) fn head_of(checkpoint: &Checkpoint) -> HeadKind {
+    let config = checkpoint.config();
+    let architecture = config
+        .json
+        .get("architectures")
+        .and_then(|all| all.get(0)?.as_str());
+    let architecture = architecture.unwrap_or_default();
+    if config.decoder.is_some() {
+        HeadKind::Seq2SeqLm
+    } else if config.causal_lm.is_some() {
+        HeadKind::CausalLm
+    } else if architecture.ends_with("ForSequenceClassification") {
+        HeadKind::Classification
+    } else if architecture.ends_with("ForMaskedLM") || architecture.ends_with("ForPreTraining") {
+        HeadKind::MaskedLm
+    } else {
+        HeadKind::None
+    }
+}
+
+/// How the texts of a language model are packed, which the tokenizer of Hugging Face says.
+fn packing(tokenizer: Option<&Tokenizer>, length: Option<usize>) -> KerasPacking {
+    let around = |tokenizer: &Tokenizer| {
+        let special = tokenizer.encode("a", None).ok()?.special;
+        Some([special.first().copied()?, special.last().copied()?])
+    };
+    let [starts, ends] = tokenizer.and_then(around).unwrap_or([true; 2]);
+    KerasPacking {
+        length,
+        starts,
+        ends,
+    }
+}
+
+/// That what was written reads as the same model.
+fn check(model: &KerasModel, checkpoint: &Checkpoint, written: &Preset) -> Result<()> {
+    let unlike = |reason: String| Error::Unlike {
+        preset: checkpoint.preset().name().to_owned(),
+        reason,
+    };
+    let config = written.config()?;
+    let differing = model
+        .config()
+        .iter()
+        .find(|(key, value)| config.get(*key) != Some(value));
+    if let Some((key, value)) = differing {
+        let found = config.get(key).unwrap_or(&Value::Null);
+        return Err(unlike(format!("{key} is {found} in place of {value}")));
+    }
+    let weights = Weights::open(written)?;
+    for name in model.tensors() {
+        let (Some(tensor), Some(written)) = (checkpoint.tensor(name), weights.get(name)) else {
+            continue;
+        };
+        if !model.holds(name, &tensor, &written, |name| checkpoint.tensor(name))? {
+            return Err(unlike(format!("the numbers of {name} are others")));
+        }
+    }
+    Ok(())
+}
+
+/// The tensors of a checkpoint that the model has no place for.
+fn left_out(model: &KerasModel, checkpoint: &Checkpoint) -> Vec<String> {
+    let used = model
+        .tensors()
+        .filter_map(|name| checkpoint.tensor_name(name));
+    let used: BTreeSet<String> = used.collect();
+    let stored = checkpoint
+        .tensor_names()
+        .filter(|name| !used.contains(*name));
+    stored.map(str::to_owned).collect()
+}
+
+fn is_zero(tensor: &TensorRef<'_>) -> bool {
+    tensor
+        .to_f32()
+        .is_ok_and(|numbers| numbers.iter().all(|number| *number == 0.0))
+}
+
+/// Whether a description says what classes of KerasHub compute otherwise.
+pub(crate) fn is_of_keras(json: &Map<String, Value>) -> bool {
+    json.contains_key(KERAS_HUB)
+}

@@ -1,0 +1,47 @@
+//! Whether two tokenizers give the same tokens.
+
+use std::borrow::Cow;
+
+use engraft_hub::Preset;
+use engraft_text::Tokenizer;
+
+use crate::error::Result;
+
+/// Texts of several scripts, of accents, signs, spaces and of biological sequences.
+const TEXTS: [&str; 9] = [
+    "The cat doesn't sit: it runs, 1234567 times!",
+    "Déjà vu à l'hôtel, naïve façade",
+    "自然言語処理は楽しい",
+    "I ❤️ 🦀 and 👩‍👩‍👧",
+    "two  spaces\nand a newline",
+    "MKTVRQERLKSIVRILERSKEPVSGAQ",
+    "ACGTACGTTTGACA",
+    "M K T V R Q",
+    "Ok!",
+];
+
+/// The tokenizer of a preset; none if it has none.
+///
+/// # Errors
+/// Its files cannot be read.
+pub(crate) fn tokenizer(preset: &Preset) -> Result<Option<Tokenizer>> {
+    let read = |name: &str| Ok(preset.read(name)?.map(Cow::into_owned));
+    let config = preset.config()?;
+    match Tokenizer::from_preset_files(&read, &config) {
+        Ok(tokenizer) => Ok(Some(tokenizer)),
+        Err(engraft_text::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.located(|file| preset.locate(file)).into()),
+    }
+}
+
+/// The first text of which two tokenizers make other tokens, with these, the special tokens around it left out.
+pub(crate) fn first_unlike(one: &Tokenizer, other: &Tokenizer) -> Option<String> {
+    let ids = |tokenizer: &Tokenizer, text: &str| {
+        let encoding = tokenizer.encode(text, None).ok()?;
+        let tokens = encoding.ids.into_iter().zip(encoding.special);
+        let own = tokens.filter(|(_, special)| !special);
+        Some(own.map(|(id, _)| id).collect::<Vec<u32>>())
+    };
+    let unlike = |text: &&&str| ids(one, text) != ids(other, text);
+    TEXTS.iter().find(unlike).map(|text| (*text).to_owned())
+}

@@ -1,0 +1,282 @@
+//! Presets in other formats: what is written is what the other libraries opened, and what they cannot hold is refused.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use engraft::convert::{Conversion, Converted, Error, Format, SHARD, convert};
+use engraft::hub::{Preset, Weights};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/golden")
+        .join(name)
+}
+
+fn open(folder: &Path) -> Preset {
+    Preset::from_name(folder.to_str().unwrap()).unwrap()
+}
+
+const TO_KERAS: Conversion = Conversion {
+    to: Format::Keras,
+    approximate: false,
+    max_length: None,
+    shard: SHARD,
+};
+
+const TO_HUGGING_FACE: Conversion = Conversion {
+    to: Format::HuggingFace,
+    ..TO_KERAS
+};
+
+/// A preset of `tests/golden`, written in another format into a folder of its own.
+fn converted(name: &str, how: Conversion) -> (tempfile::TempDir, Result<Converted, Error>) {
+    let folder = tempfile::tempdir().unwrap();
+    let done = convert(&open(&golden(name)), &folder.path().join("written"), how);
+    (folder, done)
+}
+
+/// The sha256 of each file of a folder, but for what says when and by what it was written.
+fn hashes(folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+            let hash = Sha256::digest(std::fs::read(&path).unwrap());
+            let hash: Vec<String> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            found.insert(name.replace('\\', "/"), hash.concat());
+        }
+    }
+    found.remove("metadata.json");
+    found
+}
+
+/// What is written otherwise than another library opened it; `list` has what that was.
+fn changed(list: &str, how: Conversion) -> Vec<String> {
+    let noted = std::fs::read(golden(list)).unwrap();
+    let noted: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_slice(&noted).unwrap();
+    assert!(noted.len() >= 30, "{list} has {} cases", noted.len());
+    let mut found = Vec::new();
+    for (name, expected) in noted {
+        let shard = match name.as_str() {
+            "llama_sharded" => 21_474,
+            _ => how.shard,
+        };
+        let (folder, done) = converted(&format!("keras/{name}"), Conversion { shard, ..how });
+        match done {
+            Err(error) => found.push(format!("{name}: {error}")),
+            Ok(_) => {
+                let written = hashes(&folder.path().join("written"));
+                if written != expected {
+                    let same = |name: &&String| written.get(*name) == expected.get(*name);
+                    let names = written.keys().chain(expected.keys());
+                    let other: Vec<_> = names.filter(|name| !same(name)).collect();
+                    found.push(format!("{name}: {other:?}"));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn presets_are_written_as_keras_hub_opened_them() {
+    let found = changed("keras/written.json", TO_KERAS);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn presets_of_keras_hub_are_written_as_transformers_opened_them() {
+    let found = changed("keras/hugging_face.json", TO_HUGGING_FACE);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The folders of golden models.
+fn models(group: &str) -> Vec<String> {
+    let folders = std::fs::read_dir(golden(group)).unwrap();
+    let names = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names
+        .map(|name| format!("{group}/{name}"))
+        .filter(|name| golden(name).join("config.json").is_file())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn models_of_hugging_face_are_written_again_with_the_same_weights() {
+    let names = [models("models"), models("decoders"), models("seq2seq")].concat();
+    assert!(names.len() > 100, "{}", names.len());
+    for name in names {
+        let source = open(&golden(&name));
+        let Ok(weights) = Weights::open(&source) else {
+            continue;
+        };
+        let (folder, done) = converted(&name, TO_HUGGING_FACE);
+        done.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let written = Weights::open(&open(&folder.path().join("written"))).unwrap();
+        assert_eq!(written.fingerprint(), weights.fingerprint(), "{name}");
+    }
+}
+
+#[test]
+fn what_keras_hub_cannot_hold_is_refused_by_its_key() {
+    let mut written = Vec::new();
+    let mut refused = BTreeMap::new();
+    for name in [models("models"), models("decoders"), models("seq2seq")].concat() {
+        let (folder, done) = converted(&name, TO_KERAS);
+        match done {
+            Ok(_) => written.push(name),
+            Err(error) => {
+                assert!(!folder.path().join("written").exists(), "{name}");
+                refused.insert(name, error.to_string());
+            }
+        }
+    }
+    let says = |name: &str, expected: &str| {
+        let found = refused.get(name).map(String::as_str).unwrap_or("written");
+        assert!(found.contains(expected), "{name}: {found}");
+    };
+    says(
+        "models/bert_base",
+        "hidden_act is \"gelu\", and \"gelu_new\" there",
+    );
+    says("models/bert_nopooler", "it has no bert.pooler.dense.weight");
+    says("models/esm_base", "token_dropout is true, and false there");
+    says(
+        "models/modernbert_base",
+        "model_type \"modernbert\": KerasHub 0.32 has no such model",
+    );
+    says("models/bert_tokens", "BertForTokenClassification");
+    says("decoders/gpt2_untied", "tie_word_embeddings is false");
+    says("decoders/llama_rope_yarn", "rope_");
+    says("decoders/llama_tied_bias", "bias is true");
+    says(
+        "decoders/qwen3",
+        "keras_hub.query_key_norm_eps is 0.00001 there",
+    );
+    says("decoders/falcon_7b", "multi_query is true");
+    says("seq2seq/marian", "model_type \"marian\"");
+    let exact = [
+        "models/albert_cls",
+        "models/bert_gelu_new",
+        "models/distilbert_cls",
+        "models/esm_no_token_dropout",
+        "models/roberta_cls",
+        "decoders/llama_rope_llama3",
+        "decoders/mistral",
+        "decoders/opt",
+        "decoders/qwen2",
+        "decoders/smollm3",
+    ];
+    for name in exact {
+        let is_written = written.iter().any(|other| other == name);
+        assert!(is_written, "{name}: {:?}", refused.get(name));
+    }
+}
+
+#[test]
+fn an_approximation_says_by_how_much_it_is_one() {
+    let how = Conversion {
+        approximate: true,
+        ..TO_KERAS
+    };
+    let (folder, done) = converted("models/bert_mlm", how);
+    let done = done.unwrap();
+    let keys: Vec<&str> = done.differences.iter().map(|it| it.key()).collect();
+    assert!(keys.contains(&"keras_hub.masked_lm_norm_eps"), "{keys:?}");
+    assert!(keys.contains(&"bert.pooler.dense.weight"), "{keys:?}");
+    let deviation = done.deviation.unwrap();
+    assert!(
+        deviation.of_logits && deviation.largest > 0.0,
+        "{deviation}"
+    );
+    assert!(deviation.largest < 0.1 * deviation.scale, "{deviation}");
+    assert!(folder.path().join("written/task.weights.h5").is_file());
+}
+
+#[test]
+fn a_row_of_segments_is_added_to_the_positions_and_a_tied_matrix_is_written_twice() {
+    // A row that is not zero.
+    let source = open(&golden("models/roberta_base"));
+    let weights = Weights::open(&source).unwrap();
+    let row = weights
+        .require("embeddings.token_type_embeddings.weight")
+        .unwrap();
+    assert!(row.to_f32().unwrap().iter().all(|number| *number != 0.0));
+    let (folder, done) = converted("models/roberta_base", TO_KERAS);
+    done.unwrap();
+    let written = Weights::open(&open(&folder.path().join("written"))).unwrap();
+    let positions = written
+        .require("roberta.embeddings.position_embeddings.weight")
+        .unwrap();
+    let before = weights
+        .require("embeddings.position_embeddings.weight")
+        .unwrap();
+    let sums = before.to_f32().unwrap();
+    let row = row.to_f32().unwrap();
+    let sums: Vec<f32> = sums
+        .iter()
+        .zip(row.iter().cycle())
+        .map(|(one, other)| one + other)
+        .collect();
+    // The two rows before the first position are not of KerasHub's.
+    assert_eq!(
+        positions.to_f32().unwrap()[2 * row.len()..],
+        sums[2 * row.len()..]
+    );
+    let tied: Value = json!({"tie_word_embeddings": true});
+    let copy = tempfile::tempdir().unwrap();
+    let config = std::fs::read(golden("decoders/mistral/config.json")).unwrap();
+    let mut config: Value = serde_json::from_slice(&config).unwrap();
+    config
+        .as_object_mut()
+        .unwrap()
+        .extend(tied.as_object().unwrap().clone());
+    std::fs::write(copy.path().join("config.json"), config.to_string()).unwrap();
+    let source = Weights::open(&open(&golden("decoders/mistral"))).unwrap();
+    let kept = source
+        .iter()
+        .filter(|tensor| tensor.name() != "lm_head.weight");
+    let kept = kept.map(|tensor| engraft::hub::TensorToWrite {
+        name: tensor.name().to_owned().into(),
+        shape: tensor.shape().to_vec(),
+        data: engraft::hub::TensorData::Bytes {
+            dtype: tensor.dtype(),
+            bytes: tensor.bytes(),
+        },
+    });
+    let file = copy.path().join("model.safetensors");
+    engraft::hub::write_safetensors(&file, kept, &BTreeMap::new()).unwrap();
+    let target = copy.path().join("written");
+    let done = convert(&open(copy.path()), &target, TO_KERAS).unwrap();
+    assert!(
+        done.notes
+            .iter()
+            .any(|note| note.contains("beside the table of tokens")),
+        "{done:?}"
+    );
+    let written = Weights::open(&open(&target)).unwrap();
+    let [head, table] =
+        ["lm_head.weight", "model.embed_tokens.weight"].map(|name| written.require(name).unwrap());
+    assert_eq!(head.to_f32().unwrap(), table.to_f32().unwrap());
+}
+
+#[test]
+fn a_folder_that_holds_something_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("thesis.txt"), "all of it").unwrap();
+    let error = convert(&open(&golden("keras/bert")), folder.path(), TO_KERAS).unwrap_err();
+    assert!(
+        error.to_string().contains("holds something already"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
