@@ -20,7 +20,6 @@ import json
 import os
 import random
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -42,14 +41,18 @@ def read_table(path: Path) -> tuple[list[str], list[int]]:
     return [row["text"] for row in rows], [int(row["label"]) for row in rows]
 
 
+def write_table(path: Path, texts, labels) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        writer.writerows(zip(texts, labels, strict=True))
+
+
 def rows(arguments) -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     for part in ["train", "test"]:
         drawn = sorted(zip(*read_table(arguments.reviews / f"imdb-{part}.csv"), strict=True), key=digest)
-        with open(arguments.output / f"{part}.csv", "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["text", "label"])
-            writer.writerows(drawn[:ROWS])
+        write_table(arguments.output / f"{part}.csv", *zip(*drawn[:ROWS], strict=True))
 
 
 def digest(row: tuple[str, int]) -> str:
@@ -92,7 +95,7 @@ def with_ours(arguments) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         # With the training rows alone in it, nothing is scored at the end.
         (Path(folder) / "rows").mkdir()
-        shutil.copy(rows / "train.csv", Path(folder) / "rows")
+        write_table(Path(folder) / "rows" / "train.csv", *shuffled(rows, arguments.seed))
         clock = Clock(resource.RUSAGE_CHILDREN)
 
         def engraft(command: str, *words: object) -> str:
@@ -101,7 +104,8 @@ def with_ours(arguments) -> dict:
 
         engraft(
             "fit", "--config", experiment, "--model.backbone", model, "--model.backbone.max_length", 256,
-            "--data.path", "rows", "--data.test_split_size", 0, "--seed_everything", arguments.seed,
+            "--data.path", "rows", "--data.test_split_size", 0, "--data.shuffle", "false",
+            "--seed_everything", arguments.seed,
         )
         figures = clock.read()
         memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss

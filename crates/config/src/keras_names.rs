@@ -1,6 +1,6 @@
 //! Tasks by the names of KerasHub's classes.
 
-use engraft_component::{Mapping, Node, Refusal, class_word, did_you_mean};
+use engraft_component::{Mapping, Node, Refusal, class_word, nearest};
 use engraft_hub::{Preset, keras_families};
 
 /// What names of classes end in, with the task that is the same.
@@ -35,8 +35,8 @@ pub(crate) fn translate(root: &mut Mapping) -> Result<(), Refusal> {
     let Some((word, stem, task)) = found else {
         return Ok(());
     };
-    if !stem.is_empty() {
-        check(model, &word, &stem)?;
+    if !stem.is_empty() && !check(model, &word, &stem)? {
+        return Ok(());
     }
     if model.as_map().is_none() {
         *model = Node {
@@ -94,8 +94,8 @@ fn named(word: &str) -> Option<(&str, &'static str)> {
     found.filter(|(_, task)| *task != word)
 }
 
-/// That the backbone is of the family that a class is for.
-fn check(model: &Node, word: &str, stem: &str) -> Result<(), Refusal> {
+/// That the backbone is of the family that a class is for; false if there is no such class.
+fn check(model: &Node, word: &str, stem: &str) -> Result<bool, Refusal> {
     let refuse = |problem: String| Refusal::new(&model.span, "model", problem);
     let family = keras_families().find(|(name, _)| *name == stem);
     let Some((_, kinds)) = family else {
@@ -103,9 +103,14 @@ fn check(model: &Node, word: &str, stem: &str) -> Result<(), Refusal> {
         let classes: Vec<String> = keras_families()
             .map(|(name, _)| format!("{name}{end}"))
             .collect();
-        let classes: Vec<&str> = classes.iter().map(String::as_str).collect();
-        let help = did_you_mean(word, &classes, "There are").unwrap_or_default();
-        return Err(refuse(format!("unknown class \"{word}\"")).help(help.trim_end_matches('.')));
+        // What is no misspelt class of KerasHub is no class at all, which whoever reads it says.
+        return match nearest(word, classes.iter().map(String::as_str)) {
+            Some(class) => {
+                let error = refuse(format!("unknown class \"{word}\""));
+                Err(error.help(format!("Did you mean \"{class}\"?")))
+            }
+            None => Ok(false),
+        };
     };
     let arguments = model
         .as_map()
@@ -126,7 +131,7 @@ fn check(model: &Node, word: &str, stem: &str) -> Result<(), Refusal> {
             "Name {} for any family",
             word.trim_start_matches(stem)
         ))),
-        _ => Ok(()),
+        _ => Ok(true),
     }
 }
 

@@ -27,8 +27,9 @@ NOTED = HERE / "hugging_face.json"
 # signs that the SentencePiece file takes out, those of T5 and XLM-R find special tokens in texts.
 OTHERS = [("esm", "MKTVRQ"), ("esm", "<mask>"), ("albert", "[MASK]")]
 OTHERS += [("deberta", "❤️"), ("t5", "</s>"), ("xlm", "<mask>")]
-# Gemma 3's heads need not divide its hidden states, and in the case they do not.
-transformers.Gemma3TextConfig.__class_validators__ = []
+# Heads of Gemma 3 and T5Gemma need not divide hidden states, and in the cases they do not.
+for config in [transformers.Gemma3TextConfig, transformers.T5GemmaModuleConfig]:
+    config.__class_validators__ = []
 
 
 def convert(program: str, name: str, target: Path) -> str:

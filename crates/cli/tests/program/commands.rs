@@ -29,7 +29,7 @@ fn help_is_a_command_too() {
 fn words_of_other_programs_for_a_command_are_answered() {
     let place = Workplace::empty();
     let words = [
-        "train", "evaluate", "embed", "convert", "infer", "chat", "new", "models",
+        "train", "evaluate", "embed", "merge", "infer", "chat", "new", "models",
     ];
     let answers = words.map(|word| {
         let said = place.run(&format!("{word} --config fit.yaml"));

@@ -118,7 +118,7 @@ fn what_users_know_from_elsewhere_is_answered_by_what_it_is() {
         "--model gpt2",
     ];
     let options = options.map(|option| format!("generate ./gpt2 --prompt a {option}"));
-    let commands = ["train", "evaluate", "embed", "convert", "chat"].map(str::to_owned);
+    let commands = ["train", "evaluate", "embed", "merge", "chat"].map(str::to_owned);
     let asked: Vec<String> = [
         presets.as_slice(),
         keys.as_slice(),

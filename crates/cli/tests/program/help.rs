@@ -92,7 +92,7 @@ fn help_on_a_key_lists_arguments_with_type_default_and_meaning() {
                 "--model.backbone <backbone> required",
                 "--model.n_classes <whole number or null> default: null",
                 "--model.optimizer <optimizer> default: AdamW",
-                "Also named modelgenerator.tasks.SequenceClassification.",
+                "Also named modelgenerator.tasks.SequenceClassification, keras_hub.models.TextClassifier.",
             ],
         ),
         (

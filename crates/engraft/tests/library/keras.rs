@@ -141,7 +141,7 @@ fn two_texts_are_cut_as_keras_hub_cuts_them() {
             cut += usize::from(is_cut);
         }
     }
-    assert!(cut > 5, "{cut}");
+    assert!(cut > 3, "{cut}");
 }
 
 #[test]

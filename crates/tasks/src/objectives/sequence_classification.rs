@@ -141,7 +141,7 @@ impl TaskArguments for SequenceClassification {
     fn settle(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let stored = checkpoint.stored_classes(HeadKind::Classification);
         let is_kept = stored.is_some() && self.n_classes.is_none_or(|count| stored == Some(count));
-        if self.use_legacy_adapter && is_kept {
+        if self.takes_head() && is_kept {
             let stated = StatedHead::of(checkpoint)?;
             self.multilabel |= stated.problem == Some(Problem::MultiLabel);
         }
@@ -206,10 +206,15 @@ impl TaskArguments for SequenceClassification {
 }
 
 impl SequenceClassification {
+    /// Whether the checkpoint's own head counts, with its classes.
+    fn takes_head(&self) -> bool {
+        self.use_legacy_adapter && !self.fresh_head
+    }
+
     /// What the checkpoint's own head gives if that are no classes: numbers, as its configuration says, or one number alone.
     fn numbers(&self, basis: &Basis<'_>) -> Result<Option<Numbers>> {
         let kind = HeadKind::Classification;
-        let own = OwnClasses::of(basis.checkpoint, self.use_legacy_adapter, kind)?;
+        let own = OwnClasses::of(basis.checkpoint, self.takes_head(), kind)?;
         let declared = basis.learned.and_then(|learned| learned.classes);
         let Some(count) = own.count.filter(|_| declared.is_none()) else {
             return Ok(None);
@@ -255,7 +260,7 @@ impl OneClass {
         if let Some(labels) = basis.labels().filter(|labels| labels.classes().is_none()) {
             return Err(unfit(labels, ONE_CLASS));
         }
-        let used = task.use_legacy_adapter;
+        let used = task.takes_head();
         let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification)?;
         let labels = basis.train.and_then(|train| train.naming(of_rows));
         let found = classes(own, task.n_classes, labels.as_deref());
@@ -450,7 +455,7 @@ impl AnyClasses {
                 });
             }
         };
-        let used = task.use_legacy_adapter;
+        let used = task.takes_head();
         let own = OwnClasses::of(basis.checkpoint, used, HeadKind::Classification)?;
         Ok(Self {
             classes: columns(own, task.n_classes, names)?,
