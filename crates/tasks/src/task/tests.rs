@@ -19,13 +19,15 @@ const NAMES: &[&str] = for_each_task!(names);
 const OTHERS: [&str; 2] = ["HeadKind", "DataModule"];
 
 /// Where texts for users give a task as an example.
-const ADVICE: [&str; 5] = [
+const ADVICE: [&str; 6] = [
     "cli/src/elsewhere.rs",
     "cli/src/help.rs",
     "config/src/elsewhere.rs",
     "config/src/propose/write.rs",
     // Its module is called like the task that it is for.
     "data/src/module/structures.rs",
+    // What KerasHub calls its classes.
+    "hub/src/keras/write/objects.rs",
 ];
 
 /// The sources of all libraries and programs of the workspace, by their paths within `crates`.
