@@ -178,6 +178,14 @@ fn options(command: Command) -> Vec<(String, String)> {
                 "--peft",
                 "Write LoRA updates and the head alone, as PEFT has them",
             ),
+            (
+                "--to FORMAT",
+                "hf for the layout of Hugging Face, which is the default, or keras for a preset of KerasHub",
+            ),
+            (
+                "--approximate",
+                "With --to keras, write it too where KerasHub's class computes something else, and say by how much",
+            ),
         ]),
         _ => {}
     }

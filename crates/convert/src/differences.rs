@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use engraft_hub::KERAS_HUB;
 use engraft_models::{DropoutConfig, HeadKind, ModelConfig};
 use serde_json::{Map, Value};
 
 use crate::error::Result;
-
-/// The object of `config.json` in which presets of KerasHub say what their classes compute otherwise.
-pub(crate) const KERAS_HUB: &str = "keras_hub";
 
 /// Something that one library's class computes otherwise than the model that it is to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,14 +27,16 @@ pub enum Difference {
     Missing(String),
     /// A tensor of the model that counts and the class has no place for.
     Extra(String),
+    /// A text of which the other library's tokenizer makes other tokens.
+    Tokens(String),
 }
 
 impl Difference {
-    /// The key, the keys or the tensor.
+    /// The key, the keys, the tensor or the text.
     pub fn key(&self) -> &str {
         match self {
             Self::Key { key, .. } | Self::Together(key) => key,
-            Self::Missing(name) | Self::Extra(name) => name,
+            Self::Missing(name) | Self::Extra(name) | Self::Tokens(name) => name,
         }
     }
 }
@@ -52,6 +52,7 @@ impl fmt::Display for Difference {
             Self::Together(keys) => write!(f, "it cannot have what {keys} say together"),
             Self::Missing(name) => write!(f, "it has no {name}"),
             Self::Extra(name) => write!(f, "{name} has no place there"),
+            Self::Tokens(text) => write!(f, "its tokenizer makes other tokens of \"{text}\""),
         }
     }
 }
@@ -60,6 +61,11 @@ impl fmt::Display for Difference {
 pub(crate) fn listed(differences: &[Difference]) -> String {
     let all: Vec<String> = differences.iter().map(ToString::to_string).collect();
     all.join("; ")
+}
+
+/// Whether a description says what classes of KerasHub compute otherwise.
+pub(crate) fn is_of_keras(json: &Map<String, Value>) -> bool {
+    json.contains_key(KERAS_HUB)
 }
 
 /// What of a model is compared: its transformers, and the head of a kind.
@@ -86,12 +92,11 @@ pub(crate) fn differences(
         let config = ModelConfig::read(place, json.clone())?;
         Ok(compared.shape(&config))
     };
-    let wanted = shape(held)?;
-    let before = apart(&shape(stated)?, &wanted);
+    let [own, wanted] = [shape(stated)?, shape(held)?];
+    let before = apart(&own, &wanted);
     if before == 0 {
         return Ok(Vec::new());
     }
-    let own = shape(stated)?;
     let mut found = Vec::new();
     let mut counting = Vec::new();
     for path in paths(stated).union(&paths(held)) {

@@ -5,16 +5,17 @@ use std::path::Path;
 
 use engraft_files::atomic;
 use engraft_hub::{
-    Handle, Preset, TensorData, TensorRef, TensorToWrite, Weights, write_safetensors,
+    Handle, KERAS_HUB, Preset, TensorData, TensorRef, TensorToWrite, Weights, write_safetensors,
 };
 use engraft_models::Checkpoint;
+use engraft_text::Tokenizer;
 use serde_json::{Map, Value, json};
 
 use crate::deviation::deviation;
-use crate::differences::{Compared, KERAS_HUB, differences};
-use crate::keras::{head_of, is_of_keras};
+use crate::differences::{Compared, differences, is_of_keras};
+use crate::keras::head_of;
 use crate::tokens::{first_unlike, tokenizer};
-use crate::{Conversion, Converted, Error, Result};
+use crate::{Conversion, Converted, Error, NO_TOKENIZER, Result, opened};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -30,28 +31,11 @@ const HEADS: [[&str; 2]; 3] = [
     ["pooler.dense", "classifier"],
 ];
 
-/// The files that tokenizers and generation are read from.
-const TEXT_FILES: [&str; 16] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "generation_config.json",
-    "chat_template.jinja",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.model",
-    "spiece.model",
-    "spm.model",
-    "sentencepiece.bpe.model",
-    "source.spm",
-    "target.spm",
-    "target_vocab.json",
-];
+/// What a preset may have beside its weights and its tokenizer's files.
+const OTHERS: [&str; 2] = ["generation_config.json", "chat_template.jinja"];
 
 pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> Result<Converted> {
-    let checkpoint = Checkpoint::open(source.clone(), &Map::new(), false)?;
+    let checkpoint = opened(source)?;
     let stated = &checkpoint.config().json;
     let mut held = stated.clone();
     held.remove(KERAS_HUB);
@@ -84,16 +68,19 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
     }
     held.insert("dtype".to_owned(), json!(dtype(&weights)));
     held.remove("torch_dtype");
-    name_classes(&mut held);
     write_json(&folder.join(CONFIG), &Value::Object(held))?;
     write_weights(folder, &weights, &wider, conversion.shard)?;
-    for name in TEXT_FILES {
+    for name in OTHERS {
         if let Some(bytes) = source.read(name)? {
             atomic::write(&folder.join(name), &bytes)?;
         }
     }
+    let tokens = tokenizer(source)?;
+    for (name, bytes) in tokens.iter().flat_map(Tokenizer::files) {
+        atomic::write(&folder.join(name), &bytes)?;
+    }
     let written = Preset::open(&Handle::Folder(folder.to_owned()))?;
-    check(source, &weights, &wider, &written)?;
+    check(source, &weights, &wider, &written, tokens.as_ref())?;
     let mut converted = Converted {
         class,
         tensors: weights.len(),
@@ -103,10 +90,8 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
         let note = "the head's first layer is as wide as the family's, with zeros: what it gives is the same";
         converted.notes.push(note.to_owned());
     }
-    if tokenizer(source)?.is_none() {
-        converted
-            .notes
-            .push("it has no tokenizer, so that none was written".to_owned());
+    if tokens.is_none() {
+        converted.notes.push(NO_TOKENIZER.to_owned());
     }
     if !found.is_empty() {
         let written = Checkpoint::open(written, &Map::new(), false)?;
@@ -114,20 +99,6 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
         converted.differences = found;
     }
     Ok(converted)
-}
-
-/// Adds to the names of classes the way back, without which transformers has none.
-fn name_classes(config: &mut Map<String, Value>) {
-    let names = config.get("id2label").and_then(Value::as_object);
-    let ids = names.map(|names| {
-        let ids = names.iter().filter_map(|(id, name)| {
-            Some((name.as_str()?.to_owned(), json!(id.parse::<u64>().ok()?)))
-        });
-        ids.collect::<Map<String, Value>>()
-    });
-    if let Some(ids) = ids {
-        config.insert("label2id".to_owned(), Value::Object(ids));
-    }
 }
 
 /// The type of the weights as transformers calls it: that of the largest.
@@ -262,6 +233,7 @@ fn check(
     weights: &Weights,
     wider: &BTreeMap<String, Wider>,
     written: &Preset,
+    tokens: Option<&Tokenizer>,
 ) -> Result<()> {
     let unlike = |reason: String| Error::Unlike {
         preset: source.name().to_owned(),
@@ -278,8 +250,8 @@ fn check(
             return Err(unlike(format!("the numbers of {name} are others")));
         }
     }
-    if let (Some(one), Some(other)) = (tokenizer(source)?, tokenizer(written)?)
-        && let Some(text) = first_unlike(&one, &other)
+    if let (Some(one), Some(other)) = (tokens, tokenizer(written)?)
+        && let Some(text) = first_unlike(one, &other)
     {
         return Err(unlike(format!(
             "its tokenizer makes other tokens of \"{text}\""

@@ -9,55 +9,40 @@ use engraft_text::Tokenizer;
 use serde_json::{Map, Value};
 
 use crate::deviation::deviation;
-use crate::differences::{Compared, Difference, KERAS_HUB, differences};
+use crate::differences::{Compared, Difference, differences};
 use crate::tokens::{first_unlike, tokenizer};
-use crate::{Conversion, Converted, Error, Result};
-
-/// What the heads of engraft's own begin with.
-const OWN_HEAD: &str = "adapter.";
+use crate::{Conversion, Converted, Error, NO_TOKENIZER, Result, opened};
 
 /// What encoder-decoders of Hugging Face add to logits, and KerasHub's do not.
 const LOGITS_BIAS: &str = "final_logits_bias";
 
 pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> Result<Converted> {
-    let checkpoint = Checkpoint::open(source.clone(), &Map::new(), false)?;
+    let checkpoint = opened(source)?;
     let model = KerasModel::nearest(source)?;
-    let unfit = |reason: String| Error::Unfit {
-        preset: source.name().to_owned(),
-        reason,
-    };
-    if let Some(head) = checkpoint
-        .tensor_names()
-        .find(|name| name.starts_with(OWN_HEAD))
-    {
-        return Err(unfit(format!(
-            "its head is engraft's own ({head}), which KerasHub has no class for. A model trained with `use_legacy_adapter: true` has its family's"
-        )));
-    }
+    let head = head_of(&checkpoint);
+    let is_tied = checkpoint.config().is_tied(head);
     let has = |name: &str| checkpoint.tensor(name).is_some();
     let compared = Compared {
-        head: head_of(&checkpoint),
-        may_untie: model.is_written_twice(has),
+        head,
+        // Of a model that is tied the matrix is written, whether it is stored beside the table or is the table.
+        may_untie: model.has_twins(),
     };
+    let refuse = |differences: Vec<Difference>| Error::Inexact {
+        class: format!("KerasHub's {}", model.backbone()),
+        source_name: source.name().to_owned(),
+        differences,
+    };
+    let place = source.locate("config.json");
     let stated = &checkpoint.config().json;
-    let mut found = differences(
-        &source.locate("config.json"),
-        stated,
-        model.config(),
-        compared,
-    )?;
-    let missing = model.missing(has).into_iter();
+    let mut found = differences(&place, stated, model.config(), compared)?;
+    let missing = model.missing(has, is_tied).into_iter();
     found.extend(missing.map(|name| Difference::Missing(name.to_owned())));
     let bias = checkpoint.tensor(LOGITS_BIAS);
     if bias.is_some_and(|bias| !is_zero(&bias)) {
         found.push(Difference::Extra(LOGITS_BIAS.to_owned()));
     }
     if !found.is_empty() && !conversion.approximate {
-        return Err(Error::Inexact {
-            class: format!("KerasHub's {}", model.backbone()),
-            source_name: source.name().to_owned(),
-            differences: found,
-        });
+        return Err(refuse(found));
     }
     let tokens = tokenizer(source)?;
     let packing = packing(tokens.as_ref(), conversion.max_length);
@@ -70,33 +55,40 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
         class: model.backbone().to_owned(),
         tensors: model.tensors().filter(|name| has(name)).count(),
         left_out: left_out(&model, &checkpoint),
+        notes: notes(&checkpoint, tokens.is_some()),
         ..Converted::default()
     };
-    if compared.may_untie {
+    if model.missing(has, false) != model.missing(has, is_tied) {
         let note = "the matrix of logits is written beside the table of tokens that it is equal to, as KerasHub's class has both";
         converted.notes.push(note.to_owned());
     }
-    match (tokens, tokenizer(&written)?) {
-        (Some(read), Some(written)) => {
-            if let Some(text) = first_unlike(&read, &written) {
-                let difference = format!("KerasHub's tokenizer makes other tokens of \"{text}\"");
-                if !conversion.approximate {
-                    return Err(unfit(difference));
-                }
-                converted.notes.push(difference);
-            }
-        }
-        (None, _) => converted
-            .notes
-            .push("it has no tokenizer, so that none was written".to_owned()),
-        (Some(_), None) => {}
-    }
     if !found.is_empty() {
-        let written = Checkpoint::open(written, &Map::new(), false)?;
-        converted.deviation = Some(deviation(&checkpoint, &written, compared.head)?);
-        converted.differences = found;
+        let written = Checkpoint::open(written.clone(), &Map::new(), false)?;
+        converted.deviation = Some(deviation(&checkpoint, &written, head)?);
     }
+    if let (Some(read), Some(written)) = (tokens, tokenizer(&written)?) {
+        found.extend(first_unlike(&read, &written).map(Difference::Tokens));
+    }
+    if !found.is_empty() && !conversion.approximate {
+        return Err(refuse(found));
+    }
+    converted.differences = found;
     Ok(converted)
+}
+
+/// What is lost that no difference in what is computed says.
+fn notes(checkpoint: &Checkpoint, has_tokenizer: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !has_tokenizer {
+        notes.push(NO_TOKENIZER.to_owned());
+    }
+    if let Some(names) = &checkpoint.config().labels {
+        let names = names.join(", ");
+        notes.push(format!(
+            "the names of the classes ({names}) have no place in it, only their order"
+        ));
+    }
+    notes
 }
 
 /// The head that a checkpoint's `config.json` names, as far as KerasHub has such a task.
@@ -177,9 +169,4 @@ fn is_zero(tensor: &TensorRef<'_>) -> bool {
     tensor
         .to_f32()
         .is_ok_and(|numbers| numbers.iter().all(|number| *number == 0.0))
-}
-
-/// Whether a description says what classes of KerasHub compute otherwise.
-pub(crate) fn is_of_keras(json: &Map<String, Value>) -> bool {
-    json.contains_key(KERAS_HUB)
 }

@@ -15,6 +15,8 @@ use std::path::Path;
 
 use engraft_files::atomic::Folder;
 use engraft_hub::Preset;
+use engraft_models::Checkpoint;
+use serde_json::Map;
 
 pub use differences::Difference;
 pub use error::{Error, Result};
@@ -112,6 +114,26 @@ pub fn convert(source: &Preset, target: &Path, conversion: Conversion) -> Result
     }?;
     folder.commit()?;
     Ok(converted)
+}
+
+/// What is said of a preset without a tokenizer.
+const NO_TOKENIZER: &str = "it has no tokenizer, so that none was written";
+
+/// A preset as a model that another library may have.
+///
+/// # Errors
+/// It is not understood, or its head is one of engraft's own.
+fn opened(source: &Preset) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::open(source.clone(), &Map::new(), false)?;
+    match checkpoint.own_head_name() {
+        None => Ok(checkpoint),
+        Some(head) => Err(Error::Unfit {
+            preset: source.name().to_owned(),
+            reason: format!(
+                "its head is engraft's own ({head}), which other libraries have no class for. A model trained with `use_legacy_adapter: true` has its family's"
+            ),
+        }),
+    }
 }
 
 /// Refuses a folder that is there and holds something, which would be lost.

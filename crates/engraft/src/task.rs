@@ -66,7 +66,7 @@ pub struct TaskBuilder<A> {
     saved_with_rank: Option<Option<usize>>,
     /// The classes, if they are said.
     learned: Option<Learned>,
-    /// Whether a head that the preset has is left where it is.
+    /// Whether the head starts anew although the preset was saved with one.
     starts_head: bool,
     seed: u64,
 }
@@ -248,13 +248,12 @@ impl Classifies for SequenceClassification {}
 impl Classifies for TokenClassification {}
 
 impl<A: Classifies> TaskBuilder<A> {
-    /// Number of classes; their names are taken from the training labels. As in KerasHub, a head that this library or KerasHub saved is replaced by a
-    /// fresh one, also where it has as many: leave it out to keep that head.
+    /// Number of classes; their names are taken from the training labels. A saved head of another number is replaced by a fresh one. As in KerasHub, one on
+    /// whole texts that this library or KerasHub saved is replaced also where it has as many: leave the number out to keep it.
     #[must_use]
     pub fn num_classes(mut self, classes: usize) -> Self {
         if self.saved_with_rank.is_some() || self.preset.is_of_keras_hub() {
-            self.starts_head = true;
-            self.arguments.start_head_anew();
+            self.starts_head = self.arguments.start_head_anew();
         }
         self.classes(classes, None)
     }

@@ -35,7 +35,7 @@ pub use builtin::{NamedPreset, named_presets, names as built_in_names};
 pub use error::{Error, Result};
 pub use handle::Handle;
 pub use hub_cache::HubCache;
-pub use keras::{KerasModel, KerasPacking, keras_families};
+pub use keras::{KERAS_HUB, KerasModel, KerasPacking, keras_families};
 pub use preset::Preset;
 pub use report::{LoadReport, Mismatch};
 pub use safetensors::Dtype;

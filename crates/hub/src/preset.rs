@@ -24,6 +24,8 @@ const CONFIG: &str = "config.json";
 pub struct Preset {
     name: String,
     place: Place,
+    /// Whether messages call its files by its name, and not by where they lie.
+    is_called: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -88,7 +90,21 @@ impl Preset {
             },
             place => place,
         };
-        Ok(Preset { name, place })
+        Ok(Preset {
+            name,
+            place,
+            is_called: false,
+        })
+    }
+
+    /// The same by another name, by which messages call its files too: of one that lies aside for a moment.
+    #[must_use]
+    pub fn called(self, name: &str) -> Preset {
+        Preset {
+            name: name.to_owned(),
+            is_called: true,
+            ..self
+        }
     }
 
     /// The name it was found by.
@@ -117,6 +133,7 @@ impl Preset {
     /// Where a file of the preset is or would be, for messages.
     pub fn locate(&self, file: &str) -> String {
         match &self.place {
+            _ if self.is_called => Path::new(&self.name).join(file).display().to_string(),
             Place::Folder(folder) => folder.join(file).display().to_string(),
             Place::Keras(preset) => preset.folder().join(file).display().to_string(),
             Place::BuiltIn(preset) => format!("{}/{file}", preset.name),

@@ -26,16 +26,6 @@ use crate::transformer::Transformer;
 /// A parameter that every decoder has.
 const DECODERS_FIRST: &str = "layers.0.attention.output.weight";
 
-/// Ends of names of which checkpoints have the one or the other: those of the first checkpoints of the field, and those of parameters that are shared.
-const TWINS: [[&str; 2]; 6] = [
-    ["LayerNorm.weight", "LayerNorm.gamma"],
-    ["LayerNorm.bias", "LayerNorm.beta"],
-    ["predictions.bias", "predictions.decoder.bias"],
-    ["lm_head.bias", "lm_head.decoder.bias"],
-    ["shared.weight", "encoder.embed_tokens.weight"],
-    ["shared.weight", "decoder.embed_tokens.weight"],
-];
-
 /// A preset whose configuration is understood and whose weights are open.
 #[derive(Clone)]
 pub struct Checkpoint {
@@ -220,21 +210,21 @@ impl Checkpoint {
 
     /// The name that the preset has for the tensor that the reference library calls `name`; none if it has no such tensor.
     pub fn tensor_name(&self, name: &str) -> Option<String> {
-        let weights = &self.weights.as_ref()?.weights;
-        let prefix = self.config.family.prefix;
-        let other = match name.strip_prefix(prefix) {
-            Some(inside) => inside.to_owned(),
-            None => format!("{prefix}{name}"),
-        };
-        let names = [name.to_owned(), other];
-        let twins = names.iter().flat_map(|name| {
-            let both = |[one, other]: [&'static str; 2]| [[one, other], [other, one]];
-            let twins = TWINS.into_iter().flat_map(both);
-            twins.filter_map(|[this, that]| Some(format!("{}{that}", name.strip_suffix(this)?)))
+        let source = self.weights.as_ref()?;
+        let stacks = [Names::encoder(&self.config), Names::decoder(&self.config)];
+        let heads = HeadKind::OF_FAMILIES.map(|kind| Names::head(self.config.family, kind));
+        let known = stacks.iter().chain(&heads).flat_map(|names| {
+            let path = names.path(name);
+            path.map(|path| names.for_reading(&path, source.prefixed))
+                .unwrap_or_default()
         });
-        let twins: Vec<String> = twins.collect();
-        let mut all = names.into_iter().chain(twins);
-        all.find(|name| weights.get(name).is_some())
+        let mut names = std::iter::once(name.to_owned()).chain(known);
+        names.find(|name| source.weights.get(name).is_some())
+    }
+
+    /// A tensor of a head of engraft's own, if the preset has one.
+    pub fn own_head_name(&self) -> Option<&str> {
+        self.tensor_names().find(|name| Names::is_own(name))
     }
 
     /// The tensor that the reference library calls `name`, under whichever of its names the preset has it; none if it has none.

@@ -247,6 +247,24 @@ impl Names {
         names.into_iter().map(|(name, _)| name).collect()
     }
 
+    /// The path of the parameter that a table calls `name`; none if no table does, or if it is only part of a parameter.
+    pub(crate) fn path(&self, name: &str) -> Option<String> {
+        let inside = name.strip_prefix(self.prefix).unwrap_or(name);
+        self.tables
+            .iter()
+            .copied()
+            .flatten()
+            .find_map(|(ours, theirs)| {
+                let theirs = theirs.trim_start_matches(['!', '^']);
+                let is_whole = theirs.matches("{}").count() < 2
+                    && !theirs.contains('(')
+                    && !theirs.contains(EXPERT);
+                let both = [inside, name].into_iter().filter(|_| is_whole);
+                let (number, rest) = both.filter_map(|name| matches(theirs, name)).next()?;
+                Some(format!("{}{rest}", ours.replace("{}", number)))
+            })
+    }
+
     /// The names of a parameter, and whether one counts before the others.
     fn marked(&self, path: &str, prefixed: bool) -> Vec<(String, bool)> {
         if self.own {

@@ -64,6 +64,8 @@ impl Session {
             let ours = aside.path().join(OURS);
             let max_length = work.export(&ours, lora)?;
             let preset = Preset::open(&Handle::Folder(ours)).map_err(|error| in_output(&error))?;
+            let checkpoint = work.checkpoint()?.unwrap_or_default();
+            let preset = preset.called(&checkpoint.display().to_string());
             let conversion = Conversion {
                 max_length: conversion.max_length.or(max_length),
                 ..conversion

@@ -122,8 +122,10 @@ pub trait TaskArguments:
         let _ = count;
     }
 
-    /// Makes a model of it start with a fresh head, although a checkpoint has one, where the task can.
-    fn start_head_anew(&mut self) {}
+    /// Makes a model of it start with a fresh head, although a checkpoint has one; whether the task can.
+    fn start_head_anew(&mut self) -> bool {
+        false
+    }
 
     /// Whether its head is one that a checkpoint of another program may hold.
     fn uses_checkpoint_head(&self) -> bool {

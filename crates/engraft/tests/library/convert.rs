@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engraft::convert::{Conversion, Converted, Error, Format, SHARD, convert};
-use engraft::hub::{Preset, Weights};
+use engraft::hub::{Preset, TensorData, TensorToWrite, Weights, write_safetensors};
+use engraft::prelude::Regressor;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -203,7 +204,7 @@ fn an_approximation_says_by_how_much_it_is_one() {
 }
 
 #[test]
-fn a_row_of_segments_is_added_to_the_positions_and_a_tied_matrix_is_written_twice() {
+fn a_row_of_segments_is_added_to_the_positions() {
     // A row that is not zero.
     let source = open(&golden("models/roberta_base"));
     let weights = Weights::open(&source).unwrap();
@@ -232,41 +233,85 @@ fn a_row_of_segments_is_added_to_the_positions_and_a_tied_matrix_is_written_twic
         positions.to_f32().unwrap()[2 * row.len()..],
         sums[2 * row.len()..]
     );
-    let tied: Value = json!({"tie_word_embeddings": true});
+}
+
+/// The golden Mistral, said to be tied or not, with or without its matrix of logits.
+fn mistral(is_tied: bool, has_head: bool) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     let config = std::fs::read(golden("decoders/mistral/config.json")).unwrap();
     let mut config: Value = serde_json::from_slice(&config).unwrap();
-    config
-        .as_object_mut()
-        .unwrap()
-        .extend(tied.as_object().unwrap().clone());
+    config["tie_word_embeddings"] = json!(is_tied);
     std::fs::write(copy.path().join("config.json"), config.to_string()).unwrap();
     let source = Weights::open(&open(&golden("decoders/mistral"))).unwrap();
-    let kept = source
+    let table = source.require("model.embed_tokens.weight").unwrap();
+    let tensors = source
         .iter()
-        .filter(|tensor| tensor.name() != "lm_head.weight");
-    let kept = kept.map(|tensor| engraft::hub::TensorToWrite {
+        .filter(|tensor| has_head || tensor.name() != HEAD);
+    let tensors = tensors.map(|tensor| TensorToWrite {
         name: tensor.name().to_owned().into(),
         shape: tensor.shape().to_vec(),
-        data: engraft::hub::TensorData::Bytes {
+        data: TensorData::Bytes {
             dtype: tensor.dtype(),
-            bytes: tensor.bytes(),
+            bytes: if tensor.name() == HEAD && is_tied {
+                table.bytes()
+            } else {
+                tensor.bytes()
+            },
         },
     });
     let file = copy.path().join("model.safetensors");
-    engraft::hub::write_safetensors(&file, kept, &BTreeMap::new()).unwrap();
-    let target = copy.path().join("written");
-    let done = convert(&open(copy.path()), &target, TO_KERAS).unwrap();
-    assert!(
-        done.notes
-            .iter()
-            .any(|note| note.contains("beside the table of tokens")),
-        "{done:?}"
+    write_safetensors(&file, tensors, &BTreeMap::new()).unwrap();
+    copy
+}
+
+const HEAD: &str = "lm_head.weight";
+
+#[test]
+fn a_tied_matrix_is_written_twice_and_one_that_is_missing_is_missed() {
+    for has_head in [false, true] {
+        let folder = mistral(true, has_head);
+        let target = folder.path().join("written");
+        let done = convert(&open(folder.path()), &target, TO_KERAS).unwrap();
+        let says = |note: &String| note.contains("beside the table of tokens");
+        assert_eq!(done.notes.iter().any(says), !has_head, "{done:?}");
+        let written = Weights::open(&open(&target)).unwrap();
+        let [head, table] =
+            [HEAD, "model.embed_tokens.weight"].map(|name| written.require(name).unwrap());
+        assert_eq!(head.to_f32().unwrap(), table.to_f32().unwrap());
+    }
+    let folder = mistral(false, false);
+    let error = convert(
+        &open(folder.path()),
+        &folder.path().join("written"),
+        TO_KERAS,
     );
-    let written = Weights::open(&open(&target)).unwrap();
-    let [head, table] =
-        ["lm_head.weight", "model.embed_tokens.weight"].map(|name| written.require(name).unwrap());
-    assert_eq!(head.to_f32().unwrap(), table.to_f32().unwrap());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("it has no lm_head.weight"), "{error}");
+}
+
+#[test]
+fn what_has_no_place_is_said_and_a_head_of_ours_is_refused() {
+    let (_folder, done) = converted("models/distilbert_cls", TO_KERAS);
+    let done = done.unwrap();
+    let says = |note: &String| note.contains("low, middle, high");
+    assert!(done.notes.iter().any(says), "{done:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved");
+    let regressor = Regressor::from_preset("sapiens_vh")
+        .unwrap()
+        .build()
+        .unwrap();
+    regressor.save_to_preset(&saved).unwrap();
+    for how in [TO_KERAS, TO_HUGGING_FACE] {
+        let error = convert(&open(&saved), &folder.path().join("out"), how).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("its head is engraft's own (adapter."),
+            "{error}"
+        );
+    }
 }
 
 #[test]

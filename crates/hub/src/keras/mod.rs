@@ -15,6 +15,7 @@ mod tests;
 mod tokenizers;
 mod write;
 
+pub use self::families::KERAS_HUB;
 pub use self::write::{KerasModel, KerasPacking, keras_families};
 
 use std::collections::{BTreeMap, BTreeSet};

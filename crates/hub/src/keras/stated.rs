@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::families::OTHERWISE;
+use super::families::KERAS_HUB;
 
 /// What a class is given, in the order in which KerasHub writes it.
 pub(super) type Arguments = Vec<(&'static str, Value)>;
@@ -50,7 +50,7 @@ impl<'a> Stated<'a> {
 
     /// What classes of KerasHub compute otherwise, as a preset of theirs is seen to state it.
     pub(super) fn otherwise(self, key: &str) -> Option<Value> {
-        self.inside(OTHERWISE)?.found(key).cloned()
+        self.inside(KERAS_HUB)?.found(key).cloned()
     }
 
     /// What the norm after the last layer adds, where the others add `key`.

@@ -1,11 +1,10 @@
 //! What classes of KerasHub compute otherwise than the families that they are of, as presets of KerasHub are seen to state it under `keras_hub`.
 
+use engraft_hub::KERAS_HUB;
+
 use crate::config::{ClassifierConfig, MaskedLmConfig, TransformerConfig};
 use crate::error::Result;
 use crate::json::ConfigReader;
-
-/// The key of `config.json`.
-const KEY: &str = "keras_hub";
 
 /// Makes of an encoder or decoder and its heads what the file says.
 pub(super) fn apply(
@@ -14,10 +13,10 @@ pub(super) fn apply(
     classifier: &mut ClassifierConfig,
     masked_lm: Option<&mut MaskedLmConfig>,
 ) -> Result<()> {
-    if !reader.states(KEY) {
+    if !reader.states(KERAS_HUB) {
         return Ok(());
     }
-    reader.inside(KEY, |said| {
+    reader.inside(KERAS_HUB, |said| {
         if let Some(width) = said.optional_size("intermediate_dim")? {
             transformer.intermediate = width;
         }

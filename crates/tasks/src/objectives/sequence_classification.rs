@@ -174,8 +174,9 @@ impl TaskArguments for SequenceClassification {
         self.n_classes = count;
     }
 
-    fn start_head_anew(&mut self) {
+    fn start_head_anew(&mut self) -> bool {
         self.fresh_head = true;
+        true
     }
 
     fn uses_checkpoint_head(&self) -> bool {

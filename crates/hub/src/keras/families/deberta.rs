@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::encoders::{BERT_HEADS, BERT_LAYER, bert_keys};
+use super::encoders::{BERT_HEADS, BERT_LAYER, bert_keys, encoder_arguments};
 use super::heads::{Heads, Widths};
 use super::{Block, Family, Model, Sizes, Tasks, feed_forward, keys};
 use crate::Result;
@@ -39,19 +39,15 @@ pub(super) const DEBERTA_V3: Family = Family {
 };
 
 fn arguments(stated: &Stated<'_>) -> Arguments {
-    vec![
-        ("vocabulary_size", stated.get("vocab_size")),
-        ("num_layers", stated.get("num_hidden_layers")),
-        ("num_heads", stated.get("num_attention_heads")),
-        ("hidden_dim", stated.get("hidden_size")),
-        ("intermediate_dim", stated.get("intermediate_size")),
-        ("dropout", stated.or("hidden_dropout_prob", 0.1)),
+    let mut arguments = encoder_arguments(stated);
+    arguments.extend([
         (
             "max_sequence_length",
             stated.or("max_position_embeddings", 512),
         ),
         ("bucket_size", stated.or("position_buckets", 256)),
-    ]
+    ]);
+    arguments
 }
 
 fn translate(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {

@@ -396,34 +396,35 @@ fn t5_gemma_arguments(stated: &Stated<'_>) -> Arguments {
         None | Some("gelu_pytorch_tanh") => "gelu_approximate",
         Some(other) => other,
     };
-    vec![
-        ("vocabulary_size", decoder.get("vocab_size")),
-        ("encoder_hidden_dim", encoder.get("hidden_size")),
-        ("encoder_intermediate_dim", encoder.get("intermediate_size")),
-        ("encoder_num_layers", encoder.get("num_hidden_layers")),
-        (
+    let mut arguments = vec![("vocabulary_size", decoder.get("vocab_size"))];
+    let keys = [
+        ["encoder_hidden_dim", "decoder_hidden_dim", "hidden_size"],
+        [
+            "encoder_intermediate_dim",
+            "decoder_intermediate_dim",
+            "intermediate_size",
+        ],
+        [
+            "encoder_num_layers",
+            "decoder_num_layers",
+            "num_hidden_layers",
+        ],
+        [
             "encoder_num_attention_heads",
-            encoder.get("num_attention_heads"),
-        ),
-        (
-            "encoder_num_key_value_heads",
-            encoder.get("num_key_value_heads"),
-        ),
-        ("encoder_layer_types", encoder.get("layer_types")),
-        ("encoder_head_dim", encoder.or("head_dim", 256)),
-        ("decoder_hidden_dim", decoder.get("hidden_size")),
-        ("decoder_intermediate_dim", decoder.get("intermediate_size")),
-        ("decoder_num_layers", decoder.get("num_hidden_layers")),
-        (
             "decoder_num_attention_heads",
-            decoder.get("num_attention_heads"),
-        ),
-        (
+            "num_attention_heads",
+        ],
+        [
+            "encoder_num_key_value_heads",
             "decoder_num_key_value_heads",
-            decoder.get("num_key_value_heads"),
-        ),
-        ("decoder_layer_types", decoder.get("layer_types")),
-        ("decoder_head_dim", decoder.or("head_dim", 256)),
+            "num_key_value_heads",
+        ],
+        ["encoder_layer_types", "decoder_layer_types", "layer_types"],
+        ["encoder_head_dim", "decoder_head_dim", "head_dim"],
+    ];
+    arguments.extend(keys.map(|[key, _, stated]| (key, encoder.get(stated))));
+    arguments.extend(keys.map(|[_, key, stated]| (key, decoder.get(stated))));
+    arguments.extend([
         ("dropout_rate", decoder.or("dropout_rate", 0.0)),
         ("rms_norm_eps", decoder.or("rms_norm_eps", 1e-6)),
         (
@@ -453,5 +454,6 @@ fn t5_gemma_arguments(stated: &Stated<'_>) -> Arguments {
             "rope_max_wavelength",
             decoder.rotations("rope_theta", 10_000.0),
         ),
-    ]
+    ]);
+    arguments
 }

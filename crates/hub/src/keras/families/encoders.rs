@@ -220,7 +220,8 @@ fn bert_embeddings(
     Ok(config)
 }
 
-fn bert_arguments(stated: &Stated<'_>) -> Arguments {
+/// The arguments that the classes of encoders with BERT's keys begin with.
+pub(super) fn encoder_arguments(stated: &Stated<'_>) -> Arguments {
     vec![
         ("vocabulary_size", stated.get("vocab_size")),
         ("num_layers", stated.get("num_hidden_layers")),
@@ -228,12 +229,19 @@ fn bert_arguments(stated: &Stated<'_>) -> Arguments {
         ("hidden_dim", stated.get("hidden_size")),
         ("intermediate_dim", stated.get("intermediate_size")),
         ("dropout", stated.or("hidden_dropout_prob", 0.1)),
+    ]
+}
+
+fn bert_arguments(stated: &Stated<'_>) -> Arguments {
+    let mut arguments = encoder_arguments(stated);
+    arguments.extend([
         (
             "max_sequence_length",
             stated.or("max_position_embeddings", POSITIONS),
         ),
         ("num_segments", stated.or("type_vocab_size", 2)),
-    ]
+    ]);
+    arguments
 }
 
 fn electra_arguments(stated: &Stated<'_>) -> Arguments {
@@ -292,18 +300,12 @@ fn distil_bert_arguments(stated: &Stated<'_>) -> Arguments {
 
 fn roberta_arguments(stated: &Stated<'_>) -> Arguments {
     let rows = stated.size("max_position_embeddings").unwrap_or(0);
-    vec![
-        ("vocabulary_size", stated.get("vocab_size")),
-        ("num_layers", stated.get("num_hidden_layers")),
-        ("num_heads", stated.get("num_attention_heads")),
-        ("hidden_dim", stated.get("hidden_size")),
-        ("intermediate_dim", stated.get("intermediate_size")),
-        ("dropout", stated.or("hidden_dropout_prob", 0.1)),
-        (
-            "max_sequence_length",
-            json!(rows.saturating_sub(ROBERTA_OFFSET as u64)),
-        ),
-    ]
+    let mut arguments = encoder_arguments(stated);
+    arguments.extend([(
+        "max_sequence_length",
+        json!(rows.saturating_sub(ROBERTA_OFFSET as u64)),
+    )]);
+    arguments
 }
 
 fn bert_layers(backbone: &Object, map: &mut TensorMap, prefix: &str, sizes: Sizes) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::encoders::{BERT_HEADS, BERT_LAYER, bert_keys};
+use super::encoders::{BERT_HEADS, BERT_LAYER, bert_keys, encoder_arguments};
 use super::heads::{Heads, Widths};
 use super::{Family, Head, Model, Sizes, Tasks, keys};
 use crate::Result;
@@ -31,13 +31,8 @@ pub(super) const ESM: Family = Family {
 
 fn arguments(stated: &Stated<'_>) -> Arguments {
     let rows = stated.size("max_position_embeddings").unwrap_or(0);
-    vec![
-        ("vocabulary_size", stated.get("vocab_size")),
-        ("num_layers", stated.get("num_hidden_layers")),
-        ("num_heads", stated.get("num_attention_heads")),
-        ("hidden_dim", stated.get("hidden_size")),
-        ("intermediate_dim", stated.get("intermediate_size")),
-        ("dropout", stated.or("hidden_dropout_prob", 0.1)),
+    let mut arguments = encoder_arguments(stated);
+    arguments.extend([
         ("max_wavelength", stated.or("rope_theta", 10_000)),
         ("use_bias", json!(true)),
         ("activation", json!("gelu")),
@@ -55,7 +50,8 @@ fn arguments(stated: &Stated<'_>) -> Arguments {
             json!(rows.saturating_sub(OFFSET as u64)),
         ),
         ("pad_token_id", stated.or("pad_token_id", 1)),
-    ]
+    ]);
+    arguments
 }
 
 fn translate(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value>> {

@@ -98,6 +98,13 @@ impl Heads {
             Head::Classifier { classes, .. } => {
                 let label = |class: usize| (class.to_string(), json!(format!("LABEL_{class}")));
                 let labels: Map<String, Value> = (0..*classes).map(label).collect();
+                let ids = labels.iter().map(|(id, label)| {
+                    (
+                        label.as_str().unwrap_or_default().to_owned(),
+                        json!(id.parse::<usize>().ok()),
+                    )
+                });
+                config.insert("label2id".to_owned(), Value::Object(ids.collect()));
                 config.insert("id2label".to_owned(), Value::Object(labels));
                 classification
             }

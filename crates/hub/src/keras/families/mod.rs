@@ -231,12 +231,12 @@ fn keys(value: Value) -> Map<String, Value> {
 }
 
 /// The key under which `config.json` says what a class of KerasHub computes otherwise than the family that it is of.
-pub(in crate::keras) const OTHERWISE: &str = "keras_hub";
+pub const KERAS_HUB: &str = "keras_hub";
 
 /// Adds to what is said there.
 fn otherwise(config: &mut Map<String, Value>, said: Value) {
     let before = config
-        .entry(OTHERWISE)
+        .entry(KERAS_HUB)
         .or_insert_with(|| Value::Object(Map::new()));
     if let Value::Object(before) = before {
         before.extend(keys(said));

@@ -11,7 +11,6 @@ mod weights;
 
 use std::path::Path;
 
-use safetensors::Dtype;
 use serde_json::{Map, Value};
 
 use super::BACKBONE;
@@ -64,10 +63,8 @@ impl KerasModel {
         };
         let stated = Stated(&config);
         let kind = stated.word("model_type").unwrap_or_default();
-        let mut families = FAMILIES.iter();
-        let of_kind = families
-            .by_ref()
-            .filter(|family| family.model_types.contains(&kind));
+        let families = FAMILIES.iter();
+        let of_kind = families.filter(|family| family.model_types.contains(&kind));
         let of_kind: Vec<&Family> = of_kind.collect();
         let reads_pieces = tokenizers::has_pieces(preset);
         let is_suited = |family: &&&Family| {
@@ -90,8 +87,8 @@ impl KerasModel {
             .get("architectures")
             .and_then(|all| all.get(0)?.as_str())
             .unwrap_or_default();
+        let class = format!("{}Backbone", family.stem);
         let head = family.head(architecture, stated).ok_or_else(|| {
-            let class = format!("{}Backbone", family.stem);
             refuse(format!(
                 "architectures: KerasHub has no task for its {class} that {architecture} could become"
             ))
@@ -100,7 +97,6 @@ impl KerasModel {
         let arguments = arguments
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value));
-        let class = format!("{}Backbone", family.stem);
         let backbone = Object::new(place.clone(), class, arguments.collect());
         let mut map = TensorMap::default();
         let model = Model {
@@ -133,20 +129,20 @@ impl KerasModel {
         self.map.tensors.keys().map(String::as_str)
     }
 
-    /// Those that it needs where `has` says no, neither of them nor of one that they are equal to.
-    pub fn missing(&self, has: impl Fn(&str) -> bool) -> Vec<&str> {
+    /// Those that it needs where `has` says no. Where `is_tied`, the table of tokens stands for the matrix of logits.
+    pub fn missing(&self, has: impl Fn(&str) -> bool, is_tied: bool) -> Vec<&str> {
         let needed = self.map.parts.iter().map(|part| part.tensor.as_str());
-        let stands = |name: &str| self.map.twins.get(name).is_some_and(|twin| has(twin));
+        let twin = |name: &str| self.map.twins.get(name).filter(|_| is_tied);
+        let stands = |name: &str| twin(name).is_some_and(|twin| has(twin));
         let mut missing: Vec<&str> = needed.filter(|name| !has(name) && !stands(name)).collect();
         missing.sort_unstable();
         missing.dedup();
         missing
     }
 
-    /// Whether a tensor that is not stored is another one: the table of tokens.
-    pub fn is_written_twice(&self, has: impl Fn(&str) -> bool) -> bool {
-        let mut twins = self.map.twins.iter();
-        twins.any(|(name, twin)| !has(name) && has(twin))
+    /// Whether it has a matrix of logits beside a table of tokens that may be equal to it.
+    pub fn has_twins(&self) -> bool {
+        !self.map.twins.is_empty()
     }
 
     /// Writes the preset into a folder that is there: the weights, the tokenizer of `preset` if it has one, and what KerasHub makes objects from.
@@ -168,8 +164,8 @@ impl KerasModel {
             length: packing.length.or(preset.text_length()).or(stated),
             ..packing
         };
-        let dtypes = self.write_weights(folder, shard, find)?;
-        self.write_objects(folder, tokenizer.as_ref(), packing, dtypes)
+        let counted = self.write_weights(folder, shard, find)?;
+        self.write_objects(folder, tokenizer.as_ref(), packing, counted)
     }
 
     /// Whether `written`, read from a preset of this model, has of the tensor `source` all that there is a place for. `find` gives others that were
@@ -193,19 +189,16 @@ impl KerasModel {
             let mut parts = of_tensor.clone();
             parts.any(|part| part.path == folded.table)
         });
-        let row = added.and_then(|folded| find(&folded.row));
-        let row = row.map(|row| row.to_f32()).transpose()?.unwrap_or_default();
-        let [expected, found] = [source.to_f32()?, written.to_f32()?];
-        if expected.len() != found.len() {
-            return Ok(false);
+        if source.dtype() != written.dtype() {
+            let [expected, found] = [source.to_f32()?, written.to_f32()?];
+            return Ok(expected.get(before..) == found.get(before..));
         }
-        let mut numbers = expected.into_iter().zip(found).skip(before);
-        if row.iter().all(|number| *number == 0.0) {
-            return Ok(numbers.all(|(expected, found)| expected.to_bits() == found.to_bits()));
+        let mut expected = source.bytes().into_owned();
+        if let Some(row) = added.and_then(|folded| find(&folded.row)) {
+            weights::add_row(&mut expected, source.dtype(), &row)?;
         }
-        let is_rounded = source.dtype() != Dtype::F32;
-        let mut sums = numbers.zip(row.iter().cycle());
-        Ok(sums.all(|((expected, found), added)| is_rounded || expected + added == found))
+        let before = before * source.dtype().bitsize() / 8;
+        Ok(expected.get(before..) == written.bytes().get(before..))
     }
 }
 

@@ -238,7 +238,7 @@ fn dtype_of<'w>(parts: &[&Part], find: &dyn Fn(&str) -> Option<TensorRef<'w>>) -
 }
 
 /// Adds a row of numbers to each row of a table, if there is anything to add.
-fn add_row(bytes: &mut [u8], dtype: Dtype, row: &TensorRef<'_>) -> Result<()> {
+pub(super) fn add_row(bytes: &mut [u8], dtype: Dtype, row: &TensorRef<'_>) -> Result<()> {
     let row = row.to_f32()?;
     if row.iter().all(|number| *number == 0.0) {
         return Ok(());
