@@ -70,12 +70,17 @@ pub(crate) fn predict(model: &Model, rows: &[&str], size: usize) -> Vec<RowOutpu
 }
 
 pub(crate) fn assert_close(one: &[RowOutput], other: &[RowOutput]) {
+    assert_within(1e-5, one, other);
+}
+
+/// That no value differs by more than `bound`, or that share of itself.
+pub(crate) fn assert_within(bound: f32, one: &[RowOutput], other: &[RowOutput]) {
     assert_eq!(one.len(), other.len());
     for (one, other) in one.iter().zip(other) {
         assert_eq!(one.shape, other.shape);
         for (one, other) in one.values.iter().zip(&other.values) {
             assert!(
-                (one - other).abs() <= 1e-5 * one.abs().max(1.0),
+                (one - other).abs() <= bound * one.abs().max(1.0),
                 "{one} {other}"
             );
         }

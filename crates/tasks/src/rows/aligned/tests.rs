@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::backbone::{Backbone, BackboneSlot};
-use crate::cached::tests::assert_close;
+use crate::cached::tests::assert_within;
 use crate::objective::TaskArguments;
 use crate::objectives::{
     Embed, EmbedPooling, Inference, PairwiseTokenClassification, SequenceClassification,
@@ -201,7 +201,8 @@ fn rows_in_a_batch_are_those_rows_one_by_one() {
     for task in tasks {
         let model = built(&task);
         let together = predict(&model, &rows, SEQUENCES.len());
-        assert_close(&together, &predict(&model, &rows, 1));
+        // The norms of a ResNet over rows of a few letters make more of what the encoder rounds, which depends on the processor.
+        assert_within(1e-4, &together, &predict(&model, &rows, 1));
         // What is aligned with a sequence tells it apart from the sequence alone.
         let alone = predict(&model, &alone, SEQUENCES.len());
         assert_eq!(together[3].shape, alone[3].shape);
