@@ -318,7 +318,12 @@ fn stems() -> Vec<&'static str> {
 
 /// The family of a backbone.
 fn family_of(backbone: &Object) -> Option<&'static Family> {
-    let stem = backbone.class.strip_suffix("Backbone")?;
+    family_of_class(backbone, "Backbone")
+}
+
+/// The family of a class that ends so.
+fn family_of_class(object: &Object, end: &str) -> Option<&'static Family> {
+    let stem = object.class.strip_suffix(end)?;
     let former = FORMER_STEMS.iter().find(|(former, _)| *former == stem);
     let stem = former.map_or(stem, |(_, stem)| stem);
     FAMILIES.iter().find(|family| family.stem == stem)
@@ -345,7 +350,18 @@ fn head_of(family: &Family, task: &Object) -> Result<Head> {
     if is_any(&["MaskedLM", "MaskedPLM"]) {
         return Ok(Head::MaskedLm);
     }
-    Ok(Head::None)
+    // These have no weights of their own.
+    let headless = ["CausalLM", "Seq2SeqLM", "TextEmbedder"];
+    if headless.iter().any(|end| task.class.ends_with(end)) {
+        return Ok(Head::None);
+    }
+    Err(Error::Malformed {
+        file: task.file.clone(),
+        reason: format!(
+            "{} of KerasHub is not read; its heads beside {}Backbone are those that classify or say what masked tokens were",
+            task.class, family.stem
+        ),
+    })
 }
 
 fn located(folder: &Path, file: &str) -> String {

@@ -159,6 +159,19 @@ fn what_does_not_belong_together_is_refused() {
             ),
             "activation of ESMBackbone: expected gelu, found relu",
         ),
+        (
+            with("bert", "tokenizer.json", "BertTokenizer", "FooTokenizer"),
+            "FooTokenizer of KerasHub is not read beside BertBackbone; BertTokenizer is",
+        ),
+        (
+            with(
+                "bert",
+                "task.json",
+                "keras_hub>BertTextClassifier\"",
+                "keras_hub>BertFoo\"",
+            ),
+            "BertFoo of KerasHub is not read; its heads beside BertBackbone are those",
+        ),
     ];
     for (said, expected) in cases {
         assert!(said.contains(expected), "{said}");

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::families::Family;
 use super::object::Object;
-use super::{located, pieces, read_json};
+use super::{family_of_class, located, pieces, read_json};
 use crate::{Error, Result};
 
 pub(super) const TOKENIZER: &str = "tokenizer.json";
@@ -139,6 +139,16 @@ pub(super) fn files(
             None => None,
         },
     };
+    let of_family = family_of_class(&preset.tokenizer, "Tokenizer");
+    if of_family.is_none_or(|other| other.stem != family.stem) {
+        return Err(Error::Malformed {
+            file: located(folder, TOKENIZER),
+            reason: format!(
+                "{} of KerasHub is not read beside {}Backbone; {}Tokenizer is",
+                preset.tokenizer.class, family.stem, family.stem
+            ),
+        });
+    }
     match &family.tokenizer {
         Tokenizer::WordPiece => preset.word_pieces(),
         Tokenizer::Letters => preset.letters(),
