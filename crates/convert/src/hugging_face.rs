@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::deviation::deviation;
 use crate::differences::{Compared, differences, is_of_keras};
 use crate::keras::head_of;
-use crate::tokens::{first_unlike, tokenizer};
+use crate::tokens::{files, first_unlike, tokenizer};
 use crate::{Conversion, Converted, Error, NO_TOKENIZER, Result, opened};
 
 const CONFIG: &str = "config.json";
@@ -76,8 +76,10 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
         }
     }
     let tokens = tokenizer(source)?;
-    for (name, bytes) in tokens.iter().flat_map(Tokenizer::files) {
-        atomic::write(&folder.join(name), &bytes)?;
+    if let Some(tokens) = &tokens {
+        for (name, bytes) in files(tokens)? {
+            atomic::write(&folder.join(name), &bytes)?;
+        }
     }
     let written = Preset::open(&Handle::Folder(folder.to_owned()))?;
     check(source, &weights, &wider, &written, tokens.as_ref())?;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use engraft_hub::Preset;
 use engraft_text::Tokenizer;
+use serde_json::Map;
 
 use crate::error::Result;
 
@@ -19,6 +20,21 @@ const TEXTS: [&str; 9] = [
     "M K T V R Q",
     "Ok!",
 ];
+
+/// The files of a tokenizer for other programs: with a `tokenizer.json` in any case, but where that would make other tokens.
+///
+/// # Errors
+/// Its files cannot be read again.
+pub(crate) fn files(tokenizer: &Tokenizer) -> Result<Vec<(String, Vec<u8>)>> {
+    let files = tokenizer.described_files()?;
+    let read = |name: &str| {
+        let found = files.iter().find(|(file, _)| file == name);
+        Ok(found.map(|(_, bytes)| bytes.clone()))
+    };
+    let described = Tokenizer::from_preset_files(&read, &Map::new());
+    let is_same = described.is_ok_and(|described| first_unlike(tokenizer, &described).is_none());
+    Ok(if is_same { files } else { tokenizer.files() })
+}
 
 /// The tokenizer of a preset; none if it has none.
 ///

@@ -417,6 +417,11 @@ impl Tokenizer {
         }
     }
 
+    /// Whether what is around a text depends on a language that a row is given.
+    pub(crate) fn serves_languages(&self) -> bool {
+        self.languages.is_some()
+    }
+
     pub(crate) fn cleans_up(&self) -> bool {
         self.manner.cleans_up
     }

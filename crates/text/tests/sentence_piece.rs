@@ -154,3 +154,62 @@ fn every_family_gives_the_ids_of_its_own_tokenizer() {
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
+
+/// The tokenizer that the description of another makes; none if there is none.
+fn described(tokenizer: &Tokenizer) -> Option<Tokenizer> {
+    let files = tokenizer.described_files().unwrap();
+    files.iter().find(|(name, _)| name == "tokenizer.json")?;
+    let read = |name: &str| {
+        let mut files = files.iter();
+        let found = files.find(|(file, _)| file == name);
+        Ok(found.map(|(_, bytes)| bytes.clone()))
+    };
+    Some(Tokenizer::from_preset_files(&read, &Map::new()).unwrap())
+}
+
+/// How the texts begin in which several rules of replacement apply to one character.
+const OVERLAPPING: [&str; 2] = ["\u{ff76}\u{ff9e}", "\u{301} alone"];
+
+#[test]
+fn the_description_of_a_file_gives_the_same_tokens() {
+    let mut found = Vec::new();
+    for (name, group) in groups("families.json") {
+        let tokenizer = open(&group);
+        let Some(described) = described(&tokenizer) else {
+            // They keep spaces in front of a text by a token of their own.
+            assert!(
+                ["llama_newer", "t5_newer"].contains(&name.as_str()),
+                "{name}"
+            );
+            continue;
+        };
+        let ids = 0..u32::try_from(tokenizer.vocab_size()).unwrap();
+        for id in ids {
+            assert_eq!(
+                described.id_to_token(id),
+                tokenizer.id_to_token(id),
+                "{name}"
+            );
+        }
+        for case in group["cases"].as_array().unwrap() {
+            let (text, pair) = (case["text"].as_str().unwrap(), case["pair"].as_str());
+            let [one, other] =
+                [&tokenizer, &described].map(|tokenizer| tokenizer.encode(text, pair).unwrap());
+            if one.ids != other.ids || one.type_ids != other.type_ids {
+                if !OVERLAPPING.iter().any(|start| text.starts_with(start)) {
+                    let (ids, expected) = (other.ids, one.ids);
+                    found.push(format!(
+                        "{name}: {text:?} {pair:?}: {ids:?}, not {expected:?}"
+                    ));
+                }
+                continue;
+            }
+            let [one, other] =
+                [&tokenizer, &described].map(|tokenizer| tokenizer.decode(&one.ids, true).unwrap());
+            if one.trim_end() != other.trim_end() {
+                found.push(format!("{name}: {text:?}: decoded {other:?}, not {one:?}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

@@ -23,10 +23,9 @@ from safetensors.torch import load_file
 
 HERE = Path(__file__).parent
 NOTED = HERE / "hugging_face.json"
-# Texts that KerasHub makes other tokens of than ours: `library/keras.rs` says why. Then those of which transformers does: its class of DeBERTa keeps
-# signs that the SentencePiece file takes out, those of T5 and XLM-R find special tokens in texts.
-OTHERS = [("esm", "MKTVRQ"), ("esm", "<mask>"), ("albert", "[MASK]")]
-OTHERS += [("deberta", "❤️"), ("t5", "</s>"), ("xlm", "<mask>")]
+# Texts that KerasHub makes other tokens of than ours, as `library/keras.rs` says. Then those of which transformers does: a special token in a text is
+# text to it, also where the file finds it, and the crate `tokenizers` finds control pieces in texts.
+OTHERS = [("esm", "MKTVRQ"), ("esm", "<mask>"), ("albert", "[MASK]"), ("t5", "</s>")]
 # Heads of Gemma 3 and T5Gemma need not divide hidden states, and in the cases they do not.
 for config in [transformers.Gemma3TextConfig, transformers.T5GemmaModuleConfig]:
     config.__class_validators__ = []

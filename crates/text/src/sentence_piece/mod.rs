@@ -6,6 +6,7 @@
 //! file lacks, lower case ([`family`]). Control pieces are never produced from text, user-defined ones always are.
 
 mod charsmap;
+mod description;
 mod family;
 mod file;
 mod joining;
