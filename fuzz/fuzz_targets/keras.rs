@@ -10,7 +10,12 @@ use std::sync::LazyLock;
 use engraft_hub::{Preset, Weights};
 use libfuzzer_sys::fuzz_target;
 
-const CASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/keras/bert");
+/// The weights and the description of the case.
+static CASE: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/keras/bert");
+    ["model.weights.h5", "config.json"]
+        .map(|file| std::fs::read(Path::new(folder).join(file)).expect("the case is there"))
+});
 
 /// A folder of this process.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -23,12 +28,14 @@ fuzz_target!(|input: &[u8]| {
     let Some((which, rest)) = input.split_first() else {
         return;
     };
-    let (given, kept) = match which % 2 {
-        0 => ("model.weights.h5", "config.json"),
-        _ => ("config.json", "model.weights.h5"),
+    let [weights, config] = CASE.each_ref().map(Vec::as_slice);
+    let files = match which % 2 {
+        0 => [("model.weights.h5", rest), ("config.json", config)],
+        _ => [("model.weights.h5", weights), ("config.json", rest)],
     };
-    std::fs::write(FOLDER.join(given), rest).expect("a file can be written");
-    std::fs::copy(Path::new(CASE).join(kept), FOLDER.join(kept)).expect("a file can be copied");
+    for (name, bytes) in files {
+        std::fs::write(FOLDER.join(name), bytes).expect("a file can be written");
+    }
     let preset = Preset::from_name(FOLDER.to_str().expect("it is UTF-8"));
     let weights = preset.and_then(|preset| Weights::open(&preset));
     for tensor in weights.iter().flat_map(Weights::iter) {
