@@ -16,6 +16,9 @@ use crate::{Conversion, Converted, Error, NO_TOKENIZER, Result, opened};
 /// What encoder-decoders of Hugging Face add to logits, and KerasHub's do not.
 const LOGITS_BIAS: &str = "final_logits_bias";
 
+/// What ESM does to the vectors of tokens, more where some are masked.
+const TOKEN_DROPOUT: &str = "token_dropout";
+
 pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> Result<Converted> {
     let checkpoint = opened(source)?;
     let model = KerasModel::nearest(source)?;
@@ -35,6 +38,11 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
     let place = source.locate("config.json");
     let stated = &checkpoint.config().json;
     let mut found = differences(&place, stated, model.config(), compared)?;
+    // Only a masked language model is there for texts of which tokens are masked.
+    let scales_tokens = model.scales_tokens() && head != HeadKind::MaskedLm;
+    if scales_tokens {
+        found.retain(|difference| difference.key() != TOKEN_DROPOUT);
+    }
     let missing = model.missing(has, is_tied).into_iter();
     found.extend(missing.map(|name| Difference::Missing(name.to_owned())));
     let bias = checkpoint.tensor(LOGITS_BIAS);
@@ -58,6 +66,10 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
         notes: notes(&checkpoint, tokens.is_some()),
         ..Converted::default()
     };
+    if scales_tokens {
+        let note = "token_dropout is in the table of tokens: what is computed is the same but of texts in which a token is masked";
+        converted.notes.push(note.to_owned());
+    }
     if model.missing(has, false) != model.missing(has, is_tied) {
         let note = "the matrix of logits is written beside the table of tokens that it is equal to, as KerasHub's class has both";
         converted.notes.push(note.to_owned());

@@ -38,7 +38,7 @@ impl Draft {
                 "{preset} has another vocabulary, of {other} tokens instead of {own}; give a smaller model with the same one"
             )));
         }
-        let drafts = preset_tokenizer(&checkpoint, backbone.letters)?;
+        let drafts = preset_tokenizer(&checkpoint, &backbone)?;
         let tokenizer = writer.tokenizer();
         let differs =
             (0..own as u32).find(|&id| tokenizer.id_to_token(id) != drafts.id_to_token(id));

@@ -129,7 +129,7 @@ impl Writer {
         if checkpoint.config().decoder.is_none() {
             checkpoint.causal_lm_config()?;
         }
-        let tokenizer = preset_tokenizer(&checkpoint, backbone.letters)?;
+        let tokenizer = preset_tokenizer(&checkpoint, backbone)?;
         let ignores = generate.is_some_and(|generate| generate.ignore_generation_config);
         let preset = Opened::new(checkpoint, tokenizer, ignores)?;
         if let Some(generate) = generate {

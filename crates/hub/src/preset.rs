@@ -1,6 +1,7 @@
 //! A preset that has been found: its name and its files.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::builtin::{self, BuiltIn};
 use crate::bytes::Bytes;
-use crate::keras::KerasPreset;
+use crate::keras::{KERAS_HUB, KerasPreset, tokenizers};
 use crate::{Error, Handle, HubCache, Result, Weights, elsewhere};
 
 /// The most that is read of a configuration or tokenizer file, in bytes.
@@ -231,6 +232,22 @@ impl Preset {
             Place::Keras(preset) => preset.text_length(),
             Place::Folder(_) | Place::BuiltIn(_) => None,
         }
+    }
+
+    /// Files in place of its own, by which its tokenizer makes the tokens of KerasHub also where these are a mistake: a protein is one unknown word,
+    /// byte pairs are merged across words. Of a preset that was saved with such files there is none to replace. None if it is no preset of KerasHub.
+    ///
+    /// # Errors
+    ///
+    /// One of its files cannot be read.
+    pub fn tokenizer_of_keras_hub(&self) -> Result<Option<BTreeMap<String, Vec<u8>>>> {
+        if let Place::Keras(preset) = &self.place {
+            return preset.own_tokenizer().map(Some);
+        }
+        let settings = self.json_object(tokenizers::SETTINGS)?;
+        let tokens = settings.as_ref().and_then(|it| it.get(tokenizers::TOKENS));
+        let is_so = tokens.is_some_and(|tokens| tokens == KERAS_HUB);
+        Ok(is_so.then(BTreeMap::new))
     }
 
     /// Its weights, if it is a preset of KerasHub.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engraft_component::{Choice, Component, Node, Refusal, Style, Value as NodeValue};
+use engraft_component::{Choice, Component, Node, Refusal, Style, Value as NodeValue, Words};
 use engraft_hub::{Preset, Weights};
 use engraft_models::{
     Checkpoint, LoraOrigin, LoraRule, LoraSettings, PeftFolder, RunFile, base_of, refuse,
@@ -22,6 +22,13 @@ pub enum BackboneSlot {
     Pretrained(Backbone),
 }
 
+/// Whose tokens are made of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Words)]
+pub enum TokensOf {
+    /// KerasHub's.
+    KerasHub,
+}
+
 /// A pretrained encoder.
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(name = "Pretrained")]
@@ -37,6 +44,9 @@ pub struct Backbone {
     /// T, and N or X, `error` refuses the row; without it as the preset was trained, else `unknown`. Any of them reads a vocabulary of letters
     /// or k-mers that was saved as BERT's without the spaces that it expects.
     pub letters: Option<LetterPolicy>,
+    /// Of a preset of KerasHub: `keras_hub` makes the tokens that it makes itself, also where the model was trained with others: a protein is
+    /// one unknown word to ESM, byte pairs are merged across words, other spaces than the usual divide none.
+    pub tokens: Option<TokensOf>,
     /// Start from fresh weights in the shape that the preset's config.json gives; built-in shapes without weights always do.
     #[arg(default = false)]
     pub from_scratch: bool,
@@ -103,6 +113,7 @@ impl Backbone {
             from_scratch: false,
             frozen: false,
             letters: None,
+            tokens: None,
             config_overwrites: None,
             use_peft: false,
             lora_r: 16,

@@ -1,6 +1,7 @@
 //! Putting a task on its backbone.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engraft_component::{Choice, Refusal};
@@ -10,8 +11,9 @@ use engraft_kernels::Key;
 use engraft_models::{
     Checkpoint, Compute, DECODER, HeadKind, Initial, RunFile, TOWERS, Tower, Towers, refuse,
 };
-use engraft_text::{LetterPolicy, Tokenizer};
+use engraft_text::Tokenizer;
 
+use crate::backbone::{Backbone, TokensOf};
 use crate::error::{Error, Result, place};
 use crate::head_loading::HeadLoading;
 use crate::learned::Learned;
@@ -202,7 +204,7 @@ impl Model {
             seed,
         } = building;
         task.check_backbone(&checkpoint)?;
-        let tokenizer = preset_tokenizer(&checkpoint, task.backbone().backbone().letters)?;
+        let tokenizer = preset_tokenizer(&checkpoint, task.backbone().backbone())?;
         task.check_length(&tokenizer, &checkpoint)?;
         task.settle(&checkpoint)?;
         let backbone = task.backbone_mut().backbone_mut();
@@ -319,20 +321,28 @@ impl Model {
     }
 }
 
-/// Reads the preset's tokenizer and checks it against the embedding.
+/// Reads the preset's tokenizer as the backbone asks for, and checks it against the embedding.
 ///
 /// # Errors
-/// The preset has none, it has more tokens than the embedding has vectors, or `letters` where it knows words.
-pub fn preset_tokenizer(
-    checkpoint: &Checkpoint,
-    letters: Option<LetterPolicy>,
-) -> Result<Tokenizer> {
+/// The preset has none, it has more tokens than the embedding has vectors, `letters` where it knows words, or `tokens` where it is not KerasHub's.
+pub fn preset_tokenizer(checkpoint: &Checkpoint, backbone: &Backbone) -> Result<Tokenizer> {
     let preset = checkpoint.preset();
-    let read = |file: &str| Ok(preset.read(file)?.map(Cow::into_owned));
+    let replaced = match backbone.tokens {
+        None => BTreeMap::new(),
+        Some(TokensOf::KerasHub) => preset.tokenizer_of_keras_hub()?.ok_or_else(|| {
+            let problem = format!("{} is no preset of KerasHub; remove tokens", preset.name());
+            Error::refused("model.backbone.tokens", problem)
+        })?,
+    };
+    let read = |file: &str| match replaced.get(file) {
+        Some(bytes) => Ok(Some(bytes.clone())),
+        None if replaced.is_empty() => Ok(preset.read(file)?.map(Cow::into_owned)),
+        None => Ok(None),
+    };
     let tokenizer = Tokenizer::from_preset_files(&read, &checkpoint.config().json)
         .map_err(|error| error.located(|file| preset.locate(file)))?;
     tokenizer.check_vocab_size(checkpoint.config().transformer.vocabulary)?;
-    let Some(policy) = letters else {
+    let Some(policy) = backbone.letters else {
         return Ok(tokenizer);
     };
     let tokenizer = tokenizer.with_letters(policy);

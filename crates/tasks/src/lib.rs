@@ -43,7 +43,7 @@ mod units;
 mod unknown;
 mod variants;
 
-pub use backbone::{Backbone, BackboneSlot};
+pub use backbone::{Backbone, BackboneSlot, TokensOf};
 pub use building::{TrainingRows, preset_tokenizer};
 pub use cache_settings::{ByteSize, CacheSettings};
 pub use documents::Documents;

@@ -58,7 +58,7 @@ impl OtherBackbone {
             Some(run) => backbone.open_run(preset, run, number, true)?,
             None => backbone.open_preset(preset)?,
         };
-        let tokenizer = preset_tokenizer(&checkpoint, backbone.letters)?;
+        let tokenizer = preset_tokenizer(&checkpoint, backbone)?;
         backbone.settle_length(&checkpoint, cuts);
         let specials = tokenizer.specials_added(false);
         if let Some(length) = backbone.max_length.filter(|length| *length < specials) {

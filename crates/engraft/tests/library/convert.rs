@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use engraft::convert::{Conversion, Converted, Error, Format, SHARD, convert};
 use engraft::hub::{Preset, TensorData, TensorToWrite, Weights, write_safetensors};
-use engraft::prelude::Regressor;
+use engraft::prelude::{Regressor, TextClassifier};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -150,7 +150,7 @@ fn what_keras_hub_cannot_hold_is_refused_by_its_key() {
         "hidden_act is \"gelu\", and \"gelu_new\" there",
     );
     says("models/bert_nopooler", "it has no bert.pooler.dense.weight");
-    says("models/esm_base", "token_dropout is true, and false there");
+    says("models/esm_mlm", "token_dropout is true, and false there");
     says(
         "models/modernbert_base",
         "model_type \"modernbert\": KerasHub 0.32 has no such model",
@@ -169,6 +169,7 @@ fn what_keras_hub_cannot_hold_is_refused_by_its_key() {
         "models/albert_cls",
         "models/bert_gelu_new",
         "models/distilbert_cls",
+        "models/esm_cls",
         "models/esm_no_token_dropout",
         "models/roberta_cls",
         "decoders/llama_rope_llama3",
@@ -181,6 +182,41 @@ fn what_keras_hub_cannot_hold_is_refused_by_its_key() {
         let is_written = written.iter().any(|other| other == name);
         assert!(is_written, "{name}: {:?}", refused.get(name));
     }
+}
+
+#[test]
+fn vectors_of_tokens_are_written_as_the_model_reads_them() {
+    // A model of proteins with a tokenizer.
+    let source = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        let from = golden("models/esm_cls").join(file);
+        std::fs::copy(from, source.path().join(file)).unwrap();
+    }
+    let letters = golden("keras/esm/assets/tokenizer/vocabulary.txt");
+    std::fs::copy(letters, source.path().join("vocab.txt")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("written");
+    let done = convert(&open(source.path()), &target, TO_KERAS).unwrap();
+    let notes = done.notes.join("\n");
+    assert!(notes.contains("token_dropout is in the table"), "{notes}");
+    let [ours, theirs] = [source.path(), &target].map(|folder| {
+        let classifier = TextClassifier::from_preset(folder.to_str().unwrap());
+        let rows = classifier.unwrap().build().unwrap();
+        let rows = rows.predict(["LAGVSERT", "MKTVRQ"]).unwrap();
+        let rows = rows.into_iter().map(|row| row.probabilities);
+        rows.collect::<Vec<_>>()
+    });
+    assert_eq!(ours, theirs);
+    // The table is multiplied, and the row of what is masked is zero.
+    let [ours, theirs] = [source.path(), &target].map(|folder| {
+        let weights = Weights::open(&open(folder)).unwrap();
+        let table = weights.get("esm.embeddings.word_embeddings.weight");
+        table.unwrap().to_f32().unwrap().to_vec()
+    });
+    let (mask, width) = (32, 24);
+    assert_eq!(theirs[0], ours[0] * 0.88);
+    let row = &theirs[mask * width..(mask + 1) * width];
+    assert!(row.iter().all(|number| *number == 0.0));
 }
 
 #[test]

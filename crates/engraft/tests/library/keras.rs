@@ -1,11 +1,12 @@
 //! Presets that KerasHub wrote: their texts become the tokens that KerasHub makes of them, and they are used as any other.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engraft::hub::Preset;
 use engraft::models::Checkpoint;
 use engraft::prelude::*;
-use engraft::tasks::preset_tokenizer;
+use engraft::tasks::{Backbone, TokensOf, preset_tokenizer};
 use engraft_text::Tokenizer;
 use serde_json::{Map, Value};
 
@@ -32,11 +33,17 @@ fn names() -> Vec<String> {
 }
 
 fn tokenizer(name: &str) -> Result<Tokenizer, String> {
-    let preset = Preset::from_name(golden(name).to_str().unwrap());
+    tokenizer_of(&golden(name), None)
+}
+
+fn tokenizer_of(folder: &Path, tokens: Option<TokensOf>) -> Result<Tokenizer, String> {
+    let preset = Preset::from_name(folder.to_str().unwrap());
     let preset = preset.map_err(|error| error.to_string())?;
-    let checkpoint = Checkpoint::open(preset, &Map::new(), false);
+    let checkpoint = Checkpoint::open(preset, &Map::new(), true);
     let checkpoint = checkpoint.map_err(|error| error.to_string())?;
-    preset_tokenizer(&checkpoint, None).map_err(|error| error.to_string())
+    let mut backbone = Backbone::new("");
+    backbone.tokens = tokens;
+    preset_tokenizer(&checkpoint, &backbone).map_err(|error| error.to_string())
 }
 
 /// Token ids of each row.
@@ -45,7 +52,7 @@ fn rows(value: &Value) -> Vec<Vec<u32>> {
 }
 
 /// Texts of which ours are other tokens, and why.
-const OTHERS: [(&str, &str, &str); 5] = [
+const OTHERS: [(&str, &str, &str); 4] = [
     (
         "esm",
         "MKTVRQ",
@@ -54,11 +61,6 @@ const OTHERS: [(&str, &str, &str); 5] = [
     ("esm", "G <mask> L", "what is masked is written so"),
     ("esm_masked_lm", "MKTVRQ", "as above"),
     ("esm_masked_lm", "G <mask> L", "as above"),
-    (
-        "albert",
-        "one [MASK] two",
-        "a special token in a text is text, also where the vocabulary would find it",
-    ),
 ];
 
 #[test]
@@ -84,12 +86,7 @@ fn texts_become_the_tokens_that_keras_hub_makes_of_them() {
             .zip(&expected)
             .filter(|(text, _)| !is_other(text))
         {
-            let encoding = tokenizer.encode(text, None).unwrap();
-            let pairs = encoding.ids.iter().zip(&encoding.special);
-            let ids: Vec<u32> = pairs
-                .filter(|(_, special)| !**special)
-                .map(|(id, _)| *id)
-                .collect();
+            let ids = own_ids(&tokenizer, text);
             if ids != *expected {
                 found.push(format!("{name}: {text:?}: {ids:?}, not {expected:?}"));
             }
@@ -115,6 +112,104 @@ fn texts_become_the_tokens_that_keras_hub_makes_of_them() {
         }
     }
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The tokens of a text, but for those around it.
+fn own_ids(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+    let encoding = tokenizer.encode(text, None).unwrap();
+    let pairs = encoding.ids.into_iter().zip(encoding.special);
+    pairs
+        .filter(|(_, special)| !special)
+        .map(|(id, _)| id)
+        .collect()
+}
+
+/// A case of byte pairs with a first merge across words in the place of the last one: the end of a word and the space after it.
+fn merged_across_words(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let assets = folder.path().join("assets/tokenizer");
+    std::fs::create_dir_all(&assets).unwrap();
+    for file in ["config.json", "tokenizer.json", "model.weights.h5"] {
+        std::fs::copy(golden(name).join(file), folder.path().join(file)).unwrap();
+    }
+    let of_golden = golden(name).join("assets/tokenizer");
+    let merges = std::fs::read_to_string(of_golden.join("merges.txt")).unwrap();
+    let mut merges: Vec<&str> = merges.lines().collect();
+    let last = merges.pop().unwrap().replace(' ', "");
+    let at = usize::from(merges[0].contains("#version"));
+    merges.insert(at, "s \u{120}");
+    std::fs::write(assets.join("merges.txt"), merges.join("\n")).unwrap();
+    let vocabulary = std::fs::read(of_golden.join("vocabulary.json")).unwrap();
+    let mut vocabulary: Map<String, Value> = serde_json::from_slice(&vocabulary).unwrap();
+    let id = vocabulary.remove(&last).unwrap();
+    vocabulary.insert("s\u{120}".to_owned(), id);
+    let vocabulary = Value::Object(vocabulary).to_string();
+    std::fs::write(assets.join("vocabulary.json"), vocabulary).unwrap();
+    folder
+}
+
+/// Whether only KerasHub makes the tokens that it makes of a text of a case, and why.
+fn is_mistaken(name: &str, text: &str) -> bool {
+    match name {
+        "esm" => !["M K T V R Q", "l a g", "A"].contains(&text),
+        // Accents are not composed.
+        "qwen" if text == "\u{1100}\u{1161}" => true,
+        // Tokens go across words.
+        "gpt2" | "llama3" | "qwen" | "falcon" | "bloom" => text.contains("runs "),
+        // Spaces divide no words.
+        _ => text.contains('\u{a0}'),
+    }
+}
+
+#[test]
+fn the_tokens_of_keras_hub_can_be_had_where_a_model_was_trained_with_others() {
+    let bytes = std::fs::read(golden("texts.json")).unwrap();
+    let cases: BTreeMap<String, Vec<(String, Vec<u32>)>> = serde_json::from_slice(&bytes).unwrap();
+    let mut found = Vec::new();
+    for (name, texts) in cases {
+        let has_pairs = golden(&name).join("assets/tokenizer/merges.txt").exists();
+        let changed = has_pairs.then(|| merged_across_words(&name));
+        let folder = changed
+            .as_ref()
+            .map_or(golden(&name), |it| it.path().to_owned());
+        let [usual, theirs] =
+            [None, Some(TokensOf::KerasHub)].map(|tokens| tokenizer_of(&folder, tokens).unwrap());
+        for (text, expected) in texts {
+            let ids = own_ids(&theirs, &text);
+            if ids != expected {
+                found.push(format!("{name}: {text:?}: {ids:?}, not {expected:?}"));
+            }
+            let usual = own_ids(&usual, &text);
+            if (usual == expected) == is_mistaken(&name, &text) {
+                found.push(format!(
+                    "{name}: {text:?}: usually {usual:?}, by KerasHub {expected:?}"
+                ));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn the_tokens_of_keras_hub_stay_so_when_saved_and_are_of_its_presets_alone() {
+    let theirs = tokenizer_of(&golden("esm"), Some(TokensOf::KerasHub)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = Preset::from_name(golden("esm").to_str().unwrap())
+        .unwrap()
+        .config()
+        .unwrap();
+    let config = Value::Object(config).to_string();
+    std::fs::write(folder.path().join("config.json"), config).unwrap();
+    let refusal = tokenizer_of(folder.path(), Some(TokensOf::KerasHub)).unwrap_err();
+    let expected = "is no preset of KerasHub; remove tokens";
+    assert!(refusal.contains(expected), "{refusal}");
+    for (name, bytes) in theirs.files() {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    for tokens in [None, Some(TokensOf::KerasHub)] {
+        let again = tokenizer_of(folder.path(), tokens).unwrap();
+        assert_eq!(own_ids(&again, "MKTVRQ"), [3]);
+    }
 }
 
 /// The tokens that a preset's preprocessor cuts a text to; the golden ELECTRA has none, and is cut to as many.
@@ -162,7 +257,7 @@ fn by_a_waterfall_the_second_text_alone_is_cut() {
     std::fs::write(copy.path().join("preprocessor.json"), preprocessor).unwrap();
     let preset = Preset::from_name(copy.path().to_str().unwrap()).unwrap();
     let checkpoint = Checkpoint::open(preset, &Map::new(), false).unwrap();
-    let tokenizer = preset_tokenizer(&checkpoint, None).unwrap();
+    let tokenizer = preset_tokenizer(&checkpoint, &Backbone::new("")).unwrap();
     let pairs = &about("bert")["pairs"];
     let texts: Vec<[String; 2]> = serde_json::from_value(pairs["texts"].clone()).unwrap();
     let ids: Vec<[Vec<u32>; 2]> = serde_json::from_value(pairs["token_ids"].clone()).unwrap();

@@ -30,8 +30,18 @@ pub(super) struct TensorMap {
     pub(super) twins: BTreeMap<String, String>,
     /// Rows that Keras has none of, and the table to each of whose rows they are added instead.
     pub(super) folded: Vec<Folded>,
+    /// A table of tokens whose rows Hugging Face multiplies when it reads them, and Keras does not.
+    pub(super) scaled: Option<Scaled>,
     /// Data sets that Keras has of what Hugging Face computes.
     pub(super) constants: Vec<(String, Vec<f32>)>,
+}
+
+/// A table that is written multiplied by a number, and one row of it as zeros.
+#[derive(Clone, Debug)]
+pub(super) struct Scaled {
+    pub(super) tensor: String,
+    pub(super) factor: f32,
+    pub(super) zero: usize,
 }
 
 /// One row that is added to every token's vector, which a table does as well that every token has a row of.

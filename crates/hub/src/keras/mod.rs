@@ -12,7 +12,8 @@ mod quantised;
 mod stated;
 #[cfg(test)]
 mod tests;
-mod tokenizers;
+pub(crate) mod tokenizers;
+mod words;
 mod write;
 
 pub use self::families::KERAS_HUB;
@@ -29,6 +30,7 @@ use self::families::{FAMILIES, Family, Head, Model};
 use self::h5::{DataPlace, DataSet};
 use self::map::{Part, TensorMap, bare};
 use self::object::Object;
+use self::tokenizers::Reading;
 use crate::bytes::Bytes;
 use crate::pieces::Piece;
 use crate::{Error, Result, Weights, preset, shards};
@@ -56,6 +58,7 @@ pub(crate) struct KerasPreset {
     /// The tokens that its preprocessor cuts a text to.
     text_length: Option<usize>,
     /// Files that Hugging Face would have, by name.
+    family: &'static Family,
     files: BTreeMap<String, Vec<u8>>,
     map: TensorMap,
     store: Store,
@@ -116,13 +119,14 @@ impl KerasPreset {
         };
         let mut config = (family.translate)(&model, &mut map)?;
         let text_length = tokenizers::text_length(folder)?;
-        let mut files = tokenizers::files(folder, family, &mut config)?;
+        let mut files = tokenizers::files(folder, family, Reading::AsTrained, &mut config)?;
         files.insert(
             BACKBONE.to_owned(),
             Value::Object(config).to_string().into_bytes(),
         );
         Ok(Some(Self {
             folder: folder.to_owned(),
+            family,
             text_length,
             files,
             map,
@@ -143,6 +147,20 @@ impl KerasPreset {
     /// A file that Hugging Face would have.
     pub(crate) fn file(&self, name: &str) -> Option<&[u8]> {
         self.files.get(name).map(Vec::as_slice)
+    }
+
+    /// The files of a tokenizer that makes KerasHub's tokens also where these are a mistake.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read.
+    pub(crate) fn own_tokenizer(&self) -> Result<BTreeMap<String, Vec<u8>>> {
+        tokenizers::files(
+            &self.folder,
+            self.family,
+            Reading::AsKerasHub,
+            &mut Map::new(),
+        )
     }
 
     /// Its tensors, by the names that Hugging Face has for them.
@@ -351,8 +369,7 @@ fn head_of(family: &Family, task: &Object) -> Result<Head> {
         return Ok(Head::MaskedLm);
     }
     // These have no weights of their own.
-    let headless = ["CausalLM", "Seq2SeqLM", "TextEmbedder"];
-    if headless.iter().any(|end| task.class.ends_with(end)) {
+    if is_any(family.tasks.names()) || is_any(&["TextEmbedder"]) {
         return Ok(Head::None);
     }
     Err(Error::Malformed {

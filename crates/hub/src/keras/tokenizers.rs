@@ -7,14 +7,17 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::families::Family;
+use super::families::{Family, KERAS_HUB};
 use super::object::Object;
-use super::{family_of_class, located, pieces, read_json};
+use super::{family_of_class, located, pieces, read_json, words};
 use crate::{Error, Result};
 
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 const PREPROCESSOR: &str = "preprocessor.json";
-pub(super) const SETTINGS: &str = "tokenizer_config.json";
+pub(crate) const SETTINGS: &str = "tokenizer_config.json";
+/// The key of the settings that says whose tokens are made, where they are not those that a model was trained with; ours.
+pub(crate) const TOKENS: &str = "tokens";
+
 pub(super) const ASSETS: &str = "assets/tokenizer";
 
 /// What GPT-2 divides texts into before it looks for pairs: contractions, words, numbers, signs and spaces.
@@ -28,9 +31,6 @@ const QWEN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}
 
 /// What BLOOM divides texts into: words and what is between, by the signs of many scripts.
 const BLOOM: &str = r" ?[^(\s|[.,!?…。，、।۔،])]+";
-
-/// Chinese characters, each of which is a word of its own to word pieces.
-const CHINESE: &str = r"\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}";
 
 /// Tokens that T5's class adds to those of its file.
 const T5_EXTRA: u64 = 100;
@@ -121,11 +121,22 @@ pub(super) enum Division {
     Falcon,
 }
 
+/// How texts are read where KerasHub makes other tokens than a model was trained with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// As it was trained.
+    AsTrained,
+    /// As KerasHub: a protein without spaces is one unknown word, byte pairs are merged across words and without composing accents, and of all spaces
+    /// one divides words.
+    AsKerasHub,
+}
+
 /// The files of a preset's tokenizer as Hugging Face would have them; none if it has no tokenizer. Adds to `config.json` the tokens that a decoder
 /// begins and ends with.
 pub(super) fn files(
     folder: &Path,
     family: &Family,
+    reading: Reading,
     config: &mut Map<String, Value>,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
     let Some(json) = read_json(folder, TOKENIZER)? else {
@@ -133,6 +144,7 @@ pub(super) fn files(
     };
     let preset = Preset {
         folder,
+        reading,
         tokenizer: Object::read(located(folder, TOKENIZER), &json)?,
         preprocessor: match read_json(folder, PREPROCESSOR)? {
             Some(json) => Some(Object::read(located(folder, PREPROCESSOR), &json)?),
@@ -150,7 +162,10 @@ pub(super) fn files(
         });
     }
     match &family.tokenizer {
-        Tokenizer::WordPiece => preset.word_pieces(),
+        Tokenizer::WordPiece => preset.word_pieces(["[CLS]", "[SEP]", "[PAD]", "[MASK]"]),
+        Tokenizer::Letters if reading == Reading::AsKerasHub => {
+            preset.word_pieces(["<cls>", "<eos>", "<pad>", "<mask>"])
+        }
         Tokenizer::Letters => preset.letters(),
         Tokenizer::BytePair(pairs) => preset.byte_pairs(pairs, config),
         Tokenizer::SentencePiece { file, class, ends } => {
@@ -174,6 +189,7 @@ pub(super) fn text_length(folder: &Path) -> Result<Option<usize>> {
 /// A preset that has a tokenizer.
 struct Preset<'a> {
     folder: &'a Path,
+    reading: Reading,
     tokenizer: Object,
     preprocessor: Option<Object>,
 }
@@ -205,7 +221,8 @@ impl Preset<'_> {
         }
     }
 
-    fn word_pieces(&self) -> Result<Files> {
+    /// Word pieces, with the tokens that begin and end a text, fill rows up and stand for what is masked.
+    fn word_pieces(&self, [cls, sep, pad, mask]: [&str; 4]) -> Result<Files> {
         const ASSET: &str = "vocabulary.txt";
         let bytes = self.asset(ASSET)?;
         let text = std::str::from_utf8(&bytes)
@@ -217,11 +234,11 @@ impl Preset<'_> {
         }
         let unknown = self.tokenizer.word("oov_token")?.unwrap_or("[UNK]");
         let roles = [
-            ("cls_token", "[CLS]"),
-            ("sep_token", "[SEP]"),
-            ("pad_token", "[PAD]"),
+            ("cls_token", cls),
+            ("sep_token", sep),
+            ("pad_token", pad),
             ("unk_token", unknown),
-            ("mask_token", "[MASK]"),
+            ("mask_token", mask),
         ];
         let id = |token: &str| {
             let found = vocabulary.get(token);
@@ -232,7 +249,6 @@ impl Preset<'_> {
                 )
             })
         };
-        let [cls, sep] = [roles[0].1, roles[1].1];
         let mut added = Vec::new();
         let mut settings = self.settings();
         for (role, token) in roles {
@@ -241,35 +257,17 @@ impl Preset<'_> {
         }
         let in_texts = self.tokenizer.flag("special_tokens_in_strings", false)?;
         settings.insert("split_special_tokens".to_owned(), json!(!in_texts));
-        let mut normalizers = Vec::new();
-        if self.tokenizer.flag("strip_accents", false)? {
-            normalizers.push(json!({"type": "NFD"}));
-            normalizers.push(json!({"type": "StripAccents"}));
-        }
-        if self.tokenizer.flag("lowercase", false)? {
-            // Case is folded in the forms of compatibility, without what is never seen.
-            let hidden = r"[\x{00AD}\x{034F}\x{180B}-\x{180D}\x{FE00}-\x{FE0F}]";
-            normalizers
-                .push(json!({"type": "Replace", "pattern": {"Regex": hidden}, "content": ""}));
-            normalizers.push(json!({"type": "NFKC"}));
-            normalizers.push(json!({"type": "Lowercase"}));
-            for (from, to) in [("\u{df}", "ss"), ("\u{3c2}", "\u{3c3}")] {
-                let replaced =
-                    json!({"type": "Replace", "pattern": {"String": from}, "content": to});
-                normalizers.push(replaced);
-            }
-        }
-        let signs = format!(r"[!-/:-@\[-`{{-~\p{{P}}]|[{CHINESE}]");
+        let [lowercase, strips_accents] =
+            ["lowercase", "strip_accents"].map(|key| self.tokenizer.flag(key, false));
+        let [normalizer, pre_tokenizer] =
+            words::division(lowercase?, strips_accents?, self.reading);
         let step = |first: &str, id: &Value| json!({"SpecialToken": {"id": first, "type_id": id}});
         let text = |which: &str, id: u8| json!({"Sequence": {"id": which, "type_id": id}});
         let described = json!({
             "version": "1.0",
             "added_tokens": added,
-            "normalizer": {"type": "Sequence", "normalizers": normalizers},
-            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-                {"type": "Split", "pattern": {"Regex": r"[\s\p{Cc}\p{Cf}]+"}, "behavior": "Removed", "invert": false},
-                {"type": "Split", "pattern": {"Regex": signs}, "behavior": "Isolated", "invert": false},
-            ]},
+            "normalizer": normalizer,
+            "pre_tokenizer": pre_tokenizer,
             "post_processor": {
                 "type": "TemplateProcessing",
                 "single": [step(cls, &json!(0)), text("A", 0), step(sep, &json!(0))],
@@ -293,7 +291,7 @@ impl Preset<'_> {
         Ok(described_files(&described, settings))
     }
 
-    /// The letters of a vocabulary, as which sequences are read: KerasHub itself takes a sequence for one word, which its vocabulary lacks.
+    /// The letters of a vocabulary, as which sequences are read.
     fn letters(&self) -> Result<Files> {
         let mut settings = self.settings();
         settings.insert("tokenizer_class".to_owned(), json!("EsmTokenizer"));
@@ -379,16 +377,26 @@ impl Preset<'_> {
             settings.insert("cls_token".to_owned(), json!(pairs.start));
             settings.insert("sep_token".to_owned(), json!(pairs.end));
         }
+        let as_trained = self.reading == Reading::AsTrained;
+        let composes = as_trained && pairs.division == Division::Qwen;
+        let whole_first = as_trained && pairs.division == Division::Llama3;
+        let mut divisions = if as_trained {
+            pairs.division.described()
+        } else {
+            Vec::new()
+        };
+        let prefix = self.tokenizer.flag("add_prefix_space", false)?;
+        divisions.push(json!({"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": false, "use_regex": false}));
         let described = json!({
             "version": "1.0",
             "added_tokens": added.values().collect::<Vec<_>>(),
-            "normalizer": (pairs.division == Division::Qwen).then(|| json!({"type": "NFC"})),
-            "pre_tokenizer": pairs.division.described(self.tokenizer.flag("add_prefix_space", false)?),
+            "normalizer": composes.then(|| json!({"type": "NFC"})),
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": divisions},
             "post_processor": frame([start, end], pairs.reads_pairs, &id)?,
             "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
             "model": {
                 "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": "", "end_of_word_suffix": "",
-                "fuse_unk": false, "byte_fallback": false, "ignore_merges": pairs.division == Division::Llama3,
+                "fuse_unk": false, "byte_fallback": false, "ignore_merges": whole_first,
                 "vocab": vocabulary, "merges": merges,
             },
         });
@@ -420,11 +428,18 @@ impl Preset<'_> {
                 json!(self.adds("add_end_token")?),
             );
         }
-        // Of these the class changes letters, or adds tokens that the model has no vectors for.
+        // Of these the class names tokens that the file may not have, or adds some that the model has no vectors for.
         match class {
-            "AlbertTokenizer" => {
-                settings.insert("keep_accents".to_owned(), json!(true));
-                settings.insert("do_lower_case".to_owned(), json!(false));
+            "DebertaV2Tokenizer" => {
+                let ids = pieces::ids(&model);
+                for (role, names) in [
+                    ("pad_token", ["[PAD]", "<pad>"]),
+                    ("unk_token", ["[UNK]", "<unk>"]),
+                ] {
+                    if let Some(name) = names.into_iter().find(|name| ids.contains_key(*name)) {
+                        settings.insert(role.to_owned(), json!(name));
+                    }
+                }
             }
             "T5Tokenizer" => {
                 let known = config
@@ -470,6 +485,9 @@ impl Preset<'_> {
     /// What all tokenizers' settings say.
     fn settings(&self) -> Map<String, Value> {
         let mut settings = Map::new();
+        if self.reading == Reading::AsKerasHub {
+            settings.insert(TOKENS.to_owned(), json!(KERAS_HUB));
+        }
         settings.insert(
             "tokenizer_class".to_owned(),
             json!("PreTrainedTokenizerFast"),
@@ -490,10 +508,10 @@ impl Preset<'_> {
 }
 
 impl Division {
-    fn described(self, prefix: bool) -> Value {
-        let bytes = json!({"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": false, "use_regex": false});
+    /// The steps that divide a text.
+    fn described(self) -> Vec<Value> {
         let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
-        let mut steps = match self {
+        match self {
             Self::Gpt2 => vec![split(GPT2)],
             Self::Llama3 => vec![split(LLAMA3)],
             Self::Qwen => vec![split(QWEN)],
@@ -504,9 +522,7 @@ impl Division {
                 json!({"type": "Digits", "individual_digits": false}),
                 split("[0-9][0-9][0-9]"),
             ],
-        };
-        steps.push(bytes);
-        json!({"type": "Sequence", "pretokenizers": steps})
+        }
     }
 }
 

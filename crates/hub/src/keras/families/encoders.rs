@@ -132,7 +132,8 @@ pub(super) const ALBERT: Family = Family {
     tasks: Tasks::Encoder(&ALBERT_HEADS),
     arguments: albert_arguments,
     translate: albert,
-    tokenizer: Tokenizer::pieces("spiece.model", "AlbertTokenizer"),
+    // ALBERT's own class changes letters, quotes and numbers first; this one does not.
+    tokenizer: Tokenizer::pieces("spiece.model", "DebertaV2Tokenizer"),
 };
 
 pub(super) const DISTIL_BERT: Family = Family {

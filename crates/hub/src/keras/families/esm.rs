@@ -6,12 +6,29 @@ use super::encoders::{BERT_HEADS, BERT_LAYER, bert_keys, encoder_arguments};
 use super::heads::{Heads, Widths};
 use super::{Family, Head, Model, Sizes, Tasks, keys};
 use crate::Result;
-use crate::keras::map::{Rows, TensorMap, nth};
+use crate::keras::map::{Rows, Scaled, TensorMap, nth};
 use crate::keras::stated::{Arguments, Stated};
 use crate::keras::tokenizers::Tokenizer;
 
 /// KerasHub gives the first token the row of the padding token's id, and Hugging Face the one after.
 const OFFSET: usize = 1;
+
+/// The table of tokens.
+const TOKENS: &str = "esm.embeddings.word_embeddings.weight";
+
+/// What a token's vector is multiplied by with `token_dropout`, where no token of a text is masked: the share of tokens that was left in training.
+const LEFT_BY_DROPOUT: f32 = 1.0 - 0.15 * 0.8;
+
+/// The table of tokens as `token_dropout` reads it where no token of a text is masked.
+pub(in crate::keras) fn scaled(stated: &Stated<'_>) -> Option<Scaled> {
+    let mask = stated.size("mask_token_id")?;
+    let drops = stated.flag("token_dropout", false);
+    drops.then(|| Scaled {
+        tensor: TOKENS.to_owned(),
+        factor: LEFT_BY_DROPOUT,
+        zero: mask as usize,
+    })
+}
 
 const HEADS: Heads = Heads {
     architectures: ["EsmModel", "EsmForMaskedLM", "EsmForSequenceClassification"],
@@ -120,7 +137,7 @@ fn translate(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
     }
     // It has a matrix of its own.
     HEADS.name(model.head, &mut config);
-    let twin = "esm.embeddings.word_embeddings.weight".to_owned();
+    let twin = TOKENS.to_owned();
     map.twins.insert("lm_head.decoder.weight".to_owned(), twin);
     let mut head = map.at("task/layers/masked_lm_head", "lm_head");
     let (matrix, bias) = (head.named("decoder", "weight"), head.named("bias", ""));

@@ -14,7 +14,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::BACKBONE;
-use super::families::{FAMILIES, Family, Head, Model};
+use super::families::{FAMILIES, Family, Head, Model, scaled};
 use super::map::TensorMap;
 use super::object::Object;
 use super::stated::Stated;
@@ -105,6 +105,7 @@ impl KerasModel {
             has: &|_| true,
         };
         let seen = (family.translate)(&model, &mut map)?;
+        map.scaled = scaled(&stated);
         Ok(Self {
             family,
             backbone,
@@ -138,6 +139,11 @@ impl KerasModel {
         missing.sort_unstable();
         missing.dedup();
         missing
+    }
+
+    /// Whether vectors of tokens are written as the model reads them where no token of a text is masked: `token_dropout` of ESM.
+    pub fn scales_tokens(&self) -> bool {
+        self.map.scaled.is_some()
     }
 
     /// Whether it has a matrix of logits beside a table of tokens that may be equal to it.
@@ -194,6 +200,10 @@ impl KerasModel {
             return Ok(expected.get(before..) == found.get(before..));
         }
         let mut expected = source.bytes().into_owned();
+        let scaled = self.map.scaled.as_ref().filter(|it| it.tensor == name);
+        if let Some(scaled) = scaled {
+            weights::scale(&mut expected, source.dtype(), source.shape(), scaled);
+        }
         if let Some(row) = added.and_then(|folded| find(&folded.row)) {
             weights::add_row(&mut expected, source.dtype(), &row)?;
         }

@@ -237,7 +237,7 @@ impl Tasks {
     }
 
     /// The tasks that a backbone can be used for.
-    fn names(&self) -> &'static [&'static str] {
+    pub(in crate::keras) fn names(&self) -> &'static [&'static str] {
         match self {
             Self::None => &[],
             Self::Encoder(_) | Self::Proteins(_) => &["MaskedLM", "TextClassifier"],

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::families::Family;
 use super::super::pieces;
 use super::super::tokenizers::{BytePair, SETTINGS, TOKENIZER, Tokenizer};
+use super::super::words;
 use super::python;
 use crate::{Error, Preset, Result};
 
@@ -248,6 +249,7 @@ impl Source<'_> {
                 }
                 Some("Lowercase") => lowercase = true,
                 Some("StripAccents") => strips = true,
+                Some("Replace") if *step == words::without_accents() => strips = true,
                 _ => {}
             }
         }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::h5::{self, DataSetToWrite};
 use super::{KerasModel, python};
-use crate::keras::map::Part;
+use crate::keras::map::{Part, Scaled};
 use crate::keras::{OF_TASK, SHARDS, TASK_WEIGHTS, WEIGHTS};
 use crate::{Error, Result, TensorRef};
 
@@ -71,6 +71,10 @@ impl KerasModel {
             for part in &parts {
                 if let Some(tensor) = find(&part.tensor) {
                     self.carry(part, &tensor, dtype, &mut bytes)?;
+                    let scaled = self.map.scaled.as_ref();
+                    if let Some(scaled) = scaled.filter(|it| it.tensor == part.tensor) {
+                        scale(&mut bytes, dtype, tensor.shape(), scaled);
+                    }
                 }
             }
             for folded in self.map.folded.iter().filter(|folded| folded.table == path) {
@@ -240,28 +244,53 @@ fn dtype_of<'w>(parts: &[&Part], find: &dyn Fn(&str) -> Option<TensorRef<'w>>) -
 /// Adds a row of numbers to each row of a table, if there is anything to add.
 pub(super) fn add_row(bytes: &mut [u8], dtype: Dtype, row: &TensorRef<'_>) -> Result<()> {
     let row = row.to_f32()?;
-    if row.iter().all(|number| *number == 0.0) {
-        return Ok(());
+    if row.iter().any(|number| *number != 0.0) {
+        change(bytes, dtype, row.iter().cycle(), |number, added| {
+            number + added
+        });
     }
-    let added = row.iter().cycle();
+    Ok(())
+}
+
+/// Multiplies a table of a shape, but for the row that becomes zero.
+pub(super) fn scale(bytes: &mut [u8], dtype: Dtype, shape: &[usize], scaled: &Scaled) {
+    let width: usize = shape.iter().skip(1).product();
+    let rows = 0..shape.first().copied().unwrap_or(0);
+    let factors = rows.flat_map(|row| {
+        let factor = if row == scaled.zero {
+            0.0
+        } else {
+            scaled.factor
+        };
+        std::iter::repeat_n(factor, width)
+    });
+    change(bytes, dtype, factors, |number, factor| number * factor);
+}
+
+/// Makes of each number what `to` makes of it and of the one beside it in `by`.
+fn change<N>(
+    bytes: &mut [u8],
+    dtype: Dtype,
+    by: impl Iterator<Item = N>,
+    to: impl Fn(f32, N) -> f32,
+) {
     match dtype {
         Dtype::F32 => {
-            for (number, added) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(added) {
-                *number = (f32::from_le_bytes(*number) + added).to_le_bytes();
+            for (number, by) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(by) {
+                *number = to(f32::from_le_bytes(*number), by).to_le_bytes();
             }
         }
         Dtype::F16 => {
-            for (number, added) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(added) {
-                let sum = half::f16::from_le_bytes(*number).to_f32() + added;
-                *number = half::f16::from_f32(sum).to_le_bytes();
+            for (number, by) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(by) {
+                let changed = to(half::f16::from_le_bytes(*number).to_f32(), by);
+                *number = half::f16::from_f32(changed).to_le_bytes();
             }
         }
         _ => {
-            for (number, added) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(added) {
-                let sum = half::bf16::from_le_bytes(*number).to_f32() + added;
-                *number = half::bf16::from_f32(sum).to_le_bytes();
+            for (number, by) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(by) {
+                let changed = to(half::bf16::from_le_bytes(*number).to_f32(), by);
+                *number = half::bf16::from_f32(changed).to_le_bytes();
             }
         }
     }
-    Ok(())
 }
