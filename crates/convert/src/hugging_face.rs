@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::deviation::deviation;
 use crate::differences::{Compared, differences, is_of_keras};
 use crate::keras::head_of;
-use crate::tokens::{files, first_unlike, tokenizer};
+use crate::tokens::{files, first_unlike, tokenizer, tokenizer_of};
 use crate::{Conversion, Converted, Error, NO_TOKENIZER, Result, opened};
 
 const CONFIG: &str = "config.json";
@@ -36,6 +36,7 @@ const OTHERS: [&str; 2] = ["generation_config.json", "chat_template.jinja"];
 
 pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> Result<Converted> {
     let checkpoint = opened(source)?;
+    let tokens = tokenizer_of(&checkpoint)?;
     let stated = &checkpoint.config().json;
     let mut held = stated.clone();
     held.remove(KERAS_HUB);
@@ -75,7 +76,6 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
             atomic::write(&folder.join(name), &bytes)?;
         }
     }
-    let tokens = tokenizer(source)?;
     if let Some(tokens) = &tokens {
         for (name, bytes) in files(tokens)? {
             atomic::write(&folder.join(name), &bytes)?;

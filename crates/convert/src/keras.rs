@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::deviation::deviation;
 use crate::differences::{Compared, Difference, differences};
-use crate::tokens::{first_unlike, tokenizer};
+use crate::tokens::{first_unlike, tokenizer, tokenizer_of};
 use crate::{Conversion, Converted, Error, NO_TOKENIZER, Result, opened};
 
 /// What encoder-decoders of Hugging Face add to logits, and KerasHub's do not.
@@ -21,6 +21,7 @@ const TOKEN_DROPOUT: &str = "token_dropout";
 
 pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> Result<Converted> {
     let checkpoint = opened(source)?;
+    let tokens = tokenizer_of(&checkpoint)?;
     let model = KerasModel::nearest(source)?;
     let head = head_of(&checkpoint);
     let is_tied = checkpoint.config().is_tied(head);
@@ -52,7 +53,6 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
     if !found.is_empty() && !conversion.approximate {
         return Err(refuse(found));
     }
-    let tokens = tokenizer(source)?;
     let packing = packing(tokens.as_ref(), conversion.max_length);
     model.write(folder, source, packing, conversion.shard, &|name| {
         checkpoint.tensor(name)

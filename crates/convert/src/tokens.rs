@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use engraft_hub::Preset;
+use engraft_models::Checkpoint;
 use engraft_text::Tokenizer;
 use serde_json::Map;
 
@@ -48,6 +49,18 @@ pub(crate) fn tokenizer(preset: &Preset) -> Result<Option<Tokenizer>> {
         Err(engraft_text::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.located(|file| preset.locate(file)).into()),
     }
+}
+
+/// The tokenizer of a model's preset; none if it has none.
+///
+/// # Errors
+/// Its files cannot be read, or it has more tokens than the model has vectors.
+pub(crate) fn tokenizer_of(checkpoint: &Checkpoint) -> Result<Option<Tokenizer>> {
+    let found = tokenizer(checkpoint.preset())?;
+    if let Some(tokenizer) = &found {
+        tokenizer.check_vocab_size(checkpoint.config().transformer.vocabulary)?;
+    }
+    Ok(found)
 }
 
 /// The first text of which two tokenizers make other tokens, with these, the special tokens around it left out.

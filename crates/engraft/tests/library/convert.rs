@@ -351,6 +351,29 @@ fn what_has_no_place_is_said_and_a_head_of_ours_is_refused() {
 }
 
 #[test]
+fn a_vocabulary_beyond_the_table_of_tokens_is_refused() {
+    let source = tempfile::tempdir().unwrap();
+    let assets = source.path().join("assets/tokenizer");
+    std::fs::create_dir_all(&assets).unwrap();
+    for file in ["config.json", "tokenizer.json", "model.weights.h5"] {
+        let from = golden("keras/distil_bert").join(file);
+        std::fs::copy(from, source.path().join(file)).unwrap();
+    }
+    let list = golden("keras/distil_bert/assets/tokenizer/vocabulary.txt");
+    let mut list = std::fs::read_to_string(list).unwrap();
+    list.extend((0..200).map(|number| format!("more{number}\n")));
+    std::fs::write(assets.join("vocabulary.txt"), list).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("written");
+    for how in [TO_HUGGING_FACE, TO_KERAS] {
+        let error = convert(&open(source.path()), &target, how).unwrap_err();
+        let expected = "the tokenizer gives \"more199\" the id";
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(!target.exists());
+    }
+}
+
+#[test]
 fn a_folder_that_holds_something_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("thesis.txt"), "all of it").unwrap();
