@@ -33,6 +33,7 @@ fuzz_target!(|input: &[u8]| {
         0 => [("model.weights.h5", rest), ("config.json", config)],
         _ => [("model.weights.h5", weights), ("config.json", rest)],
     };
+    // A file that is copied would not be when a signal of the fuzzer comes.
     for (name, bytes) in files {
         std::fs::write(FOLDER.join(name), bytes).expect("a file can be written");
     }

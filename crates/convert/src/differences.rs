@@ -25,6 +25,15 @@ pub enum Difference {
     Together(String),
     /// A tensor that the class needs and the model has not.
     Missing(String),
+    /// A tensor that has another shape there.
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        stated: Vec<usize>,
+        /// The one that the class has.
+        held: Vec<usize>,
+    },
     /// A tensor of the model that counts and the class has no place for.
     Extra(String),
     /// A text of which the other library's tokenizer makes other tokens.
@@ -36,6 +45,7 @@ impl Difference {
     pub fn key(&self) -> &str {
         match self {
             Self::Key { key, .. } | Self::Together(key) => key,
+            Self::Shape { name, .. } => name,
             Self::Missing(name) | Self::Extra(name) | Self::Tokens(name) => name,
         }
     }
@@ -45,22 +55,50 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key { key, stated, held } => match (stated, held) {
-                (Value::Null, held) => write!(f, "{key} is {held} there, and not stated here"),
-                (stated, Value::Null) => write!(f, "{key} is {stated}, which it cannot have"),
-                (stated, held) => write!(f, "{key} is {stated}, and {held} there"),
+                (Value::Null, held) => {
+                    write!(f, "{key} is {} there, and not stated here", short(held))
+                }
+                (stated, Value::Null) => {
+                    write!(f, "{key} is {}, which it cannot have", short(stated))
+                }
+                (stated, held) => {
+                    write!(f, "{key} is {}, and {} there", short(stated), short(held))
+                }
             },
+            Self::Shape { name, stated, held } => {
+                write!(f, "{name} has the shape {stated:?}, and {held:?} there")
+            }
             Self::Together(keys) => write!(f, "it cannot have what {keys} say together"),
-            Self::Missing(name) => write!(f, "it has no {name}"),
+            Self::Missing(name) => write!(f, "the source has no {name}"),
             Self::Extra(name) => write!(f, "{name} has no place there"),
             Self::Tokens(text) => write!(f, "its tokenizer makes other tokens of \"{text}\""),
         }
     }
 }
 
-/// Differences as a list.
-pub(crate) fn listed(differences: &[Difference]) -> String {
-    let all: Vec<String> = differences.iter().map(ToString::to_string).collect();
-    all.join("; ")
+/// A value on one line that is read at a glance.
+fn short(value: &Value) -> String {
+    const LETTERS: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(LETTERS) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+/// Differences as sentences: tensors of which the same is to be said are in one, the first of them by name.
+pub fn sentences(differences: &[Difference]) -> Vec<String> {
+    const NAMED: usize = 3;
+    let kinds = differences.chunk_by(|one, other| {
+        let both = [one, other].map(std::mem::discriminant);
+        both[0] == both[1] && !matches!(one, Difference::Key { .. })
+    });
+    let said = kinds.flat_map(|alike| {
+        let named = alike.iter().take(NAMED).map(ToString::to_string);
+        let more = alike.len().saturating_sub(NAMED);
+        named.chain((more > 0).then(|| format!("so it is with {more} more")))
+    });
+    said.collect()
 }
 
 /// Whether a description says what classes of KerasHub compute otherwise.

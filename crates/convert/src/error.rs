@@ -1,6 +1,6 @@
 //! What can go wrong, each said in one sentence.
 
-use crate::differences::{Difference, listed};
+use crate::differences::{Difference, sentences};
 
 /// The result of this crate's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -22,7 +22,7 @@ pub enum Error {
     #[error(transparent)]
     Files(#[from] engraft_files::Error),
     /// A class that would compute something else.
-    #[error("{class} computes something else than {source_name}: {}", listed(.differences))]
+    #[error("{class} computes something else than {source_name}: {}", sentences(.differences).join("; "))]
     Inexact {
         /// The other library's class.
         class: String,
@@ -55,4 +55,12 @@ pub enum Error {
         /// Where they differ.
         reason: String,
     },
+}
+
+impl Error {
+    /// Whether what was refused can be approximated.
+    pub fn can_be_approximated(&self) -> bool {
+        let is_shape = |difference: &Difference| matches!(difference, Difference::Shape { .. });
+        matches!(self, Self::Inexact { differences, .. } if !differences.iter().any(is_shape))
+    }
 }

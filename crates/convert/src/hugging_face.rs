@@ -1,6 +1,7 @@
 //! Models in the layout of Hugging Face.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use engraft_files::atomic;
@@ -14,8 +15,8 @@ use serde_json::{Map, Value, json};
 use crate::deviation::deviation;
 use crate::differences::{Compared, differences, is_of_keras};
 use crate::keras::head_of;
-use crate::tokens::{files, first_unlike, tokenizer, tokenizer_of};
-use crate::{Conversion, Converted, Error, NO_TOKENIZER, Result, opened};
+use crate::tokens::{checked_tokenizer, files_for_transformers, first_unlike, tokenizer};
+use crate::{Conversion, Converted, Error, MODULES, NO_TOKENIZER, Result, opened};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -31,12 +32,19 @@ const HEADS: [[&str; 2]; 3] = [
     ["pooler.dense", "classifier"],
 ];
 
-/// What a preset may have beside its weights and its tokenizer's files.
-const OTHERS: [&str; 2] = ["generation_config.json", "chat_template.jinja"];
+/// What a preset may have beside its weights and its tokenizer's files, the steps of sentence-transformers among them.
+const OTHERS: [&str; 6] = [
+    "generation_config.json",
+    "chat_template.jinja",
+    MODULES,
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
+];
 
 pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> Result<Converted> {
     let checkpoint = opened(source)?;
-    let tokens = tokenizer_of(&checkpoint)?;
+    let tokens = checked_tokenizer(&checkpoint)?;
     let stated = &checkpoint.config().json;
     let mut held = stated.clone();
     held.remove(KERAS_HUB);
@@ -73,11 +81,16 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
     write_weights(folder, &weights, &wider, conversion.shard)?;
     for name in OTHERS {
         if let Some(bytes) = source.read(name)? {
-            atomic::write(&folder.join(name), &bytes)?;
+            let path = folder.join(name);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(engraft_files::Error::io("create", parent))?;
+            }
+            atomic::write(&path, &bytes)?;
         }
     }
+    let mut notes = Vec::new();
     if let Some(tokens) = &tokens {
-        for (name, bytes) in files(tokens)? {
+        for (name, bytes) in files_for_transformers(tokens, &checkpoint, &mut notes)? {
             atomic::write(&folder.join(name), &bytes)?;
         }
     }
@@ -86,6 +99,7 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
     let mut converted = Converted {
         class,
         tensors: weights.len(),
+        notes,
         ..Converted::default()
     };
     if !wider.is_empty() {

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::deviation::deviation;
 use crate::differences::{Compared, Difference, differences};
-use crate::tokens::{first_unlike, tokenizer, tokenizer_of};
-use crate::{Conversion, Converted, Error, NO_TOKENIZER, Result, opened};
+use crate::tokens::{checked_tokenizer, first_unlike, tokenizer, tokenizer_of_keras_hub};
+use crate::{Conversion, Converted, Error, MODULES, NO_TOKENIZER, Result, opened};
 
 /// What encoder-decoders of Hugging Face add to logits, and KerasHub's do not.
 const LOGITS_BIAS: &str = "final_logits_bias";
@@ -19,9 +19,12 @@ const LOGITS_BIAS: &str = "final_logits_bias";
 /// What ESM does to the vectors of tokens, more where some are masked.
 const TOKEN_DROPOUT: &str = "token_dropout";
 
+/// What the names of a pooler's tensors have in them.
+const POOLER: &str = ".pooler.";
+
 pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> Result<Converted> {
     let checkpoint = opened(source)?;
-    let tokens = tokenizer_of(&checkpoint)?;
+    let tokens = checked_tokenizer(&checkpoint)?;
     let model = KerasModel::nearest(source)?;
     let head = head_of(&checkpoint);
     let is_tied = checkpoint.config().is_tied(head);
@@ -32,20 +35,29 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
         may_untie: model.has_twins(),
     };
     let refuse = |differences: Vec<Difference>| Error::Inexact {
-        class: format!("KerasHub's {}", model.backbone()),
+        class: format!("KerasHub's {}", model.called()),
         source_name: source.name().to_owned(),
         differences,
     };
     let place = source.locate("config.json");
     let stated = &checkpoint.config().json;
     let mut found = differences(&place, stated, model.config(), compared)?;
-    // Only a masked language model is there for texts of which tokens are masked.
-    let scales_tokens = model.scales_tokens() && head != HeadKind::MaskedLm;
-    if scales_tokens {
+    // Texts of which tokens are masked are there for masked language models alone.
+    if model.scales_tokens() && head != HeadKind::MaskedLm {
         found.retain(|difference| difference.key() != TOKEN_DROPOUT);
     }
     let missing = model.missing(has, is_tied).into_iter();
+    // What a masked language model says of tokens does not depend on its pooler, which KerasHub's class has and others leave out.
+    let is_idle = |name: &&str| head == HeadKind::MaskedLm && name.contains(POOLER);
+    let (idle, missing): (Vec<&str>, Vec<&str>) = missing.partition(is_idle);
+    let missing = missing.into_iter();
     found.extend(missing.map(|name| Difference::Missing(name.to_owned())));
+    let shapes = unlike_shapes(&model, &checkpoint);
+    if !shapes.is_empty() {
+        // These cannot be approximated.
+        found.extend(shapes);
+        return Err(refuse(found));
+    }
     let bias = checkpoint.tensor(LOGITS_BIAS);
     if bias.is_some_and(|bias| !is_zero(&bias)) {
         found.push(Difference::Extra(LOGITS_BIAS.to_owned()));
@@ -60,13 +72,22 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
     let written = Preset::open(&Handle::Folder(folder.to_owned()))?;
     check(&model, &checkpoint, &written)?;
     let mut converted = Converted {
-        class: model.backbone().to_owned(),
+        class: model.called(),
         tensors: model.tensors().filter(|name| has(name)).count(),
         left_out: left_out(&model, &checkpoint),
         notes: notes(&checkpoint, tokens.is_some()),
         ..Converted::default()
     };
-    if scales_tokens {
+    if !idle.is_empty() {
+        let note = "the source has no pooler, which a masked language model does not use: it is zero there";
+        converted.notes.push(note.to_owned());
+    }
+    if source.has(MODULES) {
+        converted.notes.push(format!(
+            "what {MODULES} says of pooling and normalising has no place in it"
+        ));
+    }
+    if model.scales_tokens() {
         let note = "token_dropout is in the table of tokens: what is computed is the same but of texts in which a token is masked";
         converted.notes.push(note.to_owned());
     }
@@ -78,7 +99,13 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
         let written = Checkpoint::open(written.clone(), &Map::new(), false)?;
         converted.deviation = Some(deviation(&checkpoint, &written, head)?);
     }
-    if let (Some(read), Some(written)) = (tokens, tokenizer(&written)?) {
+    // KerasHub itself makes its own tokens.
+    let written = if source.has_tokenizer_of_keras_hub()? {
+        tokenizer_of_keras_hub(&written)?
+    } else {
+        tokenizer(&written)?
+    };
+    if let (Some(read), Some(written)) = (tokens, written) {
         found.extend(first_unlike(&read, &written).map(Difference::Tokens));
     }
     if !found.is_empty() && !conversion.approximate {
@@ -86,6 +113,20 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
     }
     converted.differences = found;
     Ok(converted)
+}
+
+/// The tensors of a checkpoint whose shape is not the model's.
+fn unlike_shapes(model: &KerasModel, checkpoint: &Checkpoint) -> Vec<Difference> {
+    let unlike = |name: &str| {
+        let stated = checkpoint.tensor(name)?.shape().to_vec();
+        let held = model.shape(name)?.to_vec();
+        (stated != held).then(|| Difference::Shape {
+            name: name.to_owned(),
+            stated,
+            held,
+        })
+    };
+    model.tensors().filter_map(unlike).collect()
 }
 
 /// What is lost that no difference in what is computed says.

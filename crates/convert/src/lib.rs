@@ -18,7 +18,7 @@ use engraft_hub::Preset;
 use engraft_models::Checkpoint;
 use serde_json::Map;
 
-pub use differences::Difference;
+pub use differences::{Difference, sentences};
 pub use error::{Error, Result};
 
 /// A library's format.
@@ -115,6 +115,9 @@ pub fn convert(source: &Preset, target: &Path, conversion: Conversion) -> Result
     folder.commit()?;
     Ok(converted)
 }
+
+/// The file that says which steps of sentence-transformers follow a model.
+const MODULES: &str = "modules.json";
 
 /// What is said of a preset without a tokenizer.
 const NO_TOKENIZER: &str = "it has no tokenizer, so that none was written";

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::builtin::{self, BuiltIn};
 use crate::bytes::Bytes;
-use crate::keras::{KERAS_HUB, KerasPreset, tokenizers};
+use crate::keras::{KERAS_HUB, KerasPreset, TOKENIZER_SETTINGS, TOKENS};
 use crate::{Error, Handle, HubCache, Result, Weights, elsewhere};
 
 /// The most that is read of a configuration or tokenizer file, in bytes.
@@ -136,7 +136,7 @@ impl Preset {
         match &self.place {
             _ if self.is_called => Path::new(&self.name).join(file).display().to_string(),
             Place::Folder(folder) => folder.join(file).display().to_string(),
-            Place::Keras(preset) => preset.folder().join(file).display().to_string(),
+            Place::Keras(preset) => preset.locate(file).display().to_string(),
             Place::BuiltIn(preset) => format!("{}/{file}", preset.name),
         }
     }
@@ -234,20 +234,28 @@ impl Preset {
         }
     }
 
-    /// Files in place of its own, by which its tokenizer makes the tokens of KerasHub also where these are a mistake: a protein is one unknown word,
-    /// byte pairs are merged across words. Of a preset that was saved with such files there is none to replace. None if it is no preset of KerasHub.
+    /// The files of a tokenizer that makes the tokens of KerasHub also where these are a mistake: a protein is one unknown word, byte pairs are
+    /// merged across words. None if it is no preset of KerasHub.
     ///
     /// # Errors
     ///
     /// One of its files cannot be read.
     pub fn tokenizer_of_keras_hub(&self) -> Result<Option<BTreeMap<String, Vec<u8>>>> {
-        if let Place::Keras(preset) = &self.place {
-            return preset.own_tokenizer().map(Some);
+        match &self.place {
+            Place::Keras(preset) => preset.own_tokenizer().map(Some),
+            Place::Folder(_) | Place::BuiltIn(_) => Ok(None),
         }
-        let settings = self.json_object(tokenizers::SETTINGS)?;
-        let tokens = settings.as_ref().and_then(|it| it.get(tokenizers::TOKENS));
-        let is_so = tokens.is_some_and(|tokens| tokens == KERAS_HUB);
-        Ok(is_so.then(BTreeMap::new))
+    }
+
+    /// Whether its own tokenizer is such a one, saved with a model that was trained with it.
+    ///
+    /// # Errors
+    ///
+    /// Its settings cannot be read.
+    pub fn has_tokenizer_of_keras_hub(&self) -> Result<bool> {
+        let settings = self.json_object(TOKENIZER_SETTINGS)?;
+        let tokens = settings.as_ref().and_then(|it| it.get(TOKENS));
+        Ok(tokens.is_some_and(|tokens| tokens == KERAS_HUB))
     }
 
     /// Its weights, if it is a preset of KerasHub.

@@ -218,7 +218,11 @@ impl Checkpoint {
             path.map(|path| names.for_reading(&path, source.prefixed))
                 .unwrap_or_default()
         });
-        let mut names = std::iter::once(name.to_owned()).chain(known);
+        // A model without a head may be stored without what its names begin with.
+        let bare = name.strip_prefix(self.prefix());
+        let bare = bare.and_then(|rest| rest.strip_prefix('.').or(Some(rest)));
+        let bare = bare.filter(|_| !source.prefixed).map(str::to_owned);
+        let mut names = std::iter::once(name.to_owned()).chain(known).chain(bare);
         names.find(|name| source.weights.get(name).is_some())
     }
 

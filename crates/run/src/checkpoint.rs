@@ -406,6 +406,12 @@ fn settled(wanted: &Task, saved: &Task) -> Task {
 
 /// A backbone as a checkpoint of it would describe it, which may hold all of its weights.
 fn settle(backbone: &mut Backbone, described: &Backbone, lies_here: bool) {
+    if backbone.max_length.is_none() {
+        // Left open, it is what the preset's preprocessor says.
+        let preset = Preset::from_name(backbone.preset_name()).ok();
+        let stated = preset.and_then(|preset| preset.text_length());
+        backbone.max_length = stated.filter(|length| described.max_length == Some(*length));
+    }
     backbone.preset.clone_from(&described.preset);
     backbone.peft_path.clone_from(&described.peft_path);
     backbone.from_scratch = false;

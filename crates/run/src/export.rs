@@ -41,7 +41,10 @@ impl Session {
     ) -> Result<()> {
         self.work(Purpose::Export, observer, |work| {
             may_replace(output).map_err(|error| in_output(&error))?;
-            work.export(output, lora)?;
+            let (_, elsewhere) = work.export(output, lora)?;
+            if let Some(text) = elsewhere {
+                work.note(NoteKind::Model, text);
+            }
             work.saved(output);
             Ok(())
         })
@@ -62,7 +65,7 @@ impl Session {
             may_write(output).map_err(|error| in_output(&error))?;
             let aside = Folder::create(output).map_err(|error| in_output(&error))?;
             let ours = aside.path().join(OURS);
-            let max_length = work.export(&ours, lora)?;
+            let (max_length, _) = work.export(&ours, lora)?;
             let preset = Preset::open(&Handle::Folder(ours)).map_err(|error| in_output(&error))?;
             let checkpoint = work.checkpoint()?.unwrap_or_default();
             let preset = preset.called(&checkpoint.display().to_string());
@@ -86,8 +89,12 @@ impl Work<'_> {
         });
     }
 
-    /// Writes a preset; gives the tokens that its texts are cut to, if they are.
-    fn export(&mut self, output: &Path, lora: Option<LoraExport>) -> Result<Option<usize>> {
+    /// Writes a preset; gives the tokens that its texts are cut to, if they are, and what other libraries make of it.
+    fn export(
+        &mut self,
+        output: &Path,
+        lora: Option<LoraExport>,
+    ) -> Result<(Option<usize>, Option<String>)> {
         let checkpoint = self.checkpoint()?.ok_or_else(|| {
             let owner = "export";
             let refusal = Refusal::of(
@@ -123,10 +130,7 @@ impl Work<'_> {
             atomic::write(&file, data.as_bytes()).map_err(Error::during)?;
         }
         folder.commit().map_err(Error::during)?;
-        if let Some(text) = elsewhere {
-            self.note(NoteKind::Model, text);
-        }
-        Ok(max_length)
+        Ok((max_length, elsewhere))
     }
 }
 

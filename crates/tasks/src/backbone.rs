@@ -45,7 +45,7 @@ pub struct Backbone {
     /// or k-mers that was saved as BERT's without the spaces that it expects.
     pub letters: Option<LetterPolicy>,
     /// Of a preset of KerasHub: `keras_hub` makes the tokens that it makes itself, also where the model was trained with others: a protein is
-    /// one unknown word to ESM, byte pairs are merged across words, other spaces than the usual divide none.
+    /// one unknown word to ESM, byte pairs are merged across words, and of all spaces only U+0020 and control characters divide words.
     pub tokens: Option<TokensOf>,
     /// Start from fresh weights in the shape that the preset's config.json gives; built-in shapes without weights always do.
     #[arg(default = false)]

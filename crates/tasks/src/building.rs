@@ -321,23 +321,36 @@ impl Model {
     }
 }
 
+/// The files of a preset's tokenizer as KerasHub has it; none if its own are such already.
+fn theirs(preset: &Preset, backbone: &Backbone) -> Result<Option<BTreeMap<String, Vec<u8>>>> {
+    let refuse = |problem| Err(Error::refused("model.backbone.tokens", problem));
+    if backbone.letters.is_some() {
+        return refuse("letters and tokens cannot both say how texts are read".to_owned());
+    }
+    let files = preset.tokenizer_of_keras_hub()?;
+    if files.is_none() && !preset.has_tokenizer_of_keras_hub()? {
+        return refuse(format!(
+            "{} is no preset of KerasHub; remove tokens",
+            preset.name()
+        ));
+    }
+    Ok(files)
+}
+
 /// Reads the preset's tokenizer as the backbone asks for, and checks it against the embedding.
 ///
 /// # Errors
-/// The preset has none, it has more tokens than the embedding has vectors, `letters` where it knows words, or `tokens` where it is not KerasHub's.
+/// The preset has none, it has more tokens than the embedding has vectors, `letters` where it knows words, `tokens` where it is not KerasHub's or
+/// beside `letters`.
 pub fn preset_tokenizer(checkpoint: &Checkpoint, backbone: &Backbone) -> Result<Tokenizer> {
     let preset = checkpoint.preset();
     let replaced = match backbone.tokens {
-        None => BTreeMap::new(),
-        Some(TokensOf::KerasHub) => preset.tokenizer_of_keras_hub()?.ok_or_else(|| {
-            let problem = format!("{} is no preset of KerasHub; remove tokens", preset.name());
-            Error::refused("model.backbone.tokens", problem)
-        })?,
+        None => None,
+        Some(TokensOf::KerasHub) => theirs(preset, backbone)?,
     };
-    let read = |file: &str| match replaced.get(file) {
-        Some(bytes) => Ok(Some(bytes.clone())),
-        None if replaced.is_empty() => Ok(preset.read(file)?.map(Cow::into_owned)),
-        None => Ok(None),
+    let read = |file: &str| match &replaced {
+        Some(files) => Ok(files.get(file).cloned()),
+        None => Ok(preset.read(file)?.map(Cow::into_owned)),
     };
     let tokenizer = Tokenizer::from_preset_files(&read, &checkpoint.config().json)
         .map_err(|error| error.located(|file| preset.locate(file)))?;

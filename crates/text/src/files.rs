@@ -8,6 +8,9 @@ use crate::{Error, LetterPolicy, Result, built_in};
 pub type ReadFile<'a> =
     dyn Fn(&str) -> Result<Option<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>> + 'a;
 
+/// Files, each with its name.
+pub type NamedFiles = Vec<(String, Vec<u8>)>;
+
 pub(crate) const TOKENIZER_JSON: &str = "tokenizer.json";
 pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 pub(crate) const SPECIAL_TOKENS_MAP: &str = "special_tokens_map.json";

@@ -40,7 +40,7 @@ mod vocabulary;
 mod wordpiece;
 
 pub use error::{Error, Result};
-pub use files::ReadFile;
+pub use files::{NamedFiles, ReadFile};
 pub use languages::TargetStart;
 pub use letter_policy::LetterPolicy;
 pub use pieces::Pieces;

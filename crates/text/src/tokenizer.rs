@@ -14,7 +14,7 @@ use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, trunc
 
 use crate::alphabet::{Alphabet, Spelled};
 use crate::clean_up::clean_up;
-use crate::files::Files;
+use crate::files::{Files, NamedFiles};
 use crate::languages::Languages;
 use crate::pipeline::{Pipeline, Places};
 use crate::proteins::Prefixes;
@@ -406,7 +406,7 @@ impl Tokenizer {
     }
 
     /// The files it was made from, names and bytes, to be saved beside a fine-tuned model.
-    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+    pub fn files(&self) -> NamedFiles {
         self.files.clone().into_inner()
     }
 

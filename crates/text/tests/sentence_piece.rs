@@ -157,8 +157,7 @@ fn every_family_gives_the_ids_of_its_own_tokenizer() {
 
 /// The tokenizer that the description of another makes; none if there is none.
 fn described(tokenizer: &Tokenizer) -> Option<Tokenizer> {
-    let files = tokenizer.described_files().unwrap();
-    files.iter().find(|(name, _)| name == "tokenizer.json")?;
+    let files = tokenizer.described_files().unwrap()?;
     let read = |name: &str| {
         let mut files = files.iter();
         let found = files.find(|(file, _)| file == name);
@@ -167,8 +166,13 @@ fn described(tokenizer: &Tokenizer) -> Option<Tokenizer> {
     Some(Tokenizer::from_preset_files(&read, &Map::new()).unwrap())
 }
 
-/// How the texts begin in which several rules of replacement apply to one character.
-const OVERLAPPING: [&str; 2] = ["\u{ff76}\u{ff9e}", "\u{301} alone"];
+/// Whether a family makes other tokens of a text by its description: several rules of replacement apply to one of its characters, or a sign goes with
+/// the accents.
+fn is_described_otherwise(family: &str, text: &str) -> bool {
+    let overlaps = ["\u{ff76}\u{ff9e}", "\u{301} alone"];
+    let has_rules = !["llama", "gemma_family", "albert", "fnet", "xlnet"].contains(&family);
+    has_rules && overlaps.iter().any(|start| text.starts_with(start))
+}
 
 #[test]
 fn the_description_of_a_file_gives_the_same_tokens() {
@@ -195,13 +199,14 @@ fn the_description_of_a_file_gives_the_same_tokens() {
             let (text, pair) = (case["text"].as_str().unwrap(), case["pair"].as_str());
             let [one, other] =
                 [&tokenizer, &described].map(|tokenizer| tokenizer.encode(text, pair).unwrap());
-            if one.ids != other.ids || one.type_ids != other.type_ids {
-                if !OVERLAPPING.iter().any(|start| text.starts_with(start)) {
-                    let (ids, expected) = (other.ids, one.ids);
-                    found.push(format!(
-                        "{name}: {text:?} {pair:?}: {ids:?}, not {expected:?}"
-                    ));
-                }
+            let differs = one.ids != other.ids || one.type_ids != other.type_ids;
+            if differs != is_described_otherwise(&name, text) {
+                let (ids, expected) = (&other.ids, &one.ids);
+                found.push(format!(
+                    "{name}: {text:?} {pair:?}: {ids:?}, not {expected:?}"
+                ));
+            }
+            if differs {
                 continue;
             }
             let [one, other] =

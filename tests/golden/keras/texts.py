@@ -35,12 +35,14 @@ FOLDED = [
     "É é e\u0301 İ Å",
     "cat\ufe0f 𝐂𝐀𝐓 ＣＡＴ ①",
     "a_b-c/d@e#f",
+    "\u1f80 \u1fb3 \u0345 \u24b6",
+    "\u81ea\U000e0100\u7136",
 ]
 PIECES = ["``The cat'' sits", "1,000 times, 42, 7", "É é e\u0301 CAT", "  two   spaces ", "It costs 9,99."]
 PAIRS = ["Cafe\u0301 e\u0301, 12345 runs again", "it runs and sits and runs  1.", "\u1100\u1161"]
 PROTEINS = ["MKTVRQ", "M K T V R Q", "G <mask> L", "LAGV.SE-L", "l a g", "A"]
 TEXTS = dict(bert=FOLDED, distil_bert=FOLDED, electra=FOLDED, albert=PIECES, deberta_v3=PIECES, esm=PROTEINS)
-TEXTS |= dict(gpt2=PAIRS, llama3=PAIRS, qwen=PAIRS, falcon=PAIRS, bloom=PAIRS)
+TEXTS |= dict(t5=PIECES, gpt2=PAIRS, llama3=PAIRS, qwen=PAIRS, falcon=PAIRS, bloom=PAIRS)
 
 
 def opened(name: str):

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use engraft::convert::{Conversion, Converted, Error, Format, SHARD, convert};
+use engraft::convert::{
+    Conversion, Converted, Difference, Error, Format, SHARD, convert, sentences,
+};
 use engraft_hub::Preset;
 
 use crate::arguments::Command;
@@ -99,7 +101,7 @@ fn gibibytes(word: &str) -> Result<usize, Failure> {
 /// What is wrong, and which option would do.
 pub(crate) fn refused(error: Error) -> Failure {
     match error {
-        Error::Inexact { .. } => Failure::refused(format!(
+        error if error.can_be_approximated() => Failure::refused(format!(
             "{error}. --approximate writes it all the same, and says by how much its outputs differ"
         )),
         error => Failure::refused(error),
@@ -129,8 +131,12 @@ pub(crate) fn said(converted: &Converted) {
     for line in &converted.notes {
         note(line);
     }
-    for difference in &converted.differences {
-        note(&format!("otherwise than in the source: {difference}"));
+    for sentence in sentences(&converted.differences) {
+        note(&format!("otherwise than in the source: {sentence}"));
+    }
+    let is_missing = |difference: &Difference| matches!(difference, Difference::Missing(_));
+    if converted.differences.iter().any(is_missing) {
+        note("what the source does not have is zero there, and one where a norm multiplies by it");
     }
     if let Some(deviation) = converted.deviation {
         note(&deviation.to_string());

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use engraft::{BEAMS_DO_NOT_STREAM, Generate, Writer, Writing};
+use engraft_component::Words;
 use engraft_data::OutputFormat;
 use engraft_generate::{Acceptance, Lost, Prompt};
 use engraft_run::{check_other, check_place, checkpoint_folder};
-use engraft_tasks::Backbone;
+use engraft_tasks::{Backbone, TokensOf};
 use engraft_train::{LOGS, newest_checkpoint, newest_root};
 
 use crate::arguments::{Command, threads};
@@ -46,6 +47,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
     let streams = wishes.streams(&prompts)?;
     let backbone = Backbone {
         peft_path: given.value("--lora").map(str::to_owned),
+        tokens: given.value("--tokens").map(tokens).transpose()?,
         ..Backbone::new(wishes.preset.as_str())
     };
     let lm = Writer::open(&backbone, Some(&wishes.generate)).map_err(options::refused)?;
@@ -72,6 +74,19 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         note(&line);
     }
     write(&lm, &wishes, &prompts, streams)
+}
+
+/// Whose tokens are made.
+fn tokens(word: &str) -> Result<TokensOf, Failure> {
+    let words = TokensOf::words();
+    let found = words.iter().find(|(known, _)| *known == word);
+    found.map(|(_, tokens)| *tokens).ok_or_else(|| {
+        let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
+        Failure::refused(format!(
+            "--tokens: expected {}, found \"{word}\"",
+            known.join(" or ")
+        ))
+    })
 }
 
 /// What is wanted, as the command line says it.

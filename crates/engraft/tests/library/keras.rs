@@ -7,7 +7,7 @@ use engraft::hub::Preset;
 use engraft::models::Checkpoint;
 use engraft::prelude::*;
 use engraft::tasks::{Backbone, TokensOf, preset_tokenizer};
-use engraft_text::Tokenizer;
+use engraft_text::{LetterPolicy, Tokenizer};
 use serde_json::{Map, Value};
 
 fn golden(name: &str) -> PathBuf {
@@ -174,6 +174,7 @@ fn the_tokens_of_keras_hub_can_be_had_where_a_model_was_trained_with_others() {
             .map_or(golden(&name), |it| it.path().to_owned());
         let [usual, theirs] =
             [None, Some(TokensOf::KerasHub)].map(|tokens| tokenizer_of(&folder, tokens).unwrap());
+        assert_eq!(usual.vocab_size(), theirs.vocab_size(), "{name}");
         for (text, expected) in texts {
             let ids = own_ids(&theirs, &text);
             if ids != expected {
@@ -200,6 +201,18 @@ fn the_tokens_of_keras_hub_stay_so_when_saved_and_are_of_its_presets_alone() {
         .unwrap();
     let config = Value::Object(config).to_string();
     std::fs::write(folder.path().join("config.json"), config).unwrap();
+    let mut backbone = Backbone::new("");
+    backbone.tokens = Some(TokensOf::KerasHub);
+    backbone.letters = Some(LetterPolicy::Map);
+    let preset = Preset::from_name(golden("esm").to_str().unwrap()).unwrap();
+    let checkpoint = Checkpoint::open(preset, &Map::new(), true).unwrap();
+    let refusal = preset_tokenizer(&checkpoint, &backbone)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refusal.contains("letters and tokens cannot both"),
+        "{refusal}"
+    );
     let refusal = tokenizer_of(folder.path(), Some(TokensOf::KerasHub)).unwrap_err();
     let expected = "is no preset of KerasHub; remove tokens";
     assert!(refusal.contains(expected), "{refusal}");

@@ -12,11 +12,12 @@ mod quantised;
 mod stated;
 #[cfg(test)]
 mod tests;
-pub(crate) mod tokenizers;
+mod tokenizers;
 mod words;
 mod write;
 
 pub use self::families::KERAS_HUB;
+pub(crate) use self::tokenizers::{SETTINGS as TOKENIZER_SETTINGS, TOKENS};
 pub use self::write::{KerasModel, KerasPacking, keras_families};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,8 +58,8 @@ pub(crate) struct KerasPreset {
     folder: PathBuf,
     /// The tokens that its preprocessor cuts a text to.
     text_length: Option<usize>,
-    /// Files that Hugging Face would have, by name.
     family: &'static Family,
+    /// Files that Hugging Face would have, by name.
     files: BTreeMap<String, Vec<u8>>,
     map: TensorMap,
     store: Store,
@@ -144,6 +145,18 @@ impl KerasPreset {
         self.text_length
     }
 
+    /// Where a file that Hugging Face would have is made from.
+    pub(crate) fn locate(&self, name: &str) -> PathBuf {
+        let own = match name {
+            "vocab.txt" => Some("vocabulary.txt"),
+            _ => name.ends_with(".model").then_some("vocabulary.spm"),
+        };
+        match own.filter(|_| self.files.contains_key(name)) {
+            Some(own) => self.folder.join(tokenizers::ASSETS).join(own),
+            None => self.folder.join(name),
+        }
+    }
+
     /// A file that Hugging Face would have.
     pub(crate) fn file(&self, name: &str) -> Option<&[u8]> {
         self.files.get(name).map(Vec::as_slice)
@@ -155,12 +168,9 @@ impl KerasPreset {
     ///
     /// A file that cannot be read.
     pub(crate) fn own_tokenizer(&self) -> Result<BTreeMap<String, Vec<u8>>> {
-        tokenizers::files(
-            &self.folder,
-            self.family,
-            Reading::AsKerasHub,
-            &mut Map::new(),
-        )
+        let config = self.file(BACKBONE).unwrap_or_default();
+        let mut config = crate::preset::json_object(BACKBONE, config)?;
+        tokenizers::files(&self.folder, self.family, Reading::AsKerasHub, &mut config)
     }
 
     /// Its tensors, by the names that Hugging Face has for them.
@@ -170,7 +180,12 @@ impl KerasPreset {
     /// There are none, one is missing or of another shape than the configuration says, or a file cannot be read.
     pub(crate) fn weights(&self) -> Result<Weights> {
         let label = located(&self.folder, WEIGHTS);
-        if self.store.sets.is_empty() {
+        let has_backbone = self
+            .store
+            .sets
+            .keys()
+            .any(|path| !path.starts_with(OF_TASK));
+        if !has_backbone {
             return Err(Error::MissingFile {
                 preset: self.folder.display().to_string(),
                 file: format!("{WEIGHTS}, no {SHARDS}"),
@@ -216,9 +231,8 @@ impl KerasPreset {
                 file: located(&self.folder, weights_file),
                 tensor: stored.to_owned(),
             })?;
-            let refuse = |reason: String| Error::Weights {
+            let refuse = |reason: String| Error::Malformed {
                 file: located(&self.folder, &self.store.files[*file]),
-                format: "HDF5",
                 reason: format!("{stored} {reason}"),
             };
             if set.shape != part.stored {
@@ -339,9 +353,9 @@ fn family_of(backbone: &Object) -> Option<&'static Family> {
     family_of_class(backbone, "Backbone")
 }
 
-/// The family of a class that ends so.
-fn family_of_class(object: &Object, end: &str) -> Option<&'static Family> {
-    let stem = object.class.strip_suffix(end)?;
+/// The family of a class that is named by its stem and `suffix`.
+fn family_of_class(object: &Object, suffix: &str) -> Option<&'static Family> {
+    let stem = object.class.strip_suffix(suffix)?;
     let former = FORMER_STEMS.iter().find(|(former, _)| *former == stem);
     let stem = former.map_or(stem, |(_, stem)| stem);
     FAMILIES.iter().find(|family| family.stem == stem)
@@ -369,13 +383,21 @@ fn head_of(family: &Family, task: &Object) -> Result<Head> {
         return Ok(Head::MaskedLm);
     }
     // These have no weights of their own.
-    if is_any(family.tasks.names()) || is_any(&["TextEmbedder"]) {
+    if is_any(family.tasks.suffixes()) || is_any(&["TextEmbedder"]) {
         return Ok(Head::None);
     }
+    let known = match family.tasks.suffixes() {
+        [] => "none is".to_owned(),
+        suffixes => {
+            let classes = suffixes.iter().map(|it| format!("{}{it}", family.stem));
+            let classes: Vec<String> = classes.collect();
+            format!("those that are: {}", classes.join(", "))
+        }
+    };
     Err(Error::Malformed {
         file: task.file.clone(),
         reason: format!(
-            "{} of KerasHub is not read; its heads beside {}Backbone are those that classify or say what masked tokens were",
+            "{} of KerasHub is not read beside {}Backbone; {known}",
             task.class, family.stem
         ),
     })

@@ -170,7 +170,7 @@ fn what_does_not_belong_together_is_refused() {
                 "keras_hub>BertTextClassifier\"",
                 "keras_hub>BertFoo\"",
             ),
-            "BertFoo of KerasHub is not read; its heads beside BertBackbone are those",
+            "BertFoo of KerasHub is not read beside BertBackbone; those that are: BertMaskedLM, BertTextClassifier",
         ),
     ];
     for (said, expected) in cases {

@@ -10,16 +10,18 @@ const CHINESE: &str = r"\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{
 /// What divides words and is dropped: spaces, and what controls how a text is shown.
 const BLANK: &str = r"[\s\p{Cc}\p{Cf}]+";
 
-/// The same as KerasHub has it, to which other spaces than this one are letters.
+/// The same as KerasHub has it, to which all spaces but U+0020 are letters.
 const BLANK_OF_KERAS_HUB: &str = r"[ \p{Cc}\p{Cf}]+";
 
 /// What is not seen by itself and goes when case is folded.
-const HIDDEN: &str = r"[\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180D}\x{180F}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}]";
+const HIDDEN: &str = r"[\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180D}\x{180F}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}\x{E0100}-\x{E01EF}]";
 
-/// What lower-casing leaves and case folding does not.
-const FOLDED: [[&str; 2]; 3] = [
+/// What lower-casing leaves in a text that is decomposed, and case folding does not; Cherokee and the print of Church Slavonic are left out.
+const FOLDED: [[&str; 2]; 4] = [
     ["\u{df}", "ss"],
+    // The last sigma of a word, and the iota below a vowel.
     ["\u{3c2}", "\u{3c3}"],
+    ["\u{345}", "\u{3b9}"],
     ["\u{587}", "\u{565}\u{582}"],
 ];
 
@@ -46,9 +48,10 @@ pub(super) fn division(lowercase: bool, strips_accents: bool, reading: Reading) 
         steps.push(replaced("Regex", blank, MARK));
         steps.push(replaced("Regex", &between, MARK));
         steps.push(replaced("Regex", HIDDEN, ""));
-        steps.push(json!({"type": "NFKC"}));
+        steps.push(json!({"type": "NFKD"}));
         steps.push(json!({"type": "Lowercase"}));
         steps.extend(FOLDED.map(|[from, to]| replaced("String", from, to)));
+        steps.push(json!({"type": "NFKC"}));
         vec![split(MARK, "Removed")]
     } else {
         vec![split(blank, "Removed"), split(&sign, "Isolated")]

@@ -9,8 +9,9 @@ use tokenizers::AddedToken;
 use tokenizers::normalizers::Precompiled;
 
 use super::file::{Algorithm, Kind, ModelFile, Piece};
+use super::segmenter::score_of;
 use super::{Inner, SPACE, SentencePiece, Spacing, is_number_with_comma};
-use crate::files::{SENTENCE_PIECE, TOKENIZER_CONFIG, TOKENIZER_JSON};
+use crate::files::{NamedFiles, SENTENCE_PIECE, TOKENIZER_CONFIG, TOKENIZER_JSON};
 use crate::pipeline::{Part, Pipeline};
 use crate::{Error, Result, Tokenizer};
 
@@ -33,19 +34,20 @@ const OF_CLASSES: [&str; 11] = [
 const COMMA_PENALTY: f64 = 100.0;
 
 impl Tokenizer {
-    /// Its [`files`](Tokenizer::files), with a `tokenizer.json` if it is made of a SentencePiece file: that describes what the file and the class of
-    /// its settings do together, and the settings go with it. Without one where they do what cannot be described.
+    /// Its [`files`](Tokenizer::files) and a `tokenizer.json` besides, if it is made of a SentencePiece file: that describes what the file and the class
+    /// of its settings do together, and the settings go with it. None if it is made of anything else, or does what cannot be described.
     ///
-    /// Some texts become other tokens by the description, as they do in other programs that read it: those in which rules of replacement overlap
-    /// within a character, or that spell out a control token.
+    /// Texts in which rules of replacement overlap within a character, or that spell out a control token or a byte, become other tokens by the
+    /// description, as they do in other programs that read it. So do those with signs of vowels where accents are taken out (ALBERT), and those that
+    /// begin with a space or a user-defined piece where a file of byte pairs has such pieces and a space in front.
     ///
     /// # Errors
     ///
     /// The file cannot be read again.
-    pub fn described_files(&self) -> Result<Vec<(String, Vec<u8>)>> {
+    pub fn described_files(&self) -> Result<Option<NamedFiles>> {
         let mut files: BTreeMap<String, Vec<u8>> = self.files().into_iter().collect();
         let Some(description) = self.description(&files)? else {
-            return Ok(self.files());
+            return Ok(None);
         };
         let mut settings: Map<String, Value> = match files.get(TOKENIZER_CONFIG) {
             None => Map::new(),
@@ -75,7 +77,7 @@ impl Tokenizer {
         ] {
             files.insert(name.to_owned(), json.to_string().into_bytes());
         }
-        Ok(files.into_iter().collect())
+        Ok(Some(files.into_iter().collect()))
     }
 
     /// The description of a tokenizer that is made of one of `files`.
@@ -99,6 +101,7 @@ impl SentencePiece {
         let Inner {
             spacing,
             names,
+            divides_commas,
             has_codes_in_front,
             ids,
             ..
@@ -108,7 +111,8 @@ impl SentencePiece {
             && !has_codes_in_front
             && file.escape_whitespaces
             && !file.whitespace_as_suffix
-            && file.pieces.iter().all(|piece| piece.kind != Kind::Unused);
+            && file.pieces.iter().all(|piece| piece.kind != Kind::Unused)
+            && (file.algorithm == Algorithm::Unigram || is_of_pairs(file, *divides_commas));
         if !is_described {
             return None;
         }
@@ -145,7 +149,7 @@ impl SentencePiece {
         let scores: HashMap<&str, f32> = file
             .pieces
             .iter()
-            .map(|piece| (piece.text.as_str(), piece.score))
+            .map(|piece| (piece.text.as_str(), score_of(piece)))
             .collect();
         // Of a piece for text and a control piece that are written alike one would be lost.
         if scores.len() < file.pieces.len() {
@@ -181,6 +185,7 @@ impl SentencePiece {
         if let Some(rewriting) = preparation.rewriting {
             if rewriting.remove_space {
                 steps.push(regex(r"[\s\x{1c}-\x{1f}]+", " "));
+                steps.push(regex(r"\A +| +\z", ""));
             }
             steps.push(letters("``", "\""));
             steps.push(letters("''", "\""));
@@ -258,6 +263,14 @@ fn merges(pieces: &[Piece]) -> Vec<[&str; 2]> {
     merges
 }
 
+/// Whether a file is one of byte pairs that can be described: a piece with a mark of a space in it would be looked for where a space in front has been
+/// added to it.
+fn is_of_pairs(file: &ModelFile, divides_commas: bool) -> bool {
+    let mut whole = whole_pieces(file).into_iter();
+    let is_moved = file.add_dummy_prefix && whole.any(|piece| piece.contains(SPACE));
+    file.algorithm == Algorithm::BytePair && !divides_commas && !is_moved
+}
+
 /// Whether a space goes before a text and not before what follows a piece that was found in it.
 fn spaces_the_first_alone(file: &ModelFile) -> bool {
     file.add_dummy_prefix && !whole_pieces(file).is_empty()
@@ -265,11 +278,8 @@ fn spaces_the_first_alone(file: &ModelFile) -> bool {
 
 /// Pieces that stay as they are in a text, and that pairs would make parts of others.
 fn whole_pieces(file: &ModelFile) -> HashSet<&str> {
-    let is_found = |piece: &&Piece| {
-        // Spaces in it are marks by then, to which one in front would be added.
-        let can_be = !(file.add_dummy_prefix && piece.text.contains(SPACE));
-        file.algorithm == Algorithm::BytePair && piece.kind == Kind::UserDefined && can_be
-    };
+    let is_found =
+        |piece: &&Piece| file.algorithm == Algorithm::BytePair && piece.kind == Kind::UserDefined;
     let pieces = file.pieces.iter().filter(is_found);
     pieces.map(|piece| piece.text.as_str()).collect()
 }

@@ -14,6 +14,15 @@ const UNKNOWN_PENALTY: f32 = 10.0;
 /// What a user-defined piece gains for each byte after its first.
 const USER_DEFINED_SCORE: f32 = 0.1;
 
+/// What a piece adds to the score of a path.
+pub(super) fn score_of(piece: &Piece) -> f32 {
+    match piece.kind {
+        // Better than any, so that it is always chosen.
+        Kind::UserDefined => (piece.text.len() as f32 - 1.0) * USER_DEFINED_SCORE,
+        _ => piece.score,
+    }
+}
+
 /// A part of a text and the place of its piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Segment {
@@ -159,12 +168,10 @@ impl Segmenter {
                 let Some(piece) = self.piece(place) else {
                     continue;
                 };
-                let score = match piece.kind {
-                    Kind::Unused => continue,
-                    // Better than any, so that it is always chosen.
-                    Kind::UserDefined => (length as f32 - 1.0) * USER_DEFINED_SCORE,
-                    _ => piece.score,
-                };
+                if piece.kind == Kind::Unused {
+                    continue;
+                }
+                let score = score_of(piece);
                 single |= length == width;
                 let score = score + here;
                 if let Some(target) = best.get_mut(begin + length)

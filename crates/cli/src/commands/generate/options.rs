@@ -43,7 +43,7 @@ const PROMPTS: [Known; 6] = [
 ];
 
 /// Where texts go, and what the model is.
-const PROGRAM: [Known; 9] = [
+const PROGRAM: [Known; 10] = [
     Known {
         name: "--ckpt_path",
         value: Some("DIR"),
@@ -63,6 +63,11 @@ const PROGRAM: [Known; 9] = [
         name: "--dtype",
         value: Some("TYPE"),
         about: "The type to compute in: float32",
+    },
+    Known {
+        name: "--tokens",
+        value: Some("WHOSE"),
+        about: "Of a preset of KerasHub: keras_hub makes KerasHub's own tokens, also where the model was trained with others",
     },
     Known {
         name: "--lora",

@@ -14,17 +14,18 @@ use crate::keras::tokenizers::Tokenizer;
 const OFFSET: usize = 1;
 
 /// The table of tokens.
-const TOKENS: &str = "esm.embeddings.word_embeddings.weight";
+const TABLE: &str = "esm.embeddings.word_embeddings.weight";
 
 /// What a token's vector is multiplied by with `token_dropout`, where no token of a text is masked: the share of tokens that was left in training.
 const LEFT_BY_DROPOUT: f32 = 1.0 - 0.15 * 0.8;
 
-/// The table of tokens as `token_dropout` reads it where no token of a text is masked.
-pub(in crate::keras) fn scaled(stated: &Stated<'_>) -> Option<Scaled> {
+/// The table of tokens as `token_dropout` of ESM reads it where no token of a text is masked; none of other models, and without it.
+pub(in crate::keras) fn scaled_tokens(stated: &Stated<'_>) -> Option<Scaled> {
     let mask = stated.size("mask_token_id")?;
-    let drops = stated.flag("token_dropout", false);
+    let is_esm = stated.word("model_type") == Some("esm");
+    let drops = is_esm && stated.flag("token_dropout", false);
     drops.then(|| Scaled {
-        tensor: TOKENS.to_owned(),
+        tensor: TABLE.to_owned(),
         factor: LEFT_BY_DROPOUT,
         zero: mask as usize,
     })
@@ -137,7 +138,7 @@ fn translate(model: &Model<'_>, map: &mut TensorMap) -> Result<Map<String, Value
     }
     // It has a matrix of its own.
     HEADS.name(model.head, &mut config);
-    let twin = TOKENS.to_owned();
+    let twin = TABLE.to_owned();
     map.twins.insert("lm_head.decoder.weight".to_owned(), twin);
     let mut head = map.at("task/layers/masked_lm_head", "lm_head");
     let (matrix, bias) = (head.named("decoder", "weight"), head.named("bias", ""));

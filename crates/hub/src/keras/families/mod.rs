@@ -16,7 +16,7 @@ mod smollm3;
 
 use serde_json::{Map, Value, json};
 
-pub(super) use self::esm::scaled;
+pub(super) use self::esm::scaled_tokens;
 use self::heads::Heads;
 use super::map::{Scope, TensorMap};
 use super::object::Object;

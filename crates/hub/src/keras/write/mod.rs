@@ -11,10 +11,11 @@ mod weights;
 
 use std::path::Path;
 
+use safetensors::Dtype;
 use serde_json::{Map, Value};
 
 use super::BACKBONE;
-use super::families::{FAMILIES, Family, Head, Model, scaled};
+use super::families::{FAMILIES, Family, Head, Model, scaled_tokens};
 use super::map::TensorMap;
 use super::object::Object;
 use super::stated::Stated;
@@ -105,7 +106,7 @@ impl KerasModel {
             has: &|_| true,
         };
         let seen = (family.translate)(&model, &mut map)?;
-        map.scaled = scaled(&stated);
+        map.scaled = scaled_tokens(&stated);
         Ok(Self {
             family,
             backbone,
@@ -113,11 +114,6 @@ impl KerasModel {
             map,
             config: seen,
         })
-    }
-
-    /// What its backbone is called: `BertBackbone`.
-    pub fn backbone(&self) -> &str {
-        &self.backbone.class
     }
 
     /// How it is seen as a model of Hugging Face: its `config.json`, without the tokens of a tokenizer.
@@ -128,6 +124,11 @@ impl KerasModel {
     /// The names of the tensors that it has in whole or in part, sorted.
     pub fn tensors(&self) -> impl Iterator<Item = &str> {
         self.map.tensors.keys().map(String::as_str)
+    }
+
+    /// The shape that a tensor has to have; none if it has no place for it.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.map.tensors.get(name).map(Vec::as_slice)
     }
 
     /// Those that it needs where `has` says no. Where `is_tied`, the table of tokens stands for the matrix of logits.
@@ -152,7 +153,7 @@ impl KerasModel {
     }
 
     /// Writes the preset into a folder that is there: the weights, the tokenizer of `preset` if it has one, and what KerasHub makes objects from.
-    /// Tensors that `find` does not know are zero. No file of the weights is larger than `shard` bytes, and as much is held in memory at most.
+    /// Tensors that `find` does not know are zero, but for weights of norms, which are one. No file of the weights is larger than `shard` bytes, and as much is held in memory at most.
     ///
     /// # Errors
     /// A tensor of another shape, a tokenizer that KerasHub cannot have, a file that cannot be written.
@@ -195,19 +196,23 @@ impl KerasModel {
             let mut parts = of_tensor.clone();
             parts.any(|part| part.path == folded.table)
         });
-        if source.dtype() != written.dtype() {
-            let [expected, found] = [source.to_f32()?, written.to_f32()?];
-            return Ok(expected.get(before..) == found.get(before..));
-        }
-        let mut expected = source.bytes().into_owned();
+        let dtype = written.dtype();
+        let mut expected = if source.dtype() == dtype {
+            source.bytes().into_owned()
+        } else if dtype == Dtype::F32 {
+            let numbers = source.to_f32()?;
+            numbers.iter().flat_map(|it| it.to_le_bytes()).collect()
+        } else {
+            return Ok(false);
+        };
         let scaled = self.map.scaled.as_ref().filter(|it| it.tensor == name);
         if let Some(scaled) = scaled {
-            weights::scale(&mut expected, source.dtype(), source.shape(), scaled);
+            weights::scale(&mut expected, dtype, source.shape(), scaled);
         }
         if let Some(row) = added.and_then(|folded| find(&folded.row)) {
-            weights::add_row(&mut expected, source.dtype(), &row)?;
+            weights::add_row(&mut expected, dtype, &row)?;
         }
-        let before = before * source.dtype().bitsize() / 8;
+        let before = before * dtype.bitsize() / 8;
         Ok(expected.get(before..) == written.bytes().get(before..))
     }
 }

@@ -96,6 +96,12 @@ impl KerasModel {
         Ok(())
     }
 
+    /// What it is called with its head: `BertTextClassifier`; as its backbone if it has none.
+    pub fn called(&self) -> String {
+        let suffix = self.task().map_or("Backbone", |(suffix, _)| suffix);
+        format!("{}{suffix}", self.family.stem)
+    }
+
     /// What its task is called, and what it is made from beside backbone and preprocessor; none if it has none.
     fn task(&self) -> Option<(&'static str, Map<String, Value>)> {
         let mut own = Map::new();
@@ -236,8 +242,16 @@ impl Tasks {
         }
     }
 
+    /// What the classes of its tasks end with.
+    pub(in crate::keras) fn suffixes(&self) -> &'static [&'static str] {
+        match self {
+            Self::Proteins(_) => &["MaskedPLM", "ProteinClassifier"],
+            others => others.names(),
+        }
+    }
+
     /// The tasks that a backbone can be used for.
-    pub(in crate::keras) fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &'static [&'static str] {
         match self {
             Self::None => &[],
             Self::Encoder(_) | Self::Proteins(_) => &["MaskedLM", "TextClassifier"],

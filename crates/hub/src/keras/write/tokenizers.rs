@@ -257,7 +257,14 @@ impl Source<'_> {
     }
 
     fn letters(&self) -> Written {
-        let tokens = self.lines()?.unwrap_or_default();
+        // Where KerasHub's own tokens are made, they are described as word pieces.
+        let described = self
+            .model("WordPiece")
+            .and_then(|model| model.get("vocab")?.as_object());
+        let tokens = match described {
+            Some(vocabulary) => self.by_id(vocabulary)?,
+            None => self.lines()?.unwrap_or_default(),
+        };
         if tokens.is_empty() {
             return Err(
                 self.refuse("KerasHub's tokenizer needs vocab.txt, and there is none".to_owned())

@@ -75,6 +75,8 @@ impl KerasModel {
                     if let Some(scaled) = scaled.filter(|it| it.tensor == part.tensor) {
                         scale(&mut bytes, dtype, tensor.shape(), scaled);
                     }
+                } else if self.is_norm_weight(&part.tensor) {
+                    change(&mut bytes, dtype, std::iter::repeat(()), |_, ()| 1.0);
                 }
             }
             for folded in self.map.folded.iter().filter(|folded| folded.table == path) {
@@ -116,6 +118,12 @@ impl KerasModel {
             h5::write(&folder.join(TASK_WEIGHTS), head)?;
         }
         Ok(counted)
+    }
+
+    /// Whether a tensor is what a norm multiplies by: of one dimension only these are called weights.
+    fn is_norm_weight(&self, name: &str) -> bool {
+        let shape = self.map.tensors.get(name).map(Vec::len);
+        shape == Some(1) && name.ends_with(".weight")
     }
 
     /// Puts the numbers of a tensor where a data set has them.
