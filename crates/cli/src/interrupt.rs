@@ -58,7 +58,7 @@ pub(crate) fn watch_with(stop: Arc<AtomicBool>, message: &'static str) {
         Some(first) if first.elapsed() < ECHO => {}
         Some(_) => {
             say("");
-            std::process::exit(i32::from(code_of(signal)));
+            end(signal);
         }
     });
     if let Err(error) = watching {
@@ -66,6 +66,17 @@ pub(crate) fn watch_with(stop: Arc<AtomicBool>, message: &'static str) {
             "a signal such as Ctrl-C will end this run without saving it ({error})"
         ));
     }
+}
+
+/// Ends the program at the first signal, with nothing left that is half written; for work that cannot go on later.
+pub(crate) fn end_at_once() {
+    // Without it the signal itself ends the program.
+    let _ = on_signal(end);
+}
+
+fn end(signal: i32) {
+    engraft_files::remove_begun();
+    std::process::exit(i32::from(code_of(signal)));
 }
 
 /// The name of a signal that was not a key press.

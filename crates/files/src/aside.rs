@@ -1,8 +1,29 @@
 //! Something that does not have its final name yet.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The names of all that this process has begun and not ended.
+static BEGUN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn begun() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    BEGUN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes all that this process has begun and not ended, as it is about to end itself.
+pub fn remove_begun() {
+    // Another thread may be writing into a folder that is removed.
+    const TIMES: usize = 3;
+    for path in std::mem::take(&mut *begun()) {
+        let mut times = 0..TIMES;
+        while path.exists() && times.next().is_some() {
+            let _ = remove_now(&path);
+        }
+    }
+}
 
 /// A file or folder under a name beside its final one. Dropped, it is removed with all it holds if it still has that name.
 ///
@@ -39,6 +60,7 @@ impl Aside {
 
     /// What another has put under the name `path`.
     pub(crate) fn new(path: PathBuf) -> Aside {
+        begun().insert(path.clone());
         Aside {
             path,
             is_placed: false,
@@ -68,6 +90,7 @@ impl Drop for Aside {
             // Nothing can be done about a failure here.
             let _ = remove_now(&self.path);
         }
+        begun().remove(&self.path);
     }
 }
 

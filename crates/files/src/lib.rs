@@ -2,7 +2,8 @@
 //!
 //! * [`atomic`] builds a file or folder beside its final place, forces it to the disk and renames it; it also removes them so
 //!   that no half is ever seen under the name of the whole.
-//! * [`Aside`] is the piece that this is made of: something under a name of its own that is renamed or removed.
+//! * [`Aside`] is the piece that this is made of: something under a name of its own that is renamed or removed. [`remove_begun`] removes what a
+//!   process leaves that a signal ends.
 //! * [`lock`] asks for the lock of a file, and says where there are none.
 //!
 //! ```
@@ -20,5 +21,5 @@ pub mod atomic;
 mod error;
 pub mod lock;
 
-pub use aside::Aside;
+pub use aside::{Aside, remove_begun};
 pub use error::{Error, Result};

@@ -11,6 +11,7 @@ use crate::arguments::Command;
 use crate::failure::{Failure, note, print, say};
 use crate::given::{Given, Known};
 use crate::help;
+use crate::interrupt;
 
 /// The options of the command.
 pub(crate) const OPTIONS: &[Known] = &[
@@ -62,6 +63,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
             "convert: --max-length goes with --to keras",
         ));
     }
+    interrupt::end_at_once();
     let preset = Preset::from_name(source).map_err(Failure::refused)?;
     let target = Path::new(target);
     let converted = convert(&preset, target, conversion).map_err(refused)?;

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -91,6 +92,59 @@ fn a_run_that_a_scheduler_or_a_terminal_ends_is_saved_and_its_exit_code_says_so(
         );
         assert_eq!(resumed.code, Some(0), "{resumed:?}");
     }
+}
+
+/// A golden model with one more tensor that takes a while to write.
+fn large_model(place: &Workplace) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models/bert_base");
+    std::fs::create_dir(place.path("large")).unwrap();
+    std::fs::copy(golden.join("config.json"), place.path("large/config.json")).unwrap();
+    let bytes = std::fs::read(golden.join("model.safetensors")).unwrap();
+    let (length, rest) = bytes.split_at(8);
+    let length = usize::try_from(u64::from_le_bytes(length.try_into().unwrap())).unwrap();
+    let (header, tensors) = rest.split_at(length);
+    let mut header: serde_json::Value = serde_json::from_slice(header).unwrap();
+    let (begin, count) = (tensors.len(), 50_000_000);
+    header["extra"] = serde_json::json!({"dtype": "F32", "shape": [count], "data_offsets": [begin, begin + 4 * count]});
+    let header = header.to_string();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.into_bytes());
+    bytes.extend(tensors);
+    let path = place.path("large/model.safetensors");
+    std::fs::write(&path, &bytes).unwrap();
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_len((bytes.len() + 4 * count) as u64).unwrap();
+}
+
+#[test]
+fn a_conversion_that_a_signal_ends_leaves_nothing() {
+    let place = Workplace::empty();
+    large_model(&place);
+    let names = || -> Vec<String> {
+        let entries = std::fs::read_dir(place.path(".")).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    let mut met = false;
+    // Whether the signal comes while it is written depends on the machine.
+    for target in ["one", "two", "three", "four", "five"] {
+        let mut child = start(&place, &format!("convert ./large {target} --to hf"));
+        let is_writing = || names().iter().any(|name| name.contains(".tmp-"));
+        while !is_writing() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if child.try_wait().unwrap().is_none() {
+            send(&child, "-TERM");
+        }
+        let (code, said) = end(child);
+        assert!(!is_writing(), "{said}: {:?}", names());
+        met = code == Some(143) && !place.path(target).exists();
+        if met {
+            break;
+        }
+    }
+    assert!(met, "no signal came while the preset was written");
 }
 
 #[test]
