@@ -16,7 +16,7 @@ use crate::deviation::deviation;
 use crate::differences::{Compared, differences, is_of_keras};
 use crate::keras::head_of;
 use crate::tokens::{checked_tokenizer, files_for_transformers, first_unlike, tokenizer};
-use crate::{Conversion, Converted, Error, MODULES, NO_TOKENIZER, Result, opened};
+use crate::{Conversion, Converted, Error, MODULES, NO_TOKENIZER, Result, opened, without_head};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -88,7 +88,7 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
             atomic::write(&path, &bytes)?;
         }
     }
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = without_head(source).into_iter().collect();
     if let Some(tokens) = &tokens {
         for (name, bytes) in files_for_transformers(tokens, &checkpoint, &mut notes)? {
             atomic::write(&folder.join(name), &bytes)?;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::deviation::deviation;
 use crate::differences::{Compared, Difference, differences};
 use crate::tokens::{checked_tokenizer, first_unlike, tokenizer, tokenizer_of_keras_hub};
-use crate::{Conversion, Converted, Error, MODULES, NO_TOKENIZER, Result, opened};
+use crate::{Conversion, Converted, Error, MODULES, NO_TOKENIZER, Result, opened, without_head};
 
 /// What encoder-decoders of Hugging Face add to logits, and KerasHub's do not.
 const LOGITS_BIAS: &str = "final_logits_bias";
@@ -78,6 +78,7 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
         notes: notes(&checkpoint, tokens.is_some()),
         ..Converted::default()
     };
+    converted.notes.extend(without_head(source));
     if !idle.is_empty() {
         let note = "the source has no pooler, which a masked language model does not use: it is zero there";
         converted.notes.push(note.to_owned());

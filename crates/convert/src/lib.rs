@@ -122,6 +122,14 @@ const MODULES: &str = "modules.json";
 /// What is said of a preset without a tokenizer.
 const NO_TOKENIZER: &str = "it has no tokenizer, so that none was written";
 
+/// What is said of a preset of KerasHub whose task has no weights.
+fn without_head(source: &Preset) -> Option<String> {
+    let class = source.bare_task()?;
+    Some(format!(
+        "its task is a {class}, of whose head there is no task.weights.h5: it is written without one"
+    ))
+}
+
 /// A preset as a model that another library may have.
 ///
 /// # Errors

@@ -234,6 +234,14 @@ impl Preset {
         }
     }
 
+    /// What the task of a preset of KerasHub is called, if it has a head of which the preset has no weights.
+    pub fn bare_task(&self) -> Option<&str> {
+        match &self.place {
+            Place::Keras(preset) => preset.bare_task(),
+            Place::Folder(_) | Place::BuiltIn(_) => None,
+        }
+    }
+
     /// The files of a tokenizer that makes the tokens of KerasHub also where these are a mistake: a protein is one unknown word, byte pairs are
     /// merged across words. None if it is no preset of KerasHub.
     ///

@@ -464,6 +464,22 @@ fn what_has_no_place_is_said_and_a_head_of_ours_is_refused() {
 }
 
 #[test]
+fn a_head_without_weights_is_told() {
+    let source = tempfile::tempdir().unwrap();
+    for file in ["config.json", "task.json", "model.weights.h5"] {
+        let from = golden("keras/distil_bert").join(file);
+        std::fs::copy(from, source.path().join(file)).unwrap();
+    }
+    for (how, name) in [(TO_HUGGING_FACE, "there"), (TO_KERAS, "here")] {
+        let done = convert(&open(source.path()), &source.path().join(name), how).unwrap();
+        let notes = done.notes.join("\n");
+        let expected =
+            "its task is a DistilBertTextClassifier, of whose head there is no task.weights.h5";
+        assert!(notes.contains(expected), "{notes}");
+    }
+}
+
+#[test]
 fn a_vocabulary_beyond_the_table_of_tokens_is_refused() {
     let source = tempfile::tempdir().unwrap();
     let assets = source.path().join("assets/tokenizer");

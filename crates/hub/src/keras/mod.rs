@@ -59,6 +59,8 @@ pub(crate) struct KerasPreset {
     /// The tokens that its preprocessor cuts a text to.
     text_length: Option<usize>,
     family: &'static Family,
+    /// The class of a task whose head has no weights.
+    bare_task: Option<String>,
     /// Files that Hugging Face would have, by name.
     files: BTreeMap<String, Vec<u8>>,
     map: TensorMap,
@@ -111,6 +113,11 @@ impl KerasPreset {
             }
             _ => Head::None,
         };
+        // KerasHub gives such a task a fresh head.
+        let bare = task.filter(|task| {
+            let has_head = head_of(family, task).is_ok_and(|head| head != Head::None);
+            has_head && head == Head::None
+        });
         let mut map = TensorMap::default();
         let has = |path: &str| store.sets.contains_key(path);
         let model = Model {
@@ -128,6 +135,7 @@ impl KerasPreset {
         Ok(Some(Self {
             folder: folder.to_owned(),
             family,
+            bare_task: bare.map(|task| task.class),
             text_length,
             files,
             map,
@@ -143,6 +151,11 @@ impl KerasPreset {
     /// The tokens that its preprocessor cuts a text to, special ones included; none if it does not say so.
     pub(crate) fn text_length(&self) -> Option<usize> {
         self.text_length
+    }
+
+    /// The class of its task, if that has a head of which there are no weights.
+    pub(crate) fn bare_task(&self) -> Option<&str> {
+        self.bare_task.as_deref()
     }
 
     /// Where a file that Hugging Face would have is made from.
