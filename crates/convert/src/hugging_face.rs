@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::deviation::deviation;
 use crate::differences::{Compared, differences, is_of_keras};
 use crate::keras::head_of;
-use crate::tokens::{checked_tokenizer, files_for_transformers, first_unlike, tokenizer};
+use crate::tokens::{checked_tokenizer, files_for_transformers, first_unlike, shortage, tokenizer};
 use crate::{Conversion, Converted, Error, MODULES, NO_TOKENIZER, Result, opened, without_head};
 
 const CONFIG: &str = "config.json";
@@ -90,6 +90,7 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
     }
     let mut notes: Vec<String> = without_head(source).into_iter().collect();
     if let Some(tokens) = &tokens {
+        notes.extend(shortage(tokens, &checkpoint));
         for (name, bytes) in files_for_transformers(tokens, &checkpoint, &mut notes)? {
             atomic::write(&folder.join(name), &bytes)?;
         }

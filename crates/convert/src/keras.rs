@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::deviation::deviation;
 use crate::differences::{Compared, Difference, differences};
-use crate::tokens::{checked_tokenizer, first_unlike, tokenizer, tokenizer_of_keras_hub};
+use crate::tokens::{checked_tokenizer, first_unlike, shortage, tokenizer, tokenizer_of_keras_hub};
 use crate::{Conversion, Converted, Error, MODULES, NO_TOKENIZER, Result, opened, without_head};
 
 /// What encoder-decoders of Hugging Face add to logits, and KerasHub's do not.
@@ -79,6 +79,8 @@ pub(crate) fn write(source: &Preset, folder: &Path, conversion: Conversion) -> R
         ..Converted::default()
     };
     converted.notes.extend(without_head(source));
+    let short = tokens.as_ref().and_then(|it| shortage(it, &checkpoint));
+    converted.notes.extend(short);
     if !idle.is_empty() {
         let note = "the source has no pooler, which a masked language model does not use: it is zero there";
         converted.notes.push(note.to_owned());

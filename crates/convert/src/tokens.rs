@@ -96,6 +96,17 @@ pub(crate) fn checked_tokenizer(checkpoint: &Checkpoint) -> Result<Option<Tokeni
     Ok(found)
 }
 
+/// That a vocabulary has fewer tokens than its model has vectors, as one that was cut short has; none if it has as many.
+pub(crate) fn shortage(tokenizer: &Tokenizer, checkpoint: &Checkpoint) -> Option<String> {
+    let [tokens, vectors] = [
+        tokenizer.vocab_size(),
+        checkpoint.config().transformer.vocabulary,
+    ];
+    (tokens < vectors).then(|| {
+        format!("its vocabulary has {tokens} tokens, and the model has vectors for {vectors}: they are padded, or the vocabulary was cut")
+    })
+}
+
 /// The first text of which two tokenizers make other tokens, with these, or put other tokens around it.
 fn first_unlike_in_frame(one: &Tokenizer, other: &Tokenizer) -> Option<&'static str> {
     let encoded = |tokenizer: &Tokenizer, text: &str| {

@@ -479,8 +479,8 @@ fn a_head_without_weights_is_told() {
     }
 }
 
-#[test]
-fn a_vocabulary_beyond_the_table_of_tokens_is_refused() {
+/// A preset of KerasHub with another list of words, made of its own.
+fn with_vocabulary(change: impl Fn(&mut Vec<String>)) -> tempfile::TempDir {
     let source = tempfile::tempdir().unwrap();
     let assets = source.path().join("assets/tokenizer");
     std::fs::create_dir_all(&assets).unwrap();
@@ -489,9 +489,16 @@ fn a_vocabulary_beyond_the_table_of_tokens_is_refused() {
         std::fs::copy(from, source.path().join(file)).unwrap();
     }
     let list = golden("keras/distil_bert/assets/tokenizer/vocabulary.txt");
-    let mut list = std::fs::read_to_string(list).unwrap();
-    list.extend((0..200).map(|number| format!("more{number}\n")));
-    std::fs::write(assets.join("vocabulary.txt"), list).unwrap();
+    let list = std::fs::read_to_string(list).unwrap();
+    let mut list: Vec<String> = list.lines().map(str::to_owned).collect();
+    change(&mut list);
+    std::fs::write(assets.join("vocabulary.txt"), list.join("\n")).unwrap();
+    source
+}
+
+#[test]
+fn a_vocabulary_beyond_the_table_of_tokens_is_refused() {
+    let source = with_vocabulary(|list| list.extend((0..200).map(|it| format!("more{it}"))));
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("written");
     for how in [TO_HUGGING_FACE, TO_KERAS] {
@@ -499,6 +506,16 @@ fn a_vocabulary_beyond_the_table_of_tokens_is_refused() {
         let expected = "the tokenizer gives \"more199\" the id";
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!target.exists());
+    }
+}
+
+#[test]
+fn a_vocabulary_that_was_cut_is_told() {
+    let source = with_vocabulary(|list| list.truncate(20));
+    for (how, name) in [(TO_HUGGING_FACE, "there"), (TO_KERAS, "here")] {
+        let done = convert(&open(source.path()), &source.path().join(name), how).unwrap();
+        let notes = done.notes.join("\n");
+        assert!(notes.contains("its vocabulary has 20 tokens"), "{notes}");
     }
 }
 

@@ -153,7 +153,8 @@ impl KerasModel {
     }
 
     /// Writes the preset into a folder that is there: the weights, the tokenizer of `preset` if it has one, and what KerasHub makes objects from.
-    /// Tensors that `find` does not know are zero, but for weights of norms, which are one. No file of the weights is larger than `shard` bytes, and as much is held in memory at most.
+    /// Tensors that `find` does not know are zero, but for weights of norms, which are one. No file of the weights is larger than `shard` bytes, and as
+    /// much is held in memory at most.
     ///
     /// # Errors
     /// A tensor of another shape, a tokenizer that KerasHub cannot have, a file that cannot be written.
