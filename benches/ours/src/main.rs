@@ -283,7 +283,7 @@ fn smollm2(options: &Options) -> Result<Value, Anything> {
         "tie_word_embeddings": true,
     });
     std::fs::write(folder.path().join("config.json"), config.to_string())?;
-    let model = LanguageModel::load(&open(folder.path())?, Compute::cpu().device, 1)?;
+    let model = LanguageModel::load(&open(folder.path())?, &Compute::cpu(), 1)?;
     let key = Key::new(2);
     let seconds = |rows: usize, prompt: usize, new: usize| -> Result<f64, Anything> {
         let began = Instant::now();

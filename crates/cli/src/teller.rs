@@ -128,7 +128,7 @@ impl Observer for Teller {
                     self.fold = Some(fold);
                 }
             },
-            Event::Scored { .. } => {}
+            Event::Scored { .. } | Event::Epoch { .. } => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use engraft_component::{
 };
 
 use engraft_tasks::{Backbone, BackboneSlot, Task, TaskArguments, for_each_task};
-use engraft_train::Training;
+use engraft_train::{Optimizer, Training};
 
 /// A task's arguments among those of training, under the task's name.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,7 +109,10 @@ macro_rules! models {
                         let backbone = BackboneSlot::Pretrained(Backbone::new(""));
                         let task = engraft_tasks::$name::on(backbone).in_rust();
                         let learns = <engraft_tasks::$name as TaskArguments>::LEARNS;
-                        let training = if learns { training } else { Training::default() };
+                        let mut training = if learns { training } else { Training::default() };
+                        if let (Optimizer::Adam(adam), true) = (&mut training.optimizer, learns) {
+                            adam.lr = <engraft_tasks::$name as TaskArguments>::rate_in_rust("");
+                        }
                         Some(Self::$name(Trained { task, training }))
                     })+
                     _ => None,

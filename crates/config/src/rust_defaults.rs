@@ -26,6 +26,7 @@ impl Default for RustDefaults {
         let adam = Adam {
             lr: 5e-5,
             eps: 1e-7,
+            keras_eps: true,
             ..Adam::default()
         };
         Self {
@@ -102,7 +103,11 @@ mod tests {
         let text = |value: &str| value.to_owned();
         assert_eq!(
             of("Adam"),
-            [("lr", text("5.0e-5")), ("eps", text("1.0e-7"))]
+            [
+                ("lr", text("5.0e-5")),
+                ("eps", text("1.0e-7")),
+                ("keras_eps", text("true"))
+            ]
         );
         assert_eq!(
             of("SequenceClassificationDataModule"),

@@ -55,6 +55,9 @@ impl<'a> Draft<'a> {
             names: names.map(str::to_owned).collect(),
             ids: Some(ids(table, &rows, roles)?),
             labels: None,
+            tokens: None,
+            weights: None,
+            batches: None,
             extra: extra(table, &rows, roles)?,
             origins: rows.iter().map(|row| table.origin(*row)).collect(),
         };

@@ -10,6 +10,7 @@ use crate::labels::{Label, Labels};
 use crate::origin::Origin;
 use crate::table::pick;
 use crate::texts::{Text, Texts};
+use crate::token_row::TokenRow;
 use crate::unit::TokenUnit;
 
 /// The rows of one split. Every list has one entry for each row.
@@ -25,6 +26,12 @@ pub struct Examples {
     pub labels: Option<Labels>,
     /// What is aligned with each row's sequence, where the file brings it.
     pub alignments: Option<Alignments>,
+    /// The tokens of each row, where these are given; its texts are then empty, and nothing is tokenised or cut.
+    pub tokens: Option<Vec<TokenRow>>,
+    /// What each row weighs in the loss, where rows weigh differently.
+    pub weights: Option<Vec<f32>>,
+    /// How many rows each batch has, where rows come in batches that are kept as they are.
+    pub batches: Option<Vec<usize>>,
     /// Columns that are carried into the table of predictions, with their names.
     pub extra: Vec<(String, Vec<Cell>)>,
     /// Where each row came from.
@@ -73,8 +80,101 @@ impl Examples {
             names: Vec::new(),
             labels: None,
             alignments: None,
+            tokens: None,
+            weights: None,
+            batches: None,
             extra: vec![],
         }
+    }
+
+    /// Examples of tokens, numbered from 0: what is given to a model as it is, without a tokenizer.
+    pub fn from_tokens(rows: impl IntoIterator<Item = TokenRow>) -> Examples {
+        let rows: Vec<TokenRow> = rows.into_iter().collect();
+        Examples {
+            tokens: Some(rows.clone()),
+            ..Self::from_texts(rows.iter().map(|_| ""))
+        }
+    }
+
+    /// The same examples with what each weighs in the loss.
+    ///
+    /// # Errors
+    /// There are more or fewer weights than rows, or one is below 0 or not finite.
+    pub fn weighted(mut self, weights: impl IntoIterator<Item = f32>) -> Result<Examples, Error> {
+        let weights: Vec<f32> = weights.into_iter().collect();
+        self.check_length("weights", weights.len())?;
+        if let Some((row, weight)) = (0..)
+            .zip(&weights)
+            .find(|(_, it)| !(it.is_finite() && **it >= 0.0))
+        {
+            let message =
+                format!("row {row} weighs {weight}; expected a finite number of at least 0");
+            return Err(argument("weights", message));
+        }
+        self.weights = Some(weights);
+        Ok(self)
+    }
+
+    /// Rows of several batches one after the other, which stay the batches that they are.
+    ///
+    /// # Errors
+    /// There is no batch, one has no rows, or one has other columns than the first: labels of another kind or none, weights, tokens, second texts.
+    pub fn from_batches(batches: impl IntoIterator<Item = Examples>) -> Result<Examples, Error> {
+        let mut batches = batches.into_iter();
+        let mut whole = batches
+            .next()
+            .ok_or_else(|| argument("batches", "there are none".to_owned()))?;
+        let mut sizes = vec![whole.len()];
+        for (number, batch) in (2..).zip(batches) {
+            sizes.push(batch.len());
+            whole.append(batch).map_err(|what| {
+                argument(
+                    "batches",
+                    format!("batch {number} differs from the first in its {what}"),
+                )
+            })?;
+        }
+        if let Some((number, _)) = (1..).zip(&sizes).find(|(_, size)| **size == 0) {
+            return Err(argument("batches", format!("batch {number} has no rows")));
+        }
+        whole.ids = Some((0..whole.len()).map(|row| row.to_string()).collect());
+        for (line, origin) in (1..).zip(&mut whole.origins) {
+            origin.line = line;
+        }
+        whole.batches = Some(sizes);
+        Ok(whole)
+    }
+
+    /// Adds rows of the same columns; else says in which they differ.
+    fn append(&mut self, other: Examples) -> Result<(), &'static str> {
+        if self.texts.len() != other.texts.len() || self.names != other.names {
+            return Err("texts");
+        }
+        match (&mut self.labels, other.labels) {
+            (None, None) => {}
+            (Some(own), Some(more)) => own.append(more).map_err(|()| "labels")?,
+            _ => return Err("labels"),
+        }
+        match (&mut self.weights, other.weights) {
+            (None, None) => {}
+            (Some(own), Some(more)) => own.extend(more),
+            _ => return Err("weights"),
+        }
+        match (&mut self.tokens, other.tokens) {
+            (None, None) => {}
+            (Some(own), Some(more)) => own.extend(more),
+            _ => return Err("tokens"),
+        }
+        match (&self.alignments, &other.alignments) {
+            (None, None) => {}
+            _ => return Err("alignments, which are read from files"),
+        }
+        for (own, more) in self.texts.iter_mut().zip(other.texts) {
+            own.append(more);
+        }
+        self.extra.clear();
+        self.origins.extend(other.origins);
+        Ok(())
     }
 
     /// The same examples with a second text in each.
@@ -176,7 +276,10 @@ impl Examples {
     /// word, or a number is not finite.
     pub fn with_labels(mut self, labels: Labels) -> Result<Examples, Error> {
         self.check_length("labels", labels.len())?;
-        labels.check(self.texts.first().unwrap_or(&Texts::default()))?;
+        // Of rows that are tokens nobody knows the letters and words.
+        if self.tokens.is_none() {
+            labels.check(self.texts.first().unwrap_or(&Texts::default()))?;
+        }
         self.labels = Some(labels);
         Ok(self)
     }
@@ -248,6 +351,9 @@ impl Examples {
             names: self.names.clone(),
             labels: self.labels.as_ref().map(|labels| labels.select(rows)),
             alignments: self.alignments.as_ref().map(|it| it.select(rows)),
+            tokens: self.tokens.as_ref().map(|tokens| pick(tokens, rows)),
+            weights: self.weights.as_ref().map(|weights| pick(weights, rows)),
+            batches: None,
             extra: self
                 .extra
                 .iter()
@@ -284,6 +390,58 @@ mod tests {
         assert_eq!(chosen.classes().unwrap(), ["z".into(), "x".into()]);
         assert_eq!(chosen.origins[0].line, 3);
         assert_eq!(chosen.len(), 2);
+    }
+
+    #[test]
+    fn batches_stay_what_they_are_one_after_the_other() {
+        let batch = |texts: &[&str], weights: &[f32]| {
+            let texts = Examples::from_texts(texts.iter().copied());
+            let labels = vec![1usize; texts.len()];
+            texts
+                .labelled(labels)
+                .unwrap()
+                .weighted(weights.to_vec())
+                .unwrap()
+        };
+        let all = [batch(&["a", "b"], &[1.0, 0.5]), batch(&["c"], &[2.0])];
+        let whole = Examples::from_batches(all.clone()).unwrap();
+        assert_eq!(whole.texts, [["a", "b", "c"]]);
+        assert_eq!(whole.weights, Some(vec![1.0, 0.5, 2.0]));
+        assert_eq!(whole.batches, Some(vec![2, 1]));
+        assert_eq!(whole.ids.as_ref().unwrap()[2], "2");
+        assert_eq!(whole.origins[2].line, 3);
+        assert_eq!(whole.classes().unwrap().len(), 3);
+        // A part of them is no batch any more.
+        assert_eq!(whole.select(&[2]).batches, None);
+        assert_eq!(whole.select(&[2]).weights, Some(vec![2.0]));
+        let message =
+            |batches: Vec<Examples>| Examples::from_batches(batches).unwrap_err().to_string();
+        assert_eq!(message(vec![]), "batches: there are none");
+        let empty = batch(&[], &[]);
+        assert_eq!(
+            message(vec![all[0].clone(), empty]),
+            "batches: batch 2 has no rows"
+        );
+        let other = Examples::from_texts(["d"]);
+        assert_eq!(
+            message(vec![all[0].clone(), other]),
+            "batches: batch 2 differs from the first in its labels"
+        );
+    }
+
+    #[test]
+    fn rows_weigh_something_or_nothing_and_never_less() {
+        let weighted =
+            |weights: &[f32]| Examples::from_texts(["a", "b"]).weighted(weights.to_vec());
+        assert!(weighted(&[0.0, 1.5]).is_ok());
+        assert_eq!(
+            weighted(&[1.0]).unwrap_err().to_string(),
+            "weights: there are 1 for 2 texts"
+        );
+        assert_eq!(
+            weighted(&[1.0, f32::NAN]).unwrap_err().to_string(),
+            "weights: row 1 weighs NaN; expected a finite number of at least 0"
+        );
     }
 
     #[test]

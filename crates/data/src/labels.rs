@@ -76,6 +76,44 @@ impl Labels {
         self.len() == 0
     }
 
+    /// Adds the labels of more rows, which are to be of the same kind and have the same names.
+    pub(crate) fn append(&mut self, more: Labels) -> Result<(), ()> {
+        match (self, more) {
+            (Labels::Classes(own), Labels::Classes(more)) => own.extend(more),
+            (
+                Labels::MultiLabel { names, rows },
+                Labels::MultiLabel {
+                    names: other,
+                    rows: more,
+                },
+            ) if *names == other => rows.extend(more),
+            (
+                Labels::Tokens { unit, rows },
+                Labels::Tokens {
+                    unit: other,
+                    rows: more,
+                },
+            ) if *unit == other => rows.extend(more),
+            (
+                Labels::Pairs { unit, rows },
+                Labels::Pairs {
+                    unit: other,
+                    rows: more,
+                },
+            ) if *unit == other => rows.extend(more),
+            (
+                Labels::Numbers { names, rows },
+                Labels::Numbers {
+                    names: other,
+                    rows: more,
+                },
+            ) if *names == other => rows.extend(more),
+            (Labels::Texts(own), Labels::Texts(more)) => own.append(more),
+            _ => return Err(()),
+        }
+        Ok(())
+    }
+
     /// What these labels are, for messages: `one class a row`.
     pub fn kind(&self) -> &'static str {
         match self {

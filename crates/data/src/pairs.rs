@@ -34,6 +34,14 @@ impl PairRow {
         })
     }
 
+    /// A row whose structure is written in brackets: `((..))`, each kind of bracket matched with its own.
+    ///
+    /// # Errors
+    /// A bracket without its match, or a character that is none.
+    pub fn from_brackets(structure: &str) -> Result<PairRow, String> {
+        of_brackets(structure, structure.chars().count())
+    }
+
     /// The same with pairs of which nothing is known and that are not scored.
     ///
     /// # Errors

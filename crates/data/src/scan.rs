@@ -292,6 +292,9 @@ impl Scanned {
             names: Vec::new(),
             labels: None,
             alignments: None,
+            tokens: None,
+            weights: None,
+            batches: None,
             extra,
             origins: pick(&examples.origins, rows),
         })

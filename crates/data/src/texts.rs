@@ -56,6 +56,13 @@ impl<W: AsRef<str>> FromIterator<W> for Words {
     }
 }
 
+impl Texts {
+    /// Adds the texts of more rows.
+    pub(crate) fn append(&mut self, more: Texts) {
+        self.rows.extend(more.rows);
+    }
+}
+
 impl Text {
     /// How many letters or words it has.
     fn count(&self, unit: TokenUnit) -> Result<usize, Error> {

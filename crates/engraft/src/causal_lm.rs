@@ -4,40 +4,49 @@ use std::path::Path;
 
 use engraft_data::Examples;
 use engraft_generate::{
-    Defaults, Generate, LanguageModel, Lost, Prompt, Sampler, Settings, Written,
+    Defaults, Generate, LanguageModel, Lost, Prompt, Sampler, Settings, StopTokens, Written,
 };
-use engraft_hub::{LoadReport, Preset};
-use engraft_models::Compute;
-use engraft_tasks::{Backbone, CausalLM, Model, TaskArguments};
-use engraft_text::Tokenizer;
+use engraft_hub::{LoadReport, NamedPreset};
+use engraft_tasks::{CausalLM, Model};
 
+use crate::any_task::Task;
+use crate::backbone::Backbone;
+use crate::builder::{Start, TaskBuilder, builder};
+use crate::core::Preprocessing;
 use crate::error::{Error, Result};
+use crate::fit::Fit;
+use crate::history::History;
+use crate::input::{Ask, Input, Question};
+use crate::preprocessor::Preprocessor;
+use crate::rows::Data;
 use crate::scores::Scores;
-use crate::task::{Fit, Task};
-use crate::writer::{Compile, Writer};
-use crate::writing::{Stream, Writing};
+use crate::setting::{Compile, Setting};
+use crate::stop::Stopper;
+use crate::summary::Summary;
+use crate::task::TaskModel;
+use crate::writer::Writer;
+use crate::writing::{Begun, Stream, Writing};
 
-/// A language model that goes on from a prompt: a decoder, its head and its tokenizer.
+/// A language model that goes on from a prompt: a decoder, its head and its tokenizer. KerasHub's `CausalLM`.
 ///
 /// ```no_run
 /// use engraft::prelude::*;
 ///
-/// let mut lm = CausalLm::from_preset("./gpt2")?;
-/// lm.compile(Compile { sampler: TopK { k: 5, temperature: 0.8, seed: Some(1) }.into() })?;
-/// let texts = lm.generate(["Keras is a", "Rust is a"], Generate { max_length: Some(64), strip_prompt: true, ..Generate::default() })?;
+/// let mut lm = CausalLm::from_preset("./gpt2")?.build()?;
+/// lm.compile(Compile { sampler: TopK { k: 5, temperature: 0.8, seed: Some(1) }.into(), ..Compile::default() })?;
+/// let text: String = lm.generate("Keras is a", Generate { max_length: Some(64), ..Generate::default() })?;
+/// let texts: Vec<String> = lm.generate(["Keras is a", "Rust is a"], Generate { strip_prompt: true, ..Generate::default() })?;
 /// for piece in lm.stream("Once upon a time", Generate::default())? {
 ///     print!("{}", piece?);
 /// }
-/// let scores = lm.score(["a sentence"])?;
-/// println!("{} {:.1}", texts[0], scores[0].perplexity());
+/// let score = lm.score("a sentence")?;
+/// println!("{text} {} {:.1}", texts[0], score.perplexity());
 /// # Ok::<(), engraft::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct CausalLm {
-    backbone: Backbone,
+    task: TaskModel<CausalLM>,
     writer: Writer,
-    /// The same with what training needs, once it was trained.
-    trained: Option<Task<CausalLM>>,
 }
 
 /// How likely a model finds a text.
@@ -56,93 +65,121 @@ impl Score {
     }
 }
 
+builder!(
+    /// A [`CausalLm`] in the making.
+    CausalLmBuilder
+);
+
+impl CausalLmBuilder {
+    /// Changes any argument of the task, by the names that experiments have for them.
+    #[must_use]
+    pub fn with(self, change: impl FnOnce(&mut CausalLM)) -> Self {
+        let changed = TaskBuilder::<CausalLM>::new(self.start).with(change);
+        Self::new(changed.start)
+    }
+
+    /// Loads the weights.
+    ///
+    /// # Errors
+    /// The preset has no language-model head, is an encoder-decoder, or its weights do not fit.
+    pub fn build(self) -> Result<CausalLm> {
+        TaskBuilder::<CausalLM>::new(self.start).build()?.try_into()
+    }
+}
+
+impl TryFrom<TaskModel<CausalLM>> for CausalLm {
+    type Error = Error;
+
+    fn try_from(task: TaskModel<CausalLM>) -> Result<Self> {
+        let spec = &task.model().spec;
+        let (checkpoint, tokenizer) = (spec.checkpoint().clone(), spec.tokenizer().clone());
+        let writer = Writer::of(checkpoint, tokenizer, language_model(task.model())?)?;
+        Ok(Self { task, writer })
+    }
+}
+
+impl TryFrom<Task> for CausalLm {
+    type Error = Error;
+
+    fn try_from(task: Task) -> Result<Self> {
+        TaskModel::<CausalLM>::try_from(task)?.try_into()
+    }
+}
+
+/// The weights of a task, ready to write.
+pub(crate) fn language_model(model: &Model) -> Result<LanguageModel> {
+    let model = model.network.language_model();
+    model.ok_or_else(|| Error::Argument("the task has no head that writes".into()))
+}
+
 impl CausalLm {
-    /// Opens a preset: a folder, `hf://org/repo`, or a built-in name.
+    /// A preset by name: built in, `hf://org/repo`, or a folder, among them one that [`Self::save_to_preset`] wrote.
     ///
     /// # Errors
-    /// There is no such preset, it has no language-model head, its weights do not fit.
-    pub fn from_preset(preset: &str) -> Result<Self> {
-        Self::from_backbone(&Backbone::new(preset))
+    /// There is no such preset.
+    pub fn from_preset(preset: &str) -> Result<CausalLmBuilder> {
+        Ok(CausalLmBuilder::new(Start::of::<CausalLM>(preset)?))
     }
 
-    /// As [`Self::from_preset`], with all that a backbone can be told: a LoRA adapter to add, keys of `config.json` to replace.
+    /// The presets of such models that have a name.
+    pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
+        engraft_hub::named_presets()
+            .iter()
+            .filter(|preset| preset.writes)
+    }
+
+    /// Decides how the model is trained and scored, and how it chooses tokens.
     ///
     /// # Errors
-    /// Those of [`Self::from_preset`].
-    pub fn from_backbone(backbone: &Backbone) -> Result<Self> {
-        Self::open(backbone, None)
+    /// Those of [`TaskModel::compile`]; arguments that no sampler can have.
+    pub fn compile(&mut self, mut compile: Compile) -> Result<()> {
+        let sampler = std::mem::replace(&mut compile.sampler, Setting::Auto).sampler()?;
+        self.task.compile(compile)?;
+        self.writer.set_sampler(sampler)
     }
 
-    /// As [`Self::from_backbone`], to write as `generate` asks for: what is to be refused of that with this preset is, before the weights are read.
+    /// Trains on texts: loss and accuracy of each epoch. What is generated from then on comes from the trained weights.
     ///
     /// # Errors
-    /// Those of [`Self::from_backbone`] and of [`Self::texts`].
-    pub fn to_write(backbone: &Backbone, generate: &Generate) -> Result<Self> {
-        Self::open(backbone, Some(generate))
+    /// The model is not compiled, a text that the tokenizer refuses, a loss that is no longer finite. The model stays as it was.
+    pub fn fit(&mut self, train: impl Data, fit: Fit<'_>) -> Result<History> {
+        let history = self.task.fit(train, fit)?;
+        self.writer.set_model(language_model(self.task.model())?);
+        Ok(history)
     }
 
-    fn open(backbone: &Backbone, generate: Option<&Generate>) -> Result<Self> {
-        let writer = Writer::open(backbone, generate)?;
-        if writer.reads() {
-            return Err(Error::Argument(format!(
-                "{} is an encoder-decoder, which writes about what it reads; open it as Seq2SeqLm",
-                writer.name()
-            )));
-        }
-        Ok(Self {
-            backbone: backbone.clone(),
-            writer,
-            trained: None,
-        })
-    }
-
-    /// Trains on texts; the latest value of every metric. What is generated from then on comes from the trained weights.
+    /// Loss, accuracy and perplexity of texts.
     ///
     /// # Errors
-    /// A text that the tokenizer refuses, a loss that is no longer finite.
-    pub fn fit(&mut self, train: &Examples, fit: Fit<'_>) -> Result<Scores> {
-        let was_trained = self.trained.is_some();
-        let mut task = match self.trained.take() {
-            Some(task) => task,
-            None => Task::from(Model::build_on(
-                CausalLM::on(self.backbone.clone().into()).in_rust().into(),
-                Preset::from_name(self.backbone.preset_name())?,
-                None,
-                &Compute::cpu(),
-                fit.seed,
-            )?),
-        };
-        let fitted = task.fit(train, fit);
-        if let Some(model) = task.model().network.language_model() {
-            self.writer.set_model(model);
-        }
-        // What was never trained is the preset itself, and stays that if training fails.
-        if was_trained || fitted.is_ok() {
-            self.trained = Some(task);
-        }
-        fitted
+    /// The model is not compiled, a text that the tokenizer refuses.
+    pub fn evaluate(&self, data: impl Data) -> Result<Scores> {
+        self.task.evaluate(data)
     }
 
-    /// Writes a preset, as [`Task::save_to_preset`] does.
+    /// Rows as this task takes them, of anything that it can be trained on.
     ///
     /// # Errors
-    /// The model was not trained, so that its preset is the one it was opened from; the folder cannot be written.
+    /// Those of [`Data::rows`].
+    pub fn examples(&self, data: impl Data) -> Result<Examples> {
+        self.task.examples(data)
+    }
+
+    /// Adds low-rank updates of a rank, which are trained from then on in the place of the weights.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::enable_lora`].
+    pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
+        self.task.enable_lora(rank)?;
+        self.writer.set_model(language_model(self.task.model())?);
+        Ok(())
+    }
+
+    /// Writes a preset, as [`TaskModel::save_to_preset`] does.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
     pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
-        match &self.trained {
-            Some(task) => task.save_to_preset(folder),
-            None => Err(Error::Argument(format!(
-                "{} was not trained: what would be saved is that preset itself",
-                self.name()
-            ))),
-        }
-    }
-
-    /// Chooses how tokens are chosen.
-    ///
-    /// # Errors
-    /// Arguments that no sampler can have.
-    pub fn compile(&mut self, compile: Compile) -> Result<()> {
-        self.writer.compile(compile)
+        self.task.save_to_preset(folder)
     }
 
     /// How tokens are chosen.
@@ -186,7 +223,7 @@ impl CausalLm {
     }
 
     /// The tokenizer.
-    pub fn tokenizer(&self) -> &Tokenizer {
+    pub fn tokenizer(&self) -> &engraft_text::Tokenizer {
         self.writer.tokenizer()
     }
 
@@ -195,35 +232,122 @@ impl CausalLm {
         self.writer.model()
     }
 
-    /// Goes on from each prompt; the texts in the order of the prompts, several of one prompt side by side.
+    /// The same as a task that is trained and scored.
+    pub fn task(&self) -> &TaskModel<CausalLM> {
+        &self.task
+    }
+
+    /// The backbone alone, with the weights that it has now.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::backbone`].
+    pub fn backbone(&self) -> Result<Backbone> {
+        self.task.backbone()
+    }
+
+    /// What makes tokens of texts; none where rows are tokens.
+    pub fn preprocessor(&self) -> Option<Preprocessor> {
+        self.task.preprocessor()
+    }
+
+    /// Sets what makes tokens of texts, at any time; with `None` rows are tokens.
+    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) {
+        self.task.set_preprocessor(preprocessor);
+    }
+
+    /// Layers, their shapes and parameters, and which are trained.
+    pub fn summary(&self) -> Summary {
+        self.task.summary()
+    }
+
+    /// Ends what the model is doing, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        self.task.stopper()
+    }
+
+    /// Goes on from a prompt, from many, or from [`Each`](crate::Each) of an iterator: texts from texts, tokens from tokens. Several texts of
+    /// one prompt stand side by side.
+    ///
+    /// Without a preprocessor prompts are tokens, [`Generate::max_length`] is ignored (a row that has padding may become as long as that), and the
+    /// model's own stop tokens are not known, so that [`Generate::stop_token_ids`] must say them.
     ///
     /// # Errors
     /// An empty prompt, one that leaves no room, settings that contradict each other.
-    pub fn generate<P: AsRef<str>>(
-        &self,
-        prompts: impl IntoIterator<Item = P>,
+    pub fn generate<'m, Q: Question + 'm>(
+        &'m self,
+        question: Q,
         generate: Generate,
-    ) -> Result<Vec<String>> {
-        let written = self.generate_written(prompts, generate)?;
-        Ok(written.into_iter().map(|written| written.text).collect())
+    ) -> Result<Q::Answer<'m, <Q::Item as Ask>::Written>>
+    where
+        <Q::Item as Ask>::Written: 'm,
+    {
+        let stripped = generate.strip_prompt;
+        question.answered(move |prompts| {
+            let inputs = prompts.into_iter().map(Ask::input).collect::<Result<_>>()?;
+            let written = self.written(inputs, &generate)?;
+            Ok(written
+                .into_iter()
+                .map(|it| <Q::Item as Ask>::written(it, stripped))
+                .collect())
+        })
     }
 
-    /// As [`Self::generate`], with ids, log-probabilities and why each text ended.
+    /// As [`Self::generate`] of many, with ids, log-probabilities and why each text ended.
     ///
     /// # Errors
     /// Those of [`Self::generate`].
-    pub fn generate_written<P: AsRef<str>>(
+    pub fn generate_written<P: Ask>(
         &self,
         prompts: impl IntoIterator<Item = P>,
         generate: Generate,
     ) -> Result<Vec<Written>> {
-        let prompts = prompts
-            .into_iter()
-            .map(|prompt| Ok((self.encode(prompt.as_ref())?, None)));
+        let inputs = prompts.into_iter().map(Ask::input).collect::<Result<_>>()?;
+        self.written(inputs, &generate)
+    }
+
+    fn written(&self, inputs: Vec<Input>, generate: &Generate) -> Result<Vec<Written>> {
+        let stopper = self.stopper();
+        stopper.check()?;
+        let prompts = inputs.into_iter().map(|input| self.begun(input, generate));
         let prompts = prompts.collect::<Result<Vec<_>>>()?;
-        let mut texts = self.texts(&generate, prompts.len())?;
+        let mut texts = self.writer.texts(generate, prompts.len())?;
         let added = texts.add_all(&prompts)?;
-        texts.finish(added)
+        texts.finish(added, &stopper)
+    }
+
+    /// A prompt as tokens.
+    fn begun(&self, input: Input, generate: &Generate) -> Result<Begun> {
+        let prompt = match (self.task.core().preprocessing(), input) {
+            (_, Input::Pair(..)) => {
+                let problem = "two texts: a language model goes on from one";
+                return Err(Error::Argument(problem.into()));
+            }
+            (Preprocessing::Own, Input::Text(text)) => self.encode(&text)?,
+            (Preprocessing::Other(preprocessor), Input::Text(text)) => {
+                let row = preprocessor.row(&Input::Text(text.clone()))?;
+                Prompt {
+                    text: Some(text),
+                    ..Prompt::of_ids(row.token_ids)
+                }
+            }
+            (Preprocessing::Nothing, Input::Text(_)) => return Err(without_preprocessor()),
+            (preprocessing, Input::Tokens(row)) => {
+                let has_none = matches!(preprocessing, Preprocessing::Nothing);
+                if has_none {
+                    check_stop_tokens(generate)?;
+                }
+                return Ok(Begun {
+                    prompt: Prompt::of_ids(row.token_ids),
+                    counts_padding: has_none,
+                    padded_length: row.padded_length,
+                    ..Begun::default()
+                });
+            }
+        };
+        Ok(Begun {
+            prompt,
+            ..Begun::default()
+        })
     }
 
     /// Goes on from one prompt, the text in pieces as it comes: its prompt first, unless that is stripped.
@@ -232,23 +356,32 @@ impl CausalLm {
     /// Those of [`Self::generate`].
     pub fn stream(&self, prompt: &str, generate: Generate) -> Result<Stream<'_>> {
         let mut texts = self.writer.one_text(&generate)?;
-        texts.add_all(&[(self.encode(prompt)?, None)])?;
-        Ok(Stream::of(texts))
+        texts.add_all(&[self.begun(Input::Text(prompt.to_owned()), &generate)?])?;
+        Ok(Stream::of(texts, self.stopper()))
     }
 
-    /// How likely the model finds each text.
+    /// How likely the model finds a text, each of many, or of [`Each`](crate::Each) of an iterator; tokens as well as texts.
     ///
     /// # Errors
     /// An empty text, one with more tokens than the model has positions for.
-    pub fn score<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Vec<Score>> {
-        let score = |text: T| {
-            let scores = self.model().score(&self.encode(text.as_ref())?.ids)?;
-            Ok(Score {
-                nll: 0.0 - scores.iter().sum::<f64>(),
-                tokens: scores.len(),
-            })
-        };
-        texts.into_iter().map(score).collect()
+    pub fn score<'m, Q: Question + 'm>(&'m self, question: Q) -> Result<Q::Answer<'m, Score>> {
+        question.answered(|rows| {
+            let stopper = self.stopper();
+            let score = |input: Input| {
+                stopper.check()?;
+                let ids = match input {
+                    Input::Tokens(row) => row.token_ids,
+                    text => self.begun(text, &Generate::default())?.prompt.ids,
+                };
+                let scores = self.model().score(&ids)?;
+                Ok(Score {
+                    nll: 0.0 - scores.iter().sum::<f64>(),
+                    tokens: scores.len(),
+                })
+            };
+            let inputs = rows.into_iter().map(Ask::input);
+            inputs.map(|input| score(input?)).collect()
+        })
     }
 
     /// A prompt: the text with its ids, what the tokenizer puts before it among them and what it puts after left out, and what of it the
@@ -275,4 +408,19 @@ impl CausalLm {
     pub fn texts(&self, generate: &Generate, prompts: usize) -> Result<Writing<'_>> {
         self.writer.texts(generate, prompts)
     }
+}
+
+/// That texts are given where rows are tokens.
+pub(crate) fn without_preprocessor() -> Error {
+    let problem = "there is no preprocessor, so that prompts are tokens (TokenRow) and not texts; set_preprocessor sets one";
+    Error::Argument(problem.into())
+}
+
+/// Refuses to leave stop tokens to a preprocessor that there is not.
+pub(crate) fn check_stop_tokens(generate: &Generate) -> Result<()> {
+    if generate.stop_token_ids == StopTokens::Auto {
+        let problem = "stop_token_ids: Auto is what the preprocessor says, and there is none; give StopTokens::None or ids";
+        return Err(Error::Argument(problem.into()));
+    }
+    Ok(())
 }

@@ -47,7 +47,7 @@ impl Draft {
                 "{preset} has another vocabulary, in which the token {id} is not the same; give a smaller model with the same one"
             )));
         }
-        let model = LanguageModel::load(&checkpoint, Compute::cpu().device, 0);
+        let model = LanguageModel::load(&checkpoint, &Compute::cpu(), 0);
         Ok(Self {
             preset: preset.to_owned(),
             model: model.map_err(|error| cannot(error.to_string()))?,

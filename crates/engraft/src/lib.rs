@@ -6,7 +6,8 @@
 //! let train = read_examples("train.tsv", "text", "label")?;
 //! let valid = read_examples("valid.tsv", "text", "label")?;
 //! let mut classifier = TextClassifier::from_preset("./minilm")?.num_classes(8).build()?;
-//! classifier.fit(&train, Fit { epochs: 1, batch_size: 16, validation: Some(&valid), ..Fit::default() })?;
+//! let history = classifier.fit(&train, Fit { epochs: 1, batch_size: Some(16), validation: Some(&valid), ..Fit::default() })?;
+//! println!("{:?} {:?}", history.get("loss")?, history.get("val_accuracy")?);
 //! let labels = classifier.predict(["oil prices rose", "the bank raised its rate"])?;
 //! println!("{} {}", labels[0].label, labels[0].probability());
 //! classifier.save_to_preset("my-classifier")?;
@@ -19,12 +20,26 @@
 // What users copy out of the documentation is to compile without a warning.
 #![doc(test(attr(deny(warnings))))]
 
+mod any_task;
+mod backbone;
+mod builder;
 mod causal_lm;
+mod core;
 mod draft;
 mod error;
+mod fit;
+mod history;
+mod input;
+mod preprocessor;
+mod reading;
+mod rows;
 mod scores;
 mod seq2seq_lm;
+mod setting;
+mod stop;
+mod summary;
 mod task;
+mod words;
 mod writer;
 mod writing;
 
@@ -41,19 +56,40 @@ pub use engraft_tasks as tasks;
 pub use engraft_text as text;
 pub use engraft_train as train;
 
-pub use causal_lm::{CausalLm, Score};
+pub use any_task::{AnyBuilder, Predicted, Task};
+pub use backbone::{Backbone, BackboneBuilder, HiddenStates};
+pub use builder::{Activation, Classifies, DType, TaskBuilder};
+/// What a loss of one's own is written in: Burn's tensors, whose operations have gradients.
+pub use burn::tensor::{Tensor, TensorData};
+pub use causal_lm::{CausalLm, CausalLmBuilder, Score};
+pub use data::TokenRow;
 pub use engraft_generate::Generate;
 pub use error::{Error, Result};
+pub use fit::{Fit, OnEpochEnd};
+pub use history::{Epoch, History};
+pub use hub::NamedPreset;
+pub use input::{Ask, Each, Input, Many, Question};
+pub use preprocessor::{Preprocessor, Tokenizer};
+pub use reading::{
+    read_examples, read_numbers, read_pair_labels, read_pairs, read_texts, read_token_labels,
+};
+pub use rows::{Batches, Data, File, Target, Wants};
 pub use scores::Scores;
-pub use seq2seq_lm::{Seq2SeqLm, Seq2SeqLmBuilder, Source};
+pub use seq2seq_lm::{Seq2SeqLm, Seq2SeqLmBuilder};
+pub use setting::{Compile, Loss, Metric, Setting, names};
+pub use stop::Stopper;
+pub use summary::{LayerSummary, Summary};
 pub use task::{
-    Classifies, Embedder, Fit, MaskedLm, PairClassifier, Regressor, Task, TaskBuilder,
-    TextClassifier, TokenClassifier, read_examples, read_numbers, read_pair_labels, read_pairs,
-    read_texts, read_token_labels,
+    ConditionalDiffusionModel, ConditionalMaskedLm, DiffusionModel, HeadOutputs, MaskedLm,
+    MultimodalRegressor, PairClassifier, Regressor, ScaledRegressor, StructurePredictor, TaskModel,
+    TextClassifier, TextEmbedder, TokenClassifier, VariantDistance, VariantScorer,
 };
 /// What a classifier says of a text, letter or word.
 pub use tasks::ClassPrediction as Prediction;
-pub use writer::{BEAMS_DO_NOT_STREAM, Compile, Writer};
+/// A loss by the name that Keras has for it, and what it is computed against.
+pub use tasks::{NamedLoss, SiteTargets as Targets};
+pub use train::callback::{Callback, EarlyStopping, ModelCheckpoint};
+pub use writer::{BEAMS_DO_NOT_STREAM, Writer};
 pub use writing::{Stream, Writing};
 
 /// What most programs need.
@@ -64,9 +100,10 @@ pub mod prelude {
         Speculative, StopTokens, TokenIds, TopK, TopP,
     };
     pub use crate::{
-        CausalLm, Compile, Embedder, Error, Fit, Generate, MaskedLm, PairClassifier, Prediction,
-        Regressor, Scores, Seq2SeqLm, TextClassifier, TokenClassifier, read_examples, read_numbers,
-        read_pair_labels, read_pairs, read_texts, read_token_labels,
+        Activation, Backbone, Batches, CausalLm, Compile, DType, Each, Error, File, Fit, Generate,
+        History, MaskedLm, PairClassifier, Prediction, Preprocessor, Regressor, Scores, Seq2SeqLm,
+        Setting, Task, TextClassifier, TextEmbedder, TokenClassifier, TokenRow, Tokenizer,
+        read_examples, read_numbers, read_pair_labels, read_pairs, read_texts, read_token_labels,
     };
 }
 
@@ -84,4 +121,7 @@ mod pages {
 
     #[doc = include_str!("../../../docs/guide/models.md")]
     mod models {}
+
+    #[doc = include_str!("../../../docs/guide/keras-hub.md")]
+    mod keras_hub {}
 }

@@ -3,14 +3,28 @@
 use std::path::Path;
 
 use engraft_data::Examples;
-use engraft_generate::{Generate, LanguageModel, Prompt, Written};
-use engraft_tasks::{Backbone, Seq2SeqLM};
+use engraft_generate::{Generate, Prompt, Written};
+use engraft_hub::NamedPreset;
+use engraft_tasks::Seq2SeqLM;
 
+use crate::any_task::Task;
+use crate::backbone::Backbone;
+use crate::builder::{Start, TaskBuilder, builder};
+use crate::causal_lm::{check_stop_tokens, language_model, without_preprocessor};
+use crate::core::Preprocessing;
 use crate::error::{Error, Result};
+use crate::fit::Fit;
+use crate::history::History;
+use crate::input::{Ask, Input, Question};
+use crate::preprocessor::Preprocessor;
+use crate::rows::Data;
 use crate::scores::Scores;
-use crate::task::{Fit, Task, TaskBuilder};
-use crate::writer::{Compile, Writer};
-use crate::writing::Stream;
+use crate::setting::{Compile, Setting};
+use crate::stop::Stopper;
+use crate::summary::Summary;
+use crate::task::TaskModel;
+use crate::writer::Writer;
+use crate::writing::{Begun, Stream, Writing};
 
 /// A model that reads one text and writes another: KerasHub's `Seq2SeqLM`.
 ///
@@ -18,71 +32,32 @@ use crate::writing::Stream;
 /// use engraft::prelude::*;
 ///
 /// let mut s2s = Seq2SeqLm::from_preset("./bart")?.build()?;
-/// s2s.compile(Compile { sampler: Beam::new(4).into() })?;
-/// let texts = s2s.generate(["The quick brown fox."], Generate { max_length: Some(30), ..Generate::default() })?;
-/// let begun = s2s.generate([("The quick brown fox.", "A fox")], Generate::default())?;
-/// s2s.fit(&read_pairs("train.tsv", "text", "summary")?, Fit::default())?;
+/// s2s.compile(Compile { sampler: Beam::new(4).into(), ..Compile::default() })?;
+/// let text: String = s2s.generate("The quick brown fox.", Generate { max_length: Some(30), ..Generate::default() })?;
+/// // What is written for the first goes on from the second.
+/// let begun: String = s2s.generate(("The quick brown fox.", "A fox"), Generate::default())?;
+/// s2s.fit(read_pairs("train.tsv", "text", "summary")?, Fit::default())?;
 /// s2s.save_to_preset("my-summariser")?;
-/// println!("{} {}", texts[0], begun[0]);
+/// println!("{text} {begun}");
 /// # Ok::<(), engraft::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Seq2SeqLm {
-    task: Task<Seq2SeqLM>,
+    task: TaskModel<Seq2SeqLM>,
     writer: Writer,
 }
 
-/// A [`Seq2SeqLm`] in the making.
-#[derive(Clone, Debug)]
-pub struct Seq2SeqLmBuilder(TaskBuilder<Seq2SeqLM>);
-
-/// What is read for a text, and perhaps what the text begins with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
-    /// What the encoder reads.
-    pub text: String,
-    /// What the decoder goes on from.
-    pub begins: Option<String>,
-}
-
-impl From<&str> for Source {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
-}
-
-impl From<String> for Source {
-    fn from(text: String) -> Self {
-        Self { text, begins: None }
-    }
-}
-
-impl<T: Into<String>, U: Into<String>> From<(T, U)> for Source {
-    fn from((text, begins): (T, U)) -> Self {
-        Self {
-            text: text.into(),
-            begins: Some(begins.into()),
-        }
-    }
-}
+builder!(
+    /// A [`Seq2SeqLm`] in the making.
+    Seq2SeqLmBuilder
+);
 
 impl Seq2SeqLmBuilder {
     /// Changes any argument of the task, by the names that experiments have for them.
     #[must_use]
     pub fn with(self, change: impl FnOnce(&mut Seq2SeqLM)) -> Self {
-        Self(self.0.with(change))
-    }
-
-    /// Changes any argument of the backbone.
-    #[must_use]
-    pub fn backbone(self, change: impl FnOnce(&mut Backbone)) -> Self {
-        Self(self.0.backbone(change))
-    }
-
-    /// Texts that are read are cut to this many tokens; without it to as many as the encoder has positions for.
-    #[must_use]
-    pub fn max_length(self, tokens: usize) -> Self {
-        Self(self.0.max_length(tokens))
+        let changed = TaskBuilder::<Seq2SeqLM>::new(self.start).with(change);
+        Self::new(changed.start)
     }
 
     /// Texts that are learned are cut to this many tokens.
@@ -101,36 +76,34 @@ impl Seq2SeqLmBuilder {
         })
     }
 
-    /// Trains low-rank updates of both stacks: KerasHub's `enable_lora`.
-    #[must_use]
-    pub fn lora(self, rank: usize) -> Self {
-        Self(self.0.lora(rank))
-    }
-
-    /// Decides fresh weights.
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        Self(self.0.seed(seed))
-    }
-
     /// Loads the weights.
     ///
     /// # Errors
     /// The preset is no encoder-decoder, or its weights do not fit.
     pub fn build(self) -> Result<Seq2SeqLm> {
-        let task = self.0.build()?;
-        let spec = &task.model().spec;
-        let model = language_model(&task)?;
-        let tokenizer = spec.tokenizer().clone();
-        let writer = Writer::of(spec.checkpoint().clone(), tokenizer, model)?;
-        Ok(Seq2SeqLm { task, writer })
+        TaskBuilder::<Seq2SeqLM>::new(self.start)
+            .build()?
+            .try_into()
     }
 }
 
-/// The weights of a task, ready to write.
-fn language_model(task: &Task<Seq2SeqLM>) -> Result<LanguageModel> {
-    let model = task.model().network.language_model();
-    model.ok_or_else(|| Error::Argument("the task has no head that writes".into()))
+impl TryFrom<TaskModel<Seq2SeqLM>> for Seq2SeqLm {
+    type Error = Error;
+
+    fn try_from(task: TaskModel<Seq2SeqLM>) -> Result<Self> {
+        let spec = &task.model().spec;
+        let (checkpoint, tokenizer) = (spec.checkpoint().clone(), spec.tokenizer().clone());
+        let writer = Writer::of(checkpoint, tokenizer, language_model(task.model())?)?;
+        Ok(Self { task, writer })
+    }
+}
+
+impl TryFrom<Task> for Seq2SeqLm {
+    type Error = Error;
+
+    fn try_from(task: Task) -> Result<Self> {
+        TaskModel::<Seq2SeqLM>::try_from(task)?.try_into()
+    }
 }
 
 impl Seq2SeqLm {
@@ -139,28 +112,63 @@ impl Seq2SeqLm {
     /// # Errors
     /// There is no such preset.
     pub fn from_preset(preset: &str) -> Result<Seq2SeqLmBuilder> {
-        Ok(Seq2SeqLmBuilder(Task::from_preset(preset)?))
+        Ok(Seq2SeqLmBuilder::new(Start::of::<Seq2SeqLM>(preset)?))
     }
 
-    /// Trains on pairs of a text that is read and one that is to be written; the latest value of every metric.
+    /// The presets of such models that have a name.
+    pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
+        engraft_hub::named_presets()
+            .iter()
+            .filter(|preset| preset.writes)
+    }
+
+    /// Decides how the model is trained and scored, and how it chooses tokens.
     ///
     /// # Errors
-    /// The examples have no texts to be written, one is too long, the loss is no longer finite.
-    pub fn fit(&mut self, train: &Examples, fit: Fit<'_>) -> Result<Scores> {
-        let fitted = self.task.fit(train, fit);
-        self.writer.set_model(language_model(&self.task)?);
-        fitted
+    /// Those of [`TaskModel::compile`]; arguments that no sampler can have.
+    pub fn compile(&mut self, mut compile: Compile) -> Result<()> {
+        let sampler = std::mem::replace(&mut compile.sampler, Setting::Auto).sampler()?;
+        self.task.compile(compile)?;
+        self.writer.set_sampler(sampler)
+    }
+
+    /// Trains on pairs of a text that is read and one that is to be written: loss and accuracy of each epoch.
+    ///
+    /// # Errors
+    /// The model is not compiled, the rows have no texts to be written, one is too long, the loss is no longer finite. The model stays as it was.
+    pub fn fit(&mut self, train: impl Data, fit: Fit<'_>) -> Result<History> {
+        let history = self.task.fit(train, fit)?;
+        self.writer.set_model(language_model(self.task.model())?);
+        Ok(history)
     }
 
     /// The loss and the scores of pairs.
     ///
     /// # Errors
-    /// The examples have no texts to be written, or one is too long.
-    pub fn evaluate(&self, examples: &Examples) -> Result<Scores> {
-        self.task.evaluate(examples)
+    /// The model is not compiled, the rows have no texts to be written, or one is too long.
+    pub fn evaluate(&self, data: impl Data) -> Result<Scores> {
+        self.task.evaluate(data)
     }
 
-    /// Writes a preset, as [`Task::save_to_preset`] does; it opens in transformers.
+    /// Rows as this task takes them, of anything that it can be trained on.
+    ///
+    /// # Errors
+    /// Those of [`Data::rows`].
+    pub fn examples(&self, data: impl Data) -> Result<Examples> {
+        self.task.examples(data)
+    }
+
+    /// Adds low-rank updates of a rank to both stacks, which are trained from then on in the place of the weights.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::enable_lora`].
+    pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
+        self.task.enable_lora(rank)?;
+        self.writer.set_model(language_model(self.task.model())?);
+        Ok(())
+    }
+
+    /// Writes a preset, as [`TaskModel::save_to_preset`] does; it opens in transformers.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -168,60 +176,159 @@ impl Seq2SeqLm {
         self.task.save_to_preset(folder)
     }
 
-    /// Chooses how tokens are chosen.
-    ///
-    /// # Errors
-    /// Arguments that no sampler can have.
-    pub fn compile(&mut self, compile: Compile) -> Result<()> {
-        self.writer.compile(compile)
-    }
-
     /// The model with its tokenizers, for all that is not asked for often.
     pub fn writer(&self) -> &Writer {
         &self.writer
     }
 
-    /// Writes a text for each that is read, in their order, several of one side by side. A text may be given what it begins with: `(read, begins)`.
+    /// The same as a task that is trained and scored.
+    pub fn task(&self) -> &TaskModel<Seq2SeqLM> {
+        &self.task
+    }
+
+    /// The encoder alone, with the weights that it has now.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::backbone`].
+    pub fn backbone(&self) -> Result<Backbone> {
+        self.task.backbone()
+    }
+
+    /// What makes tokens of texts that are read; none where rows are tokens.
+    pub fn preprocessor(&self) -> Option<Preprocessor> {
+        self.task.preprocessor()
+    }
+
+    /// Sets what makes tokens of texts that are read, at any time; with `None` rows are tokens.
+    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) {
+        self.task.set_preprocessor(preprocessor);
+    }
+
+    /// Layers, their shapes and parameters, and which are trained.
+    pub fn summary(&self) -> Summary {
+        self.task.summary()
+    }
+
+    /// Ends what the model is doing, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        self.task.stopper()
+    }
+
+    /// Writes a text for one that is read, for each of many, or of [`Each`](crate::Each) of an iterator; several of one side by side. A pair is a
+    /// text that is read and what the written one begins with. Tokens are answered by tokens, those of the decoder.
+    ///
+    /// A text that is read is cut as rows are. Without a preprocessor rows are tokens, [`Generate::max_length`] is ignored, and
+    /// [`Generate::stop_token_ids`] must be said.
     ///
     /// # Errors
     /// An empty text, one that is too long, settings that contradict each other.
-    pub fn generate<S: Into<Source>>(
-        &self,
-        sources: impl IntoIterator<Item = S>,
+    pub fn generate<'m, Q: Question + 'm>(
+        &'m self,
+        question: Q,
         generate: Generate,
-    ) -> Result<Vec<String>> {
-        let written = self.generate_written(sources, generate)?;
-        Ok(written.into_iter().map(|written| written.text).collect())
+    ) -> Result<Q::Answer<'m, <Q::Item as Ask>::Written>>
+    where
+        <Q::Item as Ask>::Written: 'm,
+    {
+        let stripped = generate.strip_prompt;
+        question.answered(move |sources| {
+            let inputs = sources.into_iter().map(Ask::input).collect::<Result<_>>()?;
+            let written = self.written(inputs, &generate)?;
+            Ok(written
+                .into_iter()
+                .map(|it| <Q::Item as Ask>::written(it, stripped))
+                .collect())
+        })
     }
 
-    /// As [`Self::generate`], with ids, log-probabilities and why each text ended.
+    /// As [`Self::generate`] of many, with ids, log-probabilities and why each text ended.
     ///
     /// # Errors
     /// Those of [`Self::generate`].
-    pub fn generate_written<S: Into<Source>>(
+    pub fn generate_written<S: Ask>(
         &self,
         sources: impl IntoIterator<Item = S>,
         generate: Generate,
     ) -> Result<Vec<Written>> {
-        let generate = self.in_its_languages(generate);
-        let sources: Vec<Source> = sources.into_iter().map(Into::into).collect();
-        let mut texts = self.writer.texts(&generate, sources.len())?;
-        let prompts = sources.iter().map(|source| texts.about(source));
+        let inputs = sources.into_iter().map(Ask::input).collect::<Result<_>>()?;
+        self.written(inputs, &generate)
+    }
+
+    fn written(&self, inputs: Vec<Input>, generate: &Generate) -> Result<Vec<Written>> {
+        let stopper = self.stopper();
+        stopper.check()?;
+        let generate = self.in_its_languages(generate.clone());
+        let mut texts = self.writer.texts(&generate, inputs.len())?;
+        let prompts = inputs
+            .into_iter()
+            .map(|input| self.begun(&texts, input, &generate));
         let prompts = prompts.collect::<Result<Vec<_>>>()?;
         let added = texts.add_all(&prompts)?;
-        texts.finish(added)
+        texts.finish(added, &stopper)
     }
 
     /// Writes one text, in pieces as it comes.
     ///
     /// # Errors
     /// Those of [`Self::generate`].
-    pub fn stream(&self, source: impl Into<Source>, generate: Generate) -> Result<Stream<'_>> {
+    pub fn stream(&self, source: impl Ask, generate: Generate) -> Result<Stream<'_>> {
         let generate = self.in_its_languages(generate);
         let mut texts = self.writer.one_text(&generate)?;
-        let prompt = texts.about(&source.into())?;
+        let prompt = self.begun(&texts, source.input()?, &generate)?;
         texts.add_all(&[prompt])?;
-        Ok(Stream::of(texts))
+        Ok(Stream::of(texts, self.stopper()))
+    }
+
+    /// What the decoder begins with for a text, and what the encoder reads.
+    fn begun(&self, texts: &Writing<'_>, input: Input, generate: &Generate) -> Result<Begun> {
+        let Some(sides) = texts.sides() else {
+            return Err(Error::Argument("the model has no encoder".into()));
+        };
+        let has_none = matches!(self.task.core().preprocessing(), Preprocessing::Nothing);
+        let (text, begins) = match input {
+            Input::Text(text) => (text, None),
+            Input::Pair(text, begins) => (text, Some(begins)),
+            Input::Tokens(row) => {
+                if has_none {
+                    check_stop_tokens(generate)?;
+                }
+                let written = row.decoder_token_ids.as_deref().unwrap_or_default();
+                return Ok(Begun {
+                    prompt: sides.begun_by(written, texts.settings())?,
+                    source: Some(Prompt::of_ids(row.token_ids)),
+                    counts_padding: has_none,
+                    padded_length: row.padded_length,
+                });
+            }
+        };
+        if has_none {
+            return Err(without_preprocessor());
+        }
+        let mut source = match self.task.core().preprocessing() {
+            Preprocessing::Other(preprocessor) => {
+                Prompt::of_ids(preprocessor.row(&Input::Text(text))?.token_ids)
+            }
+            _ => sides.source(&text)?,
+        };
+        if let Some(most) = self
+            .task
+            .model()
+            .spec
+            .max_length()
+            .filter(|most| source.ids.len() > *most)
+        {
+            let text = source.text.clone().unwrap_or_default();
+            let (encoding, _) = sides.source.encode_truncated(&text, None, most)?;
+            source.ids = encoding.ids;
+            self.task
+                .core()
+                .remember(vec![format!("a text was cut to {most} tokens")]);
+        }
+        Ok(Begun {
+            prompt: sides.begun(begins.as_deref(), texts.settings())?,
+            source: Some(source),
+            ..Begun::default()
+        })
     }
 
     /// The languages of the task, where others are not asked for.
@@ -235,16 +342,5 @@ impl Seq2SeqLm {
             target_lang: generate.target_lang.or(target),
             ..generate
         }
-    }
-}
-
-impl crate::writing::Writing<'_> {
-    /// What the decoder begins with for a text, and what the encoder reads.
-    fn about(&self, source: &Source) -> Result<(Prompt, Option<Prompt>)> {
-        let Some(sides) = self.sides() else {
-            return Err(Error::Argument("the model has no encoder".into()));
-        };
-        let begun = sides.begun(source.begins.as_deref(), self.settings())?;
-        Ok((begun, Some(sides.source(&source.text)?)))
     }
 }

@@ -49,13 +49,6 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// How tokens are chosen, unless a [`Generate`] says otherwise.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Compile {
-    /// The sampler; none for the preset's default.
-    pub sampler: Option<Sampler>,
-}
-
 impl Opened {
     fn new(checkpoint: Checkpoint, tokenizer: Tokenizer, ignores: bool) -> Result<Self> {
         // What ends texts is a token of those that are written.
@@ -136,7 +129,7 @@ impl Writer {
             let sides = preset.sides(generate)?;
             preset.settings(generate, None, sides.as_ref())?;
         }
-        let model = LanguageModel::load(&preset.checkpoint, Compute::cpu().device, 0)?;
+        let model = LanguageModel::load(&preset.checkpoint, &Compute::cpu(), 0)?;
         Ok(Self::new(preset, model))
     }
 
@@ -172,15 +165,15 @@ impl Writer {
         self.preset.checkpoint.config().decoder.is_some()
     }
 
-    /// Chooses how tokens are chosen.
+    /// Chooses how tokens are chosen where nothing else is asked for; none for the preset's own.
     ///
     /// # Errors
     /// Arguments that no sampler can have.
-    pub fn compile(&mut self, compile: Compile) -> Result<()> {
-        if let Some(sampler) = &compile.sampler {
+    pub fn set_sampler(&mut self, sampler: Option<Sampler>) -> Result<()> {
+        if let Some(sampler) = &sampler {
             sampler.check()?;
         }
-        self.sampler = compile.sampler;
+        self.sampler = sampler;
         Ok(())
     }
 

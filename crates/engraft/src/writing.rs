@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use engraft_generate::{
-    Acceptance, Piece, Prompt, Request, RowLimits, RowSeed, Settings, Sides, Texts, Written,
-    fresh_seed,
+    Acceptance, Limits, Piece, Prompt, Request, RowLimits, RowSeed, Settings, Sides, Texts,
+    Written, fresh_seed,
 };
 
 use crate::error::{Error, Result};
+use crate::stop::Stopper;
 
 /// Texts being written by a [`Writer`](crate::Writer).
 #[derive(Debug)]
@@ -79,8 +80,21 @@ impl<'m> Writing<'m> {
     /// # Errors
     /// Those of [`Self::add`]; nothing to read, or too much.
     pub fn add_about(&mut self, prompt: &Prompt, source: Option<&[u32]>) -> Result<RowLimits> {
+        self.add_within(prompt, source, self.settings.limits)
+    }
+
+    /// As [`Self::add_about`], within limits of its own.
+    ///
+    /// # Errors
+    /// Those of [`Self::add_about`].
+    pub(crate) fn add_within(
+        &mut self,
+        prompt: &Prompt,
+        source: Option<&[u32]>,
+        limits: Limits,
+    ) -> Result<RowLimits> {
         let settings = &self.settings;
-        let limits = settings.limits.of_row(prompt.ids.len(), self.context)?;
+        let limits = limits.of_row(prompt.ids.len(), self.context)?;
         // Beams give several texts at once; any other sampler writes each by itself.
         let (requests, sequences) = match settings.sampler.beams() {
             Some(_) => (1, settings.sequences),
@@ -103,11 +117,15 @@ impl<'m> Writing<'m> {
         Ok(limits)
     }
 
-    /// Adds several, each with what an encoder reads for it if there is one; returns the number of texts.
-    pub(crate) fn add_all(&mut self, prompts: &[(Prompt, Option<Prompt>)]) -> Result<usize> {
-        for (number, (prompt, source)) in prompts.iter().enumerate() {
-            let source = source.as_ref().map(|source| source.ids.as_slice());
-            let added = self.add_about(prompt, source);
+    /// Adds several; returns the number of texts.
+    pub(crate) fn add_all(&mut self, prompts: &[Begun]) -> Result<usize> {
+        for (number, begun) in prompts.iter().enumerate() {
+            let source = begun.source.as_ref().map(|source| source.ids.as_slice());
+            let mut limits = self.settings.limits;
+            if begun.counts_padding {
+                limits.max_length = begun.padded_length;
+            }
+            let added = self.add_within(&begun.prompt, source, limits);
             added.map_err(|error| match prompts.len() {
                 1 => error,
                 _ => Error::Prompt {
@@ -120,8 +138,9 @@ impl<'m> Writing<'m> {
     }
 
     /// Writes all that was added, `count` texts, to their ends.
-    pub(crate) fn finish(mut self, count: usize) -> Result<Vec<Written>> {
+    pub(crate) fn finish(mut self, count: usize, stopper: &Stopper) -> Result<Vec<Written>> {
         while !self.is_done() {
+            stopper.check()?;
             self.step()?;
         }
         Ok((0..count).map(|row| self.take(row)).collect())
@@ -146,19 +165,34 @@ impl<'m> Writing<'m> {
     }
 }
 
+/// A prompt on its way to be gone on from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Begun {
+    pub(crate) prompt: Prompt,
+    /// What an encoder reads for it.
+    pub(crate) source: Option<Prompt>,
+    /// Whether no length that is asked for counts, but that of the row with its padding, if it has some.
+    pub(crate) counts_padding: bool,
+    pub(crate) padded_length: Option<usize>,
+}
+
 /// A text in pieces, as it is written.
 #[derive(Debug)]
 pub struct Stream<'m> {
     texts: Writing<'m>,
     ready: VecDeque<String>,
+    stopper: Stopper,
+    is_over: bool,
 }
 
 impl<'m> Stream<'m> {
     /// Of texts of which one was added.
-    pub(crate) fn of(texts: Writing<'m>) -> Self {
+    pub(crate) fn of(texts: Writing<'m>, stopper: Stopper) -> Self {
         Self {
             texts,
             ready: VecDeque::new(),
+            stopper,
+            is_over: false,
         }
     }
 }
@@ -171,10 +205,12 @@ impl Iterator for Stream<'_> {
             if let Some(piece) = self.ready.pop_front() {
                 return Some(Ok(piece));
             }
-            if self.texts.is_done() {
+            if self.is_over || self.texts.is_done() {
                 return None;
             }
-            match self.texts.step() {
+            let step = self.stopper.check().and_then(|()| self.texts.step());
+            self.is_over = step.is_err();
+            match step {
                 Ok(pieces) => {
                     let pieces = pieces.into_iter().map(|piece| piece.text);
                     self.ready.extend(pieces.filter(|piece| !piece.is_empty()));

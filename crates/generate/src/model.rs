@@ -4,8 +4,8 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use engraft_component::Refusal;
 use engraft_kernels::{ClassTargets, Key, gather_rows};
 use engraft_models::{
-    CausalLmHead, Checkpoint, Encoded, EncodedCache, Initial, Kept, KeyValueCache, Mode,
-    PackedTokens, TokenBatch, Transformer, TransformerConfig,
+    CausalLmHead, Checkpoint, Compute, Encoded, EncodedCache, Initial, Kept, KeyValueCache, Mode,
+    PackedTokens, TokenBatch, Transformer, TransformerConfig, rounded,
 };
 
 use crate::error::{Error, Result};
@@ -20,11 +20,12 @@ pub struct LanguageModel {
 }
 
 impl LanguageModel {
-    /// Loads the weights of a preset onto a device; those that start from scratch are drawn from `seed`.
+    /// Loads the weights of a preset to where they are computed with; those that start from scratch are drawn from `seed`.
     ///
     /// # Errors
     /// The preset has no language-model head, or its weights do not fit.
-    pub fn load(checkpoint: &Checkpoint, device: Device, seed: u64) -> Result<Self> {
+    pub fn load(checkpoint: &Checkpoint, compute: &Compute, seed: u64) -> Result<Self> {
+        let device = compute.device.clone();
         let initial = Initial {
             device: device.clone(),
             key: Key::new(seed),
@@ -34,10 +35,22 @@ impl LanguageModel {
             let head = checkpoint.seq2seq_lm(true, &initial)?;
             let encoder = checkpoint.encoder(&initial)?;
             let model = Self::new(checkpoint.decoder(&initial)?, head, device);
-            return Ok(model.after(encoder));
+            return Ok(model.after(encoder).rounded(compute));
         }
         let head = checkpoint.causal_lm(true, &initial)?;
-        Ok(Self::new(checkpoint.encoder(&initial)?, head, device))
+        let model = Self::new(checkpoint.encoder(&initial)?, head, device);
+        Ok(model.rounded(compute))
+    }
+
+    /// The same with weights rounded to the numbers that are computed with.
+    fn rounded(self, compute: &Compute) -> Self {
+        let dtype = compute.dtype;
+        Self {
+            encoder: self.encoder.map(|encoder| rounded(encoder, dtype)),
+            decoder: rounded(self.decoder, dtype),
+            head: rounded(self.head, dtype),
+            device: self.device,
+        }
     }
 
     /// A model of parts that are on `device` already.

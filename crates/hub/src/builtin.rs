@@ -15,6 +15,8 @@ pub struct NamedPreset {
     pub description: &'static str,
     /// How many weights it has, in words.
     pub parameters: &'static str,
+    /// Whether it is a language model that writes.
+    pub writes: bool,
 }
 
 impl NamedPreset {
@@ -40,6 +42,7 @@ const fn built_in(
         repository: None,
         description,
         parameters,
+        writes: false,
     }
 }
 
@@ -54,6 +57,7 @@ const fn published(
         repository: Some(repository),
         description,
         parameters,
+        writes: false,
     }
 }
 

@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device};
 pub struct Compute {
     /// What computes.
     pub device: Device,
-    /// The numbers of weights and activations.
+    /// The numbers that weights are rounded to; activations are 32-bit floats.
     pub dtype: DType,
 }
 

@@ -54,7 +54,7 @@ impl HeadInput<'_> {
 }
 
 /// What stands on the towers: from hidden states to outputs.
-pub trait Head: Debug + Send + Any {
+pub trait Head: Debug + Send + Sync + Any {
     /// `[rows, values]`: a row for each sequence if the head pools, else one for each token that is asked for.
     fn forward(&self, input: HeadInput<'_>, mode: Mode) -> Tensor<2>;
 
@@ -132,7 +132,7 @@ impl Clone for BoxedHead {
 }
 
 /// [`Head`] and `Module` as methods that a box can have.
-trait AnyHead: Debug + Send {
+trait AnyHead: Debug + Send + Sync {
     fn head(&self) -> &dyn Head;
     fn boxed_clone(&self) -> Box<dyn AnyHead>;
     fn collect_devices(&self, devices: Devices) -> Devices;

@@ -40,6 +40,7 @@ mod pairs;
 mod peft;
 mod relative;
 mod rotary;
+mod rounded;
 mod run_file;
 mod save;
 mod sinusoids;
@@ -93,6 +94,7 @@ pub use pairs::{
 pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoraSettings, PeftFolder, base_notes, base_of};
 pub use relative::RelativePositions;
 pub use rotary::{Rotary, RotaryScaling, Yarn};
+pub use rounded::rounded;
 pub use run_file::{HeadUse, RunFile};
 pub use save::{NamedTensor, Problem};
 pub use towers::{DECODER, ENCODER, TOWERS, Tower, Towers};

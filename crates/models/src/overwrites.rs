@@ -39,8 +39,9 @@ const DERIVED: [(&str, &[&str]); 6] = [
     ("feed_forward_proj", &["dense_act_fn", "is_gated_act"]),
 ];
 
-/// Objects that state a stack of an encoder-decoder each (T5Gemma): keys inside of them are replaced one by one.
-const STACKS: [&str; 2] = ["encoder", "decoder"];
+/// Objects that state a stack of an encoder-decoder each (T5Gemma), or what KerasHub computes otherwise: keys inside of them are replaced one
+/// by one.
+const STACKS: [&str; 3] = ["encoder", "decoder", engraft_hub::KERAS_HUB];
 
 /// Replaces keys of the configuration at `place`.
 ///

@@ -88,6 +88,17 @@ pub struct Backbone {
     pub cache: CacheSettings,
 }
 
+/// What becomes of rows that are longer than a model can read, where nobody says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cuts {
+    /// They are refused.
+    No,
+    /// They are cut to the positions that the model has.
+    ToPositions,
+    /// They are cut to so many tokens, or to the positions if these are fewer.
+    To(usize),
+}
+
 impl BackboneSlot {
     /// The backbone, of whichever kind.
     pub fn backbone(&self) -> &Backbone {
@@ -258,17 +269,21 @@ impl Backbone {
             .collect()
     }
 
-    /// Says how many tokens rows are cut to, where nobody does: what the preprocessor of a preset of KerasHub cuts them to, else, if `cuts` says
-    /// that they are cut at all, the positions of the model.
-    pub(crate) fn settle_length(&mut self, checkpoint: &Checkpoint, cuts: bool) {
+    /// Says how many tokens rows are cut to, where nobody does: what the preprocessor of a preset of KerasHub cuts them to, else what `cuts`
+    /// says.
+    pub(crate) fn settle_length(&mut self, checkpoint: &Checkpoint, cuts: Cuts) {
         if self.max_length.is_some() {
             return;
         }
         let longest = checkpoint.config().transformer.longest();
         let own = checkpoint.preset().text_length();
+        let own = own.or(match cuts {
+            Cuts::To(length) => Some(length),
+            Cuts::No | Cuts::ToPositions => None,
+        });
         self.max_length = match (own, longest) {
             (Some(own), Some(longest)) => Some(own.min(longest)),
-            (own, longest) => own.or(longest.filter(|_| cuts)),
+            (own, longest) => own.or(longest.filter(|_| cuts != Cuts::No)),
         };
     }
 

@@ -13,7 +13,7 @@ use engraft_models::{
 };
 use engraft_text::Tokenizer;
 
-use crate::backbone::{Backbone, TokensOf};
+use crate::backbone::{Backbone, Cuts, TokensOf};
 use crate::error::{Error, Result, place};
 use crate::head_loading::HeadLoading;
 use crate::learned::Learned;
@@ -119,8 +119,8 @@ pub(crate) struct Building<'a> {
     pub(crate) train: Option<TrainingRows<'a>>,
     /// Whether the head must be in the checkpoint.
     pub(crate) require_head: bool,
-    /// Whether rows without a length are cut to the positions that the model has, instead of being refused.
-    pub(crate) cuts: bool,
+    /// What becomes of rows without a length that are too long.
+    pub(crate) cuts: Cuts,
     /// Where the weights go.
     pub(crate) compute: &'a Compute,
     /// What decides fresh ones.
@@ -150,7 +150,7 @@ impl Model {
             train,
             // Nothing is worth predicting by a head of the checkpoint's own kind that it does not have.
             require_head: train.is_none() && task.uses_checkpoint_head(),
-            cuts: false,
+            cuts: Cuts::No,
             compute,
             seed,
         };
@@ -182,7 +182,7 @@ impl Model {
             run: None,
             train: None,
             require_head: false,
-            cuts: true,
+            cuts: task.length_in_rust().map_or(Cuts::ToPositions, Cuts::To),
             compute,
             seed,
         };
@@ -209,6 +209,9 @@ impl Model {
         task.settle(&checkpoint)?;
         let backbone = task.backbone_mut().backbone_mut();
         backbone.settle_length(&checkpoint, cuts);
+        if cuts != Cuts::No {
+            task.cut_written(&checkpoint);
+        }
         let tokenizer = task.tokenizer(tokenizer, &checkpoint)?;
         let others = OtherBackbone::open_all(task.others_mut(), run, cuts)?;
         let mut notes = checkpoint.notes();
@@ -245,6 +248,7 @@ impl Model {
                 others: others.clone(),
                 objective: Arc::clone(&objective),
                 notes: Vec::new(),
+                compiled: None,
             };
             spec.check_known(train.examples)?;
         }
@@ -313,10 +317,11 @@ impl Model {
             others,
             objective,
             notes,
+            compiled: None,
         };
         Ok(Self {
             spec: Arc::new(spec),
-            network,
+            network: engraft_models::rounded(network, compute.dtype),
         })
     }
 }

@@ -9,6 +9,7 @@ use engraft_kernels::{ClassTargets, cross_entropy};
 use engraft_models::{Checkpoint, HeadKind};
 
 use crate::building::TrainingRows;
+use crate::compiled::SiteTargets;
 use crate::error::{Error, Result};
 use crate::labels::{LabelSpace, MOST_CLASSES, shown};
 use crate::learned::Learned;
@@ -269,6 +270,14 @@ impl WeighedClasses {
                 Ok(numbers.iter().map(|&number| number as f32).collect())
             }
             _ => Ok(space.weights(found)),
+        }
+    }
+
+    /// The targets of sites of these classes.
+    pub(crate) fn sites<'t>(&'t self, classes: &'t [u32]) -> SiteTargets<'t> {
+        SiteTargets::Classes {
+            classes,
+            weights: &self.weights,
         }
     }
 

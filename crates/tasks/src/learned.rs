@@ -25,6 +25,8 @@ pub struct Learned {
     pub deviations: Option<Vec<f64>>,
     /// The probability from which on something is taken to be so, where that is tuned.
     pub threshold: Option<f64>,
+    /// What is made of the outputs of a classifier's head, where that is not softmax: `sigmoid` or `identity`.
+    pub activation: Option<String>,
 }
 
 impl Learned {

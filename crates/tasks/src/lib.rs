@@ -11,6 +11,7 @@ mod building;
 mod cache_settings;
 mod cached;
 mod classes;
+mod compiled;
 mod conditions;
 mod diffusion;
 mod documents;
@@ -46,6 +47,10 @@ mod variants;
 pub use backbone::{Backbone, BackboneSlot, TokensOf};
 pub use building::{TrainingRows, preset_tokenizer};
 pub use cache_settings::{ByteSize, CacheSettings};
+pub use compiled::{
+    Compiled, LossFunction, MetricFunction, MetricWish, NamedLoss, SiteLoss, SiteMetric,
+    SiteTargets, TargetKind,
+};
 pub use documents::Documents;
 pub use engraft_models::RunFile;
 pub use error::{Error, Result};

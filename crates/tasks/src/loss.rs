@@ -87,15 +87,19 @@ impl LossFunc {
 
     /// The sum over all elements of `[rows, outputs]`, `[1]`.
     pub fn sum(&self, predictions: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+        self.elements(predictions, targets).sum()
+    }
+
+    /// Each element's, `[rows, outputs]`.
+    pub(crate) fn elements(&self, predictions: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
         let difference = predictions - targets;
-        let elements = match self {
+        match self {
             Self::MSELoss(_) => difference.powi_scalar(2),
             Self::L1Loss(_) => difference.abs(),
             Self::HuberLoss(huber) => bent(difference, huber.delta).mul_scalar(huber.delta),
             Self::SmoothL1Loss(smooth) if smooth.beta == 0.0 => difference.abs(),
             Self::SmoothL1Loss(smooth) => bent(difference, smooth.beta),
-        };
-        elements.sum()
+        }
     }
 }
 

@@ -1,14 +1,15 @@
 //! What is trained or loaded: named towers, and the head that stands on them.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
-use burn::tensor::Device;
+use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
 use engraft_generate::LanguageModel;
 use engraft_models::{
-    BoxedHead, CausalLmHead, Compute, DECODER, DecoderStart, Head, HeadKind, Tower, Towers,
-    Transformer,
+    BoxedHead, CausalLmHead, Compute, DECODER, DecoderStart, Head, HeadKind, ParameterPath, Tower,
+    Towers, Transformer, parameters,
 };
 
 use crate::cached::CachedEncoder;
@@ -120,7 +121,7 @@ impl Network {
     }
 
     /// Whether the first backbone has LoRA updates, in either of its stacks.
-    pub(crate) fn is_adapted(&self) -> bool {
+    pub fn is_adapted(&self) -> bool {
         self.encoder().is_adapted() || self.decoder().is_some_and(Transformer::is_adapted)
     }
 
@@ -156,6 +157,17 @@ impl Network {
         })
     }
 
+    /// The same with the values of another's parameters, where it has one of the same path and shape.
+    #[must_use]
+    pub fn with_values_of(self, other: &Self) -> Self {
+        let values = parameters(other).into_iter();
+        let values = values.map(|(path, shape, values)| (path, (shape, values)));
+        self.map(&mut TakeOver {
+            path: ParameterPath::default(),
+            values: values.collect(),
+        })
+    }
+
     /// The same with each tower changed.
     pub(crate) fn with_towers(self, mut change: impl FnMut(Transformer) -> Transformer) -> Self {
         Self {
@@ -174,6 +186,31 @@ impl Network {
             towers: self.towers.map(tower),
             head: head(self.head),
             ..self
+        }
+    }
+}
+
+/// Replaces values of parameters by their paths.
+struct TakeOver {
+    path: ParameterPath,
+    values: HashMap<String, (Vec<usize>, Tensor<1>)>,
+}
+
+impl ModuleMapper for TakeOver {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.leave(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.values.remove(&self.path.joined()) {
+            Some((shape, values)) if shape == param.dims() => {
+                param.map(|tensor| values.reshape(tensor.dims()))
+            }
+            _ => param,
         }
     }
 }

@@ -20,6 +20,7 @@ use engraft_text::Tokenizer;
 
 use crate::backbone::BackboneSlot;
 use crate::building::TrainingRows;
+use crate::compiled::{Compiled, SiteTargets, TargetKind};
 use crate::documents::Documents;
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
@@ -65,6 +66,23 @@ pub trait TaskArguments:
     #[must_use]
     fn in_rust(self) -> Self {
         self
+    }
+
+    /// Tokens of a text that are read where nobody says how many, in the Rust library, which has KerasHub's numbers; none for as many as the
+    /// model has positions for.
+    fn length_in_rust(&self) -> Option<usize> {
+        None
+    }
+
+    /// Cuts what is written as the Rust library does where nobody says to how many tokens.
+    fn cut_written(&mut self, checkpoint: &Checkpoint) {
+        let _ = checkpoint;
+    }
+
+    /// The learning rate in the Rust library where nobody says one, for a model of a family: KerasHub's.
+    fn rate_in_rust(family: &str) -> f64 {
+        let _ = family;
+        5e-5
     }
 
     /// What is computed, given the backbone and what is known of the rows.
@@ -546,6 +564,23 @@ pub trait Learns: Objective + Sized {
         observer: &mut dyn Observer,
     ) -> std::result::Result<(), MetricError>;
 
+    /// What its sites have as targets.
+    const KIND: TargetKind = TargetKind::Other;
+
+    /// Whether it has a loss of its own; without, it must be compiled with one.
+    const HAS_LOSS: bool = true;
+
+    /// The targets of sites, one beside the other, where these are of a kind that any loss can be computed from.
+    fn sites<'t>(&'t self, targets: &'t Self::BatchTargets) -> Option<SiteTargets<'t>> {
+        let _ = targets;
+        None
+    }
+
+    /// Outputs of sites, `[sites, values]` row by row, in the units of the data.
+    fn in_data(&self, outputs: Vec<f32>) -> Vec<f32> {
+        outputs
+    }
+
     /// What observers are shown.
     fn shown(&self) -> Shown {
         Shown::Nothing
@@ -565,6 +600,8 @@ pub struct Labelled<'a> {
     pub tokenizer: &'a Tokenizer,
     /// How tokens are masked, if not by default.
     pub masking: Option<Hiding>,
+    /// What they are learned and scored by, if not as the task itself does.
+    pub compiled: Option<&'a Arc<Compiled>>,
 }
 
 impl<'a> Labelled<'a> {

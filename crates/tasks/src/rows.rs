@@ -1,6 +1,7 @@
 //! From rows of text to their tokens.
 
 mod aligned;
+mod given;
 mod variants;
 mod written;
 
@@ -124,6 +125,10 @@ pub struct RowEncoder {
     pub(crate) reading: Reading,
     /// What is done with alignments beside rows.
     pub(crate) alignments: AlignmentReading,
+    /// How many tokens the model has vectors for, and its decoder where it has one.
+    pub(crate) vocabularies: [usize; 2],
+    /// How many texts of a row it tells apart.
+    pub(crate) segments: usize,
 }
 
 impl EncodedRow {
@@ -218,6 +223,9 @@ impl RowEncoder {
         unit: Option<TokenUnit>,
         draws: Draws,
     ) -> Result<Vec<EncodedRow>> {
+        if let Some(given) = &examples.tokens {
+            return self.encode_given(given, examples, rows);
+        }
         if let Reading::Several(several) = &self.reading {
             return several.encode(examples, rows);
         }

@@ -9,7 +9,7 @@ use engraft_hub::Preset;
 use engraft_models::{Checkpoint, Initial, PackedTokens, RunFile, TOWERS, Transformer, refuse};
 use engraft_text::{Encoding, Row, Tokenizer};
 
-use crate::backbone::{Backbone, BackboneSlot};
+use crate::backbone::{Backbone, BackboneSlot, Cuts};
 use crate::building::preset_tokenizer;
 use crate::error::{Error, Result, place};
 use crate::inputs::{Inputs, Sites, Stream};
@@ -35,7 +35,7 @@ impl OtherBackbone {
     pub(crate) fn open_all(
         slots: Vec<&mut BackboneSlot>,
         run: Option<&RunFile>,
-        cuts: bool,
+        cuts: Cuts,
     ) -> Result<Vec<Self>> {
         let slots = slots.into_iter().zip(1..);
         let open = |(slot, number): (&mut BackboneSlot, usize)| {
@@ -49,7 +49,7 @@ impl OtherBackbone {
         backbone: &mut Backbone,
         number: usize,
         run: Option<&RunFile>,
-        cuts: bool,
+        cuts: Cuts,
     ) -> Result<Self> {
         backbone.check()?;
         let preset = Preset::from_name(backbone.preset_name());

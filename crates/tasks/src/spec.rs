@@ -9,6 +9,7 @@ use engraft_models::{Checkpoint, HeadKind, NamedTensor, Transformer};
 use engraft_text::Tokenizer;
 
 use crate::building::TrainingRows;
+use crate::compiled::Compiled;
 use crate::error::{Error, Result};
 use crate::labels::LabelSpace;
 use crate::network::Network;
@@ -28,6 +29,8 @@ pub struct TaskSpec {
     pub(crate) others: Vec<OtherBackbone>,
     pub(crate) objective: Arc<dyn Objective>,
     pub(crate) notes: Vec<String>,
+    /// What it is trained and scored by, if not as the task itself says.
+    pub(crate) compiled: Option<Arc<Compiled>>,
 }
 
 /// What is computed, and with which weights.
@@ -96,8 +99,13 @@ impl TaskSpec {
 
     /// Turns rows into tokens.
     pub fn row_encoder(&self) -> RowEncoder {
+        let config = self.checkpoint.config();
+        let decoder = config.decoder.as_ref();
+        let written = decoder.map_or(&config.transformer, |decoder| &decoder.transformer);
         RowEncoder {
             tokenizer: self.tokenizer.clone(),
+            vocabularies: [config.transformer.vocabulary, written.vocabulary],
+            segments: config.transformer.embedding.token_types,
             max_length: self.max_length(),
             longest: self.checkpoint.config().transformer.longest(),
             reading: self.objective.reading(),
@@ -156,6 +164,55 @@ impl TaskSpec {
         })
     }
 
+    /// The same, trained and scored by what `compiled` says.
+    #[must_use]
+    pub fn compiled(&self, compiled: Arc<Compiled>) -> Self {
+        Self {
+            compiled: Some(compiled),
+            ..self.clone()
+        }
+    }
+
+    /// The same backbone for another task, compiled for nothing yet.
+    pub(crate) fn for_task(&self, task: Task, objective: Arc<dyn Objective>) -> Self {
+        Self {
+            task,
+            objective,
+            compiled: None,
+            ..self.clone()
+        }
+    }
+
+    /// What it is trained and scored by, if not as the task itself says.
+    pub fn is_compiled(&self) -> Option<Arc<Compiled>> {
+        self.compiled.clone()
+    }
+
+    /// Whether it can be trained: it has a loss, of its own or compiled.
+    pub fn learns(&self) -> bool {
+        let compiled = self.compiled.as_ref();
+        self.task.learns() || compiled.is_some_and(|compiled| compiled.loss.is_some())
+    }
+
+    /// The names of the metrics that it is compiled with beside the task's own, each of which is a mean over rows.
+    pub fn compiled_means(&self) -> Vec<&str> {
+        let compiled = self.compiled.iter();
+        let metrics = compiled.flat_map(|it| it.metrics.iter().chain(&it.weighted_metrics));
+        metrics.map(|metric| metric.name.as_str()).collect()
+    }
+
+    /// The names of its scores.
+    ///
+    /// # Errors
+    /// The task only predicts.
+    pub fn metrics(&self) -> Result<Vec<String>> {
+        let own = self.learning()?.metrics();
+        Ok(match &self.compiled {
+            Some(compiled) => compiled.names(own),
+            None => own,
+        })
+    }
+
     /// Binds labelled rows to the task; `masking` says how tokens are masked, if they are and not by default.
     ///
     /// # Errors
@@ -180,6 +237,7 @@ impl TaskSpec {
             examples,
             tokenizer: &self.tokenizer,
             masking,
+            compiled: self.compiled.as_ref(),
         }
     }
 

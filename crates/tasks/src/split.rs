@@ -16,8 +16,10 @@ use engraft_models::Mode;
 
 pub use source::Source;
 
+use crate::compiled::{Compiled, Seen, TargetKind, vector};
 use crate::error::{Error, Result, place};
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, Sites};
+use crate::loss::rows_of;
 use crate::metrics::{Detail, Metrics};
 use crate::network::Network;
 use crate::objective::{Asked, Labelled, Learns, Loss};
@@ -50,7 +52,13 @@ pub trait Learning: Send + Sync {
     fn check(&self, labelled: &Labelled<'_>) -> Result<()>;
 
     /// The names of its scores.
-    fn metrics(&self) -> Vec<&'static str>;
+    fn metrics(&self) -> Vec<String>;
+
+    /// What its sites have as targets.
+    fn kind(&self) -> TargetKind;
+
+    /// Whether it has a loss of its own.
+    fn has_loss(&self) -> bool;
 
     /// What observers are shown.
     fn shown(&self) -> Shown;
@@ -184,9 +192,11 @@ impl<O: Learns> Learning for Learner<O> {
         encoder: RowEncoder,
         examples: Arc<Examples>,
     ) -> Result<Box<dyn Split>> {
+        self.check_compiled(labelled)?;
         let targets = self.0.targets(labelled)?;
         let unit = self.0.unit(&targets);
         Ok(Box::new(Bound {
+            compiled: labelled.compiled.cloned().unwrap_or_default(),
             source: Arc::new(Source::new(encoder, examples, unit)?),
             objective: Arc::clone(&self.0),
             targets: Arc::new(targets),
@@ -194,12 +204,21 @@ impl<O: Learns> Learning for Learner<O> {
     }
 
     fn check(&self, labelled: &Labelled<'_>) -> Result<()> {
+        self.check_compiled(labelled)?;
         self.0.targets(labelled).map(drop)
     }
 
-    fn metrics(&self) -> Vec<&'static str> {
+    fn metrics(&self) -> Vec<String> {
         let scores = self.0.metrics().finish().into_iter();
-        scores.map(|(name, _)| name).collect()
+        scores.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    fn kind(&self) -> TargetKind {
+        O::KIND
+    }
+
+    fn has_loss(&self) -> bool {
+        O::HAS_LOSS
     }
 
     fn shown(&self) -> Shown {
@@ -211,15 +230,61 @@ impl<O: Learns> Learning for Learner<O> {
     }
 }
 
+impl<O: Learns> Learner<O> {
+    /// Refuses weights of rows that no loss can take, and a task that has no loss.
+    fn check_compiled(&self, labelled: &Labelled<'_>) -> Result<()> {
+        if labelled.examples.weights.is_some() && !O::KIND.weighs() {
+            return Err(Error::refused(
+                "weights",
+                "rows weigh differently only where each has targets of its own; here tokens or pairs have them, and weigh the same",
+            ));
+        }
+        let compiled = labelled
+            .compiled
+            .and_then(|compiled| compiled.loss.as_ref());
+        if !O::HAS_LOSS && compiled.is_none() {
+            return Err(Error::refused(
+                "loss",
+                "this task has none of its own: compile it with one",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// The rows of a split and their targets.
 struct Bound<O: Learns> {
     objective: Arc<O>,
+    compiled: Arc<Compiled>,
     source: Arc<Source>,
     targets: Arc<O::Targets>,
 }
 
+/// A batch to be computed.
+struct Batch<T> {
+    inputs: Inputs,
+    targets: T,
+    /// What each of its sites weighs, where rows weigh differently.
+    weights: Option<Vec<f32>>,
+}
+
 /// A batch that waits, and what was done to its rows.
-type Waiting<O> = Result<(Inputs, <O as Learns>::BatchTargets, Handled)>;
+type Waiting<O> = Result<(Batch<<O as Learns>::BatchTargets>, Handled)>;
+
+/// What the sites of rows of these numbers weigh, if their split says it.
+fn site_weights(examples: &Examples, numbers: &[usize], inputs: &Inputs) -> Option<Vec<f32>> {
+    let weights = examples.weights.as_ref()?;
+    let of_row = match &inputs.sites {
+        Sites::Whole => vec![1; numbers.len()],
+        Sites::Tokens { of_row, .. } => of_row.clone(),
+    };
+    let rows = numbers.iter().zip(of_row);
+    let sites = rows.flat_map(|(&row, sites)| {
+        let weight = weights.get(row).copied().unwrap_or(1.0);
+        std::iter::repeat_n(weight, sites)
+    });
+    Some(sites.collect())
+}
 
 impl<O: Learns> Split for Bound<O> {
     fn source(&self) -> &Source {
@@ -245,7 +310,12 @@ impl<O: Learns> Split for Bound<O> {
                     // Of rows that come more than once, the first of each counts.
                     let handled = Handled::of(&numbers, &rows, source.examples());
                     let (inputs, targets) = objective.collate(&numbers, rows, &targets, draws);
-                    (inputs, targets, handled)
+                    let batch = Batch {
+                        weights: site_weights(source.examples(), &numbers, &inputs),
+                        inputs,
+                        targets,
+                    };
+                    (batch, handled)
                 });
                 if sender.send(batch).is_err() {
                     return;
@@ -254,6 +324,8 @@ impl<O: Learns> Split for Bound<O> {
         });
         Box::new(BoundPass {
             metrics: self.objective.metrics(),
+            seen: Seen::new(Arc::clone(&self.compiled)),
+            compiled: Arc::clone(&self.compiled),
             objective: Arc::clone(&self.objective),
             receiver,
             left,
@@ -267,16 +339,53 @@ struct BoundPass<O: Learns> {
     receiver: Receiver<Waiting<O>>,
     /// Batches still to come.
     left: usize,
-    present: Option<(Inputs, O::BatchTargets)>,
+    present: Option<Batch<O::BatchTargets>>,
     metrics: O::Metrics,
+    compiled: Arc<Compiled>,
+    /// What metrics beside the task's own have seen.
+    seen: Seen,
 }
 
 impl<O: Learns> BoundPass<O> {
     /// The present batch, if there is something to compute.
-    fn present(&self) -> Option<&(Inputs, O::BatchTargets)> {
+    fn present(&self) -> Option<&Batch<O::BatchTargets>> {
         self.present
             .as_ref()
-            .filter(|(inputs, _)| !inputs.is_unscored())
+            .filter(|batch| !batch.inputs.is_unscored())
+    }
+
+    /// The loss of a batch: the task's own, unless another is compiled or sites weigh differently. What it is divided by does not depend on
+    /// the weights, as in Keras.
+    fn loss_of(&self, batch: &Batch<O::BatchTargets>, network: &Network, mode: Mode) -> Loss {
+        let own = (self.objective).loss(network, &batch.inputs, &batch.targets, mode);
+        let other = self.compiled.loss.as_ref();
+        if other.is_none() && batch.weights.is_none() {
+            return own;
+        }
+        let Some(sites) = self.objective.sites(&batch.targets) else {
+            return own;
+        };
+        let outputs = own.outputs.clone();
+        let (losses, divisor) = match other {
+            Some(loss) => {
+                let losses = loss.of(outputs, &sites);
+                let count = losses.dims()[0] as f64;
+                (losses, count)
+            }
+            None => (sites.own_losses(outputs), own.weight),
+        };
+        let losses = match &batch.weights {
+            Some(weights) => {
+                let weights = vector(weights.clone(), &losses.device());
+                losses * weights
+            }
+            None => losses,
+        };
+        Loss {
+            sum: losses.sum(),
+            weight: divisor,
+            ..own
+        }
     }
 }
 
@@ -284,22 +393,29 @@ impl<O: Learns> Pass for BoundPass<O> {
     fn advance(&mut self) -> Option<Result<Handled>> {
         self.present = None;
         let next = received(&self.receiver, &mut self.left)?;
-        Some(next.map(|(inputs, targets, handled)| {
-            self.present = Some((inputs, targets));
+        Some(next.map(|(batch, handled)| {
+            self.present = Some(batch);
             handled
         }))
     }
 
     fn loss(&self, network: &Network, mode: Mode) -> Option<Loss> {
-        let (inputs, targets) = self.present()?;
-        Some(self.objective.loss(network, inputs, targets, mode))
+        Some(self.loss_of(self.present()?, network, mode))
     }
 
     fn score(&mut self, outputs: Tensor<2>, observer: &mut dyn Observer) -> Result<()> {
-        if let Some((_, targets)) = &self.present {
-            let metrics = &mut self.metrics;
-            self.objective.score(metrics, outputs, targets, observer)?;
+        let Some(batch) = &self.present else {
+            return Ok(());
+        };
+        let targets = &batch.targets;
+        if let Some(sites) = self.objective.sites(targets).filter(|_| self.seen.looks()) {
+            let (values, width) = rows_of(outputs.clone());
+            let values = self.objective.in_data(values);
+            self.seen
+                .add(&values, width, &sites, batch.weights.as_deref());
         }
+        let metrics = &mut self.metrics;
+        self.objective.score(metrics, outputs, targets, observer)?;
         Ok(())
     }
 
@@ -309,18 +425,19 @@ impl<O: Learns> Pass for BoundPass<O> {
 
     fn take_scores(&mut self) -> Scores {
         let all = self.metrics.finish().into_iter();
+        let all = all.map(|(name, value)| (name.to_owned(), value));
         let scores = Scores {
             rows: self.metrics.rows(),
-            all: all.map(|(name, value)| (name.to_owned(), value)).collect(),
+            all: self.seen.finish(all.collect()),
         };
         self.metrics = self.objective.metrics();
         scores
     }
 
     fn first_not_finite(&self, network: &Network, mode: Mode) -> Option<String> {
-        let (inputs, targets) = self.present()?;
-        network.first_not_finite(inputs, mode).or_else(|| {
-            let loss = self.objective.loss(network, inputs, targets, mode);
+        let batch = self.present()?;
+        network.first_not_finite(&batch.inputs, mode).or_else(|| {
+            let loss = self.loss_of(batch, network, mode);
             let is_finite = sum_squares(loss.outputs).is_finite();
             (!is_finite).then(|| "the outputs of the head".to_owned())
         })

@@ -4,8 +4,12 @@ use engraft_component::Refusal;
 use engraft_models::{Checkpoint, Problem};
 use serde_json::Value;
 
+use crate::backbone::Backbone;
 use crate::error::Result;
 use crate::output::{sigmoid, softmax};
+
+/// The key of `config.json` that says what is made of a head's outputs.
+const APPLIED: &str = "function_to_apply";
 
 /// What a checkpoint says that its own classification head is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +33,33 @@ pub(crate) enum Activation {
 }
 
 impl Activation {
+    /// What is asked for by an overwritten key of `config.json`, if one is known.
+    pub(crate) fn asked(backbone: &Backbone) -> Option<Self> {
+        let asked = backbone.config_overwrites.as_ref()?.get(APPLIED)?;
+        Self::named(asked.as_text()?)
+    }
+
+    /// What a saved model has in the place of softmax.
+    pub(crate) fn learned(self) -> Option<String> {
+        let name = match self {
+            Self::Softmax => return None,
+            Self::Sigmoid => "sigmoid",
+            Self::Identity => "identity",
+        };
+        Some(name.to_owned())
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        // A class of torch is named by its path: `torch.nn.modules.activation.Sigmoid`.
+        let name = name.rsplit('.').next().unwrap_or(name).to_lowercase();
+        match name.as_str() {
+            "softmax" => Some(Self::Softmax),
+            "sigmoid" => Some(Self::Sigmoid),
+            "none" | "identity" => Some(Self::Identity),
+            _ => None,
+        }
+    }
+
     pub(crate) fn of(self, outputs: &[f32]) -> Vec<f32> {
         match self {
             Self::Softmax => softmax(outputs).collect(),
@@ -67,7 +98,7 @@ impl StatedHead {
         };
         let nested = || stated("sentence_transformers")?.get("activation_fn");
         let functions = [
-            ("function_to_apply", stated("function_to_apply")),
+            (APPLIED, stated(APPLIED)),
             ("sentence_transformers.activation_fn", nested()),
             (
                 "sbert_ce_default_activation_function",
@@ -80,15 +111,9 @@ impl StatedHead {
         let applied = match function {
             None => None,
             Some((key, value)) => {
-                // A class of torch is named by its path: `torch.nn.modules.activation.Sigmoid`.
-                let name = value.as_str().unwrap_or_default();
-                let name = name.rsplit('.').next().unwrap_or(name).to_lowercase();
-                Some(match name.as_str() {
-                    "softmax" => Activation::Softmax,
-                    "sigmoid" => Activation::Sigmoid,
-                    "none" | "identity" => Activation::Identity,
-                    _ => return Err(refuse(key, value, "softmax, sigmoid and none").into()),
-                })
+                let named = Activation::named(value.as_str().unwrap_or_default());
+                let unknown = || refuse(key, value, "softmax, sigmoid and none");
+                Some(named.ok_or_else(unknown)?)
             }
         };
         Ok(Self { problem, applied })

@@ -164,6 +164,9 @@ pub trait AnyTask: Debug + Send + Sync {
     /// Sets the number of classes, where there are any.
     fn set_classes(&mut self, count: Option<usize>);
 
+    /// Makes a model of it start with a fresh head; whether the task can.
+    fn start_head_anew(&mut self) -> bool;
+
     /// Whether it can be trained.
     fn learns(&self) -> bool;
 
@@ -255,6 +258,18 @@ pub trait AnyTask: Debug + Send + Sync {
         tokenizer: &Tokenizer,
     ) -> Result<Vec<(String, Vec<u8>)>>;
 
+    /// Tokens of a text that are read in the Rust library where nobody says how many.
+    fn length_in_rust(&self) -> Option<usize>;
+
+    /// Cuts what is written as the Rust library does.
+    fn cut_written(&mut self, checkpoint: &Checkpoint);
+
+    /// The learning rate in the Rust library, for a model of a family.
+    fn rate_in_rust(&self, family: &str) -> f64;
+
+    /// The data module that it is mostly used with.
+    fn data_module(&self) -> &'static str;
+
     /// What is computed.
     ///
     /// # Errors
@@ -307,6 +322,10 @@ impl<T: TaskArguments> AnyTask for T {
 
     fn of_run(&self, run: &RunFile, labels: Option<&Labels>) -> Result<OfRun> {
         TaskArguments::of_run(self, run, labels)
+    }
+
+    fn start_head_anew(&mut self) -> bool {
+        TaskArguments::start_head_anew(self)
     }
 
     fn learns(&self) -> bool {
@@ -381,6 +400,22 @@ impl<T: TaskArguments> AnyTask for T {
         tokenizer: &Tokenizer,
     ) -> Result<Vec<(String, Vec<u8>)>> {
         TaskArguments::files(self, checkpoint, tokenizer)
+    }
+
+    fn length_in_rust(&self) -> Option<usize> {
+        TaskArguments::length_in_rust(self)
+    }
+
+    fn cut_written(&mut self, checkpoint: &Checkpoint) {
+        TaskArguments::cut_written(self, checkpoint);
+    }
+
+    fn rate_in_rust(&self, family: &str) -> f64 {
+        <T as TaskArguments>::rate_in_rust(family)
+    }
+
+    fn data_module(&self) -> &'static str {
+        T::DATA_MODULE
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {

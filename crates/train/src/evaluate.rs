@@ -100,7 +100,7 @@ impl ScoringPass<'_> {
         } = self;
         let shown = spec.learning()?.shown();
         // What nothing is learned from has no loss.
-        let learns = spec.task().learns();
+        let learns = spec.learns();
         let began = Instant::now();
         let plan = limited(loader.plan(0), limit);
         let total = Some(plan.len() as u64);

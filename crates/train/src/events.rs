@@ -24,6 +24,13 @@ pub enum Event<'a> {
     Started,
     /// How far a pass over rows has come.
     Progress(Progress<'a>),
+    /// An epoch of training has ended.
+    Epoch {
+        /// Its number, from 0.
+        epoch: u64,
+        /// What it came to: `loss` and other means over its rows, and the scores of its validation, as `val_loss`.
+        values: &'a [(String, f64)],
+    },
     /// Rows were scored.
     Scored {
         /// `val` or `test`.

@@ -232,6 +232,9 @@ impl Loop<'_> {
         self.observer.event(Event::Progress(Progress::Ended {
             metrics: &logged.shown,
         }));
+        if let Some(values) = self.standing.history.last() {
+            self.observer.event(Event::Epoch { epoch, values });
+        }
         // A checkpoint of this moment goes on with the next epoch.
         self.observe_and_keep(network, Moment::TrainEpochEnd, epoch)?;
         self.look_at_the_clock(epoch);
@@ -433,6 +436,7 @@ impl Loop<'_> {
         let folder = self.run.folder().map(ToOwned::to_owned);
         let checkpoint = self.run.checkpoint();
         let metrics = self.standing.metrics();
+        let history = std::mem::take(&mut self.standing.history);
         let interrupted = self.interrupted;
         let stopped = self.standing.stopped.clone().or(self.out_of_time.clone());
         let model = Model {
@@ -445,6 +449,7 @@ impl Loop<'_> {
             checkpoint,
             steps: step,
             metrics,
+            history,
             model,
             test,
             stopped,

@@ -21,6 +21,8 @@ pub(crate) struct Batches {
     lengths: Option<Vec<usize>>,
     /// Whether batches come in the order of the file.
     in_order: bool,
+    /// The numbers of rows, or of the windows in which they are read, of batches that are kept as they are.
+    kept: Option<Vec<usize>>,
 }
 
 impl Batches {
@@ -36,6 +38,7 @@ impl Batches {
             batching: batching.clone(),
             seed,
             in_order: false,
+            kept: source.batches(),
         })
     }
 
@@ -64,6 +67,15 @@ impl Batches {
 
     /// The rows of each batch of `epoch`.
     pub(crate) fn plan(&self, epoch: u64) -> Vec<Vec<usize>> {
+        if let Some(kept) = &self.kept {
+            let mut start = 0;
+            let batches = kept.iter().map(|count| {
+                let rows = start..start + count;
+                start = rows.end;
+                rows.collect()
+            });
+            return batches.collect();
+        }
         let order = match self.seed {
             Some(seed) => Order::Shuffled { seed, epoch },
             None => Order::File,
@@ -135,7 +147,7 @@ impl Loader {
 
     /// Whether every epoch has as many batches as the first.
     pub(crate) fn is_even(&self) -> bool {
-        self.batches.lengths.is_none()
+        self.batches.lengths.is_none() || self.batches.kept.is_some()
     }
 
     /// The rows of each batch of `epoch`.

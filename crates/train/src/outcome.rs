@@ -16,6 +16,9 @@ pub struct FitOutcome {
     pub steps: u64,
     /// The latest value of every metric.
     pub metrics: Vec<(String, f64)>,
+    /// What each epoch that this run ended came to: `loss` and other means over its training rows, and the scores of the validation that
+    /// was made in it.
+    pub history: Vec<Vec<(String, f64)>>,
     /// The test split's scores, by the checkpoint above; none without a test split or after an interruption.
     pub test: Option<Vec<(String, f64)>>,
     /// The report; none where none was asked for or it could not be written, which is said.

@@ -31,7 +31,8 @@ pub(crate) struct Outset<'a> {
 
 /// The metrics that a run produces.
 pub(crate) fn known_metrics(outset: &Outset<'_>, validates: bool) -> Result<Vec<String>> {
-    let scores = outset.spec.learning()?.metrics();
+    let scores = outset.spec.metrics()?;
+    let scores = scores.iter().map(String::as_str);
     let names: Vec<&str> = std::iter::once("loss").chain(scores).collect();
     let mut known: Vec<String> = names.iter().map(|name| staged("train", name)).collect();
     known.push("train_loss_epoch".to_owned());

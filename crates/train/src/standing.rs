@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use engraft_tasks::Scores;
 use engraft_tasks::metrics::{Mean, is_of};
 
 use crate::snapshot::{Position, State};
@@ -13,6 +14,10 @@ pub(crate) struct Standing {
     /// Of the present epoch, as the accuracy is.
     pub(crate) loss: Mean,
     pub(crate) accuracy: Mean,
+    /// Compiled metrics of the present epoch that are means.
+    pub(crate) means: BTreeMap<String, Mean>,
+    /// What the epochs came to that this run has ended.
+    pub(crate) history: Vec<Vec<(String, f64)>>,
     /// The latest value of every metric.
     pub(crate) metrics: BTreeMap<String, f64>,
     /// Why training is to end, if a callback has decided so.
@@ -51,6 +56,7 @@ impl Standing {
             stopped: state.stopped.clone(),
             owes_validation: state.owes_validation,
             validated: state.validated,
+            ..Self::default()
         }
     }
 
@@ -105,7 +111,10 @@ impl Standing {
         if self.accuracy.weight > 0.0 {
             metrics.push(("train_accuracy_epoch".to_owned(), self.accuracy.value()));
         }
+        let means = self.means.iter();
+        metrics.extend(means.map(|(name, mean)| (format!("train_{name}_epoch"), mean.value())));
         self.metrics.extend(metrics.iter().cloned());
+        self.history.push(self.of_epoch());
         let shown = self.shown(watched);
         self.position = Position {
             epoch: self.position.epoch + 1,
@@ -113,7 +122,38 @@ impl Standing {
             ..self.position
         };
         (self.loss, self.accuracy) = (Mean::default(), Mean::default());
+        self.means.clear();
         EpochEnd { metrics, shown }
+    }
+
+    /// Adds the scores of a step that are means over its rows.
+    pub(crate) fn add_means(&mut self, scores: &Scores, names: &[&str]) {
+        let rows = scores.rows as f64;
+        let means = scores
+            .all
+            .iter()
+            .filter(|(name, _)| names.contains(&name.as_str()));
+        for (name, value) in means {
+            let mean = self.means.entry(name.clone()).or_default();
+            mean.add(value * rows, rows);
+        }
+    }
+
+    /// What the present epoch came to.
+    fn of_epoch(&self) -> Vec<(String, f64)> {
+        let mut all = vec![("loss".to_owned(), self.loss.value())];
+        if self.accuracy.weight > 0.0 {
+            all.push(("accuracy".to_owned(), self.accuracy.value()));
+        }
+        let means = self.means.iter();
+        all.extend(means.map(|(name, mean)| (name.clone(), mean.value())));
+        let is_validated = self.validated == Some(self.position.epoch);
+        let scores = self
+            .metrics
+            .iter()
+            .filter(|(name, _)| is_validated && is_of("val", name));
+        all.extend(scores.map(|(name, value)| (name.clone(), *value)));
+        all
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         return print(&format!("{value:#}\n"));
     }
     let mut page = String::new();
-    match named {
+    match &named {
         Some(Named::Components(sections)) => {
             for (number, section) in sections.iter().enumerate() {
                 if number > 0 {
@@ -53,6 +53,9 @@ pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
         _ => {
             for section in &sections {
                 kind(&mut page, section);
+            }
+            if named.is_none() {
+                in_rust(&mut page);
             }
             paragraph(
                 &mut page,
@@ -91,6 +94,14 @@ fn kind(page: &mut String, section: &Section) {
     };
     let lines: Vec<_> = section.components.iter().map(line).collect();
     columns(page, &lines, 2);
+    page.push('\n');
+}
+
+/// The names that the library's `Compile` knows.
+fn in_rust(page: &mut String) {
+    paragraph(page, "names for Compile, in Rust", 0);
+    let names = engraft::names().map(|(part, names)| (part.to_owned(), names.join(", ")));
+    columns(page, &names, 2);
     page.push('\n');
 }
 

@@ -36,7 +36,10 @@ impl Place {
     }
 
     fn open(&self) -> CausalLm {
-        CausalLm::from_preset(self.folder.path().to_str().unwrap()).unwrap()
+        CausalLm::from_preset(self.folder.path().to_str().unwrap())
+            .unwrap()
+            .build()
+            .unwrap()
     }
 }
 
@@ -49,6 +52,7 @@ fn sampled(seed: u64) -> Compile {
             temperature,
         }
         .into(),
+        ..Compile::default()
     }
 }
 
@@ -149,6 +153,7 @@ fn texts_end_at_stop_tokens_before_stop_strings_at_limits_and_where_the_context_
     let mut lm = Place::new("gpt2").open();
     lm.compile(Compile {
         sampler: Greedy::default().into(),
+        ..Compile::default()
     })
     .unwrap();
     let one = |generate: Generate| lm.generate_written(["^"], generate).unwrap().remove(0);
@@ -288,8 +293,12 @@ fn prompts_and_settings_that_cannot_be_are_refused() {
     assert!(lm.model().check_ids(&[67]).is_err());
 
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models/bert_mlm");
-    let error = CausalLm::from_preset(golden.to_str().unwrap()).unwrap_err();
-    assert!(error.to_string().contains("language-model head"), "{error}");
+    let builder = CausalLm::from_preset(golden.to_str().unwrap()).unwrap();
+    let error = builder.build().unwrap_err().to_string();
+    assert!(
+        error.contains("is an encoder (bert), which sees all of them"),
+        "{error}"
+    );
 }
 
 #[test]

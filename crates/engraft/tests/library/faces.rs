@@ -5,7 +5,7 @@ use std::path::Path;
 use engraft::models::Pooling;
 use engraft::prelude::*;
 use engraft::tasks::{Backbone, EmbedPooling, TaskArguments};
-use engraft::{Task, TaskBuilder};
+use engraft::{TaskBuilder, TaskModel};
 
 /// A folder with a small BERT's shape, an alphabet of letters, and rows with a class, a number and a class for each letter.
 fn place() -> tempfile::TempDir {
@@ -45,28 +45,32 @@ fn place() -> tempfile::TempDir {
 
 /// A task on the small BERT from scratch.
 fn fresh<A: TaskArguments>(folder: &Path) -> TaskBuilder<A> {
-    let builder = Task::<A>::from_preset(folder.to_str().unwrap()).unwrap();
+    let builder = TaskModel::<A>::from_preset(folder.to_str().unwrap()).unwrap();
     builder.backbone(|backbone: &mut Backbone| backbone.from_scratch = true)
 }
 
 fn fast() -> Fit<'static> {
     Fit {
         epochs: 2,
-        batch_size: 8,
+        batch_size: Some(8),
         verbose: false,
         ..Fit::default()
     }
 }
 
 /// Trains and scores, then saves and opens again; what is opened scores the same.
-fn trained<A: TaskArguments>(mut task: Task<A>, rows: &Examples, metric: &str) -> Task<A> {
+fn trained<A: TaskArguments>(
+    mut task: TaskModel<A>,
+    rows: &Examples,
+    metric: &str,
+) -> TaskModel<A> {
     let folder = tempfile::tempdir().unwrap();
     let saved = folder.path().join("saved");
     task.fit(rows, fast()).unwrap();
     let scores = task.evaluate(rows).unwrap();
     assert!(scores.get(metric).unwrap().is_finite(), "{scores:?}");
     task.save_to_preset(&saved).unwrap();
-    let opened = Task::<A>::from_preset(saved.to_str().unwrap()).unwrap();
+    let opened = TaskModel::<A>::from_preset(saved.to_str().unwrap()).unwrap();
     let opened = opened.build().unwrap();
     assert_eq!(opened.evaluate(rows).unwrap(), scores);
     opened
@@ -142,7 +146,7 @@ fn a_masked_language_model_and_an_embedder_take_texts_alone() {
     let rows = read_texts(folder.path().join("rows.tsv"), "sequence").unwrap();
     let task: MaskedLm = fresh(folder.path()).build().unwrap();
     trained(task, &rows, "test_loss");
-    let embedder: Embedder = fresh(folder.path()).build().unwrap();
+    let embedder: TextEmbedder = fresh(folder.path()).build().unwrap();
     let vectors = embedder.predict_examples(rows).unwrap();
     assert_eq!(vectors.len(), 40);
     // Without a pooling, a vector for each token.
@@ -172,12 +176,12 @@ fn what_the_builder_says_goes_before_what_a_preset_was_saved_with() {
     let folder = place();
     let saved = folder.path().join("saved");
     let pooled = |pooling| move |task: &mut engraft::tasks::Embed| task.pooling = Some(pooling);
-    let mean: Embedder = fresh(folder.path())
+    let mean: TextEmbedder = fresh(folder.path())
         .with(pooled(EmbedPooling::By(Pooling::Mean)))
         .build()
         .unwrap();
     mean.save_to_preset(&saved).unwrap();
-    let open = || Embedder::from_preset(saved.to_str().unwrap()).unwrap();
+    let open = || TextEmbedder::from_preset(saved.to_str().unwrap()).unwrap();
     let same = open().build().unwrap();
     assert_eq!(
         same.predict(["ACGT"]).unwrap(),

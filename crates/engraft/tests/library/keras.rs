@@ -333,7 +333,7 @@ fn a_preset_of_keras_is_used_as_any_other() {
     let examples = read_examples(&table, "text", "label").unwrap();
     let fit = Fit {
         epochs: 1,
-        batch_size: 2,
+        batch_size: Some(2),
         verbose: false,
         ..Fit::default()
     };
@@ -348,7 +348,10 @@ fn a_preset_of_keras_is_used_as_any_other() {
     assert_eq!(again[0].probabilities, after[0].probabilities);
 
     // What is written begins with the preprocessor's start token.
-    let lm = CausalLm::from_preset(&folder("gpt2")).unwrap();
+    let lm = CausalLm::from_preset(&folder("gpt2"))
+        .unwrap()
+        .build()
+        .unwrap();
     let generate = Generate {
         max_new_tokens: Some(3),
         sampler: Some(Greedy::default().into()),

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod api;
+mod asked;
 mod causal_lm;
+mod compiled;
 mod convert;
 mod faces;
 mod house;

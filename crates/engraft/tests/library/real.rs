@@ -142,19 +142,19 @@ fn a_classifier_is_trained_saved_and_opened_again_in_a_few_lines() {
         .class_names(["aromatic", "charged"])
         .build()
         .unwrap();
-    let training = engraft::train::Training {
-        optimizer: engraft::train::AdamW {
-            lr: 1e-3,
-            ..Default::default()
-        }
-        .into(),
+    let optimizer = engraft::train::AdamW {
+        lr: 1e-3,
         ..Default::default()
     };
+    let compile = Compile {
+        optimizer: optimizer.into(),
+        ..Compile::default()
+    };
+    classifier.compile(compile).unwrap();
     let fit = || Fit {
         epochs: 4,
-        batch_size: 8,
+        batch_size: Some(8),
         validation: Some(&train),
-        training: training.clone(),
         verbose: false,
         ..Fit::default()
     };
@@ -319,7 +319,7 @@ fn of_variants<A: TaskArguments>(
     });
     let references = mutations.iter().map(|_| sequence);
     let examples = Examples::from_texts(references).paired_with(variants);
-    let builder = engraft::Task::<A>::from_preset(path.to_str().unwrap()).unwrap();
+    let builder = engraft::TaskModel::<A>::from_preset(path.to_str().unwrap()).unwrap();
     let task = builder.build().unwrap();
     task.predict_examples(examples.unwrap()).unwrap()
 }

@@ -49,7 +49,10 @@ impl Place {
     }
 
     fn open(&self) -> CausalLm {
-        CausalLm::from_preset(&self.name()).unwrap()
+        CausalLm::from_preset(&self.name())
+            .unwrap()
+            .build()
+            .unwrap()
     }
 }
 

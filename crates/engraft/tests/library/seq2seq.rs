@@ -136,7 +136,7 @@ fn what_is_written_is_what_the_reference_library_writes_however_many_at_a_time()
             if run["options"]["num_beams"] == 1 {
                 // As a preset without a generation_config.json does not say.
                 let sampler = Some(Greedy::default().into());
-                writer.compile(Compile { sampler }).unwrap();
+                writer.set_sampler(sampler).unwrap();
             }
             for batch_size in [32, 2, 1] {
                 let begins = &run["options"]["decoder_input_ids"];
@@ -196,7 +196,8 @@ fn words_of_a_real_model_are_spelled_as_is_known() {
         (Beam::new(4).into(), "beam4_ids"),
     ] {
         s2s.compile(Compile {
-            sampler: Some(sampler),
+            sampler: sampler.into(),
+            ..Compile::default()
         })
         .unwrap();
         let written = s2s
@@ -258,13 +259,14 @@ fn pairs_are_learned_saved_and_written_again() {
         .build()
         .unwrap();
     s2s.compile(Compile {
-        sampler: Some(Greedy::default().into()),
+        optimizer: training(5e-3).optimizer.into(),
+        sampler: Greedy::default().into(),
+        ..Compile::default()
     })
     .unwrap();
     let fit = Fit {
         epochs: 150,
-        batch_size: 4,
-        training: training(5e-3),
+        batch_size: Some(4),
         verbose: false,
         ..Fit::default()
     };
@@ -286,6 +288,7 @@ fn pairs_are_learned_saved_and_written_again() {
     again
         .compile(Compile {
             sampler: Beam::new(3).into(),
+            ..Compile::default()
         })
         .unwrap();
     assert_eq!(
@@ -412,7 +415,7 @@ fn an_adapter_of_the_decoder_alone_is_refused_where_only_the_encoder_runs() {
         .backbone(|backbone| backbone.use_peft = true);
     let refused = tuned.build().unwrap_err().to_string();
     assert!(
-        refused.contains("use_peft: true, but the adapter has updates only of the other stack"),
+        refused.contains("lora: true, but the adapter has updates only of the other stack"),
         "{refused}"
     );
     // Added to the weights, it changes none that is read.

@@ -106,7 +106,7 @@ fn an_experiment_is_fitted_scored_and_asked_through_the_library() {
             }
             Event::Started => "started".to_owned(),
             Event::Progress(Progress::Began { label, .. }) => label.to_owned(),
-            Event::Progress(_) => return,
+            Event::Progress(_) | Event::Epoch { .. } => return,
             Event::Scored {
                 stage, scores, of, ..
             } => {

@@ -38,7 +38,10 @@ fn place(file: &Value, config: &Value) -> tempfile::TempDir {
 }
 
 fn open(folder: &tempfile::TempDir) -> CausalLm {
-    CausalLm::from_preset(folder.path().to_str().unwrap()).unwrap()
+    CausalLm::from_preset(folder.path().to_str().unwrap())
+        .unwrap()
+        .build()
+        .unwrap()
 }
 
 /// Options as a request would say them.
@@ -225,7 +228,7 @@ fn a_default_fails_where_it_is_used_by_its_file_and_never_where_an_option_replac
         assert!(texts.is_ok(), "{file} {option}: {texts:?}");
         // Also where it is opened to write as options say.
         let backbone = engraft::tasks::Backbone::new(folder.path().to_str().unwrap());
-        let refused = CausalLm::to_write(&backbone, &Generate::default()).unwrap_err();
+        let refused = engraft::Writer::open(&backbone, Some(&Generate::default())).unwrap_err();
         assert_eq!(refused.to_string(), error.to_string());
     }
 }
@@ -260,6 +263,7 @@ fn a_sampler_of_compile_stands_for_one_that_the_preset_cannot_have() {
     assert!(lm.sampler().is_err());
     lm.compile(Compile {
         sampler: TopK::default().into(),
+        ..Compile::default()
     })
     .unwrap();
     assert!(

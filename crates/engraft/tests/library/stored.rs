@@ -1,7 +1,7 @@
 //! Training, scoring and predicting are the same wherever texts lie.
 
 use engraft::data::Examples;
-use engraft::prelude::{Fit, Scores, TextClassifier};
+use engraft::prelude::{Fit, TextClassifier};
 
 fn classifier() -> TextClassifier {
     let classifier = TextClassifier::from_preset("sapiens_vh").unwrap();
@@ -25,14 +25,15 @@ fn rows_in_a_temporary_file_train_and_score_as_rows_in_memory_do() {
         let mut classifier = classifier();
         let fit = Fit {
             epochs: 2,
-            batch_size: 3,
+            batch_size: Some(3),
             validation: Some(&examples),
             verbose: false,
             ..Fit::default()
         };
         let learned = classifier.fit(&examples, fit).unwrap();
         let scores = classifier.evaluate(&examples).unwrap();
-        let bits = |scores: Scores| -> Vec<(String, u64)> {
+        let learned = learned.epochs().last().unwrap().values.to_vec();
+        let bits = |scores: Vec<(String, f64)>| -> Vec<(String, u64)> {
             // The time that it took is no score.
             let scores = scores
                 .into_iter()
@@ -41,7 +42,7 @@ fn rows_in_a_temporary_file_train_and_score_as_rows_in_memory_do() {
                 .map(|(name, value)| (name, value.to_bits()))
                 .collect()
         };
-        (bits(learned), bits(scores))
+        (bits(learned), bits(scores.to_vec()))
     });
     assert_eq!(first, second);
 }

@@ -9,6 +9,7 @@ use crate::json::ConfigReader;
 /// Makes of an encoder or decoder and its heads what the file says.
 pub(super) fn apply(
     reader: &ConfigReader<'_>,
+    family: &str,
     transformer: &mut TransformerConfig,
     classifier: &mut ClassifierConfig,
     masked_lm: Option<&mut MaskedLmConfig>,
@@ -31,6 +32,21 @@ pub(super) fn apply(
             said.optional_size("classifier_hidden_dim")?,
         ) {
             dense.width = width;
+        }
+        if said.states("classifier_dropout") {
+            let rate = said.dropout_or("classifier_dropout", 0.0)?;
+            // Where a family drops out of what its head computes: before a dense layer, behind it, or both with one rate.
+            let [before, behind] = match family {
+                "deberta-v2" => [true, false],
+                "distilbert" | "modernbert" => [false, true],
+                _ => [true, true],
+            };
+            if before {
+                classifier.input_dropout = rate;
+            }
+            if behind {
+                classifier.dropout = rate;
+            }
         }
         if let Some(dense) = masked_lm.and_then(|head| head.dense.as_mut()) {
             dense.activation = said.activation_or("masked_lm_activation", dense.activation)?;

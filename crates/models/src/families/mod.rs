@@ -214,8 +214,9 @@ impl Family {
     pub(crate) fn read(place: &str, json: Map<String, Value>) -> Result<(ModelConfig, Keys)> {
         let family = Self::of(place, &json)?;
         let reader = ConfigReader::new(place, &json).with_spellings(family.spellings);
-        // Read already, and a key like others.
+        // Read elsewhere, and keys like others.
         reader.value("model_type");
+        reader.value("function_to_apply");
         let mut transformer = (family.config)(&reader)?;
         transformer.recomputes = recomputes(&reader, &transformer)?;
         check(&reader, &transformer)?;
@@ -228,6 +229,7 @@ impl Family {
             .transpose()?;
         keras_hub::apply(
             &reader,
+            family.name,
             &mut transformer,
             &mut classifier,
             masked_lm.as_mut(),

@@ -11,6 +11,7 @@ use engraft_models::{BoxedHead, Checkpoint, Mode};
 use engraft_text::Tokenizer;
 
 use crate::backbone::BackboneSlot;
+use crate::compiled::TargetKind;
 use crate::documents::{Documents, next_tokens};
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
@@ -92,6 +93,21 @@ impl TaskArguments for CausalLM {
             add_end_token: None,
             loss_denominator: LossDenominator::Tokens,
         }
+    }
+
+    fn in_rust(self) -> Self {
+        Self {
+            long_documents: LongDocuments::Cut,
+            ..self
+        }
+    }
+
+    fn length_in_rust(&self) -> Option<usize> {
+        Some(1024)
+    }
+
+    fn rate_in_rust(_family: &str) -> f64 {
+        2e-5
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
@@ -330,6 +346,8 @@ impl Learns for Next {
             outputs,
         }
     }
+
+    const KIND: TargetKind = TargetKind::Tokens;
 
     fn metrics(&self) -> NextTokens {
         NextTokens::default()

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use engraft_component::{Component, Words};
-use engraft_data::Cell;
-use engraft_models::{BoxedHead, Checkpoint, Head, HeadInput, HeadKind, Mode, Pooling};
+use engraft_data::{Cell, Labels};
+use engraft_models::{
+    BoxedHead, Checkpoint, Compute, Head, HeadInput, HeadKind, Mode, Pooling, Towers,
+};
 
 mod modules;
 
@@ -15,10 +17,19 @@ use engraft_text::Tokenizer;
 use self::modules::{Dense, Modules, Step};
 use super::inference::every_token;
 use crate::backbone::BackboneSlot;
+use crate::classes::unfit;
+use crate::compiled::{SiteTargets, TargetKind};
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
-use crate::objective::{Basis, Objective, Reading, TaskArguments};
+use crate::inputs::Inputs;
+use crate::metrics::{MetricError, Metrics};
+use crate::network::Network;
+use crate::objective::{Basis, Labelled, Learns, Loss, Objective, Reading, TaskArguments};
+use crate::observer::Observer;
 use crate::output::{Form, Grain, RowOutput, largest, number, place};
+use crate::rows::{Draws, EncodedRow};
+use crate::spec::Model;
+use crate::split::{Learning, learning};
 
 /// Computes what the backbone makes of each sequence, for every token or pooled into one vector.
 #[derive(Clone, Debug, PartialEq, Component)]
@@ -169,9 +180,14 @@ impl TaskArguments for Embed {
         self.modules(checkpoint)?.files(checkpoint.preset())
     }
 
-    fn objective(&self, _basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
+    fn length_in_rust(&self) -> Option<usize> {
+        Some(512)
+    }
+
+    fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
         Ok(Arc::new(Vectors {
             is_pooled: self.is_pooled(),
+            width: self.width(basis.checkpoint)?,
             prompt: self.prompt.clone().unwrap_or_default(),
         }))
     }
@@ -261,6 +277,22 @@ impl Embed {
         !matches!(self.pooling, Some(EmbedPooling::None) | None)
     }
 
+    /// How many numbers a vector has.
+    fn width(&self, checkpoint: &Checkpoint) -> Result<usize> {
+        let modules = self.modules(checkpoint)?;
+        let poolings = match self.pooling {
+            Some(EmbedPooling::AsPreset) => modules.poolings.len(),
+            _ => 1,
+        };
+        let steps = modules.steps.iter().filter(|_| self.is_pooled());
+        let mut denses = steps.filter_map(|step| match step {
+            Step::Dense(dense) => Some(dense.outputs()),
+            Step::Normalize => None,
+        });
+        let hidden = checkpoint.config().transformer.output_width();
+        Ok(denses.next_back().unwrap_or(hidden * poolings.max(1)))
+    }
+
     /// What the preset says of its modules, as far as the task follows it.
     fn modules(&self, checkpoint: &Checkpoint) -> Result<Modules> {
         match Modules::of(checkpoint.preset()) {
@@ -309,11 +341,17 @@ fn prompt_length(tokenizer: &Tokenizer, prompt: &str) -> Result<usize> {
 #[derive(Debug)]
 struct Vectors {
     is_pooled: bool,
+    /// How many numbers a vector has.
+    width: usize,
     /// What is put in front of each text.
     prompt: String,
 }
 
 impl Objective for Vectors {
+    fn learning(self: Arc<Self>) -> Option<Arc<dyn Learning>> {
+        Some(learning(self))
+    }
+
     fn reads_alignments(&self) -> bool {
         self.prompt.is_empty()
     }
@@ -348,6 +386,141 @@ impl Objective for Vectors {
             (Grain::Row, Form::Largest) => vec![place(largest(&output.values))],
             _ => vec![every_token(form, output)],
         }
+    }
+}
+
+impl Model {
+    /// The encoder of a model alone, which gives the hidden states of its last layer for each token.
+    ///
+    /// # Errors
+    /// A file of the preset is damaged.
+    pub fn encoder_alone(&self) -> Result<Self> {
+        let Self { spec, network } = self;
+        let checkpoint = spec.checkpoint();
+        let mut embed = Embed::on(spec.task().backbone().clone());
+        embed.pooling = Some(EmbedPooling::None);
+        TaskArguments::settle(&mut embed, checkpoint)?;
+        let tokenizer = spec.tokenizer();
+        let objective = TaskArguments::objective(
+            &embed,
+            &Basis {
+                checkpoint,
+                tokenizer,
+                others: &[],
+                learned: None,
+                train: None,
+            },
+        )?;
+        let compute = Compute {
+            device: network.device(),
+            ..Compute::cpu()
+        };
+        let head = VectorHead {
+            poolings: Vec::new(),
+            skipped: 0,
+            steps: Vec::new(),
+        };
+        let towers = Towers::one(network.encoder().clone());
+        Ok(Self {
+            network: Network::new(towers, BoxedHead::new(head), &compute),
+            spec: Arc::new(spec.for_task(embed.into(), objective)),
+        })
+    }
+}
+
+/// Learns vectors that are given for rows, by whatever loss it is compiled with.
+impl Learns for Vectors {
+    type Targets = Vec<Vec<f64>>;
+    /// `[rows * width]`.
+    type BatchTargets = Vec<f32>;
+    type Metrics = Unscored;
+
+    const KIND: TargetKind = TargetKind::Numbers;
+    const HAS_LOSS: bool = false;
+
+    fn targets(&self, rows: &Labelled<'_>) -> Result<Vec<Vec<f64>>> {
+        if !self.is_pooled {
+            let problem = "one vector a token is not trained towards a vector; give a pooling";
+            return Err(Error::refused("model.pooling", problem));
+        }
+        match rows.labels()? {
+            Labels::Numbers { names, .. } if names.len() != self.width => Err(Error::refused(
+                "labels",
+                format!(
+                    "the model makes vectors of {} numbers of texts, but rows have {}",
+                    self.width,
+                    names.len()
+                ),
+            )),
+            Labels::Numbers { rows, .. } => Ok(rows.clone()),
+            other => Err(unfit(other, "a vector for each row")),
+        }
+    }
+
+    fn digest(&self, targets: &Vec<Vec<f64>>, eat: &mut dyn FnMut(&[u8])) {
+        let numbers = targets.iter().flatten();
+        numbers.for_each(|number| eat(&number.to_le_bytes()));
+    }
+
+    fn collate(
+        &self,
+        numbers: &[usize],
+        rows: Vec<EncodedRow>,
+        targets: &Vec<Vec<f64>>,
+        _draws: Draws,
+    ) -> (Inputs, Vec<f32>) {
+        let targets = numbers.iter().flat_map(|&row| &targets[row]);
+        let targets = targets.map(|&number| number as f32).collect();
+        (Inputs::whole(EncodedRow::pack(&rows)), targets)
+    }
+
+    /// Nothing, in the place of which comes what it is compiled with.
+    fn loss(&self, network: &Network, inputs: &Inputs, _targets: &Vec<f32>, mode: Mode) -> Loss {
+        let outputs = network.outputs(inputs, mode);
+        Loss {
+            sum: Tensor::zeros([1], &outputs.device()),
+            weight: inputs.rows() as f64,
+            outputs,
+        }
+    }
+
+    fn sites<'t>(&'t self, targets: &'t Vec<f32>) -> Option<SiteTargets<'t>> {
+        Some(SiteTargets::Numbers {
+            numbers: targets.clone(),
+            in_data: targets.clone(),
+            loss: None,
+        })
+    }
+
+    fn metrics(&self) -> Unscored {
+        Unscored::default()
+    }
+
+    fn score(
+        &self,
+        metrics: &mut Unscored,
+        outputs: Tensor<2>,
+        _targets: &Vec<f32>,
+        _observer: &mut dyn Observer,
+    ) -> std::result::Result<(), MetricError> {
+        metrics.rows += outputs.dims()[0];
+        Ok(())
+    }
+}
+
+/// Nothing but the number of rows.
+#[derive(Debug, Default)]
+struct Unscored {
+    rows: usize,
+}
+
+impl Metrics for Unscored {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn finish(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
     }
 }
 

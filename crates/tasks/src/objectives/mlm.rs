@@ -10,6 +10,7 @@ use engraft_models::{BoxedHead, Checkpoint, Mode};
 use super::inference::every_token;
 use crate::backbone::BackboneSlot;
 use crate::classes::class_loss;
+use crate::compiled::TargetKind;
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
 use crate::inputs::Inputs;
@@ -52,6 +53,10 @@ impl TaskArguments for MLM {
             loss_on_all_tokens: false,
             compat: None,
         }
+    }
+
+    fn length_in_rust(&self) -> Option<usize> {
+        Some(512)
     }
 
     fn objective(&self, _basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
@@ -183,6 +188,8 @@ impl Learns for Masked {
     fn loss(&self, network: &Network, inputs: &Inputs, targets: &Vec<u32>, mode: Mode) -> Loss {
         class_loss(network.outputs(inputs, mode), targets, &[])
     }
+
+    const KIND: TargetKind = TargetKind::Tokens;
 
     fn metrics(&self) -> MaskedTokens {
         MaskedTokens::default()

@@ -18,6 +18,7 @@ use engraft_text::Tokenizer;
 use self::author::{Author, refused};
 use super::causal_lm::generation_config;
 use crate::backbone::BackboneSlot;
+use crate::compiled::TargetKind;
 use crate::error::{Error, Result};
 use crate::forward::shifted;
 use crate::head_loading::HeadLoading;
@@ -102,6 +103,21 @@ impl TaskArguments for Seq2SeqLM {
             }
             None => Ok(tokenizer),
         }
+    }
+
+    fn length_in_rust(&self) -> Option<usize> {
+        Some(LENGTH)
+    }
+
+    fn cut_written(&mut self, checkpoint: &Checkpoint) {
+        let decoder = checkpoint.config().decoder.as_ref();
+        let longest = decoder.and_then(|decoder| decoder.transformer.longest());
+        let length = longest.map_or(LENGTH, |longest| longest.min(LENGTH));
+        self.max_output_length.get_or_insert(length);
+    }
+
+    fn rate_in_rust(_family: &str) -> f64 {
+        2e-5
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
@@ -241,6 +257,9 @@ impl TaskArguments for Seq2SeqLM {
         Ok(())
     }
 }
+
+/// Tokens of a text, read or written, where the Rust library is not told how many: KerasHub's number.
+const LENGTH: usize = 1024;
 
 /// Stands before the tokens of a text that was written, so that a text without any is not missing; it is no token's id.
 const BEGINS: f32 = -1.0;
@@ -446,6 +465,8 @@ impl Learns for Writing {
             outputs,
         }
     }
+
+    const KIND: TargetKind = TargetKind::Tokens;
 
     fn metrics(&self) -> WrittenScores {
         WrittenScores::new(self.generates)

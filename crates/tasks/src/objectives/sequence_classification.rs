@@ -13,6 +13,7 @@ use crate::building::TrainingRows;
 use crate::classes::{
     OwnClasses, WeighedClasses, check_count, class_loss, classes, columns, score_classes, unfit,
 };
+use crate::compiled::{SiteTargets, TargetKind};
 use crate::error::{Error, Result};
 use crate::head_loading::HeadLoading;
 use crate::inputs::Inputs;
@@ -61,8 +62,11 @@ pub struct ClassPrediction {
     pub label: String,
     /// Its number.
     pub class: usize,
-    /// The probability of each class; with `multilabel` each by itself, so that they do not add up to 1.
+    /// The probability of each class; with `multilabel` each by itself, so that they do not add up to 1. Of a head with another activation, what
+    /// that makes of the logits.
     pub probabilities: Vec<f32>,
+    /// What the head gives for each class, before any activation.
+    pub logits: Vec<f32>,
 }
 
 impl ClassPrediction {
@@ -74,6 +78,7 @@ impl ClassPrediction {
                 label: outputs.first().map(f32::to_string).unwrap_or_default(),
                 class,
                 probabilities: Vec::new(),
+                logits: outputs.to_vec(),
             };
         };
         let names = space.names_or_numbers();
@@ -81,6 +86,7 @@ impl ClassPrediction {
             label: names.get(class).cloned().unwrap_or_default(),
             class,
             probabilities: objective.probabilities(outputs),
+            logits: outputs.to_vec(),
         }
     }
 
@@ -125,6 +131,14 @@ impl TaskArguments for SequenceClassification {
             use_legacy_adapter: true,
             ..self
         }
+    }
+
+    fn length_in_rust(&self) -> Option<usize> {
+        Some(512)
+    }
+
+    fn rate_in_rust(family: &str) -> f64 {
+        if family == "albert" { 1e-5 } else { 5e-5 }
     }
 
     fn objective(&self, basis: &Basis<'_>) -> Result<Arc<dyn Objective>> {
@@ -255,7 +269,9 @@ impl OneClass {
         if let Some(learned) = basis.learned {
             return Ok(Self {
                 classes: WeighedClasses::saved(learned, task.weighted_loss)?,
-                applied: Activation::Softmax,
+                applied: Activation::asked(task.backbone.backbone())
+                    .or(learned.activation.as_deref().and_then(Activation::named))
+                    .unwrap_or_default(),
             });
         }
         if let Some(labels) = basis.labels().filter(|labels| labels.classes().is_none()) {
@@ -270,7 +286,8 @@ impl OneClass {
             None => error,
         })?;
         let mut classes = WeighedClasses::new(space, task.weighted_loss, notes);
-        let mut applied = Activation::Softmax;
+        let asked = Activation::asked(task.backbone.backbone());
+        let mut applied = asked.unwrap_or_default();
         if let Some(train) = basis.train {
             let found = classes_of(&classes.space, train.examples)?;
             classes = classes.counted_on(train, &found, "row")?;
@@ -326,7 +343,10 @@ impl Objective for OneClass {
     }
 
     fn learned(&self) -> Learned {
-        self.classes.learned()
+        Learned {
+            activation: self.applied.learned(),
+            ..self.classes.learned()
+        }
     }
 
     fn notes(&self) -> Vec<String> {
@@ -407,6 +427,12 @@ impl Learns for OneClass {
             targets,
             &self.classes.weights,
         )
+    }
+
+    const KIND: TargetKind = TargetKind::Classes;
+
+    fn sites<'t>(&'t self, targets: &'t Vec<u32>) -> Option<SiteTargets<'t>> {
+        Some(self.classes.sites(targets))
     }
 
     fn metrics(&self) -> Classification {
@@ -599,6 +625,13 @@ impl Learns for AnyClasses {
             sum: binary_cross_entropy(outputs.clone(), flags),
             outputs,
         }
+    }
+
+    const KIND: TargetKind = TargetKind::Flags;
+
+    fn sites<'t>(&'t self, targets: &'t Vec<bool>) -> Option<SiteTargets<'t>> {
+        let flags = targets.iter().map(|&flag| f32::from(flag)).collect();
+        Some(SiteTargets::Flags { flags })
     }
 
     fn metrics(&self) -> MultiLabel {

@@ -8,7 +8,9 @@ use engraft_data::{Cell, Labels};
 use engraft_models::{Adapter, BoxedHead, Checkpoint, HeadKind, Mode, Problem, RunFile};
 
 use crate::backbone::BackboneSlot;
+use crate::building::TrainingRows;
 use crate::classes::{OwnClasses, unfit};
+use crate::compiled::{SiteTargets, TargetKind};
 use crate::error::{Error, Result, place};
 use crate::head_loading::HeadLoading;
 use crate::inputs::Inputs;
@@ -152,7 +154,7 @@ pub(super) struct Numbers {
 }
 
 /// What of a row the head sees.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Reads {
     /// All tokens.
     Whole,
@@ -396,6 +398,25 @@ impl Objective for Numbers {
         Some(learning(self))
     }
 
+    /// Numbers that are learned scaled are so by the rows that a model is first trained on.
+    fn informed_by(&self, train: TrainingRows<'_>) -> Result<Option<Arc<dyn Objective>>> {
+        let outputs = self.names.len();
+        let is_open = self.from_zero && self.scaling == Scaling::identity(outputs);
+        match &train.examples.labels {
+            Some(Labels::Numbers { names, rows }) if is_open && names.len() == outputs => {
+                Ok(Some(Arc::new(Self {
+                    names: names.clone(),
+                    scaling: Scaling::of(rows, outputs),
+                    loss_func: self.loss_func.clone(),
+                    reads: self.reads.clone(),
+                    notes: self.notes.clone(),
+                    ..*self
+                })))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn skips_updates_in(&self, epoch: u64) -> bool {
         self.skips_first_epoch && epoch == 0
     }
@@ -493,6 +514,20 @@ impl Learns for Numbers {
             sum: self.loss_func.sum(outputs.clone(), targets),
             outputs,
         }
+    }
+
+    const KIND: TargetKind = TargetKind::Numbers;
+
+    fn sites<'t>(&'t self, targets: &'t Vec<f64>) -> Option<SiteTargets<'t>> {
+        Some(SiteTargets::Numbers {
+            numbers: self.scaling.scale(targets),
+            in_data: targets.iter().map(|&number| number as f32).collect(),
+            loss: Some(&self.loss_func),
+        })
+    }
+
+    fn in_data(&self, outputs: Vec<f32>) -> Vec<f32> {
+        self.restored(&outputs)
     }
 
     fn metrics(&self) -> Regression {

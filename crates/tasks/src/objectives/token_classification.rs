@@ -13,6 +13,7 @@ use crate::building::TrainingRows;
 use crate::classes::{
     OwnClasses, WeighedClasses, check_count, class_loss, classes, score_classes, unfit,
 };
+use crate::compiled::{SiteTargets, TargetKind};
 use crate::error::Result;
 use crate::head_loading::HeadLoading;
 use crate::inputs::Inputs;
@@ -384,6 +385,12 @@ impl Learns for TokenClasses {
             targets,
             &self.classes.weights,
         )
+    }
+
+    const KIND: TargetKind = TargetKind::Classes;
+
+    fn sites<'t>(&'t self, targets: &'t Vec<u32>) -> Option<SiteTargets<'t>> {
+        Some(self.classes.sites(targets))
     }
 
     fn metrics(&self) -> Classification {

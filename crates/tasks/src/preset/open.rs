@@ -7,7 +7,7 @@ use engraft_hub::{Preset, Weights};
 use engraft_models::{Checkpoint, Compute};
 
 use super::{DESCRIPTION, HERE, WEIGHTS, hash_of_other, place_of_other, read_description};
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, Cuts};
 use crate::building::{Building, TrainingRows};
 use crate::error::{Error, Result};
 use crate::several::{OtherBackbone, argument};
@@ -40,7 +40,7 @@ impl Model {
         compute: &Compute,
         adjust: impl FnOnce(&mut Task),
     ) -> Result<Self> {
-        Self::opened(preset, compute, false, adjust)
+        Self::opened(preset, compute, Cuts::No, adjust)
     }
 
     /// As [`Self::open_with`]; rows without a length are cut to the positions that the model has.
@@ -52,13 +52,13 @@ impl Model {
         compute: &Compute,
         adjust: impl FnOnce(&mut Task),
     ) -> Result<Self> {
-        Self::opened(preset, compute, true, adjust)
+        Self::opened(preset, compute, Cuts::ToPositions, adjust)
     }
 
     fn opened(
         preset: Preset,
         compute: &Compute,
-        cuts: bool,
+        cuts: Cuts,
         adjust: impl FnOnce(&mut Task),
     ) -> Result<Self> {
         let Some(description) = read_description(&preset)? else {
@@ -168,7 +168,7 @@ impl Model {
             run: None,
             train,
             require_head,
-            cuts: false,
+            cuts: Cuts::No,
             compute,
             seed,
         };

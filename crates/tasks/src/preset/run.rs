@@ -7,6 +7,7 @@ use engraft_component::Refusal;
 use engraft_hub::{Preset, Weights};
 use engraft_models::{Checkpoint, Compute, HeadUse, RunFile};
 
+use crate::backbone::Cuts;
 use crate::building::{Building, TrainingRows};
 use crate::error::{Error, Result};
 use crate::learned::Learned;
@@ -53,7 +54,7 @@ impl Model {
             run: Some(run),
             train,
             require_head,
-            cuts: false,
+            cuts: Cuts::No,
             compute,
             seed,
         };

@@ -32,6 +32,8 @@ fn encoder(tokenizer: Tokenizer, max_length: Option<usize>) -> RowEncoder {
         tokenizer,
         max_length,
         longest: None,
+        vocabularies: [usize::MAX; 2],
+        segments: 2,
         reading: Reading::Units(None),
         alignments: AlignmentReading::default(),
     }

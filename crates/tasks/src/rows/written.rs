@@ -67,7 +67,7 @@ impl RowEncoder {
 
 impl WrittenTexts {
     /// Refuses tokens that the decoder cannot take.
-    fn check(&self, encoding: &Encoding) -> std::result::Result<(), String> {
+    pub(super) fn check(&self, encoding: &Encoding) -> std::result::Result<(), String> {
         if encoding.is_empty() {
             return Err("it has no tokens".into());
         }

@@ -62,6 +62,15 @@ impl Source {
         }
     }
 
+    /// How many rows, or windows in which they are read, each batch has, where rows come in batches that are kept as they are.
+    pub fn batches(&self) -> Option<Vec<usize>> {
+        let batches = self.examples.batches.as_ref()?;
+        Some(match &self.windows {
+            Some(windows) => windows.of_batches(batches),
+            None => batches.clone(),
+        })
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

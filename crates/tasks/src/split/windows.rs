@@ -58,6 +58,18 @@ impl Windows {
         self.places.len()
     }
 
+    /// How many windows batches of so many rows have.
+    pub(super) fn of_batches(&self, batches: &[usize]) -> Vec<usize> {
+        let (mut end, mut left) = (0, self.places.as_slice());
+        let counts = batches.iter().map(|rows| {
+            end += rows;
+            let own = left.partition_point(|(row, ..)| *row < end);
+            left = &left[own..];
+            own
+        });
+        counts.collect()
+    }
+
     /// The tokens that are read of each.
     pub(super) fn lengths(&self) -> Vec<usize> {
         self.places.iter().map(|(_, _, read)| *read).collect()

@@ -40,6 +40,24 @@ pub struct EarlyStopping {
     pub check_on_train_epoch_end: Option<bool>,
 }
 
+impl EarlyStopping {
+    /// Watches a metric, such as `val_loss`, with every other argument at its default.
+    pub fn on(monitor: impl Into<String>) -> Self {
+        Self {
+            monitor: monitor.into(),
+            min_delta: 0.0,
+            patience: 3,
+            verbose: false,
+            mode: Mode::Min,
+            strict: true,
+            check_finite: true,
+            stopping_threshold: None,
+            divergence_threshold: None,
+            check_on_train_epoch_end: None,
+        }
+    }
+}
+
 /// What early stopping remembers from check to check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StopperState {

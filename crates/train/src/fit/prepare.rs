@@ -50,7 +50,7 @@ impl<'a> Loop<'a> {
         } = fit;
         let Model { spec, network } = model;
         training.check()?;
-        if !spec.task().learns() {
+        if !spec.learns() {
             return Err(Error::refused(
                 "model",
                 "this task only predicts and cannot be fitted; use predict",

@@ -139,6 +139,8 @@ impl Loop<'_> {
                 let rows = scores.rows as f64;
                 self.standing.accuracy.add(accuracy * rows, rows);
             }
+            self.standing
+                .add_means(&scores, &self.spec.compiled_means());
             let scores = scores.all.into_iter();
             logged.extend(scores.map(|(name, value)| (staged("train", &name), value)));
         }

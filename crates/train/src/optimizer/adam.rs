@@ -28,6 +28,9 @@ pub struct AdamW {
     /// Added to the root of the second moment.
     #[arg(default = 1e-8)]
     pub eps: f64,
+    /// Place `eps` as Keras does: beside the root before its bias is corrected.
+    #[arg(default = false)]
+    pub keras_eps: bool,
     /// Share of the learning rate by which weights shrink in each step.
     #[arg(default = 0.01)]
     pub weight_decay: f64,
@@ -60,6 +63,9 @@ pub struct Adam {
     /// Added to the root of the second moment.
     #[arg(default = 1e-8)]
     pub eps: f64,
+    /// Place `eps` as Keras does: beside the root before its bias is corrected.
+    #[arg(default = false)]
+    pub keras_eps: bool,
     /// Times the weight is added to its gradient.
     #[arg(default = 0.0)]
     pub weight_decay: f64,
@@ -115,7 +121,7 @@ impl Rule for AdamW {
         let step = AdamWStep {
             learning_rate: update.rate,
             betas: self.betas,
-            epsilon: self.eps,
+            epsilon: self.epsilon(update.step),
             weight_decay: update.weight_decay,
             step: update.step,
             gradient_scale: update.scale,
@@ -132,6 +138,17 @@ impl Rule for AdamW {
         };
         parts.extend([(PARTS[0], first), (PARTS[1], second)]);
         parameter
+    }
+}
+
+impl AdamW {
+    /// What is added to the corrected root of the second moment in a step, counted from 1.
+    fn epsilon(&self, step: u64) -> f64 {
+        if !self.keras_eps {
+            return self.eps;
+        }
+        let exponent = i32::try_from(step).unwrap_or(i32::MAX);
+        self.eps / (1.0 - self.betas[1].powi(exponent)).sqrt()
     }
 }
 
@@ -164,6 +181,7 @@ impl Adam {
             lr: self.lr,
             betas: self.betas,
             eps: self.eps,
+            keras_eps: self.keras_eps,
             weight_decay: self.weight_decay,
             amsgrad: self.amsgrad,
             options: self.options.clone(),

@@ -28,6 +28,9 @@ pub struct RMSprop {
     /// Added to its root.
     #[arg(default = 1e-8)]
     pub eps: f64,
+    /// Place `eps` as Keras does: under the root.
+    #[arg(default = false)]
+    pub keras_eps: bool,
     /// Times the weight is added to its gradient.
     #[arg(default = 0.0)]
     pub weight_decay: f64,
@@ -68,6 +71,9 @@ pub struct Adagrad {
     /// Added to the root of the sum.
     #[arg(default = 1e-10)]
     pub eps: f64,
+    /// Place `eps` as Keras does: under the root.
+    #[arg(default = false)]
+    pub keras_eps: bool,
     /// What it takes like every other optimizer.
     #[arg(flatten)]
     pub options: StepOptions,
@@ -79,6 +85,15 @@ const SQUARES: &str = "square";
 const MEAN: &str = "mean";
 /// The direction so far.
 const DIRECTION: &str = "momentum";
+
+/// The root of squares, with `eps` under it or beside it.
+fn root(squares: Tensor<1>, eps: f64, is_under: bool) -> Tensor<1> {
+    if is_under {
+        squares.add_scalar(eps).sqrt()
+    } else {
+        squares.sqrt().add_scalar(eps)
+    }
+}
 
 impl Rule for RMSprop {
     fn settings(&self) -> Settings<'_> {
@@ -133,7 +148,7 @@ impl Rule for RMSprop {
             // Rounding may take it below zero where the gradient hardly changes.
             (squares - mean.clone() * mean).clamp_min(0.0)
         };
-        let mut change = gradient / variance.sqrt().add_scalar(self.eps);
+        let mut change = gradient / root(variance, self.eps, self.keras_eps);
         if self.momentum > 0.0 {
             let kept = part(parts, DIRECTION, &change);
             change = kept.mul_scalar(self.momentum) + change;
@@ -177,7 +192,7 @@ impl Rule for Adagrad {
         let old = old.unwrap_or_else(|| gradient.zeros_like().add_scalar(initial));
         let squares = old + gradient.clone() * gradient.clone();
         parts.insert(SQUARES, squares.clone());
-        let change = gradient / squares.sqrt().add_scalar(self.eps);
+        let change = gradient / root(squares, self.eps, self.keras_eps);
         parameter - change.mul_scalar(rate)
     }
 }

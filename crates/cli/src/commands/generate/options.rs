@@ -217,7 +217,7 @@ pub(super) fn sentence(error: &Error) -> String {
             let key = flag(&refusal.key);
             Refusal { key, ..refusal }.to_string()
         }
-        _ => error.to_string(),
+        _ => error.in_keys(),
     }
 }
 

@@ -69,6 +69,8 @@ impl Heads {
                 .and_then(|count| count.try_into().ok());
             let own = [self.dropout, "hidden_dropout_prob", "dropout"];
             let dropout = own.into_iter().find_map(|key| stated.get(key).as_f64());
+            let given = stated.otherwise("classifier_dropout");
+            let dropout = given.and_then(|rate| rate.as_f64()).or(dropout);
             let hidden = stated
                 .otherwise("classifier_hidden_dim")
                 .and_then(|width| width.as_u64());

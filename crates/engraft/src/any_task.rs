@@ -1,0 +1,304 @@
+//! A task whose kind the preset says.
+
+use std::fmt;
+use std::path::Path;
+
+use engraft_data::{Cell, Examples};
+use engraft_hub::Preset;
+use engraft_tasks::{
+    Backbone as BackboneSettings, BackboneSlot, CausalLM, Embed, Form, MLM, Model, RowOutput,
+    Seq2SeqLM, SequenceClassification, Task as AnyTask, TaskArguments, TokenClassification,
+};
+
+use crate::backbone::Backbone;
+use crate::builder::{Start, builder};
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::fit::Fit;
+use crate::history::History;
+use crate::input::{Ask, Question, examples_of};
+use crate::preprocessor::Preprocessor;
+use crate::rows::Data;
+use crate::scores::Scores;
+use crate::setting::Compile;
+use crate::stop::Stopper;
+use crate::summary::Summary;
+use crate::task::TaskModel;
+
+builder!(
+    /// A [`Task`] in the making.
+    AnyBuilder
+);
+
+impl AnyBuilder {
+    /// Number of classes of a task that has some; any number means a fresh head.
+    #[must_use]
+    pub fn num_classes(mut self, classes: usize) -> Self {
+        self.start.num_classes(classes);
+        self
+    }
+
+    /// Loads the weights.
+    ///
+    /// # Errors
+    /// Those of any task's builder.
+    pub fn build(self) -> Result<Task> {
+        let start = self.start.clone();
+        Ok(Task::new(self.start.build()?, start))
+    }
+}
+
+/// A task of a kind that its preset says, which can be trained, scored, asked and saved as any other; [`TryFrom`] makes the typed task of it.
+///
+/// ```
+/// use engraft::prelude::*;
+///
+/// let task = Task::from_preset("sapiens_vh")?.build()?;
+/// assert_eq!(task.kind(), "MLM");
+/// let masked_lm: MaskedLm = task.try_into()?;
+/// assert_eq!(masked_lm.predict("EVQL")?.len(), 6);
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Task {
+    core: Core,
+    start: Start,
+}
+
+/// What a task of any kind says of a row: values by the names that they have in tables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predicted {
+    /// Each with its name.
+    pub cells: Vec<(String, Cell)>,
+    /// What the head gives.
+    pub output: RowOutput,
+}
+
+impl Predicted {
+    /// The value of a name, such as `prediction` or `label`.
+    pub fn get(&self, name: &str) -> Option<&Cell> {
+        let found = self.cells.iter().find(|(own, _)| own == name);
+        found.map(|(_, cell)| cell)
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Task").field(&self.kind()).finish()
+    }
+}
+
+/// What architectures of Hugging Face end in, and the task that has their head.
+const ENDINGS: [(&str, Kind); 8] = [
+    ("ForSequenceClassification", Kind::Classifier),
+    ("TextClassifier", Kind::Classifier),
+    ("ForTokenClassification", Kind::Tokens),
+    ("ForMaskedLM", Kind::Masked),
+    ("ForPreTraining", Kind::Masked),
+    ("ForConditionalGeneration", Kind::Pairs),
+    ("ForCausalLM", Kind::Causal),
+    ("LMHeadModel", Kind::Causal),
+];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Classifier,
+    Tokens,
+    Masked,
+    Pairs,
+    Causal,
+}
+
+impl Kind {
+    fn on(self, backbone: BackboneSlot) -> AnyTask {
+        match self {
+            Self::Classifier => SequenceClassification::on(backbone).in_rust().into(),
+            Self::Tokens => TokenClassification {
+                use_legacy_adapter: true,
+                ..TokenClassification::on(backbone).in_rust()
+            }
+            .into(),
+            Self::Masked => MLM::on(backbone).in_rust().into(),
+            Self::Pairs => Seq2SeqLM::on(backbone).in_rust().into(),
+            Self::Causal => CausalLM::on(backbone).in_rust().into(),
+        }
+    }
+}
+
+/// The task that a preset was saved for, or whose head it has.
+fn task_of(preset: &Preset, backbone: BackboneSlot) -> Result<AnyTask> {
+    if preset.has("modules.json") {
+        return Ok(Embed::on(backbone).in_rust().into());
+    }
+    let config = preset.config()?;
+    let architectures = config.get("architectures").and_then(|it| it.as_array());
+    let architectures = architectures.into_iter().flatten();
+    let named = architectures.filter_map(|it| it.as_str()).next();
+    let named = preset.bare_task().or(named).unwrap_or_default();
+    let found = ENDINGS.iter().find(|(ending, _)| named.ends_with(ending));
+    match found {
+        Some((_, kind)) => Ok(kind.on(backbone)),
+        None => Err(Error::Argument(format!(
+            "{} is a backbone without a task ({}): open it as the task that you want, such as TextClassifier or TextEmbedder",
+            preset.name(),
+            if named.is_empty() {
+                "its config.json names no architecture"
+            } else {
+                named
+            }
+        ))),
+    }
+}
+
+impl Task {
+    pub(crate) fn new(core: Core, start: Start) -> Self {
+        Self { core, start }
+    }
+
+    /// A preset by name: built in, `hf://org/repo`, or a folder. Which task it is, is found in the preset.
+    ///
+    /// # Errors
+    /// There is no such preset, or it is a backbone without a task.
+    pub fn from_preset(preset: &str) -> Result<AnyBuilder> {
+        let backbone = BackboneSlot::Pretrained(BackboneSettings::new(preset));
+        let preset = Preset::from_name(preset)?;
+        let saved = Model::saved_task(&preset)?;
+        let start = match &saved {
+            Some(saved) => saved.clone(),
+            None => task_of(&preset, backbone)?,
+        };
+        Ok(AnyBuilder::new(Start::from_saved(preset, saved, start)))
+    }
+
+    /// The name of the task, as experiments have it: `SequenceClassification`, `CausalLM`, ...
+    pub fn kind(&self) -> &'static str {
+        use engraft_component::Choice;
+        self.core.model.spec.task().name()
+    }
+
+    /// Decides how the model is trained and scored.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::compile`].
+    pub fn compile(&mut self, compile: Compile) -> Result<()> {
+        self.core.compile(compile)
+    }
+
+    /// Trains on labelled rows.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::fit`].
+    pub fn fit(&mut self, train: impl Data, fit: Fit<'_>) -> Result<History> {
+        let train = train.rows(&self.core.wants())?;
+        self.core.fit(train, fit)
+    }
+
+    /// Loss and metrics over labelled rows.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::evaluate`].
+    pub fn evaluate(&self, data: impl Data) -> Result<Scores> {
+        self.core.evaluate(data.rows(&self.core.wants())?)
+    }
+
+    /// What the model predicts of a text, of many, or of [`Each`](crate::Each) of an iterator.
+    ///
+    /// # Errors
+    /// A text is too long or cannot be read.
+    pub fn predict<'m, Q: Question + 'm>(
+        &'m self,
+        question: Q,
+    ) -> Result<Q::Answer<'m, Predicted>> {
+        question.answered(|rows| {
+            let inputs = rows.into_iter().map(Ask::input);
+            self.predict_examples(examples_of(inputs.collect::<Result<_>>()?)?)
+        })
+    }
+
+    /// What the model predicts of each row.
+    ///
+    /// # Errors
+    /// A row is too long or cannot be read.
+    pub fn predict_examples(&self, examples: Examples) -> Result<Vec<Predicted>> {
+        let objective = self.core.model.spec.objective();
+        let outputs = self.core.outputs(examples)?.into_iter();
+        let predicted = outputs.map(|output| {
+            let width = output.shape.last().copied().unwrap_or(1);
+            let names = objective.columns(Form::Values, width).into_iter();
+            let cells = objective.cells(Form::Values, &output);
+            Predicted {
+                cells: names.zip(cells).collect(),
+                output,
+            }
+        });
+        Ok(predicted.collect())
+    }
+
+    /// Adds low-rank updates of a rank to the backbone.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::enable_lora`].
+    pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
+        self.core.enable_lora(&mut self.start, rank)
+    }
+
+    /// The backbone alone.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::backbone`].
+    pub fn backbone(&self) -> Result<Backbone> {
+        Backbone::of(&self.core.model)
+    }
+
+    /// What makes tokens of texts; none where rows are tokens.
+    pub fn preprocessor(&self) -> Option<Preprocessor> {
+        self.core.preprocessor()
+    }
+
+    /// Sets what makes tokens of texts, at any time.
+    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) {
+        self.core.set_preprocessor(preprocessor);
+    }
+
+    /// Layers, their shapes and parameters, and which are trained.
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.core)
+    }
+
+    /// What there was to say of the last call.
+    pub fn notes(&self) -> Vec<String> {
+        self.core.notes()
+    }
+
+    /// Ends what the model is doing, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        self.core.stopper.clone()
+    }
+
+    /// The model, for everything beyond.
+    pub fn model(&self) -> &Model {
+        &self.core.model
+    }
+
+    /// Writes a preset.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or holds something else than a preset.
+    pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
+        self.core.save_to_preset(folder.as_ref())
+    }
+}
+
+impl<A: TaskArguments> TryFrom<Task> for TaskModel<A> {
+    type Error = Error;
+
+    fn try_from(task: Task) -> Result<Self> {
+        if A::try_from(task.core.model.spec.task().clone()).is_err() {
+            return Err(Error::Argument(format!(
+                "the task is {}, not {}",
+                task.kind(),
+                A::NAME
+            )));
+        }
+        Ok(Self::new(task.core, task.start))
+    }
+}

@@ -1,0 +1,960 @@
+//! The library as KerasHub's pages describe it: how models are opened, asked, stopped and described, and what is refused.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use engraft::models::Pooling;
+use engraft::prelude::*;
+use engraft::train::Adam;
+use engraft::{Input, Metric, Stopper, TaskModel};
+
+fn golden(name: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/keras");
+    folder.join(name).display().to_string()
+}
+
+fn bert() -> TextClassifier {
+    let builder = TextClassifier::from_preset(&golden("bert")).unwrap();
+    builder.num_classes(2).build().unwrap()
+}
+
+fn gpt2() -> CausalLm {
+    let builder = CausalLm::from_preset(&golden("gpt2")).unwrap();
+    builder.build().unwrap()
+}
+
+fn quiet() -> Fit<'static> {
+    Fit {
+        verbose: false,
+        ..Fit::default()
+    }
+}
+
+fn greedy(new: usize) -> Generate {
+    Generate {
+        sampler: Some(Greedy::default().into()),
+        max_new_tokens: Some(new),
+        stop_token_ids: StopTokens::None,
+        ..Generate::default()
+    }
+}
+
+const TEXTS: [&str; 4] = ["the quick fox", "a lazy dog", "brown", "time and time"];
+const LABELS: [usize; 4] = [0, 1, 1, 0];
+
+#[test]
+fn one_text_many_and_an_iterator_are_answered_in_the_same_form() {
+    let classifier = bert();
+    let many: Vec<Prediction> = classifier.predict(TEXTS).unwrap();
+    let one: Prediction = classifier.predict("the quick fox").unwrap();
+    let near = |a: &Prediction, b: &Prediction| {
+        a.class == b.class
+            && a.logits
+                .iter()
+                .zip(&b.logits)
+                .all(|(a, b)| (a - b).abs() < 1e-5)
+    };
+    assert!(near(&one, &many[0]));
+    let lists: [Vec<Prediction>; 4] = [
+        classifier.predict(TEXTS.to_vec()).unwrap(),
+        classifier.predict(&TEXTS[..]).unwrap(),
+        classifier.predict(&TEXTS.map(str::to_owned)).unwrap(),
+        classifier.predict(TEXTS.map(Input::from)).unwrap(),
+    ];
+    for list in &lists {
+        assert!(list.iter().zip(&many).all(|(a, b)| near(a, b)));
+    }
+    // An iterator is asked as it goes on: of an endless one the first answers come.
+    let endless = TEXTS.iter().copied().cycle();
+    let answers = classifier.predict(Each(endless)).unwrap().take(70);
+    let answers: Vec<Prediction> = answers.collect::<Result<_, _>>().unwrap();
+    assert_eq!(answers.len(), 70);
+    assert!(near(&answers[69], &many[1]));
+    // Two texts that belong together are one row.
+    let pair: Prediction = classifier.predict(("the quick fox", "a lazy dog")).unwrap();
+    assert!(!near(&pair, &one));
+
+    let lm = gpt2();
+    let many: Vec<String> = lm.generate(TEXTS, greedy(3)).unwrap();
+    let one: String = lm.generate(TEXTS[2], greedy(3)).unwrap();
+    assert_eq!(one, many[2]);
+    let each = lm.generate(Each(TEXTS.iter().copied()), greedy(3)).unwrap();
+    assert_eq!(each.collect::<Result<Vec<_>, _>>().unwrap(), many);
+    let scores = lm.score(TEXTS).unwrap();
+    assert!((lm.score(TEXTS[3]).unwrap().nll - scores[3].nll).abs() < 1e-4);
+    let several = Generate {
+        num_return_sequences: Some(2),
+        sampler: Some(TopK::default().into()),
+        ..greedy(3)
+    };
+    assert_eq!(lm.generate(["fox"], several.clone()).unwrap().len(), 2);
+    let error = lm.generate("fox", several).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "one row has 2 answers: ask for it in a list, as [text], which is answered by a list"
+    );
+}
+
+#[test]
+fn an_iterator_that_fails_ends_with_its_error() {
+    let classifier = bert();
+    let rows = || {
+        (0..40).map(|row| match row {
+            35 => Err("the disk is gone"),
+            _ => Ok("the quick fox"),
+        })
+    };
+    let mut answers = classifier.predict(Each(rows())).unwrap();
+    let whole: Vec<_> = answers.by_ref().collect();
+    assert_eq!(whole.len(), 33);
+    assert!(whole[..32].iter().all(Result::is_ok));
+    assert_eq!(
+        whole[32].as_ref().unwrap_err().to_string(),
+        "the disk is gone"
+    );
+    // After it there is nothing.
+    assert!(answers.next().is_none());
+    drop(answers);
+    assert!(
+        classifier
+            .predict(Each(std::iter::empty::<&str>()))
+            .unwrap()
+            .next()
+            .is_none()
+    );
+
+    let before = weights(&classifier);
+    let mut classifier = classifier;
+    let batch = || (vec!["a", "b"], vec![0usize, 1]);
+    let failing = [Ok(batch()), Err("the disk is gone")];
+    let error = classifier.fit(Batches(failing), quiet()).unwrap_err();
+    assert!(matches!(error, Error::Batch { number: 2, .. }), "{error:?}");
+    assert_eq!(error.to_string(), "batch 2: the disk is gone");
+    let ends_in_the_middle = [batch(), (vec!["a", "b"], vec![0])];
+    let error = classifier.fit(Batches(ends_in_the_middle), quiet());
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "batch 2: y has 1 labels for 2 rows"
+    );
+    let without_rows = [batch(), (vec![], vec![])];
+    let error = classifier.fit(Batches(without_rows), quiet()).unwrap_err();
+    assert_eq!(error.to_string(), "batches: batch 2 has no rows");
+    let none: [(Vec<&str>, Vec<usize>); 0] = [];
+    let error = classifier.fit(Batches(none), quiet()).unwrap_err();
+    assert_eq!(error.to_string(), "batches: there are none");
+    assert_eq!(weights(&classifier), before);
+}
+
+fn weights<A: engraft::tasks::TaskArguments>(task: &TaskModel<A>) -> Vec<u32> {
+    let all = engraft::models::parameters(&task.model().network).into_iter();
+    let values =
+        all.flat_map(|(_, _, values)| values.into_data().iter::<f32>().collect::<Vec<_>>());
+    values.map(f32::to_bits).collect()
+}
+
+#[test]
+fn what_cannot_be_trained_on_is_refused_in_the_words_of_the_library_and_changes_nothing() {
+    let mut classifier = bert();
+    let before = weights(&classifier);
+    let said = |error: Error| {
+        let said = error.to_string();
+        for word in ["--", "model.", "data.", "trainer."] {
+            assert!(!said.contains(word), "{said}");
+        }
+        said
+    };
+    let mut refused =
+        |labels: Vec<engraft::Target>| said(classifier.fit((TEXTS, labels), quiet()).unwrap_err());
+    let out_of_range = refused(vec![0.into(), 1.into(), 2.into(), 0.into()]);
+    assert!(out_of_range.contains("label"), "{out_of_range}");
+    let below = refused(vec![0.into(), 1.into(), (-1).into(), 0.into()]);
+    assert_eq!(
+        below,
+        "y: row 2 has Whole(-1), which is no class: expected a whole number from 0 on, or a name"
+    );
+    let few = refused(vec![0.into()]);
+    assert_eq!(few, "y has 1 labels for 4 rows");
+    let numbers = refused(vec![0.5.into(), 1.into(), 0.into(), 0.into()]);
+    assert!(
+        numbers.contains("row 0 has Number(0.5), which is no class"),
+        "{numbers}"
+    );
+
+    let weighted = (TEXTS, LABELS, [1.0, -1.0, 1.0, 1.0]);
+    let error = said(classifier.fit(weighted, quiet()).unwrap_err());
+    assert_eq!(
+        error,
+        "weights: row 1 weighs -1; expected a finite number of at least 0"
+    );
+    let mut split = |texts: &[&str], share: f64| {
+        let fit = Fit {
+            validation_split: share,
+            ..quiet()
+        };
+        let labels = vec![0; texts.len()];
+        said(classifier.fit((texts, labels), fit).unwrap_err())
+    };
+    for share in [1.0, -0.1, f64::NAN] {
+        let expected =
+            format!("validation_split: expected a share from 0 to below 1, found {share}");
+        assert_eq!(split(&TEXTS, share), expected);
+    }
+    assert_eq!(
+        split(&TEXTS[..1], 0.5),
+        "validation_split: 0.5 of 1 rows leaves none to train on, or none to score"
+    );
+    let fit = Fit {
+        batch_size: Some(0),
+        ..quiet()
+    };
+    let error = said(classifier.fit((TEXTS, LABELS), fit).unwrap_err());
+    assert_eq!(error, "batch_size: a batch has at least one row");
+    let error = said(classifier.fit(TEXTS, quiet()).unwrap_err());
+    assert_eq!(
+        error,
+        "the data has no labels, which this stage needs; give them beside the texts"
+    );
+    let tokens = [TokenRow::from(vec![1, 999_999])];
+    let error = said(classifier.fit((tokens, [0]), quiet()).unwrap_err());
+    assert!(
+        error.contains("the token id 999999 is outside the model's vocabulary"),
+        "{error}"
+    );
+    let error = said(classifier.predict(TokenRow::from(vec![])).unwrap_err());
+    assert!(error.contains("no tokens"), "{error}");
+    classifier.set_preprocessor(None);
+    let error = said(classifier.predict("fox").unwrap_err());
+    assert!(
+        error.starts_with("there is no preprocessor, so that rows are tokens"),
+        "{error}"
+    );
+    assert_eq!(weights(&classifier), before);
+
+    // Tokens of a language model weigh the same, and what follows a text is in the text.
+    let mut lm = gpt2();
+    let error = said(lm.fit((TEXTS, LABELS), quiet()).unwrap_err());
+    assert!(error.contains("give x without y"), "{error}");
+    let x = vec![vec![5u32, 6, 7]];
+    let error = said(lm.fit((x, vec![vec![6u32, 9, 8]]), quiet()).unwrap_err());
+    assert!(
+        error.contains("is not the token after each token of x"),
+        "{error}"
+    );
+    let rows = lm.examples(TEXTS).unwrap().weighted([1.0; 4]).unwrap();
+    let error = said(lm.fit(rows, quiet()).unwrap_err());
+    assert!(
+        error.starts_with("weights: rows weigh differently only where"),
+        "{error}"
+    );
+}
+
+#[test]
+fn names_that_there_are_not_are_answered_with_the_nearest_and_change_nothing() {
+    let mut classifier = bert();
+    let mut refused = |compile: Compile| {
+        let error = classifier.compile(compile).unwrap_err();
+        // It is still compiled as it was.
+        classifier.evaluate((TEXTS, LABELS)).unwrap();
+        error.to_string()
+    };
+    let cases = [
+        (
+            refused(Compile {
+                optimizer: "adm".into(),
+                ..Compile::default()
+            }),
+            "optimizer: there is none called \"adm\". Did you mean \"adam\"?",
+        ),
+        (
+            refused(Compile {
+                loss: "sparse_categorical_crossentrpy".into(),
+                ..Compile::default()
+            }),
+            "loss: there is none called \"sparse_categorical_crossentrpy\". Did you mean \"sparse_categorical_crossentropy\"?",
+        ),
+        (
+            refused(Compile {
+                metrics: ["accuracyy"].into(),
+                ..Compile::default()
+            }),
+            "metrics: there is none called \"accuracyy\". Did you mean \"accuracy\"?",
+        ),
+        (
+            refused(Compile {
+                loss: "mean_squared_error".into(),
+                ..Compile::default()
+            }),
+            "loss: mean_squared_error is no loss of one class a row, which SequenceClassification predicts. Leave it at Auto, or give sparse_categorical_crossentropy",
+        ),
+        (
+            refused(Compile {
+                weighted_metrics: ["auroc"].into(),
+                ..Compile::default()
+            }),
+            "weighted_metrics: auroc is no mean over rows, which could be weighed",
+        ),
+    ];
+    for (found, expected) in cases {
+        assert_eq!(found, expected);
+    }
+    let mut lm = gpt2();
+    let sampler = |name: &str| Compile {
+        sampler: name.into(),
+        ..Compile::default()
+    };
+    let error = lm.compile(sampler("gredy")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "sampler: there is none called \"gredy\". Did you mean \"greedy\"?"
+    );
+    for name in ["greedy", "random", "top_k", "top_p", "beam", "contrastive"] {
+        lm.compile(sampler(name)).unwrap();
+        assert!(lm.sampler().is_ok(), "{name}");
+    }
+    let own = Metric::function("own", |_, _| 0.0);
+    let error = lm.compile(Compile {
+        metrics: vec![own].into(),
+        ..Compile::default()
+    });
+    assert!(error.unwrap_err().to_string().contains("own scores alone"));
+}
+
+#[test]
+fn presets_of_other_tasks_and_none_are_refused() {
+    let said = |error: Error| error.to_string();
+    let error = said(TextClassifier::from_preset("./nowhere").unwrap_err());
+    assert!(error.contains("./nowhere"), "{error}");
+    let error = said(
+        CausalLm::from_preset(&golden("bert"))
+            .unwrap()
+            .build()
+            .unwrap_err(),
+    );
+    assert!(error.contains("is an encoder"), "{error}");
+    let error = said(
+        CausalLm::from_preset(&golden("bart"))
+            .unwrap()
+            .build()
+            .unwrap_err(),
+    );
+    assert!(error.contains("is an encoder-decoder"), "{error}");
+    let error = said(
+        Seq2SeqLm::from_preset(&golden("gpt2"))
+            .unwrap()
+            .build()
+            .unwrap_err(),
+    );
+    assert!(error.contains("takes an encoder and a decoder"), "{error}");
+    let builder = TextClassifier::from_preset(&golden("roberta_masked_lm")).unwrap();
+    let error = said(builder.build().unwrap_err());
+    assert!(error.ends_with("call num_classes to start one"), "{error}");
+    let error = said(Task::from_preset(&golden("electra")).unwrap_err());
+    assert!(error.contains("is a backbone without a task"), "{error}");
+    let task = Task::from_preset(&golden("gpt2")).unwrap().build().unwrap();
+    let error = said(TextClassifier::try_from(task).unwrap_err());
+    assert_eq!(error, "the task is CausalLM, not SequenceClassification");
+}
+
+#[test]
+fn the_kind_of_a_task_is_found_in_its_preset() {
+    let kinds = [
+        ("bert", "SequenceClassification"),
+        ("bert_masked_lm", "MLM"),
+        ("gpt2", "CausalLM"),
+        ("bart", "Seq2SeqLM"),
+        ("esm_masked_lm", "MLM"),
+    ];
+    for (preset, kind) in kinds {
+        let task = Task::from_preset(&golden(preset)).unwrap().build().unwrap();
+        assert_eq!(task.kind(), kind, "{preset}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    let mut classifier = bert();
+    classifier
+        .fit((TEXTS, ["no", "yes", "yes", "no"]), quiet())
+        .unwrap();
+    classifier.save_to_preset(&first).unwrap();
+    let mut task = Task::from_preset(first.to_str().unwrap())
+        .unwrap()
+        .build()
+        .unwrap();
+    assert_eq!(task.kind(), "SequenceClassification");
+    let predicted = task.predict("brown").unwrap();
+    let own = classifier.predict("brown").unwrap();
+    assert_eq!(
+        predicted.get("label"),
+        Some(&engraft::data::Cell::from(own.label.as_str()))
+    );
+    assert_eq!(predicted.output.values, own.logits);
+    task.fit((TEXTS, ["no", "yes", "yes", "no"]), quiet())
+        .unwrap();
+    assert!(task.evaluate((TEXTS, ["no", "yes", "yes", "no"])).is_ok());
+    task.save_to_preset(&second).unwrap();
+    let again: TextClassifier = task.try_into().unwrap();
+    assert_eq!(again.class_names(), ["no", "yes"]);
+    let builder = Task::from_preset(second.to_str().unwrap()).unwrap();
+    let fresh: TextClassifier = builder.num_classes(3).build().unwrap().try_into().unwrap();
+    assert_eq!(fresh.class_names().len(), 3);
+    let lm = Task::from_preset(&golden("gpt2")).unwrap().build().unwrap();
+    let lm = CausalLm::try_from(lm).unwrap();
+    assert_eq!(
+        lm.generate("fox", greedy(4)).unwrap(),
+        gpt2().generate("fox", greedy(4)).unwrap()
+    );
+}
+
+#[test]
+fn a_saved_head_is_kept_unless_any_number_of_classes_is_asked_for() {
+    let open = || TextClassifier::from_preset(&golden("bert")).unwrap();
+    let logits = |classifier: TextClassifier| classifier.predict("brown fox").unwrap().logits;
+    let kept = logits(open().build().unwrap());
+    let same = kept.len();
+    assert_eq!(logits(open().build().unwrap()), kept);
+    let fresh = logits(open().num_classes(same).seed(1).build().unwrap());
+    assert_eq!(fresh.len(), same);
+    assert_ne!(fresh, kept);
+    assert_eq!(
+        logits(open().num_classes(same + 2).build().unwrap()).len(),
+        same + 2
+    );
+    // Without weights nothing of the preset counts but its shape.
+    let random = |seed| {
+        logits(
+            open()
+                .load_weights(false)
+                .num_classes(same)
+                .seed(seed)
+                .build()
+                .unwrap(),
+        )
+    };
+    assert_eq!(random(1), random(1));
+    assert_ne!(random(1), random(2));
+    assert_ne!(random(1), kept);
+}
+
+#[test]
+fn a_head_has_the_activation_the_dropout_and_the_width_that_are_asked_for() {
+    let open = |preset: &str| {
+        TextClassifier::from_preset(&golden(preset))
+            .unwrap()
+            .num_classes(3)
+            .seed(4)
+    };
+    let sum = |prediction: &Prediction| prediction.probabilities.iter().sum::<f32>();
+    let softmax = open("bert").build().unwrap().predict("fox").unwrap();
+    assert!((sum(&softmax) - 1.0).abs() < 1e-6);
+    let sigmoid = open("bert")
+        .activation(Activation::Sigmoid)
+        .build()
+        .unwrap();
+    let sigmoid = sigmoid.predict("fox").unwrap();
+    assert_eq!(sigmoid.logits, softmax.logits);
+    let by_hand = softmax
+        .logits
+        .iter()
+        .map(|logit| 1.0 / (1.0 + (-logit).exp()));
+    for (found, expected) in sigmoid.probabilities.iter().zip(by_hand) {
+        assert!((found - expected).abs() < 1e-6);
+    }
+    let mut linear = open("bert").activation(Activation::Linear).build().unwrap();
+    let prediction = linear.predict("fox").unwrap();
+    assert_eq!(prediction.probabilities, prediction.logits);
+    // It is trained by its logits, and saved with its activation.
+    linear.fit((TEXTS, LABELS), quiet()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved");
+    linear.save_to_preset(&saved).unwrap();
+    let opened = TextClassifier::from_preset(saved.to_str().unwrap()).unwrap();
+    let opened = opened.build().unwrap().predict("fox").unwrap();
+    assert_eq!(opened.probabilities, opened.logits);
+    assert_eq!(opened, linear.predict("fox").unwrap());
+
+    let wide = open("roberta").hidden_dim(7).build().unwrap();
+    let shapes = wide.summary();
+    let dense = shapes
+        .layers
+        .iter()
+        .find(|layer| layer.name.starts_with("head.dense"));
+    assert_eq!(dense.unwrap().shapes[0].1[0], 7, "{shapes}");
+    // All of a head's inputs dropped but for scale: training differs from what it was.
+    let loss = |rate: f64| {
+        let mut classifier = open("roberta").dropout(rate).build().unwrap();
+        let history = classifier.fit((TEXTS, LABELS), quiet()).unwrap();
+        history.get("loss").unwrap()[0]
+    };
+    assert_eq!(loss(0.0), loss(0.0));
+    assert_ne!(loss(0.0), loss(0.9));
+    let error = open("roberta")
+        .dropout(1.0)
+        .build()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("from 0 to below 1"), "{error}");
+}
+
+#[test]
+fn bfloat16_is_float32_on_rounded_weights() {
+    let rounded = |values: Vec<f32>| values.iter().all(|value| value.to_bits() & 0xffff == 0);
+    let values = |task: &TextClassifier| {
+        weights(task)
+            .into_iter()
+            .map(f32::from_bits)
+            .collect::<Vec<f32>>()
+    };
+    let open = |dtype| {
+        let builder = TextClassifier::from_preset(&golden("bert")).unwrap();
+        builder.dtype(dtype).build().unwrap()
+    };
+    let [full, half] = [DType::F32, DType::BF16].map(open);
+    assert!(!rounded(values(&full)) && rounded(values(&half)));
+    // Saved as they are, and opened in full.
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved");
+    half.save_to_preset(&saved).unwrap();
+    let again = TextClassifier::from_preset(saved.to_str().unwrap()).unwrap();
+    let again = again.dtype(DType::F32).build().unwrap();
+    assert_eq!(again.predict(TEXTS).unwrap(), half.predict(TEXTS).unwrap());
+    assert_ne!(full.predict(TEXTS).unwrap(), half.predict(TEXTS).unwrap());
+    let builder = CausalLm::from_preset(&golden("llama")).unwrap();
+    let lm = builder.dtype(DType::BF16).build().unwrap();
+    assert!(lm.generate("fox", greedy(3)).is_ok());
+}
+
+#[test]
+fn low_rank_updates_go_on_from_the_weights_that_a_model_has() {
+    let mut classifier = bert();
+    classifier.fit((TEXTS, LABELS), quiet()).unwrap();
+    let before = classifier.predict(TEXTS).unwrap();
+    let trained = classifier.summary().trainable();
+    classifier.enable_lora(2).unwrap();
+    assert_eq!(classifier.predict(TEXTS).unwrap(), before);
+    assert!(classifier.summary().trainable() < trained);
+    let error = classifier.enable_lora(2).unwrap_err().to_string();
+    assert!(error.contains("has low-rank updates already"), "{error}");
+    let encoder = |task: &TextClassifier| {
+        let states = task.backbone().unwrap();
+        let mut values = Vec::new();
+        for (path, _, tensor) in engraft::models::parameters(&states.model().network) {
+            if !path.contains("lora") {
+                values.extend(tensor.into_data().iter::<f32>());
+            }
+        }
+        values
+    };
+    let weights = encoder(&classifier);
+    classifier
+        .compile(Compile {
+            optimizer: Adam {
+                lr: 1e-2,
+                ..Adam::default()
+            }
+            .into(),
+            ..Compile::default()
+        })
+        .unwrap();
+    classifier.fit((TEXTS, LABELS), quiet()).unwrap();
+    assert_eq!(encoder(&classifier), weights);
+    let after = classifier.predict(TEXTS).unwrap();
+    assert_ne!(after, before);
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved");
+    classifier.save_to_preset(&saved).unwrap();
+    let opened = TextClassifier::from_preset(saved.to_str().unwrap()).unwrap();
+    let opened = opened.build().unwrap().predict(TEXTS).unwrap();
+    for (a, b) in opened.iter().zip(&after) {
+        assert!(
+            a.logits
+                .iter()
+                .zip(&b.logits)
+                .all(|(a, b)| (a - b).abs() < 1e-5)
+        );
+    }
+
+    let mut lm = gpt2();
+    let text = lm.generate("fox", greedy(4)).unwrap();
+    lm.enable_lora(2).unwrap();
+    assert_eq!(lm.generate("fox", greedy(4)).unwrap(), text);
+    lm.fit(["the fox", "a dog"], quiet()).unwrap();
+    let error = lm.enable_lora(0).unwrap_err().to_string();
+    assert!(error.contains("updates already"), "{error}");
+    let error = bert().enable_lora(0).unwrap_err().to_string();
+    assert!(error.contains("expected a rank"), "{error}");
+}
+
+#[test]
+fn a_stopper_ends_training_with_the_weights_of_its_last_step_and_everything_else_with_an_error() {
+    let mut classifier = bert();
+    let stopper: Stopper = classifier.stopper();
+    // From a thread of its own, as soon as an epoch has ended.
+    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+    let other = std::thread::spawn(move || {
+        receiver.recv().unwrap();
+        stopper.stop();
+    });
+    let before = weights(&classifier);
+    let fit = Fit {
+        epochs: 1_000_000,
+        on_epoch_end: Some(Box::new(move |_| {
+            let _ = sender.send(());
+            ControlFlow::Continue(())
+        })),
+        ..quiet()
+    };
+    let history = classifier.fit((TEXTS, LABELS), fit).unwrap();
+    other.join().unwrap();
+    assert!(history.epochs().len() >= 1 && history.epochs().len() < 1_000_000);
+    assert_eq!(history.stopped(), Some("stopped by the stopper"));
+    assert_ne!(weights(&classifier), before);
+
+    let stopper = classifier.stopper();
+    stopper.stop();
+    assert!(matches!(
+        classifier.evaluate((TEXTS, LABELS)),
+        Err(Error::Stopped)
+    ));
+    assert!(classifier.evaluate((TEXTS, LABELS)).is_ok());
+    let lm = gpt2();
+    lm.stopper().stop();
+    assert!(matches!(lm.generate("fox", greedy(3)), Err(Error::Stopped)));
+    let mut pieces = lm.stream("fox", greedy(8)).unwrap();
+    assert!(pieces.next().unwrap().is_ok());
+    lm.stopper().stop();
+    let rest: Vec<_> = pieces.by_ref().collect();
+    assert!(matches!(rest.last(), Some(Err(Error::Stopped))), "{rest:?}");
+    assert!(pieces.next().is_none());
+    assert!(lm.score("fox").is_ok());
+}
+
+#[test]
+fn the_user_looks_at_each_epoch_and_callbacks_end_training() {
+    let mut classifier = bert();
+    let mut seen = Vec::new();
+    let valid = classifier.examples((TEXTS, LABELS)).unwrap();
+    let fit = Fit {
+        epochs: 5,
+        validation: Some(&valid),
+        on_epoch_end: Some(Box::new(|epoch| {
+            seen.push((epoch.number, epoch.get("val_loss").unwrap()));
+            if epoch.number == 1 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })),
+        ..quiet()
+    };
+    let history = classifier.fit((TEXTS, LABELS), fit).unwrap();
+    assert_eq!(history.stopped(), Some("stopped by on_epoch_end"));
+    assert_eq!(history.get("val_loss").unwrap(), [seen[0].1, seen[1].1]);
+    let patience = engraft::EarlyStopping {
+        min_delta: 100.0,
+        patience: 1,
+        ..engraft::EarlyStopping::on("val_loss")
+    };
+    let fit = Fit {
+        epochs: 50,
+        validation: Some(&valid),
+        callbacks: vec![patience.into()],
+        ..quiet()
+    };
+    let history = classifier.fit((TEXTS, LABELS), fit).unwrap();
+    assert!(history.epochs().len() < 5, "{history:?}");
+    assert!(
+        history.stopped().unwrap().contains("val_loss"),
+        "{history:?}"
+    );
+}
+
+#[test]
+fn texts_are_cut_to_kerashub_s_lengths_and_counted() {
+    let long = "fox ".repeat(400);
+    let builder = TextClassifier::from_preset(&golden("bert"))
+        .unwrap()
+        .num_classes(2);
+    let classifier = builder.sequence_length(6).build().unwrap();
+    assert_eq!(classifier.preprocessor().unwrap().length(), Some(6));
+    classifier.predict([long.as_str(), "fox"]).unwrap();
+    assert!(
+        classifier
+            .notes()
+            .iter()
+            .any(|note| note.contains('1') && note.contains("cut")),
+        "{:?}",
+        classifier.notes()
+    );
+    classifier.predict("fox").unwrap();
+    assert!(classifier.notes().iter().all(|note| !note.contains("cut")));
+    // What nobody says is 512 tokens, or as many as the model has positions for.
+    let builder = TextClassifier::from_preset("aido_rna_debug")
+        .unwrap()
+        .num_classes(2);
+    let classifier = builder.build().unwrap();
+    let positions = classifier
+        .model()
+        .spec
+        .checkpoint()
+        .config()
+        .transformer
+        .longest();
+    let length = classifier.preprocessor().unwrap().length();
+    assert_eq!(
+        length,
+        Some(positions.map_or(512, |positions| positions.min(512)))
+    );
+    let lm = gpt2();
+    let error = lm
+        .generate(long.as_str(), greedy(2))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("leaves no room"), "{error}");
+    let full = Generate {
+        max_length: Some(2),
+        ..Generate::default()
+    };
+    let error = lm.generate("the fox", full).unwrap_err().to_string();
+    assert!(error.contains("max_length 2 counts them"), "{error}");
+}
+
+#[test]
+fn without_a_preprocessor_tokens_go_in_and_tokens_come_out() {
+    let lm = CausalLm::from_preset(&golden("gpt2")).unwrap();
+    let lm = lm.preprocessor(None).build().unwrap();
+    let row = TokenRow::padded(&[5, 6, 7, 0, 0, 0], &[1, 1, 1, 0, 0, 0]);
+    let error = lm.generate(row.clone(), Generate::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "stop_token_ids: Auto is what the preprocessor says, and there is none; give StopTokens::None or ids"
+    );
+    let error = lm.generate("fox", greedy(3)).unwrap_err().to_string();
+    assert!(error.starts_with("there is no preprocessor"), "{error}");
+    let padded = Generate {
+        // Is ignored: the row has room for six.
+        max_length: Some(4),
+        max_new_tokens: None,
+        ..greedy(3)
+    };
+    let ids: Vec<u32> = lm.generate(row.clone(), padded.clone()).unwrap();
+    assert_eq!(ids.len(), 6);
+    assert_eq!(ids[..3], [5, 6, 7]);
+    let stripped = Generate {
+        strip_prompt: true,
+        ..padded
+    };
+    let new: Vec<Vec<u32>> = lm.generate([row], stripped).unwrap();
+    assert_eq!(new[0], ids[3..]);
+    let free: Vec<u32> = lm.generate(vec![5u32, 6, 7], greedy(3)).unwrap();
+    assert_eq!(free, ids);
+
+    let s2s = Seq2SeqLm::from_preset(&golden("bart")).unwrap();
+    let s2s = s2s.preprocessor(None).build().unwrap();
+    let ids: Vec<u32> = s2s
+        .generate(TokenRow::from(vec![5u32, 6, 7]), greedy(3))
+        .unwrap();
+    assert_eq!(ids.len(), 4);
+    assert!(s2s.generate("fox", greedy(3)).is_err());
+}
+
+#[test]
+fn vectors_are_learned_by_a_loss_that_is_given() {
+    let open = || {
+        let builder = TextEmbedder::from_preset(&golden("bert")).unwrap();
+        builder.pooling(Pooling::Mean).build().unwrap()
+    };
+    let mut embedder = open();
+    let error = embedder
+        .compile(Compile::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("loss: Embed has no loss of its own. Give one"),
+        "{error}"
+    );
+    let width = embedder.encode_text("fox").unwrap().len();
+    let targets: Vec<Vec<f32>> = (0..4).map(|row| vec![row as f32 / 4.0; width]).collect();
+    let error = embedder.fit((TEXTS, targets.clone()), quiet()).unwrap_err();
+    assert!(matches!(error, Error::NotCompiled("fit")));
+    for loss in ["mean_squared_error", "cosine_similarity"] {
+        let mut embedder = open();
+        embedder
+            .compile(Compile {
+                loss: loss.into(),
+                optimizer: Adam {
+                    lr: 1e-2,
+                    ..Adam::default()
+                }
+                .into(),
+                metrics: ["mae"].into(),
+                ..Compile::default()
+            })
+            .unwrap();
+        let fit = Fit {
+            epochs: 8,
+            ..quiet()
+        };
+        let history = embedder.fit((TEXTS, targets.clone()), fit).unwrap();
+        let losses = history.get("loss").unwrap();
+        assert!(losses[7] < losses[0], "{loss}: {losses:?}");
+        assert_eq!(history.names(), ["loss", "mean_absolute_error"]);
+        let scores = embedder.evaluate((TEXTS, targets.clone())).unwrap();
+        assert!(scores.get("test_loss").is_ok());
+        let folder = tempfile::tempdir().unwrap();
+        let saved = folder.path().join("saved");
+        embedder.save_to_preset(&saved).unwrap();
+        let opened = TextEmbedder::from_preset(saved.to_str().unwrap()).unwrap();
+        let opened = opened.build().unwrap();
+        assert_eq!(
+            opened.encode_text("fox").unwrap(),
+            embedder.encode_text("fox").unwrap()
+        );
+    }
+    let narrow: Vec<Vec<f32>> = vec![vec![0.5; width - 1]; 4];
+    embedder
+        .compile(Compile {
+            loss: "mse".into(),
+            ..Compile::default()
+        })
+        .unwrap();
+    let error = embedder
+        .fit((TEXTS, narrow), quiet())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("the model makes vectors of"), "{error}");
+    // A task that only predicts has nothing to compile.
+    let mut outputs = engraft::HeadOutputs::from_preset(&golden("bert_masked_lm"))
+        .unwrap()
+        .build()
+        .unwrap();
+    let error = outputs.compile(Compile::default()).unwrap_err().to_string();
+    assert_eq!(error, "loss: Inference has no loss of its own");
+}
+
+#[test]
+fn a_backbone_a_preprocessor_and_a_tokenizer_open_alone() {
+    let backbone = Backbone::from_preset(&golden("bert"))
+        .unwrap()
+        .build()
+        .unwrap();
+    let preprocessor = Preprocessor::from_preset(&golden("bert")).unwrap();
+    let row = preprocessor.call("the quick fox").unwrap();
+    let tokenizer = Tokenizer::from_preset(&golden("bert")).unwrap();
+    let inner = tokenizer.tokenize("the quick fox").unwrap();
+    assert_eq!(row.token_ids[1..=inner.len()], inner);
+    assert_eq!(tokenizer.vocabulary().len(), tokenizer.vocabulary_size());
+    let first = tokenizer.id_to_token(inner[0]).unwrap();
+    assert_eq!(tokenizer.token_to_id(&first), Some(inner[0]));
+    let error = tokenizer.detokenize(&[1 << 30]).unwrap_err().to_string();
+    assert!(error.contains("is no token"), "{error}");
+    let states = backbone
+        .call([row.clone(), TokenRow::from(vec![1, 2])])
+        .unwrap();
+    assert_eq!(states[0].sequence_output.len(), row.token_ids.len());
+    assert_eq!(states[1].sequence_output.len(), 2);
+    let pooled = states[0].pooled_output.as_ref().unwrap();
+    assert_eq!(pooled.len(), states[0].sequence_output[0].len());
+    assert!(pooled.iter().all(|value| value.abs() <= 1.0));
+    // The backbone of a model that was trained has its weights.
+    let mut classifier = bert();
+    let own = classifier.backbone().unwrap().call(row.clone()).unwrap();
+    assert_eq!(own.sequence_output, states[0].sequence_output);
+    classifier.fit((TEXTS, LABELS), quiet()).unwrap();
+    let own = classifier.backbone().unwrap().call(row).unwrap();
+    assert_ne!(own.sequence_output, states[0].sequence_output);
+}
+
+#[test]
+fn a_summary_has_every_layer_and_what_is_trained() {
+    let builder = TextClassifier::from_preset(&golden("bert")).unwrap();
+    let summary = builder.clone().build().unwrap().summary();
+    assert_eq!(summary.trainable(), summary.parameters());
+    assert_eq!(summary.bytes(), 4 * summary.parameters());
+    let text = summary.to_string();
+    for part in [
+        "Preprocessor: vocabulary of",
+        "Model: SequenceClassification on",
+        "encoder.layers.1.",
+        "head.",
+        "Parameters: ",
+        "Trained: ",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let frozen = builder.frozen(true).build().unwrap().summary();
+    assert_eq!(frozen.parameters(), summary.parameters());
+    let head = frozen.layers.iter().filter(|layer| layer.trainable > 0);
+    assert!(head.clone().count() > 0);
+    assert!(
+        head.clone().all(|layer| layer.name.starts_with("head")),
+        "{frozen}"
+    );
+}
+
+#[test]
+fn models_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<TextClassifier>();
+    shared::<CausalLm>();
+    shared::<Seq2SeqLm>();
+    shared::<Task>();
+    shared::<Backbone>();
+    shared::<Preprocessor>();
+    shared::<Stopper>();
+    shared::<Error>();
+    let classifier = bert();
+    let alone = classifier.predict("fox").unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| assert_eq!(classifier.predict("fox").unwrap(), alone));
+        }
+    });
+}
+
+#[test]
+fn named_presets_are_listed() {
+    let names: Vec<&str> = TextClassifier::presets()
+        .map(|preset| preset.name)
+        .collect();
+    assert!(names.contains(&"sapiens_vh"));
+    assert!(TextClassifier::presets().all(|preset| !preset.description.is_empty()));
+    // None of them writes yet.
+    assert_eq!(CausalLm::presets().count(), 0);
+}
+
+#[test]
+fn files_are_read_by_what_the_task_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.tsv");
+    std::fs::write(
+        &path,
+        "text\tlabel\tnumber\nthe fox\tno\t0.5\na dog\tyes\t1.5\n",
+    )
+    .unwrap();
+    let mut classifier = bert();
+    let file = || File::new(&path).x("text");
+    classifier.fit(file().y("label"), quiet()).unwrap();
+    assert_eq!(classifier.class_names(), ["no", "yes"]);
+    let mut regressor = Regressor::from_preset(&golden("bert"))
+        .unwrap()
+        .build()
+        .unwrap();
+    regressor.fit(file().y("number"), quiet()).unwrap();
+    let mut masked = MaskedLm::from_preset(&golden("bert_masked_lm"))
+        .unwrap()
+        .build()
+        .unwrap();
+    masked.fit(file(), quiet()).unwrap();
+    let error = classifier
+        .fit(file().y("labels"), quiet())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("labels") && error.contains("label"),
+        "{error}"
+    );
+    let error = classifier
+        .fit(File::new("/nowhere.tsv"), quiet())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("/nowhere.tsv"), "{error}");
+}
