@@ -222,6 +222,7 @@ fn fit(options: &Options) -> Result<Value, Anything> {
             masking: None,
             seed: 1,
             config: "",
+            optimizer: Default::default(),
             resume: None,
             fold: None,
             stop: Arc::new(AtomicBool::new(false)),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use engraft_data::{Cell, Examples};
-use engraft_hub::Preset;
+use engraft_hub::{NamedPreset, Preset};
 use engraft_tasks::{
     Backbone as BackboneSettings, BackboneSlot, CausalLM, Embed, Form, MLM, Model, RowOutput,
     Seq2SeqLM, SequenceClassification, Task as AnyTask, TaskArguments, TokenClassification,
@@ -169,6 +169,11 @@ impl Task {
         Ok(AnyBuilder::new(Start::from_saved(preset, saved, start)))
     }
 
+    /// The presets that have a name.
+    pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
+        engraft_hub::named_presets().iter()
+    }
+
     /// The name of the task, as experiments have it: `SequenceClassification`, `CausalLM`, ...
     pub fn kind(&self) -> &'static str {
         use engraft_component::Choice;
@@ -190,6 +195,15 @@ impl Task {
     pub fn fit(&mut self, train: impl Data, fit: Fit<'_>) -> Result<History> {
         let train = train.rows(&self.core.wants())?;
         self.core.fit(train, fit)
+    }
+
+    /// One step on rows that are a batch: its loss and metrics, `loss` and `accuracy` among them.
+    ///
+    /// # Errors
+    /// Those of [`Self::fit`]. The model stays as it was.
+    pub fn train_on_batch(&mut self, batch: impl Data) -> Result<Scores> {
+        let batch = batch.rows(&self.core.wants())?;
+        self.core.train_on_batch(batch)
     }
 
     /// Loss and metrics over labelled rows.
@@ -239,6 +253,15 @@ impl Task {
     /// Those of [`TaskModel::enable_lora`].
     pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
         self.core.enable_lora(&mut self.start, rank)
+    }
+
+    /// Writes the low-rank updates, and the head where it was trained, as PEFT has them: a folder that
+    /// `backbone(|it| it.peft_path = ..)` of a builder opens on the backbone that they were trained on.
+    ///
+    /// # Errors
+    /// There are none; the folder cannot be written.
+    pub fn save_lora_weights(&self, folder: impl AsRef<Path>) -> Result<()> {
+        self.core.save_lora_weights(folder.as_ref())
     }
 
     /// The backbone alone.

@@ -1,6 +1,7 @@
 //! A backbone alone: hidden states of tokens.
 
 use std::fmt;
+use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
 use engraft_hub::NamedPreset;
@@ -128,6 +129,14 @@ impl Backbone {
     /// Layers, their shapes and parameters.
     pub fn summary(&self) -> Summary {
         Summary::of(&self.core)
+    }
+
+    /// Writes a preset of the backbone alone.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or holds something else than a preset.
+    pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
+        self.core.save_to_preset(folder.as_ref())
     }
 
     /// The model below, for everything beyond.

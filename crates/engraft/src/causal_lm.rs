@@ -148,6 +148,16 @@ impl CausalLm {
         Ok(history)
     }
 
+    /// One step on rows that are a batch: its loss and accuracy.
+    ///
+    /// # Errors
+    /// Those of [`Self::fit`]. The model stays as it was.
+    pub fn train_on_batch(&mut self, batch: impl Data) -> Result<Scores> {
+        let scores = self.task.train_on_batch(batch)?;
+        self.writer.set_model(language_model(self.task.model())?);
+        Ok(scores)
+    }
+
     /// Loss, accuracy and perplexity of texts.
     ///
     /// # Errors
@@ -172,6 +182,14 @@ impl CausalLm {
         self.task.enable_lora(rank)?;
         self.writer.set_model(language_model(self.task.model())?);
         Ok(())
+    }
+
+    /// Writes the low-rank updates, as [`TaskModel::save_lora_weights`] does.
+    ///
+    /// # Errors
+    /// There are none; the folder cannot be written.
+    pub fn save_lora_weights(&self, folder: impl AsRef<Path>) -> Result<()> {
+        self.task.save_lora_weights(folder)
     }
 
     /// Writes a preset, as [`TaskModel::save_to_preset`] does.

@@ -12,6 +12,7 @@ use engraft_run::{Display, ProgressLine};
 use engraft_tasks::{
     Compiled, Grain, Model, PresetForm, RowOutput, TaskSpec, TrainingRows, may_replace,
 };
+use engraft_train::optimizer::OptimizerState;
 use engraft_train::settings::{Amount, Trainer};
 use engraft_train::{Evaluation, Event, Observer, Training};
 
@@ -31,6 +32,10 @@ pub(crate) struct Core {
     pub(crate) model: Model,
     /// How it is trained, once it is compiled.
     training: Option<Training>,
+    /// What the optimizer keeps from one training to the next.
+    optimizer: OptimizerState,
+    /// Steps taken in all trainings.
+    steps: u64,
     preprocessing: Preprocessing,
     pub(crate) stopper: Stopper,
     /// What there was to say of the last call.
@@ -65,6 +70,8 @@ impl Core {
         let mut core = Self {
             model,
             training: None,
+            optimizer: OptimizerState::default(),
+            steps: 0,
             preprocessing,
             stopper: Stopper::default(),
             notes: Mutex::default(),
@@ -138,6 +145,7 @@ impl Core {
         let spec = spec.compiled(Arc::new(compiled));
         self.model.spec = Arc::new(spec);
         self.training = Some(training);
+        self.optimizer = OptimizerState::default();
         Ok(())
     }
 
@@ -216,6 +224,7 @@ impl Core {
                 masking: None,
                 seed: fit.seed,
                 config: "",
+                optimizer: self.optimizer.clone(),
                 resume: None,
                 fold: None,
                 stop: Arc::clone(&self.stopper.0),
@@ -239,7 +248,25 @@ impl Core {
                 .then(|| format!("stopped by {}", ended()))
         });
         self.model = outcome.model;
+        self.optimizer = outcome.optimizer;
+        self.steps += outcome.steps;
         Ok(History::new(outcome.history, stopped))
+    }
+
+    /// One step on rows that are a batch: its loss and metrics.
+    pub(crate) fn train_on_batch(&mut self, mut batch: Examples) -> Result<Scores> {
+        batch.batches = None;
+        let fit = Fit {
+            batch_size: Some(batch.len().max(1)),
+            shuffle: false,
+            // Each step has dropout of its own.
+            seed: self.steps,
+            verbose: false,
+            ..Fit::default()
+        };
+        let history = self.fit(batch, fit)?;
+        let values = history.epochs().last().map(|epoch| epoch.values.to_vec());
+        Ok(values.unwrap_or_default().into())
     }
 
     /// Loss and metrics over labelled rows.
@@ -363,15 +390,29 @@ impl Core {
             spec: Arc::new(spec),
             network: built.network.with_values_of(&self.model.network),
         };
+        self.optimizer = OptimizerState::default();
         Ok(())
     }
 
     /// Writes a preset.
     pub(crate) fn save_to_preset(&self, folder: &Path) -> Result<()> {
+        self.save(PresetForm::Whole, folder)
+    }
+
+    /// Writes what was trained beside the backbone's weights alone.
+    pub(crate) fn save_lora_weights(&self, folder: &Path) -> Result<()> {
+        if !self.model.network.is_adapted() {
+            let problem = "the backbone has no low-rank updates: enable_lora adds some";
+            return Err(Error::Argument(problem.into()));
+        }
+        self.save(PresetForm::Adapter, folder)
+    }
+
+    fn save(&self, form: PresetForm, folder: &Path) -> Result<()> {
         may_replace(folder)?;
         let folder = atomic::Folder::create(folder)?;
         let Model { spec, network } = self.model.clone().with_family_head();
-        spec.write_preset(&network, PresetForm::Whole, folder.path())?;
+        spec.write_preset(&network, form, folder.path())?;
         folder.commit()?;
         Ok(())
     }

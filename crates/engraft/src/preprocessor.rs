@@ -1,10 +1,12 @@
 //! From texts to tokens: the preprocessor of a task, and the tokenizer inside it.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use engraft_data::{Examples, TokenRow};
-use engraft_hub::Preset;
+use engraft_files::atomic;
+use engraft_hub::{NamedPreset, Preset};
 use engraft_tasks::{Backbone, preset_tokenizer};
 use engraft_text::Row;
 
@@ -67,6 +69,11 @@ impl Preprocessor {
             how: How::Tokens { tokenizer, length },
             is_own: false,
         })
+    }
+
+    /// The presets that have a name.
+    pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
+        engraft_hub::named_presets().iter()
     }
 
     /// A function of the user's from a row to its tokens.
@@ -186,7 +193,23 @@ impl Tokenizer {
         Ok(Self(preset_tokenizer(&checkpoint, &backbone)?))
     }
 
-    /// The tokens of a text, without special ones around it; of many texts a list each.
+    /// The presets that have a name.
+    pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
+        engraft_hub::named_presets().iter()
+    }
+
+    /// Writes the tokenizer's files into a folder, which a model's other files may join.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
+        for (name, bytes) in self.0.files() {
+            atomic::write(&folder.as_ref().join(name), &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The tokens of a text, without special ones around it.
     ///
     /// # Errors
     /// A text that the tokenizer refuses.

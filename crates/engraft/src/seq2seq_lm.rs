@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use engraft_data::Examples;
-use engraft_generate::{Generate, Prompt, Written};
+use engraft_generate::{Generate, Prompt, Sides, Written};
 use engraft_hub::NamedPreset;
 use engraft_tasks::Seq2SeqLM;
 
@@ -142,6 +142,16 @@ impl Seq2SeqLm {
         Ok(history)
     }
 
+    /// One step on rows that are a batch: its loss and accuracy.
+    ///
+    /// # Errors
+    /// Those of [`Self::fit`]. The model stays as it was.
+    pub fn train_on_batch(&mut self, batch: impl Data) -> Result<Scores> {
+        let scores = self.task.train_on_batch(batch)?;
+        self.writer.set_model(language_model(self.task.model())?);
+        Ok(scores)
+    }
+
     /// The loss and the scores of pairs.
     ///
     /// # Errors
@@ -166,6 +176,14 @@ impl Seq2SeqLm {
         self.task.enable_lora(rank)?;
         self.writer.set_model(language_model(self.task.model())?);
         Ok(())
+    }
+
+    /// Writes the low-rank updates, as [`TaskModel::save_lora_weights`] does.
+    ///
+    /// # Errors
+    /// There are none; the folder cannot be written.
+    pub fn save_lora_weights(&self, folder: impl AsRef<Path>) -> Result<()> {
+        self.task.save_lora_weights(folder)
     }
 
     /// Writes a preset, as [`TaskModel::save_to_preset`] does; it opens in transformers.
@@ -263,6 +281,7 @@ impl Seq2SeqLm {
             .into_iter()
             .map(|input| self.begun(&texts, input, &generate));
         let prompts = prompts.collect::<Result<Vec<_>>>()?;
+        self.count_cut(&prompts);
         let added = texts.add_all(&prompts)?;
         texts.finish(added, &stopper)
     }
@@ -275,7 +294,9 @@ impl Seq2SeqLm {
         let generate = self.in_its_languages(generate);
         let mut texts = self.writer.one_text(&generate)?;
         let prompt = self.begun(&texts, source.input()?, &generate)?;
-        texts.add_all(&[prompt])?;
+        let prompts = [prompt];
+        self.count_cut(&prompts);
+        texts.add_all(&prompts)?;
         Ok(Stream::of(texts, self.stopper()))
     }
 
@@ -298,37 +319,47 @@ impl Seq2SeqLm {
                     source: Some(Prompt::of_ids(row.token_ids)),
                     counts_padding: has_none,
                     padded_length: row.padded_length,
+                    cut: false,
                 });
             }
         };
         if has_none {
             return Err(without_preprocessor());
         }
-        let mut source = match self.task.core().preprocessing() {
+        let (source, cut) = match self.task.core().preprocessing() {
             Preprocessing::Other(preprocessor) => {
-                Prompt::of_ids(preprocessor.row(&Input::Text(text))?.token_ids)
+                let row = preprocessor.row(&Input::Text(text))?;
+                (Prompt::of_ids(row.token_ids), false)
             }
-            _ => sides.source(&text)?,
+            _ => self.source(sides, &text)?,
         };
-        if let Some(most) = self
-            .task
-            .model()
-            .spec
-            .max_length()
-            .filter(|most| source.ids.len() > *most)
-        {
-            let text = source.text.clone().unwrap_or_default();
-            let (encoding, _) = sides.source.encode_truncated(&text, None, most)?;
-            source.ids = encoding.ids;
-            self.task
-                .core()
-                .remember(vec![format!("a text was cut to {most} tokens")]);
-        }
         Ok(Begun {
             prompt: sides.begun(begins.as_deref(), texts.settings())?,
             source: Some(source),
+            cut,
             ..Begun::default()
         })
+    }
+
+    /// A text that is read, and whether it was cut to the length that rows are cut to.
+    fn source(&self, sides: &Sides, text: &str) -> Result<(Prompt, bool)> {
+        let source = sides.source(text)?;
+        let length = self.task.model().spec.max_length();
+        let Some(most) = length.filter(|most| source.ids.len() > *most) else {
+            return Ok((source, false));
+        };
+        let (encoding, cut) = sides.source.encode_truncated(text, None, most)?;
+        let ids = encoding.ids;
+        Ok((Prompt { ids, ..source }, cut))
+    }
+
+    /// Counts the texts that were cut, for whoever asks what there was to say.
+    fn count_cut(&self, prompts: &[Begun]) {
+        let cut = prompts.iter().filter(|begun| begun.cut).count();
+        let length = self.task.model().spec.max_length().unwrap_or_default();
+        let of = prompts.len();
+        let note = (cut > 0).then(|| format!("{cut} of {of} texts were cut to {length} tokens"));
+        self.task.core().remember(note.into_iter().collect());
     }
 
     /// The languages of the task, where others are not asked for.

@@ -136,6 +136,15 @@ impl<A: TaskArguments> TaskModel<A> {
         self.core.fit(train, fit)
     }
 
+    /// One step on rows that are a batch: its loss and metrics, `loss` and `accuracy` among them.
+    ///
+    /// # Errors
+    /// Those of [`Self::fit`]. The model stays as it was.
+    pub fn train_on_batch(&mut self, batch: impl Data) -> Result<Scores> {
+        let batch = self.examples(batch)?;
+        self.core.train_on_batch(batch)
+    }
+
     /// Loss and metrics over labelled rows: `test_loss`, `test_accuracy`, ...
     ///
     /// # Errors
@@ -179,6 +188,15 @@ impl<A: TaskArguments> TaskModel<A> {
     /// The backbone has some already, or the rank is none that updates can have. The model stays as it was.
     pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
         self.core.enable_lora(&mut self.start, rank)
+    }
+
+    /// Writes the low-rank updates, and the head where it was trained, as PEFT has them: a folder that
+    /// `backbone(|it| it.peft_path = ..)` of a builder opens on the backbone that they were trained on.
+    ///
+    /// # Errors
+    /// There are none; the folder cannot be written.
+    pub fn save_lora_weights(&self, folder: impl AsRef<Path>) -> Result<()> {
+        self.core.save_lora_weights(folder.as_ref())
     }
 
     /// Names of the classes, numbers standing in for missing ones; none if the task has no classes.

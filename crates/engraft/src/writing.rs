@@ -174,6 +174,8 @@ pub(crate) struct Begun {
     /// Whether no length that is asked for counts, but that of the row with its padding, if it has some.
     pub(crate) counts_padding: bool,
     pub(crate) padded_length: Option<usize>,
+    /// Whether what is read for it was cut.
+    pub(crate) cut: bool,
 }
 
 /// A text in pieces, as it is written.

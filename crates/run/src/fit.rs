@@ -126,6 +126,7 @@ impl Work<'_> {
                 masking: data.hiding(),
                 seed: experiment.seed_everything.number(),
                 config: training.config,
+                optimizer: Default::default(),
                 resume: training.resume,
                 fold: training.fold,
                 stop: Arc::clone(training.stop),

@@ -57,7 +57,9 @@ pub struct Fit<'a> {
     pub seed: u64,
     /// The experiment as it was resolved, saved with the run.
     pub config: &'a str,
-    /// The checkpoint to go on from; the model was opened from it.
+    /// What the optimizer kept of an earlier training of the same model; empty for one that begins.
+    pub optimizer: OptimizerState,
+    /// The checkpoint to go on from, with what its optimizer kept; the model was opened from it.
     pub resume: Option<Resume>,
     /// The fold of a cross-validation that this is, which then has its files in that run's folder.
     pub fold: Option<(&'a mut CrossValidation, u64)>,
@@ -437,6 +439,7 @@ impl Loop<'_> {
         let checkpoint = self.run.checkpoint();
         let metrics = self.standing.metrics();
         let history = std::mem::take(&mut self.standing.history);
+        let optimizer = std::mem::take(&mut self.optimizer);
         let interrupted = self.interrupted;
         let stopped = self.standing.stopped.clone().or(self.out_of_time.clone());
         let model = Model {
@@ -450,6 +453,7 @@ impl Loop<'_> {
             steps: step,
             metrics,
             history,
+            optimizer,
             model,
             test,
             stopped,

@@ -89,6 +89,17 @@ def classify(cases):
         task.fit(x, y, validation_split=0.3, batch_size=5, epochs=3, verbose=0)
     )
 
+    task, _ = classifier()
+    task.compile(optimizer=adam())
+    first = numbers(task.fit(x, y, batch_size=8, epochs=1, verbose=0))
+    second = numbers(task.fit(x, y, batch_size=8, epochs=2, verbose=0))
+    cases["fitted_twice"] = {name: first[name] + second[name] for name in first}
+
+    task, _ = classifier()
+    task.compile(optimizer=adam())
+    losses = [task.train_on_batch(TEXTS[at : at + 3], np.array(labels[at : at + 3]), return_dict=True) for at in (0, 3, 1)]
+    cases["on_batch"] = {"loss": [float(it["loss"]) for it in losses]}
+
     task, own = classifier(preprocessor=None)
     task.compile(optimizer=adam())
     ids = own(x)

@@ -572,6 +572,28 @@ fn low_rank_updates_go_on_from_the_weights_that_a_model_has() {
         );
     }
 
+    // The updates alone, on the backbone that they were trained on.
+    let mut lm = gpt2();
+    let error = lm
+        .save_lora_weights(folder.path().join("none"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("enable_lora adds some"), "{error}");
+    lm.enable_lora(2).unwrap();
+    lm.fit(["the fox", "a dog"], quiet()).unwrap();
+    let updates = folder.path().join("updates");
+    lm.save_lora_weights(&updates).unwrap();
+    assert!(updates.join("adapter_model.safetensors").is_file());
+    assert!(!updates.join("model.safetensors").exists());
+    let builder = CausalLm::from_preset(&golden("gpt2")).unwrap();
+    let place = updates.display().to_string();
+    let opened = builder
+        .backbone(|it| it.peft_path = Some(place))
+        .build()
+        .unwrap();
+    let near = (opened.score("the fox").unwrap().nll - lm.score("the fox").unwrap().nll).abs();
+    assert!(near < 1e-4, "{near}");
+
     let mut lm = gpt2();
     let text = lm.generate("fox", greedy(4)).unwrap();
     lm.enable_lora(2).unwrap();

@@ -261,6 +261,41 @@ fn batches_of_an_iterator_stay_as_they_are() {
 }
 
 #[test]
+fn a_second_training_goes_on_where_the_first_ended() {
+    let Rows { texts, labels, .. } = rows();
+    let mut task = classifier().build().unwrap();
+    task.compile(adam()).unwrap();
+    let first = task.fit((&texts, &labels), steps(1, 8)).unwrap();
+    let second = task.fit((&texts, &labels), steps(2, 8)).unwrap();
+    let losses = [first, second]
+        .map(|history| history.get("loss").unwrap())
+        .concat();
+    let expected = &training()["cases"]["fitted_twice"]["loss"];
+    let expected: Vec<f64> = serde_json::from_value(expected.clone()).unwrap();
+    near(&losses, &expected);
+
+    let mut task = classifier().build().unwrap();
+    task.compile(adam()).unwrap();
+    let losses: Vec<f64> = [0, 3, 1]
+        .into_iter()
+        .map(|at| {
+            let batch = (&texts[at..at + 3], labels[at..at + 3].to_vec());
+            task.train_on_batch(batch).unwrap().get("loss").unwrap()
+        })
+        .collect();
+    let expected = &training()["cases"]["on_batch"]["loss"];
+    let expected: Vec<f64> = serde_json::from_value(expected.clone()).unwrap();
+    near(&losses, &expected);
+}
+
+fn near(found: &[f64], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len());
+    for (a, b) in found.iter().zip(expected) {
+        assert!((a - b).abs() <= 1e-5, "{found:?} {expected:?}");
+    }
+}
+
+#[test]
 fn what_was_not_compiled_is_not_trained_until_it_is() {
     let Rows { texts, labels, .. } = rows();
     let mut task = classifier().compile(false).build().unwrap();

@@ -11,7 +11,6 @@ use super::{Fit, Loop};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::loader::Loader;
-use crate::optimizer::OptimizerState;
 use crate::outset::{Length, Outset, known_metrics, warn_about_schedule};
 use crate::rate::Rates;
 use crate::rate_log::RateLog;
@@ -43,6 +42,7 @@ impl<'a> Loop<'a> {
             masking,
             seed,
             config,
+            optimizer,
             resume,
             fold,
             stop,
@@ -125,7 +125,7 @@ impl<'a> Loop<'a> {
             )?,
             None => super::restore::Restored::anew(network),
         };
-        let (mut standing, mut optimizer) = (Standing::default(), OptimizerState::default());
+        let (mut standing, mut optimizer) = (Standing::default(), optimizer);
         if let Some(state) = &restored.state {
             standing = Standing::of(state);
             clock.resume(state.elapsed);
