@@ -277,9 +277,8 @@ impl Examples {
     pub fn with_labels(mut self, labels: Labels) -> Result<Examples, Error> {
         self.check_length("labels", labels.len())?;
         // Of rows that are tokens nobody knows the letters and words.
-        if self.tokens.is_none() {
-            labels.check(self.texts.first().unwrap_or(&Texts::default()))?;
-        }
+        let texts = self.texts.first().filter(|_| self.tokens.is_none());
+        labels.check(texts)?;
         self.labels = Some(labels);
         Ok(self)
     }

@@ -217,7 +217,7 @@ impl Labels {
 
     /// Checks that every row has as many entries as there are names, letters or words, that
     /// numbers are finite, and that texts to be written are not blank. `texts` has one entry for each row.
-    pub(crate) fn check(&self, texts: &Texts) -> Result<(), Error> {
+    pub(crate) fn check(&self, texts: Option<&Texts>) -> Result<(), Error> {
         let wrong =
             |row: usize, message: String| Err(argument("labels", format!("row {row} {message}")));
         let names = self.names().len();
@@ -226,7 +226,8 @@ impl Labels {
             Labels::MultiLabel { rows, .. } => wrong_width(rows, names),
             Labels::Numbers { rows, .. } => wrong_width(rows, names),
             Labels::Tokens { unit, rows } => {
-                for (number, (row, count)) in rows.iter().zip(texts.counts(*unit)).enumerate() {
+                let counts = texts.into_iter().flat_map(|texts| texts.counts(*unit));
+                for (number, (row, count)) in rows.iter().zip(counts).enumerate() {
                     let count = count?;
                     if row.len() != count {
                         let units = unit.counted(count);
@@ -236,7 +237,8 @@ impl Labels {
                 None
             }
             Labels::Pairs { unit, rows } => {
-                for (number, (row, count)) in rows.iter().zip(texts.counts(*unit)).enumerate() {
+                let counts = texts.into_iter().flat_map(|texts| texts.counts(*unit));
+                for (number, (row, count)) in rows.iter().zip(counts).enumerate() {
                     let count = count?;
                     if row.length() != count {
                         let units = unit.counted(count);

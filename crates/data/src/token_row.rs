@@ -1,6 +1,8 @@
 //! Rows that are tokens already.
 
-/// The tokens of a row, as a model reads them: without a tokenizer, and never padded.
+use crate::error::{Error, argument};
+
+/// The tokens of a row, as a model reads them: without a tokenizer, and without padding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenRow {
     /// What the model reads; of an encoder-decoder, what the encoder reads.
@@ -24,15 +26,32 @@ impl<I: Into<Vec<u32>>> From<I> for TokenRow {
 
 impl TokenRow {
     /// A row with padding, as KerasHub has it: the tokens whose mask is 1.
-    pub fn padded(token_ids: &[u32], padding_mask: &[u8]) -> Self {
+    ///
+    /// # Errors
+    /// There are more or fewer masks than tokens.
+    pub fn padded(token_ids: &[u32], padding_mask: &[u8]) -> Result<Self, Error> {
+        if token_ids.len() != padding_mask.len() {
+            let (masks, tokens) = (padding_mask.len(), token_ids.len());
+            let problem = format!("there are {masks} for {tokens} tokens");
+            return Err(argument("padding_mask", problem));
+        }
         let ids = token_ids.iter().zip(padding_mask);
-        Self {
+        Ok(Self {
             token_ids: ids
                 .filter(|(_, mask)| **mask != 0)
                 .map(|(id, _)| *id)
                 .collect(),
             padded_length: Some(token_ids.len()),
             ..Self::default()
+        })
+    }
+
+    /// The same where each token belongs to one of two texts.
+    #[must_use]
+    pub fn in_segments(self, segment_ids: impl Into<Vec<u32>>) -> Self {
+        Self {
+            segment_ids: segment_ids.into(),
+            ..self
         }
     }
 

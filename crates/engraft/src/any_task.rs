@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use engraft_component::Choice;
 use engraft_data::{Cell, Examples};
 use engraft_hub::{NamedPreset, Preset};
 use engraft_tasks::{
@@ -16,14 +17,14 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::fit::Fit;
 use crate::history::History;
-use crate::input::{Ask, Question, examples_of};
+use crate::input::{Question, examples_of};
 use crate::preprocessor::Preprocessor;
 use crate::rows::Data;
 use crate::scores::Scores;
 use crate::setting::Compile;
 use crate::stop::Stopper;
 use crate::summary::Summary;
-use crate::task::TaskModel;
+use crate::task::{TaskModel, rust_name};
 
 builder!(
     /// A [`Task`] in the making.
@@ -41,9 +42,18 @@ impl AnyBuilder {
     /// Loads the weights.
     ///
     /// # Errors
-    /// Those of any task's builder.
+    /// Those of any task's builder; a number of classes for a task that has none.
     pub fn build(self) -> Result<Task> {
         let start = self.start.clone();
+        let has_classes = matches!(
+            start.arguments,
+            AnyTask::SequenceClassification(_) | AnyTask::TokenClassification(_)
+        );
+        if start.asks_for_classes() && !has_classes {
+            let task = rust_name(start.arguments.name());
+            let problem = format!("num_classes: {task} has no classes; leave it out");
+            return Err(Error::Argument(problem));
+        }
         Ok(Task::new(self.start.build()?, start))
     }
 }
@@ -176,7 +186,6 @@ impl Task {
 
     /// The name of the task, as experiments have it: `SequenceClassification`, `CausalLM`, ...
     pub fn kind(&self) -> &'static str {
-        use engraft_component::Choice;
         self.core.model.spec.task().name()
     }
 
@@ -222,10 +231,7 @@ impl Task {
         &'m self,
         question: Q,
     ) -> Result<Q::Answer<'m, Predicted>> {
-        question.answered(|rows| {
-            let inputs = rows.into_iter().map(Ask::input);
-            self.predict_examples(examples_of(inputs.collect::<Result<_>>()?)?)
-        })
+        question.answered(|before, rows| self.predict_examples(examples_of(before, rows)?))
     }
 
     /// What the model predicts of each row.
@@ -252,7 +258,7 @@ impl Task {
     /// # Errors
     /// Those of [`TaskModel::enable_lora`].
     pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
-        self.core.enable_lora(&mut self.start, rank)
+        self.core.enable_lora(&self.start, rank)
     }
 
     /// Writes the low-rank updates, and the head where it was trained, as PEFT has them: a folder that
@@ -277,9 +283,12 @@ impl Task {
         self.core.preprocessor()
     }
 
-    /// Sets what makes tokens of texts, at any time.
-    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) {
-        self.core.set_preprocessor(preprocessor);
+    /// Sets what makes tokens of texts, at any time; with `None` rows are tokens.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::set_preprocessor`].
+    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) -> Result<()> {
+        self.core.set_preprocessor(preprocessor)
     }
 
     /// Layers, their shapes and parameters, and which are trained.
@@ -316,10 +325,9 @@ impl<A: TaskArguments> TryFrom<Task> for TaskModel<A> {
 
     fn try_from(task: Task) -> Result<Self> {
         if A::try_from(task.core.model.spec.task().clone()).is_err() {
+            let (found, wanted) = (rust_name(task.kind()), rust_name(A::NAME));
             return Err(Error::Argument(format!(
-                "the task is {}, not {}",
-                task.kind(),
-                A::NAME
+                "the task is {found}, not {wanted}"
             )));
         }
         Ok(Self::new(task.core, task.start))

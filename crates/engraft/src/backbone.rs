@@ -5,13 +5,13 @@ use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
 use engraft_hub::NamedPreset;
-use engraft_models::{Initial, Mode, Pooler};
+use engraft_models::{Initial, Mode, Pooler, rounded};
 use engraft_tasks::{Embed, EmbedPooling, Model};
 
 use crate::builder::{Start, builder};
 use crate::core::Core;
 use crate::error::Result;
-use crate::input::{Ask, Question, examples_of};
+use crate::input::{Question, examples_of};
 use crate::summary::Summary;
 
 /// A pretrained transformer without a task. It reads tokens, or texts, and gives hidden states.
@@ -56,6 +56,7 @@ impl BackboneBuilder {
     /// # Errors
     /// The weights do not fit.
     pub fn build(mut self) -> Result<Backbone> {
+        let dtype = self.start.compute().dtype;
         if let Ok(mut embed) = Embed::try_from(self.start.arguments.clone()) {
             embed.pooling = Some(EmbedPooling::None);
             self.start.arguments = embed.into();
@@ -67,7 +68,11 @@ impl BackboneBuilder {
             key: engraft_kernels::Key::new(0),
         };
         // Families without one, and checkpoints that left it out, have none.
-        let pooler = checkpoint.pooler(&initial).ok();
+        let has_pooler = checkpoint.has_pooler();
+        let pooler = has_pooler
+            .then(|| checkpoint.pooler(&initial))
+            .transpose()?;
+        let pooler = pooler.map(|pooler| rounded(pooler, dtype));
         Ok(Backbone { core, pooler })
     }
 }
@@ -103,10 +108,8 @@ impl Backbone {
         &'m self,
         question: Q,
     ) -> Result<Q::Answer<'m, HiddenStates>> {
-        question.answered(|rows| {
-            let inputs = rows.into_iter().map(Ask::input);
-            let examples = examples_of(inputs.collect::<Result<_>>()?)?;
-            let outputs = self.core.outputs(examples)?.into_iter();
+        question.answered(|before, rows| {
+            let outputs = self.core.outputs(examples_of(before, rows)?)?.into_iter();
             let states = outputs.map(|output| {
                 let sequence: Vec<Vec<f32>> = output.vectors().map(<[f32]>::to_vec).collect();
                 HiddenStates {

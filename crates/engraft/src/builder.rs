@@ -204,6 +204,11 @@ impl Start {
         self.classes(classes, None);
     }
 
+    /// Whether classes are said.
+    pub(crate) fn asks_for_classes(&self) -> bool {
+        self.learned.is_some()
+    }
+
     fn classes(&mut self, count: usize, names: Option<Vec<String>>) {
         self.learned = Some(Learned {
             classes: Some(count),

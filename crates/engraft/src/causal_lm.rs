@@ -20,10 +20,11 @@ use crate::input::{Ask, Input, Question};
 use crate::preprocessor::Preprocessor;
 use crate::rows::Data;
 use crate::scores::Scores;
-use crate::setting::{Compile, Setting};
+use crate::setting::Compile;
 use crate::stop::Stopper;
 use crate::summary::Summary;
 use crate::task::TaskModel;
+use crate::words::in_rust;
 use crate::writer::Writer;
 use crate::writing::{Begun, Stream, Writing};
 
@@ -93,7 +94,8 @@ impl TryFrom<TaskModel<CausalLM>> for CausalLm {
     fn try_from(task: TaskModel<CausalLM>) -> Result<Self> {
         let spec = &task.model().spec;
         let (checkpoint, tokenizer) = (spec.checkpoint().clone(), spec.tokenizer().clone());
-        let writer = Writer::of(checkpoint, tokenizer, language_model(task.model())?)?;
+        let mut writer = Writer::of(checkpoint, tokenizer, language_model(task.model())?)?;
+        writer.set_sampler(task.core().sampler().cloned())?;
         Ok(Self { task, writer })
     }
 }
@@ -132,10 +134,9 @@ impl CausalLm {
     ///
     /// # Errors
     /// Those of [`TaskModel::compile`]; arguments that no sampler can have.
-    pub fn compile(&mut self, mut compile: Compile) -> Result<()> {
-        let sampler = std::mem::replace(&mut compile.sampler, Setting::Auto).sampler()?;
+    pub fn compile(&mut self, compile: Compile) -> Result<()> {
         self.task.compile(compile)?;
-        self.writer.set_sampler(sampler)
+        self.writer.set_sampler(self.task.core().sampler().cloned())
     }
 
     /// Trains on texts: loss and accuracy of each epoch. What is generated from then on comes from the trained weights.
@@ -213,7 +214,7 @@ impl CausalLm {
     ///
     /// # Errors
     /// Those of [`Self::encode`]; the preset asks for what no sampler can do.
-    pub fn notes<P: AsRef<str>>(
+    pub fn prompt_notes<P: AsRef<str>>(
         &self,
         prompts: impl IntoIterator<Item = P>,
         generate: &Generate,
@@ -223,6 +224,11 @@ impl CausalLm {
             lost.add(&self.encode(prompt.as_ref())?.lost);
         }
         self.writer.notes(&lost, generate)
+    }
+
+    /// What there was to say of the last call: of [`Self::generate`] what [`Self::prompt_notes`] says.
+    pub fn notes(&self) -> Vec<String> {
+        self.task.notes()
     }
 
     /// What the preset itself asks for.
@@ -269,8 +275,11 @@ impl CausalLm {
     }
 
     /// Sets what makes tokens of texts, at any time; with `None` rows are tokens.
-    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) {
-        self.task.set_preprocessor(preprocessor);
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::set_preprocessor`].
+    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) -> Result<()> {
+        self.task.set_preprocessor(preprocessor)
     }
 
     /// Layers, their shapes and parameters, and which are trained.
@@ -300,9 +309,8 @@ impl CausalLm {
         <Q::Item as Ask>::Written: 'm,
     {
         let stripped = generate.strip_prompt;
-        question.answered(move |prompts| {
-            let inputs = prompts.into_iter().map(Ask::input).collect::<Result<_>>()?;
-            let written = self.written(inputs, &generate)?;
+        question.answered(move |before, inputs| {
+            let written = self.written(before, inputs, &generate)?;
             Ok(written
                 .into_iter()
                 .map(|it| <Q::Item as Ask>::written(it, stripped))
@@ -320,17 +328,36 @@ impl CausalLm {
         generate: Generate,
     ) -> Result<Vec<Written>> {
         let inputs = prompts.into_iter().map(Ask::input).collect::<Result<_>>()?;
-        self.written(inputs, &generate)
+        self.written(0, inputs, &generate)
     }
 
-    fn written(&self, inputs: Vec<Input>, generate: &Generate) -> Result<Vec<Written>> {
+    fn written(
+        &self,
+        before: usize,
+        inputs: Vec<Input>,
+        generate: &Generate,
+    ) -> Result<Vec<Written>> {
         let stopper = self.stopper();
         stopper.check()?;
         let prompts = inputs.into_iter().map(|input| self.begun(input, generate));
         let prompts = prompts.collect::<Result<Vec<_>>>()?;
+        self.remember(&prompts, generate)?;
         let mut texts = self.writer.texts(generate, prompts.len())?;
-        let added = texts.add_all(&prompts)?;
+        let added = texts.add_all(before, &prompts)?;
         texts.finish(added, &stopper)
+    }
+
+    /// Keeps what is to be said of prompts, for whoever asks what there was to say.
+    fn remember(&self, prompts: &[Begun], generate: &Generate) -> Result<()> {
+        let mut lost = Lost::default();
+        for begun in prompts {
+            lost.add(&begun.prompt.lost);
+        }
+        let notes = self.writer.notes(&lost, generate)?;
+        self.task
+            .core()
+            .remember(notes.iter().map(in_rust).collect());
+        Ok(())
     }
 
     /// A prompt as tokens.
@@ -342,10 +369,15 @@ impl CausalLm {
             }
             (Preprocessing::Own, Input::Text(text)) => self.encode(&text)?,
             (Preprocessing::Other(preprocessor), Input::Text(text)) => {
-                let row = preprocessor.row(&Input::Text(text.clone()))?;
-                Prompt {
-                    text: Some(text),
-                    ..Prompt::of_ids(row.token_ids)
+                match preprocessor.tokenizer() {
+                    Some(tokenizer) => Prompt::of_text(tokenizer.inner(), &text)?,
+                    None => {
+                        let row = preprocessor.row(&Input::Text(text.clone()))?;
+                        Prompt {
+                            text: Some(text),
+                            ..Prompt::of_ids(row.token_ids)
+                        }
+                    }
                 }
             }
             (Preprocessing::Nothing, Input::Text(_)) => return Err(without_preprocessor()),
@@ -356,7 +388,7 @@ impl CausalLm {
                 }
                 return Ok(Begun {
                     prompt: Prompt::of_ids(row.token_ids),
-                    counts_padding: has_none,
+                    ignores_length: has_none,
                     padded_length: row.padded_length,
                     ..Begun::default()
                 });
@@ -374,7 +406,9 @@ impl CausalLm {
     /// Those of [`Self::generate`].
     pub fn stream(&self, prompt: &str, generate: Generate) -> Result<Stream<'_>> {
         let mut texts = self.writer.one_text(&generate)?;
-        texts.add_all(&[self.begun(Input::Text(prompt.to_owned()), &generate)?])?;
+        let prompts = [self.begun(Input::Text(prompt.to_owned()), &generate)?];
+        self.remember(&prompts, &generate)?;
+        texts.add_all(0, &prompts)?;
         Ok(Stream::of(texts, self.stopper()))
     }
 
@@ -383,7 +417,7 @@ impl CausalLm {
     /// # Errors
     /// An empty text, one with more tokens than the model has positions for.
     pub fn score<'m, Q: Question + 'm>(&'m self, question: Q) -> Result<Q::Answer<'m, Score>> {
-        question.answered(|rows| {
+        question.answered(|_, rows| {
             let stopper = self.stopper();
             let score = |input: Input| {
                 stopper.check()?;
@@ -397,8 +431,7 @@ impl CausalLm {
                     tokens: scores.len(),
                 })
             };
-            let inputs = rows.into_iter().map(Ask::input);
-            inputs.map(|input| score(input?)).collect()
+            rows.into_iter().map(score).collect()
         })
     }
 

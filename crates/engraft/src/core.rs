@@ -1,19 +1,21 @@
 //! What every task of the library does, whatever its arguments: trained, scored, asked, saved.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engraft_component::{Choice, Note, NoteKind, Refusal};
 use engraft_config::RustDefaults;
 use engraft_data::{Batching, Examples, Splits};
 use engraft_files::atomic;
+use engraft_generate::Sampler;
 use engraft_models::Compute;
 use engraft_run::{Display, ProgressLine};
 use engraft_tasks::{
     Compiled, Grain, Model, PresetForm, RowOutput, TaskSpec, TrainingRows, may_replace,
 };
 use engraft_train::optimizer::OptimizerState;
-use engraft_train::settings::{Amount, Trainer};
+use engraft_train::settings::{Amount, Plan, Trainer};
 use engraft_train::{Evaluation, Event, Observer, Training};
 
 use crate::builder::{Start, lora_rank};
@@ -25,6 +27,7 @@ use crate::rows::{Labelling, Wants};
 use crate::scores::Scores;
 use crate::setting::Compile;
 use crate::stop::Stopper;
+use crate::task::rust_name;
 use crate::words::in_rust;
 
 /// A model, and all that is done with it.
@@ -36,7 +39,11 @@ pub(crate) struct Core {
     optimizer: OptimizerState,
     /// Steps taken in all trainings.
     steps: u64,
+    /// How tokens are chosen, of what writes, where it was compiled with a sampler.
+    sampler: Option<Sampler>,
     preprocessing: Preprocessing,
+    /// Tells its own preprocessor from those of other models.
+    id: u64,
     pub(crate) stopper: Stopper,
     /// What there was to say of the last call.
     notes: Mutex<Vec<String>>,
@@ -58,7 +65,6 @@ impl From<Option<Preprocessor>> for Preprocessing {
     fn from(preprocessor: Option<Preprocessor>) -> Self {
         match preprocessor {
             None => Self::Nothing,
-            Some(preprocessor) if preprocessor.is_own => Self::Own,
             Some(preprocessor) => Self::Other(preprocessor),
         }
     }
@@ -67,12 +73,16 @@ impl From<Option<Preprocessor>> for Preprocessing {
 impl Core {
     /// A model that is compiled as it is usual for its task, if `compiles` says so and the task learns.
     pub(crate) fn new(model: Model, preprocessing: Preprocessing, compiles: bool) -> Result<Self> {
+        check_preprocessing(&model.spec, &preprocessing)?;
+        static MODELS: AtomicU64 = AtomicU64::new(0);
         let mut core = Self {
             model,
             training: None,
             optimizer: OptimizerState::default(),
             steps: 0,
+            sampler: None,
             preprocessing,
+            id: MODELS.fetch_add(1, Ordering::Relaxed),
             stopper: Stopper::default(),
             notes: Mutex::default(),
         };
@@ -113,6 +123,13 @@ impl Core {
             Refusal::of("loss", problem)
         };
         let learning = spec.learning().map_err(|_| nothing())?;
+        let sampler = compile.sampler.sampler()?;
+        if sampler.is_some() && !self.writes() {
+            let problem = format!("{name} writes nothing, so that no tokens are chosen");
+            return Err(Refusal::of("sampler", problem)
+                .help("Leave it at Auto")
+                .into());
+        }
         let loss = compile.loss.loss()?;
         match &loss {
             Some(loss) => loss.check(learning.kind(), name)?,
@@ -145,8 +162,19 @@ impl Core {
         let spec = spec.compiled(Arc::new(compiled));
         self.model.spec = Arc::new(spec);
         self.training = Some(training);
+        self.sampler = sampler;
         self.optimizer = OptimizerState::default();
         Ok(())
+    }
+
+    /// Whether it chooses tokens.
+    fn writes(&self) -> bool {
+        matches!(self.wants().labels, Labelling::Texts | Labelling::Tokens)
+    }
+
+    /// The sampler that it was compiled with.
+    pub(crate) fn sampler(&self) -> Option<&Sampler> {
+        self.sampler.as_ref()
     }
 
     /// Whether nothing says how it is trained.
@@ -168,32 +196,13 @@ impl Core {
             None => None,
         };
         let (train, valid) = divided(train, valid, fit.validation_split)?;
-        let (has_checkpoints, folder) = fit.checkpoints();
-        let trainer = Trainer {
-            max_epochs: Some(i64::try_from(fit.epochs).unwrap_or(i64::MAX)),
-            gradient_clip_val: fit.clip_norm,
-            enable_report: Some(false),
-            enable_checkpointing: Some(has_checkpoints),
-            default_root_dir: folder,
-            ..RustDefaults::default().trainer
-        };
-        let (mut plan, _) = trainer.plan().map_err(engraft_train::Error::from)?;
-        plan.log = false;
-        let face = RustDefaults::default().batching;
-        let batching = Batching {
-            batch_size: fit.batch_size.unwrap_or(face.batch_size),
-            shuffle: fit.shuffle && train.batches.is_none(),
-            ..face
-        };
-        if batching.batch_size == 0 {
-            return Err(Error::Argument(
-                "batch_size: a batch has at least one row".into(),
-            ));
-        }
+        let plan = plan_of(&fit)?;
+        let batching = batching_of(&fit, &train)?;
         let spec = self.model.spec.informed_by(TrainingRows::new(&train))?;
         let display = Display::detect(fit.verbose, plan.log_every_n_steps);
         let mut teller = Teller {
             line: ProgressLine::new(display),
+            shows: fit.verbose,
             notes: Vec::new(),
             on_epoch_end: fit.on_epoch_end.as_mut(),
             stopper: &self.stopper,
@@ -231,22 +240,18 @@ impl Core {
                 observer: &mut teller,
             },
         );
-        let (notes, by_callback) = (teller.notes, teller.ended_by_user);
+        let ended_by = if teller.ended_by_user {
+            "on_epoch_end"
+        } else {
+            "the stopper"
+        };
+        let notes = teller.notes;
         self.stopper.take();
         self.remember(notes);
         let outcome = outcome?;
-        let ended = || {
-            if by_callback {
-                "on_epoch_end"
-            } else {
-                "the stopper"
-            }
-        };
-        let stopped = outcome.stopped.or_else(|| {
-            outcome
-                .interrupted
-                .then(|| format!("stopped by {}", ended()))
-        });
+        let by_user = outcome.interrupted;
+        let by_user = || by_user.then(|| format!("stopped by {ended_by}"));
+        let stopped = outcome.stopped.or_else(by_user);
         self.model = outcome.model;
         self.optimizer = outcome.optimizer;
         self.steps += outcome.steps;
@@ -287,11 +292,9 @@ impl Core {
         };
         let scores = engraft_train::evaluate(&self.model, evaluation);
         self.remember(teller.notes);
+        self.stopper.take();
         match scores {
-            Err(engraft_train::Error::Interrupted) => {
-                self.stopper.take();
-                Err(Error::Stopped)
-            }
+            Err(engraft_train::Error::Interrupted) => Err(Error::Stopped),
             scores => Ok(scores?.into()),
         }
     }
@@ -313,6 +316,7 @@ impl Core {
             self.stopper.check()
         });
         self.remember(teller.notes);
+        self.stopper.take();
         ended?;
         Ok(outputs)
     }
@@ -334,18 +338,29 @@ impl Core {
         &self.preprocessing
     }
 
-    pub(crate) fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) {
-        self.preprocessing = preprocessor.into();
+    /// Its own, which may cut to another length than before, another, or none.
+    pub(crate) fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) -> Result<()> {
+        let preprocessing = match preprocessor {
+            Some(own) if own.owner == Some(self.id) => {
+                if own.length() != self.model.spec.max_length() {
+                    let spec = self.model.spec.with_max_length(own.length())?;
+                    self.model.spec = Arc::new(spec);
+                }
+                Preprocessing::Own
+            }
+            other => other.into(),
+        };
+        check_preprocessing(&self.model.spec, &preprocessing)?;
+        self.preprocessing = preprocessing;
+        Ok(())
     }
 
     pub(crate) fn preprocessor(&self) -> Option<Preprocessor> {
         match &self.preprocessing {
             Preprocessing::Own => {
                 let spec = &self.model.spec;
-                Some(Preprocessor::own(
-                    spec.tokenizer().clone(),
-                    spec.max_length(),
-                ))
+                let tokenizer = spec.tokenizer().clone();
+                Some(Preprocessor::own(tokenizer, spec.max_length(), self.id))
             }
             Preprocessing::Nothing => None,
             Preprocessing::Other(preprocessor) => Some(preprocessor.clone()),
@@ -365,7 +380,7 @@ impl Core {
     }
 
     /// Adds low-rank updates to the backbone, which goes on from the weights that it has.
-    pub(crate) fn enable_lora(&mut self, start: &mut Start, rank: usize) -> Result<()> {
+    pub(crate) fn enable_lora(&mut self, start: &Start, rank: usize) -> Result<()> {
         let spec = &self.model.spec;
         let mut wanted = spec.task().clone();
         let backbone = wanted.backbone_mut().backbone_mut();
@@ -378,17 +393,17 @@ impl Core {
         let learned = spec.objective().learned();
         let compute = Compute {
             device: self.model.network.device(),
-            ..Compute::cpu()
+            ..start.compute()
         };
         let seed = start.seed;
         let built = Model::build_on(wanted, start.preset.clone(), Some(&learned), &compute, seed)?;
         let mut spec = TaskSpec::clone(&built.spec);
-        if let Some(compiled) = self.model.spec.is_compiled() {
+        if let Some(compiled) = self.model.spec.compiled_with() {
             spec = spec.compiled(compiled);
         }
         self.model = Model {
             spec: Arc::new(spec),
-            network: built.network.with_values_of(&self.model.network),
+            network: built.network.with_values_of(&self.model.network)?,
         };
         self.optimizer = OptimizerState::default();
         Ok(())
@@ -415,6 +430,48 @@ impl Core {
         spec.write_preset(&network, form, folder.path())?;
         folder.commit()?;
         Ok(())
+    }
+}
+
+/// How a training goes.
+fn plan_of(fit: &Fit<'_>) -> Result<Plan> {
+    let (has_checkpoints, folder) = fit.checkpoints();
+    let trainer = Trainer {
+        max_epochs: Some(i64::try_from(fit.epochs).unwrap_or(i64::MAX)),
+        gradient_clip_val: fit.clip_norm,
+        enable_report: Some(false),
+        enable_checkpointing: Some(has_checkpoints),
+        default_root_dir: folder,
+        ..RustDefaults::default().trainer
+    };
+    let (plan, _) = trainer.plan().map_err(engraft_train::Error::from)?;
+    Ok(Plan { log: false, ..plan })
+}
+
+/// How rows become batches, unless they come in some.
+fn batching_of(fit: &Fit<'_>, train: &Examples) -> Result<Batching> {
+    let face = RustDefaults::default().batching;
+    let batch_size = fit.batch_size.unwrap_or(face.batch_size);
+    if batch_size == 0 {
+        let problem = "batch_size: a batch has at least one row";
+        return Err(Error::Argument(problem.into()));
+    }
+    Ok(Batching {
+        batch_size,
+        shuffle: fit.shuffle && train.batches.is_none(),
+        ..face
+    })
+}
+
+/// Refuses other tokens than its own for a task that looks at the texts themselves.
+fn check_preprocessing(spec: &TaskSpec, preprocessing: &Preprocessing) -> Result<()> {
+    match spec.reads_itself() {
+        Some(what) if !matches!(preprocessing, Preprocessing::Own) => {
+            let task = rust_name(spec.task().name());
+            let problem = format!("{task} reads {what}, so that it makes tokens itself");
+            Err(Refusal::of("preprocessor", problem).into())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -451,6 +508,8 @@ fn divided(
 /// Shows what happens, remembers what is said, and lets the user look at each epoch.
 struct Teller<'a, 'f> {
     line: ProgressLine,
+    /// Whether anything is shown, notes among it.
+    shows: bool,
     notes: Vec<String>,
     on_epoch_end: Option<&'a mut OnEpochEnd<'f>>,
     stopper: &'a Stopper,
@@ -463,6 +522,7 @@ impl<'a> Teller<'a, '_> {
     fn silent(stopper: &'a Stopper) -> Self {
         Self {
             line: ProgressLine::new(Display::Silent),
+            shows: false,
             notes: Vec::new(),
             on_epoch_end: None,
             stopper,
@@ -476,8 +536,10 @@ impl Observer for Teller<'_, '_> {
         match event {
             Event::Note(note) => {
                 let text = in_rust(&note);
-                self.line
-                    .event(Event::Note(Note::new(note.kind, text.as_str())));
+                if self.shows {
+                    let note = Note::new(note.kind, text.as_str());
+                    self.line.event(Event::Note(note));
+                }
                 self.notes.push(text);
             }
             Event::Epoch { epoch, values } => {

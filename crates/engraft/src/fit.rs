@@ -35,7 +35,7 @@ pub struct Fit<'a> {
     pub seed: u64,
     /// If given, the gradient's norm is clipped to this.
     pub clip_norm: Option<f64>,
-    /// Whether progress shows on standard error.
+    /// Whether progress and notes show on standard error; notes are kept in any case, for `notes()` of the model.
     pub verbose: bool,
 }
 

@@ -1,10 +1,12 @@
 //! What training came to, epoch by epoch.
 
 use engraft_component::did_you_mean;
+use engraft_tasks::Compiled;
 
 use crate::error::{Error, Result};
 
-/// What training came to, epoch by epoch: Keras's `History`.
+/// What training came to, epoch by epoch: Keras's `History`. A name of Keras's finds what is called otherwise here:
+/// `val_sparse_categorical_accuracy` is `val_accuracy`.
 ///
 /// Its names are `loss`, `accuracy` and metrics that are means over rows, of the training rows as the weights were at each step; and `val_loss`,
 /// `val_accuracy` and the like, of the rows that are scored after each epoch.
@@ -29,21 +31,25 @@ impl Epoch<'_> {
     /// # Errors
     /// There is none of this name; the message has those that there are.
     pub fn get(&self, name: &str) -> Result<f64> {
-        let found = self.values.iter().find(|(own, _)| own == ours(name));
-        found.map(|(_, value)| *value).ok_or_else(|| {
-            let names: Vec<&str> = self.values.iter().map(|(own, _)| own.as_str()).collect();
-            missing(name, &names)
+        let found = value_of(self.values, name);
+        found.ok_or_else(|| {
+            missing(
+                name,
+                &self
+                    .values
+                    .iter()
+                    .map(|(own, _)| own.as_str())
+                    .collect::<Vec<_>>(),
+            )
         })
     }
 }
 
-/// What Keras calls the accuracy of its classifiers is our accuracy.
-fn ours(name: &str) -> &str {
-    match name {
-        "sparse_categorical_accuracy" => "accuracy",
-        "val_sparse_categorical_accuracy" => "val_accuracy",
-        name => name,
-    }
+/// The value of a name, whichever of those that Keras and we have for it.
+pub(crate) fn value_of(values: &[(String, f64)], name: &str) -> Option<f64> {
+    let is_named = |name: &str| values.iter().find(|(own, _)| own == name);
+    let found = is_named(name).or_else(|| is_named(&Compiled::our_name(name)));
+    found.map(|(_, value)| *value)
 }
 
 fn missing(name: &str, names: &[&str]) -> Error {
@@ -56,16 +62,13 @@ impl History {
         Self { epochs, stopped }
     }
 
-    /// The values of this name, one for each epoch.
+    /// The values of this name, one for each epoch that has it: not all do where rows are scored every few epochs.
     ///
     /// # Errors
     /// There are none of this name; the message has those that there are.
     pub fn get(&self, name: &str) -> Result<Vec<f64>> {
-        let values = |epoch: &Vec<(String, f64)>| {
-            let found = epoch.iter().find(|(own, _)| own == ours(name));
-            found.map(|(_, value)| *value)
-        };
-        let values: Vec<f64> = self.epochs.iter().filter_map(values).collect();
+        let epochs = self.epochs.iter();
+        let values: Vec<f64> = epochs.filter_map(|epoch| value_of(epoch, name)).collect();
         if values.is_empty() {
             return Err(missing(name, &self.names()));
         }

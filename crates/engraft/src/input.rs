@@ -215,13 +215,13 @@ pub trait Question {
         Self: 'm,
         P: 'm;
 
-    /// The answer, where `answer` answers many rows at once.
+    /// The answer, where `answer` answers many rows at once, told how many there were before them.
     ///
     /// # Errors
-    /// Its own.
+    /// Its own, and those of an iterator.
     fn answered<'m, P: 'm>(
         self,
-        answer: impl FnMut(Vec<Self::Item>) -> Result<Vec<P>> + 'm,
+        answer: impl FnMut(usize, Vec<Input>) -> Result<Vec<P>> + 'm,
     ) -> Result<Self::Answer<'m, P>>
     where
         Self: 'm;
@@ -237,12 +237,13 @@ impl<M: Many> Question for M {
 
     fn answered<'m, P: 'm>(
         self,
-        mut answer: impl FnMut(Vec<M::Item>) -> Result<Vec<P>> + 'm,
+        mut answer: impl FnMut(usize, Vec<Input>) -> Result<Vec<P>> + 'm,
     ) -> Result<Vec<P>>
     where
         Self: 'm,
     {
-        answer(self.many())
+        let rows = self.many().into_iter().map(Ask::input);
+        answer(0, rows.collect::<Result<_>>()?)
     }
 }
 
@@ -255,12 +256,12 @@ macro_rules! one {
 
             fn answered<'m, P: 'm>(
                 self,
-                mut answer: impl FnMut(Vec<$row>) -> Result<Vec<P>> + 'm,
+                mut answer: impl FnMut(usize, Vec<Input>) -> Result<Vec<P>> + 'm,
             ) -> Result<P>
             where
                 Self: 'm,
             {
-                only(answer(vec![self])?)
+                only(answer(0, vec![self.input()?])?)
             }
         }
     )+};
@@ -297,7 +298,7 @@ impl<I: Iterator<Item: Ask>> Question for Each<I> {
 
     fn answered<'m, P: 'm>(
         self,
-        answer: impl FnMut(Vec<I::Item>) -> Result<Vec<P>> + 'm,
+        answer: impl FnMut(usize, Vec<Input>) -> Result<Vec<P>> + 'm,
     ) -> Result<Self::Answer<'m, P>>
     where
         Self: 'm,
@@ -305,24 +306,79 @@ impl<I: Iterator<Item: Ask>> Question for Each<I> {
         Ok(Box::new(Answers {
             rows: self.0,
             answer,
+            asked: 0,
             ready: Vec::new().into_iter(),
+            failed: None,
             is_over: false,
         }))
     }
 }
 
-/// Answers as they come. After an error there are none.
+/// Answers as they come: those of all rows before the first that has none, and then its error.
 struct Answers<I, F, P> {
     rows: I,
     answer: F,
+    /// Rows that were asked.
+    asked: usize,
     ready: std::vec::IntoIter<P>,
+    failed: Option<Error>,
     is_over: bool,
+}
+
+impl<I, F, P> Answers<I, F, P>
+where
+    I: Iterator<Item: Ask>,
+    F: FnMut(usize, Vec<Input>) -> Result<Vec<P>>,
+{
+    /// Asks the next rows, up to one that the iterator fails to give.
+    fn ask(&mut self) {
+        let mut rows = Vec::new();
+        while rows.len() < AT_ONCE && !self.is_over {
+            match self.rows.next().map(Ask::input) {
+                Some(Ok(row)) => rows.push(row),
+                Some(Err(error)) => self.fail(error),
+                None => self.is_over = true,
+            }
+        }
+        let first = self.asked;
+        self.asked += rows.len();
+        if rows.is_empty() {
+            return;
+        }
+        let answers = match (self.answer)(first, rows.clone()) {
+            Ok(answers) => answers,
+            Err(Error::Stopped) => return self.fail(Error::Stopped),
+            // Of rows that are asked together none is answered if one cannot be.
+            Err(_) => self.ask_apart(first, rows),
+        };
+        self.ready = answers.into_iter();
+    }
+
+    /// Asks one row after the other, up to the first that has no answer.
+    fn ask_apart(&mut self, first: usize, rows: Vec<Input>) -> Vec<P> {
+        let mut answers = Vec::new();
+        for (number, row) in (first..).zip(rows) {
+            match (self.answer)(number, vec![row]) {
+                Ok(of_row) => answers.extend(of_row),
+                Err(error) => {
+                    self.fail(error);
+                    break;
+                }
+            }
+        }
+        answers
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.failed = Some(error);
+        self.is_over = true;
+    }
 }
 
 impl<I, F, P> Iterator for Answers<I, F, P>
 where
     I: Iterator<Item: Ask>,
-    F: FnMut(Vec<I::Item>) -> Result<Vec<P>>,
+    F: FnMut(usize, Vec<Input>) -> Result<Vec<P>>,
 {
     type Item = Result<P>;
 
@@ -332,31 +388,26 @@ where
                 return Some(Ok(answer));
             }
             if self.is_over {
-                return None;
+                return self.failed.take().map(Err);
             }
-            let rows: Vec<I::Item> = self.rows.by_ref().take(AT_ONCE).collect();
-            if rows.len() < AT_ONCE {
-                self.is_over = true;
-            }
-            if rows.is_empty() {
-                return None;
-            }
-            match (self.answer)(rows) {
-                Ok(answers) => self.ready = answers.into_iter(),
-                Err(error) => {
-                    self.is_over = true;
-                    return Some(Err(error));
-                }
-            }
+            self.ask();
         }
     }
 }
 
-/// Rows of one kind as examples.
+/// Rows of one kind as examples, of which `before` came before them.
 ///
 /// # Errors
 /// Some are texts and others pairs or tokens.
-pub(crate) fn examples_of(inputs: Vec<Input>) -> Result<Examples> {
+pub(crate) fn examples_of(before: usize, inputs: Vec<Input>) -> Result<Examples> {
+    let mut examples = unnumbered(inputs)?;
+    for origin in &mut examples.origins {
+        origin.line += before as u64;
+    }
+    Ok(examples)
+}
+
+fn unnumbered(inputs: Vec<Input>) -> Result<Examples> {
     let mixed = || {
         Error::Argument("some rows are one text and others two, or tokens: ask them apart".into())
     };

@@ -38,6 +38,7 @@ mod seq2seq_lm;
 mod setting;
 mod stop;
 mod summary;
+mod target;
 mod task;
 mod words;
 mod writer;
@@ -73,12 +74,13 @@ pub use preprocessor::{Preprocessor, Tokenizer};
 pub use reading::{
     read_examples, read_numbers, read_pair_labels, read_pairs, read_texts, read_token_labels,
 };
-pub use rows::{Batches, Data, File, Target, Wants};
+pub use rows::{Batches, Data, File, Wants};
 pub use scores::Scores;
 pub use seq2seq_lm::{Seq2SeqLm, Seq2SeqLmBuilder};
-pub use setting::{Compile, Loss, Metric, Setting, names};
+pub use setting::{Compile, Loss, Metric, Names, Setting, names};
 pub use stop::Stopper;
 pub use summary::{LayerSummary, Summary};
+pub use target::{Target, Weight};
 pub use task::{
     ConditionalDiffusionModel, ConditionalMaskedLm, DiffusionModel, HeadOutputs, MaskedLm,
     MultimodalRegressor, PairClassifier, Regressor, ScaledRegressor, StructurePredictor, TaskModel,

@@ -26,8 +26,8 @@ use crate::input::{Input, Many, Question};
 #[derive(Clone)]
 pub struct Preprocessor {
     how: How,
-    /// Whether it is the one that a task comes with, which then does it in its own way.
-    pub(crate) is_own: bool,
+    /// The model that it comes with, if it comes with one, which then does it in its own way.
+    pub(crate) owner: Option<u64>,
 }
 
 #[derive(Clone)]
@@ -67,7 +67,7 @@ impl Preprocessor {
         let tokenizer = Box::new(Tokenizer(preset_tokenizer(&checkpoint, &backbone)?));
         Ok(Self {
             how: How::Tokens { tokenizer, length },
-            is_own: false,
+            owner: None,
         })
     }
 
@@ -80,25 +80,29 @@ impl Preprocessor {
     pub fn function(of: impl Fn(&Input) -> TokenRow + Send + Sync + 'static) -> Self {
         Self {
             how: How::Function(Arc::new(of)),
-            is_own: false,
+            owner: None,
         }
     }
 
-    /// That of a task.
-    pub(crate) fn own(tokenizer: engraft_text::Tokenizer, length: Option<usize>) -> Self {
+    /// That of a model.
+    pub(crate) fn own(
+        tokenizer: engraft_text::Tokenizer,
+        length: Option<usize>,
+        owner: u64,
+    ) -> Self {
         let tokenizer = Box::new(Tokenizer(tokenizer));
         Self {
             how: How::Tokens { tokenizer, length },
-            is_own: true,
+            owner: Some(owner),
         }
     }
 
-    /// The same where texts are cut to so many tokens, special ones included. Of a function nothing changes.
+    /// The same where texts are cut to so many tokens, special ones included; of a model's own, once that is
+    /// [set](crate::TaskModel::set_preprocessor) again. Of a function nothing changes.
     #[must_use]
     pub fn sequence_length(mut self, tokens: usize) -> Self {
         if let How::Tokens { length, .. } = &mut self.how {
             *length = Some(tokens);
-            self.is_own = false;
         }
         self
     }
@@ -124,11 +128,7 @@ impl Preprocessor {
     /// # Errors
     /// A text that the tokenizer refuses.
     pub fn call<'m, Q: Question + 'm>(&'m self, texts: Q) -> Result<Q::Answer<'m, TokenRow>> {
-        use crate::input::Ask;
-        texts.answered(|rows| {
-            let rows = rows.into_iter().map(|row| self.row(&row.input()?));
-            rows.collect()
-        })
+        texts.answered(|_, rows| rows.iter().map(|row| self.row(row)).collect())
     }
 
     /// The tokens of a row.

@@ -7,6 +7,7 @@ use engraft_data::{DataModule, Examples, Label, Labels, PairRow, Stage, TokenUni
 
 use crate::error::{Error, Result};
 use crate::input::{Ask, Input, Many, examples_of};
+use crate::target::{Target, Weight};
 
 /// Rows as a task takes them.
 ///
@@ -133,7 +134,7 @@ impl Data for File {
 }
 
 /// An iterator of batches, which are kept as they are: none is shuffled, divided or joined. Each is rows, `(x, y)` or `(x, y, weights)`, or a
-/// `Result` of these.
+/// `Result` of these. The iterator is read to its end before anything is computed, so that it must have one, and an epoch is all of its batches.
 #[derive(Clone, Debug)]
 pub struct Batches<I>(pub I);
 
@@ -183,7 +184,7 @@ impl<M: Many> Data for M {
         });
         match pairs.collect::<Option<Vec<_>>>() {
             Some(pairs) if wants.labels == Labelling::Texts => Ok(Examples::from_pairs(pairs)?),
-            _ => with_written_tokens(examples_of(inputs)?, wants),
+            _ => with_written_tokens(examples_of(0, inputs)?, wants),
         }
     }
 }
@@ -197,147 +198,42 @@ fn with_written_tokens(mut examples: Examples, wants: &Wants) -> Result<Examples
     else {
         return Ok(examples);
     };
-    if rows.iter().all(|row| row.decoder_token_ids.is_some()) {
-        // Their texts are not known.
-        let texts = rows.iter().map(|_| String::from("(tokens)"));
-        examples.labels = Some(Labels::Texts(texts.collect()));
+    let without = rows.iter().position(|row| row.decoder_token_ids.is_none());
+    match without {
+        None => {
+            // Their texts are not known.
+            let texts = rows.iter().map(|_| String::from("(tokens)"));
+            examples.labels = Some(Labels::Texts(texts.collect()));
+            Ok(examples)
+        }
+        Some(row) if rows.iter().any(|row| row.decoder_token_ids.is_some()) => {
+            Err(Error::Argument(format!(
+                "row {row} has no decoder_token_ids, which say what is written for the others"
+            )))
+        }
+        Some(_) => Ok(examples),
     }
-    Ok(examples)
 }
 
 impl<X: Many, Y: IntoIterator<Item: Into<Target>>> Data for (X, Y) {
     fn rows(self, wants: &Wants) -> Result<Examples> {
         let examples = Data::rows(self.0, wants)?;
-        labelled(
-            examples,
-            self.1.into_iter().map(Into::into).collect(),
-            wants,
-        )
+        if examples.labels.is_some() {
+            let problem = "y: the rows say what is written for them already; leave one of both out";
+            return Err(Error::Argument(problem.into()));
+        }
+        let targets = self.1.into_iter().map(Into::into).collect();
+        labelled(examples, targets, wants)
     }
 }
 
-impl<X: Many, Y: IntoIterator<Item: Into<Target>>, W: IntoIterator<Item = f32>> Data for (X, Y, W) {
+impl<X: Many, Y: IntoIterator<Item: Into<Target>>, W: IntoIterator<Item: Into<Weight>>> Data
+    for (X, Y, W)
+{
     fn rows(self, wants: &Wants) -> Result<Examples> {
         let (x, y, weights) = self;
+        let weights = weights.into_iter().map(|weight| weight.into().get());
         Ok((x, y).rows(wants)?.weighted(weights)?)
-    }
-}
-
-/// What is to be predicted of a row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Target {
-    /// The number of a class, or a number.
-    Whole(i64),
-    /// A number.
-    Number(f64),
-    /// The name of a class, or a text that is to be written.
-    Text(String),
-    /// Whether a row has one of several classes.
-    Flag(bool),
-    /// Several: numbers, flags, a class for each letter or word, or the token after each.
-    Several(Vec<Target>),
-}
-
-/// Numbers and texts are targets.
-macro_rules! targets {
-    ($($type:ty => |$value:ident| $target:expr;)+) => {$(
-        impl From<$type> for Target {
-            fn from($value: $type) -> Self {
-                $target
-            }
-        }
-
-        impl From<&$type> for Target {
-            fn from(value: &$type) -> Self {
-                value.to_owned().into()
-            }
-        }
-    )+};
-}
-
-targets! {
-    i32 => |value| Self::Whole(value.into());
-    i64 => |value| Self::Whole(value);
-    u8 => |value| Self::Whole(value.into());
-    u32 => |value| Self::Whole(value.into());
-    usize => |value| i64::try_from(value).map_or(Self::Number(value as f64), Self::Whole);
-    f32 => |value| Self::Number(value.into());
-    f64 => |value| Self::Number(value);
-    bool => |value| Self::Flag(value);
-    String => |value| Self::Text(value);
-}
-
-impl From<&str> for Target {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<&&str> for Target {
-    fn from(text: &&str) -> Self {
-        Self::Text((*text).to_owned())
-    }
-}
-
-impl<T: Into<Target>> From<Vec<T>> for Target {
-    fn from(several: Vec<T>) -> Self {
-        Self::Several(several.into_iter().map(Into::into).collect())
-    }
-}
-
-impl<T: Into<Target>, const N: usize> From<[T; N]> for Target {
-    fn from(several: [T; N]) -> Self {
-        Self::Several(several.into_iter().map(Into::into).collect())
-    }
-}
-
-impl Target {
-    fn class(&self) -> Option<Label> {
-        match self {
-            Self::Whole(number) => u64::try_from(*number).ok().map(Label::Index),
-            Self::Number(number) if number.fract() == 0.0 && *number >= 0.0 => {
-                Some(Label::Index(*number as u64))
-            }
-            Self::Text(name) => Some(Label::Name(name.clone())),
-            Self::Flag(flag) => Some(Label::Index(u64::from(*flag))),
-            _ => None,
-        }
-    }
-
-    fn number(&self) -> Option<f64> {
-        match self {
-            Self::Whole(number) => Some(*number as f64),
-            Self::Number(number) => Some(*number),
-            _ => None,
-        }
-    }
-
-    /// The numbers of a row, one or several.
-    fn numbers(&self) -> Option<Vec<f64>> {
-        match self {
-            Self::Several(several) => several.iter().map(Self::number).collect(),
-            one => Some(vec![one.number()?]),
-        }
-    }
-
-    fn flags(&self) -> Option<Vec<bool>> {
-        let flag = |target: &Self| match target {
-            Self::Flag(flag) => Some(*flag),
-            Self::Whole(0) => Some(false),
-            Self::Whole(1) => Some(true),
-            _ => None,
-        };
-        match self {
-            Self::Several(several) => several.iter().map(flag).collect(),
-            _ => None,
-        }
-    }
-
-    fn id(&self) -> Option<u32> {
-        match self {
-            Self::Whole(number) => u32::try_from(*number).ok(),
-            _ => None,
-        }
     }
 }
 
@@ -352,7 +248,7 @@ fn labelled(examples: Examples, targets: Vec<Target>, wants: &Wants) -> Result<E
     }
     let wrong = |row: usize, what: &str| {
         let found = &targets[row];
-        Error::Argument(format!("y: row {row} has {found:?}, which is no {what}"))
+        Error::Argument(format!("y: row {row} has {found}, which is no {what}"))
     };
     let each = |what: &'static str| move |row: usize| (row, what);
     /// What all targets are, or the first that is something else.
@@ -395,14 +291,15 @@ fn labelled(examples: Examples, targets: Vec<Target>, wants: &Wants) -> Result<E
         }
         Labelling::Pairs => {
             let unit = TokenUnit::of_texts(examples.texts.iter().take(1))?;
-            let pairs = |target: &Target| match target {
-                Target::Text(structure) => PairRow::from_brackets(structure).ok(),
-                _ => None,
-            };
-            let rows = all(&targets, pairs);
-            let rows = rows
-                .map_err(each("structure in brackets, such as ((..))"))
-                .map_err(refused)?;
+            let pairs = targets
+                .iter()
+                .enumerate()
+                .map(|(row, target)| match target {
+                    Target::Text(structure) => PairRow::from_brackets(structure)
+                        .map_err(|problem| Error::Argument(format!("y: row {row}: {problem}"))),
+                    _ => Err(wrong(row, "structure in brackets, such as ((..))")),
+                });
+            let rows = pairs.collect::<Result<_>>()?;
             Labels::Pairs { unit, rows }
         }
         Labelling::Units => {
@@ -456,7 +353,11 @@ fn following(mut examples: Examples, targets: &[Target]) -> Result<Examples> {
             next.len() == read.len() && read.get(1..) == next.get(..next.len().saturating_sub(1))
         };
         match next.as_deref() {
-            Some(next) if follows(next) => read.extend(next.last()),
+            Some(next) if follows(next) => {
+                read.extend(next.last());
+                // What is predicted belongs to the text that it follows.
+                row.segment_ids.extend(row.segment_ids.last().copied());
+            }
             _ => {
                 return Err(Error::Argument(format!(
                     "y: row {number} is not the token after each token of x: expected x without its first token, and one more"

@@ -6,19 +6,19 @@ use std::ops::Deref;
 use engraft_component::did_you_mean;
 
 use crate::error::{Error, Result};
+use crate::history::value_of;
 
 /// Loss and metrics in the order in which they are reported; a slice of names and values too.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scores(Vec<(String, f64)>);
 
 impl Scores {
-    /// The score of this name, such as `test_accuracy`.
+    /// The score of this name, such as `test_accuracy`, or of Keras's name for it.
     ///
     /// # Errors
     /// There is none of this name; the message has those that there are.
     pub fn get(&self, name: &str) -> Result<f64> {
-        let found = self.0.iter().find(|(own, _)| own == name);
-        found.map(|(_, value)| *value).ok_or_else(|| {
+        value_of(&self.0, name).ok_or_else(|| {
             let names: Vec<&str> = self.0.iter().map(|(own, _)| own.as_str()).collect();
             let help = did_you_mean(name, &names, "There are").unwrap_or_default();
             Error::Argument(format!("there is no score \"{name}\". {help}"))

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use engraft_data::Examples;
-use engraft_generate::{Generate, Prompt, Sides, Written};
+use engraft_generate::{Generate, Lost, Prompt, Sides, Written};
 use engraft_hub::NamedPreset;
 use engraft_tasks::Seq2SeqLM;
 
@@ -19,10 +19,11 @@ use crate::input::{Ask, Input, Question};
 use crate::preprocessor::Preprocessor;
 use crate::rows::Data;
 use crate::scores::Scores;
-use crate::setting::{Compile, Setting};
+use crate::setting::Compile;
 use crate::stop::Stopper;
 use crate::summary::Summary;
 use crate::task::TaskModel;
+use crate::words::in_rust;
 use crate::writer::Writer;
 use crate::writing::{Begun, Stream, Writing};
 
@@ -93,7 +94,8 @@ impl TryFrom<TaskModel<Seq2SeqLM>> for Seq2SeqLm {
     fn try_from(task: TaskModel<Seq2SeqLM>) -> Result<Self> {
         let spec = &task.model().spec;
         let (checkpoint, tokenizer) = (spec.checkpoint().clone(), spec.tokenizer().clone());
-        let writer = Writer::of(checkpoint, tokenizer, language_model(task.model())?)?;
+        let mut writer = Writer::of(checkpoint, tokenizer, language_model(task.model())?)?;
+        writer.set_sampler(task.core().sampler().cloned())?;
         Ok(Self { task, writer })
     }
 }
@@ -126,10 +128,9 @@ impl Seq2SeqLm {
     ///
     /// # Errors
     /// Those of [`TaskModel::compile`]; arguments that no sampler can have.
-    pub fn compile(&mut self, mut compile: Compile) -> Result<()> {
-        let sampler = std::mem::replace(&mut compile.sampler, Setting::Auto).sampler()?;
+    pub fn compile(&mut self, compile: Compile) -> Result<()> {
         self.task.compile(compile)?;
-        self.writer.set_sampler(sampler)
+        self.writer.set_sampler(self.task.core().sampler().cloned())
     }
 
     /// Trains on pairs of a text that is read and one that is to be written: loss and accuracy of each epoch.
@@ -218,13 +219,21 @@ impl Seq2SeqLm {
     }
 
     /// Sets what makes tokens of texts that are read, at any time; with `None` rows are tokens.
-    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) {
-        self.task.set_preprocessor(preprocessor);
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::set_preprocessor`].
+    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) -> Result<()> {
+        self.task.set_preprocessor(preprocessor)
     }
 
     /// Layers, their shapes and parameters, and which are trained.
     pub fn summary(&self) -> Summary {
         self.task.summary()
+    }
+
+    /// What there was to say of the last call: how many texts were cut, how tokens are chosen where that is left to the preset.
+    pub fn notes(&self) -> Vec<String> {
+        self.task.notes()
     }
 
     /// Ends what the model is doing, from any thread.
@@ -249,9 +258,8 @@ impl Seq2SeqLm {
         <Q::Item as Ask>::Written: 'm,
     {
         let stripped = generate.strip_prompt;
-        question.answered(move |sources| {
-            let inputs = sources.into_iter().map(Ask::input).collect::<Result<_>>()?;
-            let written = self.written(inputs, &generate)?;
+        question.answered(move |before, inputs| {
+            let written = self.written(before, inputs, &generate)?;
             Ok(written
                 .into_iter()
                 .map(|it| <Q::Item as Ask>::written(it, stripped))
@@ -269,10 +277,15 @@ impl Seq2SeqLm {
         generate: Generate,
     ) -> Result<Vec<Written>> {
         let inputs = sources.into_iter().map(Ask::input).collect::<Result<_>>()?;
-        self.written(inputs, &generate)
+        self.written(0, inputs, &generate)
     }
 
-    fn written(&self, inputs: Vec<Input>, generate: &Generate) -> Result<Vec<Written>> {
+    fn written(
+        &self,
+        before: usize,
+        inputs: Vec<Input>,
+        generate: &Generate,
+    ) -> Result<Vec<Written>> {
         let stopper = self.stopper();
         stopper.check()?;
         let generate = self.in_its_languages(generate.clone());
@@ -281,8 +294,8 @@ impl Seq2SeqLm {
             .into_iter()
             .map(|input| self.begun(&texts, input, &generate));
         let prompts = prompts.collect::<Result<Vec<_>>>()?;
-        self.count_cut(&prompts);
-        let added = texts.add_all(&prompts)?;
+        self.remember(&prompts, &generate)?;
+        let added = texts.add_all(before, &prompts)?;
         texts.finish(added, &stopper)
     }
 
@@ -295,8 +308,8 @@ impl Seq2SeqLm {
         let mut texts = self.writer.one_text(&generate)?;
         let prompt = self.begun(&texts, source.input()?, &generate)?;
         let prompts = [prompt];
-        self.count_cut(&prompts);
-        texts.add_all(&prompts)?;
+        self.remember(&prompts, &generate)?;
+        texts.add_all(0, &prompts)?;
         Ok(Stream::of(texts, self.stopper()))
     }
 
@@ -317,8 +330,9 @@ impl Seq2SeqLm {
                 return Ok(Begun {
                     prompt: sides.begun_by(written, texts.settings())?,
                     source: Some(Prompt::of_ids(row.token_ids)),
-                    counts_padding: has_none,
-                    padded_length: row.padded_length,
+                    ignores_length: has_none,
+                    // Padding is that of what the encoder reads.
+                    padded_length: None,
                     cut: false,
                 });
             }
@@ -353,13 +367,20 @@ impl Seq2SeqLm {
         Ok((Prompt { ids, ..source }, cut))
     }
 
-    /// Counts the texts that were cut, for whoever asks what there was to say.
-    fn count_cut(&self, prompts: &[Begun]) {
+    /// Keeps what is to be said of prompts, and how many texts were cut, for whoever asks what there was to say.
+    fn remember(&self, prompts: &[Begun], generate: &Generate) -> Result<()> {
         let cut = prompts.iter().filter(|begun| begun.cut).count();
         let length = self.task.model().spec.max_length().unwrap_or_default();
         let of = prompts.len();
         let note = (cut > 0).then(|| format!("{cut} of {of} texts were cut to {length} tokens"));
-        self.task.core().remember(note.into_iter().collect());
+        let mut lost = Lost::default();
+        for source in prompts.iter().filter_map(|begun| begun.source.as_ref()) {
+            lost.add(&source.lost);
+        }
+        let notes = self.writer.notes(&lost, generate)?;
+        let notes = notes.iter().map(in_rust).chain(note);
+        self.task.core().remember(notes.collect());
+        Ok(())
     }
 
     /// The languages of the task, where others are not asked for.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use engraft_component::{FromNode, Node, Refusal, decode, did_you_mean};
+use engraft_component::{FromNode, Kind, Node, Refusal, decode, did_you_mean};
 use engraft_generate::{
     Beam, BeamKeras, Chain, Contrastive, Greedy, MinP, Random, Sampler, Speculative, TopK, TopP,
 };
@@ -189,6 +189,7 @@ fn optimizers() -> [(&'static str, Optimizer); 6] {
     };
     let adafactor = Adafactor {
         lr,
+        eps: [Some(1e-30), Some(1e-3)],
         ..Adafactor::default()
     };
     [
@@ -201,18 +202,31 @@ fn optimizers() -> [(&'static str, Optimizer); 6] {
     ]
 }
 
-/// The names that [`Compile`] knows, by what they name.
-pub fn names() -> [(&'static str, Vec<&'static str>); 4] {
+/// The names that [`Compile`] knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// Those of optimizers.
+    pub optimizers: Vec<&'static str>,
+    /// Those of losses.
+    pub losses: Vec<&'static str>,
+    /// Those of metrics, of whichever tasks.
+    pub metrics: Vec<&'static str>,
+    /// Those of samplers.
+    pub samplers: Vec<&'static str>,
+}
+
+/// The names that [`Compile`] knows.
+pub fn names() -> Names {
     let samplers = match Sampler::kind() {
-        engraft_component::Kind::Choice(choice) => choice.variants(),
+        Kind::Choice(choice) => choice.variants(),
         _ => Vec::new(),
     };
-    [
-        ("optimizer", optimizers().map(|(name, _)| name).to_vec()),
-        ("loss", NamedLoss::NAMES.map(|(name, _)| name).to_vec()),
-        ("metric", Compiled::metric_names()),
-        ("sampler", samplers.into_iter().map(|it| it.name).collect()),
-    ]
+    Names {
+        optimizers: optimizers().map(|(name, _)| name).to_vec(),
+        losses: NamedLoss::NAMES.map(|(name, _)| name).to_vec(),
+        metrics: Compiled::metric_names(),
+        samplers: samplers.into_iter().map(|it| it.name).collect(),
+    }
 }
 
 /// That nothing has a name.
@@ -238,11 +252,9 @@ impl Setting<Optimizer> {
             .into()),
             Self::Value(optimizer) => Ok(optimizer),
             Self::Named(name) => {
-                let all = optimizers();
-                let names = [0, 1, 2, 3, 4, 5].map(|at: usize| all[at].0);
-                let found = all.into_iter().find(|(own, _)| *own == name);
+                let found = optimizers().into_iter().find(|(own, _)| *own == name);
                 let optimizer = found.map(|(_, optimizer)| optimizer);
-                Ok(optimizer.ok_or_else(|| unknown("optimizer", &name, &names))?)
+                Ok(optimizer.ok_or_else(|| unknown("optimizer", &name, &names().optimizers))?)
             }
         }
     }
@@ -284,7 +296,7 @@ impl Setting<Sampler> {
             Self::Value(sampler) => sampler,
             Self::Named(name) => {
                 let (read, _) = decode::<Sampler>(&Node::text(name.as_str())).map_err(|error| {
-                    let [.., (_, names)] = names();
+                    let names = names().samplers;
                     // One that there is needs arguments, which a name does not have.
                     if names.contains(&name.as_str()) {
                         Refusal::of("sampler", error.to_string())

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 pub struct Stopper(pub(crate) Arc<AtomicBool>);
 
 impl Stopper {
-    /// Ends the call that is going on, or else the next one.
+    /// Ends the call that is going on, or else the next one; a call that was about to end is over all the same, and the next goes on.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -4,22 +4,23 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
+use engraft_component::Component;
 use engraft_data::Examples;
 use engraft_hub::NamedPreset;
 use engraft_tasks::{
-    ConditionalDiffusion, ConditionalMLM, Diffusion, Embed, Inference, MLM, MMSequenceRegression,
-    Model, PairwiseTokenClassification, RNASSPairwiseTokenClassification, SequenceClassification,
-    SequenceRegression, SequenceRegressionWithScaling, TaskArguments, TokenClassification,
-    ZeroshotPredictionDiff, ZeroshotPredictionDistance,
+    CausalLM, ConditionalDiffusion, ConditionalMLM, Diffusion, Embed, Grain, Inference, MLM,
+    MMSequenceRegression, Model, PairwiseTokenClassification, RNASSPairwiseTokenClassification,
+    Seq2SeqLM, SequenceClassification, SequenceRegression, SequenceRegressionWithScaling,
+    TaskArguments, TokenClassification, ZeroshotPredictionDiff, ZeroshotPredictionDistance,
 };
 
 use crate::backbone::Backbone;
 use crate::builder::{Start, TaskBuilder};
 use crate::core::Core;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fit::Fit;
 use crate::history::History;
-use crate::input::{Ask, Question, examples_of};
+use crate::input::{Question, examples_of};
 use crate::preprocessor::Preprocessor;
 use crate::rows::Data;
 use crate::scores::Scores;
@@ -57,6 +58,31 @@ pub type HeadOutputs = TaskModel<Inference>;
 pub type VariantScorer = TaskModel<ZeroshotPredictionDiff>;
 /// Scores variants of sequences by how far hidden states move.
 pub type VariantDistance = TaskModel<ZeroshotPredictionDistance>;
+
+/// What a task is called here that experiments call `name`.
+pub(crate) fn rust_name(name: &str) -> &str {
+    let names = [
+        (SequenceClassification::NAME, "TextClassifier"),
+        (TokenClassification::NAME, "TokenClassifier"),
+        (PairwiseTokenClassification::NAME, "PairClassifier"),
+        (RNASSPairwiseTokenClassification::NAME, "StructurePredictor"),
+        (SequenceRegression::NAME, "Regressor"),
+        (SequenceRegressionWithScaling::NAME, "ScaledRegressor"),
+        (MMSequenceRegression::NAME, "MultimodalRegressor"),
+        (MLM::NAME, "MaskedLm"),
+        (ConditionalMLM::NAME, "ConditionalMaskedLm"),
+        (Diffusion::NAME, "DiffusionModel"),
+        (ConditionalDiffusion::NAME, "ConditionalDiffusionModel"),
+        (CausalLM::NAME, "CausalLm"),
+        (Seq2SeqLM::NAME, "Seq2SeqLm"),
+        (Embed::NAME, "TextEmbedder"),
+        (Inference::NAME, "HeadOutputs"),
+        (ZeroshotPredictionDiff::NAME, "VariantScorer"),
+        (ZeroshotPredictionDistance::NAME, "VariantDistance"),
+    ];
+    let found = names.iter().find(|(own, _)| *own == name);
+    found.map_or(name, |(_, ours)| ours)
+}
 
 /// A task on a pretrained backbone. `A` are the task's arguments, which say what is predicted.
 ///
@@ -164,10 +190,7 @@ impl<A: TaskArguments> TaskModel<A> {
     where
         A::Prediction: 'm,
     {
-        question.answered(|rows| {
-            let inputs = rows.into_iter().map(Ask::input);
-            self.predict_examples(examples_of(inputs.collect::<Result<_>>()?)?)
-        })
+        question.answered(|before, rows| self.predict_examples(examples_of(before, rows)?))
     }
 
     /// What the model predicts of each row.
@@ -187,7 +210,7 @@ impl<A: TaskArguments> TaskModel<A> {
     /// # Errors
     /// The backbone has some already, or the rank is none that updates can have. The model stays as it was.
     pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
-        self.core.enable_lora(&mut self.start, rank)
+        self.core.enable_lora(&self.start, rank)
     }
 
     /// Writes the low-rank updates, and the head where it was trained, as PEFT has them: a folder that
@@ -220,9 +243,13 @@ impl<A: TaskArguments> TaskModel<A> {
         self.core.preprocessor()
     }
 
-    /// Sets what makes tokens of texts, at any time; with `None` rows are tokens.
-    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) {
-        self.core.set_preprocessor(preprocessor);
+    /// Sets what makes tokens of texts, at any time; with `None` rows are tokens. The model's own may cut to another length than before.
+    ///
+    /// # Errors
+    /// The task looks at the texts themselves, at their letters or at several, so that it makes tokens itself; a length that the model cannot
+    /// have. The model stays as it was.
+    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) -> Result<()> {
+        self.core.set_preprocessor(preprocessor)
     }
 
     /// Layers, their shapes and parameters, and which are trained.
@@ -263,21 +290,27 @@ impl TextEmbedder {
         &'m self,
         question: Q,
     ) -> Result<Q::Answer<'m, Vec<f32>>> {
-        question.answered(|rows| {
-            let inputs = rows.into_iter().map(Ask::input);
-            let vectors = self.predict_examples(examples_of(inputs.collect::<Result<_>>()?)?)?;
-            let vectors = vectors.into_iter().map(|mut of_row| match of_row.len() {
-                1 => Ok(of_row.remove(0)),
-                _ => Err(crate::Error::Argument(
-                    "the model gives a vector for each token: call pooling on the builder for one vector a text".into(),
-                )),
-            });
-            vectors.collect()
+        if self.core.model.spec.objective().grain() != Grain::Row {
+            let problem = "the model gives a vector for each token: call pooling on the builder for one vector a text";
+            return Err(Error::Argument(problem.into()));
+        }
+        question.answered(|before, rows| {
+            let vectors = self.predict_examples(examples_of(before, rows)?)?;
+            Ok(vectors.into_iter().flatten().collect())
         })
     }
 
     /// The similarity of each query to each document, `[queries][documents]`: the product of their vectors.
-    pub fn similarity(queries: &[Vec<f32>], documents: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    ///
+    /// # Errors
+    /// Vectors of different lengths.
+    pub fn similarity(queries: &[Vec<f32>], documents: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
+        let mut widths = queries.iter().chain(documents).map(Vec::len);
+        let width = widths.next().unwrap_or_default();
+        if let Some(other) = widths.find(|other| *other != width) {
+            let problem = format!("vectors of {width} and of {other} numbers are not comparable");
+            return Err(Error::Argument(problem));
+        }
         let product =
             |query: &[f32], document: &[f32]| query.iter().zip(document).map(|(a, b)| a * b).sum();
         let of = |query: &Vec<f32>| {
@@ -286,6 +319,6 @@ impl TextEmbedder {
                 .map(|document| product(query, document))
                 .collect()
         };
-        queries.iter().map(of).collect()
+        Ok(queries.iter().map(of).collect())
     }
 }

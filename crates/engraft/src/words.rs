@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use crate::task::rust_name;
+
 /// What whole phrases become; the first that fits counts.
 const PHRASES: [(&str, &str); 12] = [
     (
@@ -14,8 +16,8 @@ const PHRASES: [(&str, &str); 12] = [
         "or call num_classes on the builder for a fresh head",
     ),
     (
-        "or set use_legacy_adapter to false for a new one",
-        "or call num_classes on the builder for a fresh one",
+        "Set model.use_legacy_adapter to false for a new head",
+        "Call num_classes on the builder for a fresh head",
     ),
     (
         "Train it as a SequenceRegression, or set use_legacy_adapter to false for a new head",
@@ -50,16 +52,14 @@ const PHRASES: [(&str, &str); 12] = [
 ];
 
 /// What keys are called in Rust, behind their group.
-const KEYS: [(&str, &str); 9] = [
+const KEYS: [(&str, &str); 7] = [
     ("max_length", "sequence_length"),
     ("n_classes", "num_classes"),
     ("y_col", "labels"),
     ("x_col", "texts"),
     ("gradient_clip_val", "clip_norm"),
-    ("num_outputs", "num_outputs"),
     ("use_peft", "lora"),
     ("lora_r", "lora"),
-    ("callbacks", "callbacks"),
 ];
 
 /// Words that stand for a key without its group too.
@@ -110,7 +110,7 @@ fn is_word(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_'
 }
 
-/// What a dotted key of an experiment is called here; none if it is no such key.
+/// What a dotted key of an experiment, or a task of one, is called here; none if it is neither.
 fn renamed(key: &str) -> Option<String> {
     let called = |key: &str| {
         let found = KEYS.iter().find(|(own, _)| *own == key);
@@ -119,12 +119,16 @@ fn renamed(key: &str) -> Option<String> {
     if ALONE.contains(&key) {
         return Some(called(key));
     }
+    let task = rust_name(key);
+    if task != key {
+        return Some(task.to_owned());
+    }
     let inner = GROUPS.iter().find_map(|group| key.strip_prefix(group))?;
-    let is_key = inner
+    // What follows this argument are keys of a file.
+    let mut names = inner
         .split('.')
-        .next()
-        .is_some_and(|name| arguments().contains(name));
-    if !is_key {
+        .take_while(|name| *name != "config_overwrites");
+    if !names.all(|name| arguments().contains(name)) {
         return None;
     }
     Some(match inner.strip_prefix("backbone.") {
@@ -138,7 +142,9 @@ fn renamed(key: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::in_rust;
+    use std::path::Path;
+
+    use super::{PHRASES, in_rust};
 
     #[test]
     fn keys_of_an_experiment_become_names_of_methods() {
@@ -168,9 +174,40 @@ mod tests {
                 "/tmp/model.safetensors and ./data.tsv: cut short",
                 "/tmp/model.safetensors and ./data.tsv: cut short",
             ),
+            (
+                "data.path.tsv has no column x",
+                "data.path.tsv has no column x",
+            ),
+            (
+                "SequenceClassification needs labels; BertForSequenceClassification is no task",
+                "TextClassifier needs labels; BertForSequenceClassification is no task",
+            ),
         ];
         for (theirs, ours) in cases {
             assert_eq!(in_rust(theirs), ours);
+        }
+    }
+
+    /// What no crate says any longer would be replaced in vain.
+    #[test]
+    fn phrases_are_said_by_the_crates_below() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut said = String::new();
+        for name in ["data", "models", "tasks", "train"] {
+            let mut folders = vec![crates.join(name).join("src")];
+            while let Some(folder) = folders.pop() {
+                for entry in std::fs::read_dir(folder).unwrap() {
+                    let path = entry.unwrap().path();
+                    if path.is_dir() {
+                        folders.push(path);
+                    } else if path.extension().is_some_and(|it| it == "rs") {
+                        said.push_str(&std::fs::read_to_string(path).unwrap());
+                    }
+                }
+            }
+        }
+        for (phrase, _) in PHRASES {
+            assert!(said.contains(phrase), "{phrase}");
         }
     }
 }

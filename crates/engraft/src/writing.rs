@@ -117,22 +117,36 @@ impl<'m> Writing<'m> {
         Ok(limits)
     }
 
-    /// Adds several; returns the number of texts.
-    pub(crate) fn add_all(&mut self, prompts: &[Begun]) -> Result<usize> {
-        for (number, begun) in prompts.iter().enumerate() {
+    /// Adds several, `before` of which there were others that decide what is drawn for them; returns the number of texts.
+    pub(crate) fn add_all(&mut self, before: usize, prompts: &[Begun]) -> Result<usize> {
+        self.prompts = before as u64;
+        let of_prompt = |number: usize, error: Error| match before + prompts.len() {
+            1 => error,
+            _ => Error::Prompt {
+                number,
+                error: Box::new(error),
+            },
+        };
+        for (number, begun) in (before + 1..).zip(prompts) {
             let source = begun.source.as_ref().map(|source| source.ids.as_slice());
             let mut limits = self.settings.limits;
-            if begun.counts_padding {
-                limits.max_length = begun.padded_length;
+            if begun.ignores_length {
+                limits.max_length = None;
+            }
+            if let Some(room) = begun.padded_length {
+                let free = room.saturating_sub(begun.prompt.ids.len());
+                if free == 0 {
+                    let problem = format!(
+                        "the row is full: pad it to more than its {room} tokens, which is how long it may become"
+                    );
+                    return Err(of_prompt(number, Error::Argument(problem)));
+                }
+                if limits.max_new_tokens.is_none_or(|new| new > free) {
+                    (limits.max_length, limits.max_new_tokens) = (Some(room), None);
+                }
             }
             let added = self.add_within(&begun.prompt, source, limits);
-            added.map_err(|error| match prompts.len() {
-                1 => error,
-                _ => Error::Prompt {
-                    number: number + 1,
-                    error: Box::new(error),
-                },
-            })?;
+            added.map_err(|error| of_prompt(number, error))?;
         }
         Ok(prompts.len() * self.sequences())
     }
@@ -171,8 +185,9 @@ pub(crate) struct Begun {
     pub(crate) prompt: Prompt,
     /// What an encoder reads for it.
     pub(crate) source: Option<Prompt>,
-    /// Whether no length that is asked for counts, but that of the row with its padding, if it has some.
-    pub(crate) counts_padding: bool,
+    /// Whether no length in all that is asked for counts.
+    pub(crate) ignores_length: bool,
+    /// How long the row may become at most, where it has padding.
     pub(crate) padded_length: Option<usize>,
     /// Whether what is read for it was cut.
     pub(crate) cut: bool,

@@ -288,7 +288,7 @@ impl Backbone {
     }
 
     /// Refuses rows that are cut to more tokens than the model has positions.
-    fn check_length(&self, checkpoint: &Checkpoint) -> Result<()> {
+    pub(crate) fn check_length(&self, checkpoint: &Checkpoint) -> Result<()> {
         if let (Some(length), Some(longest)) =
             (self.max_length, checkpoint.config().transformer.longest())
             && length > longest

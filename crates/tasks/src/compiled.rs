@@ -3,6 +3,7 @@
 //! A loss is a number for each site, and so is a metric: a site is what has a target of its own, a row or one of its letters. What weighs
 //! rows differently weighs these numbers.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -339,14 +340,8 @@ impl SiteMetric {
                     .map(Measure::Loss)
             }
         };
-        let name = match name {
-            "acc" => "accuracy",
-            "mse" => "mean_squared_error",
-            "mae" => "mean_absolute_error",
-            name => name,
-        };
         Some(Self {
-            name: name.to_owned(),
+            name: our_name(name).to_owned(),
             of: of?,
         })
     }
@@ -403,17 +398,27 @@ impl SiteMetric {
     }
 }
 
-/// Names that Keras has for scores of ours.
-const SCORES: [(&str, &str); 8] = [
-    ("sparse_categorical_accuracy", "accuracy"),
-    ("binary_accuracy", "accuracy"),
-    ("acc", "accuracy"),
-    ("mean_squared_error", "mse"),
-    ("mean_absolute_error", "mae"),
-    ("r2_score", "r2"),
-    ("f1_score", "f1"),
-    ("auc", "auroc"),
+/// Names that Keras has for scores of ours, and what their targets must be, if not any.
+const SCORES: [(&str, &str, &[TargetKind]); 8] = [
+    (
+        "sparse_categorical_accuracy",
+        "accuracy",
+        &[TargetKind::Classes, TargetKind::Tokens],
+    ),
+    ("binary_accuracy", "accuracy", &[TargetKind::Flags]),
+    ("acc", "accuracy", &[]),
+    ("mean_squared_error", "mse", &[TargetKind::Numbers]),
+    ("mean_absolute_error", "mae", &[TargetKind::Numbers]),
+    ("r2_score", "r2", &[]),
+    ("f1_score", "f1", &[]),
+    ("auc", "auroc", &[]),
 ];
+
+/// What a metric is called here that Keras may call otherwise.
+fn our_name(name: &str) -> &str {
+    let found = SCORES.iter().find(|(theirs, ..)| *theirs == name);
+    found.map_or(name, |(_, ours, _)| ours)
+}
 
 /// A metric as users say it.
 #[derive(Clone, Debug)]
@@ -451,8 +456,14 @@ impl Compiled {
                     return Err(Refusal::of("metrics", problem).help(these(own)));
                 }
                 MetricWish::Named(name) => {
-                    let found = SCORES.iter().find(|(theirs, _)| theirs == name);
-                    let ours = found.map_or(name.as_str(), |(_, ours)| ours);
+                    let found = SCORES.iter().find(|(theirs, ..)| theirs == name);
+                    let fits = |(.., kinds): &(&str, &str, &[TargetKind])| {
+                        kinds.is_empty() || kinds.contains(&kind)
+                    };
+                    if found.is_some_and(|found| !fits(found)) {
+                        return Err(unknown("metrics", name, &known(own, kind)));
+                    }
+                    let ours = our_name(name);
                     if own.iter().any(|own| own == ours) {
                         scores.push(ours.to_owned());
                     } else if let Some(metric) = SiteMetric::named(name, kind).filter(|_| means) {
@@ -463,7 +474,7 @@ impl Compiled {
                 }
             }
         }
-        if metrics.is_some() || !tokens.is_empty() {
+        if metrics.is_some() {
             self.scores = Some(scores);
         }
         for wish in weighted.filter(|_| means).unwrap_or_default() {
@@ -485,12 +496,53 @@ impl Compiled {
                 ..metric
             });
         }
-        Ok(self)
+        let names = self.names(own.to_vec());
+        let mut seen = BTreeSet::from(["loss"]);
+        match names.iter().find(|name| !seen.insert(name.as_str())) {
+            Some(twice) => {
+                let problem = format!("two values would be called \"{twice}\"");
+                Err(Refusal::of("metrics", problem))
+            }
+            None => Ok(self),
+        }
+    }
+
+    /// The scores that are reported, of which the task's own are `own`.
+    pub(crate) fn reported(
+        &self,
+        own: Vec<(String, f64)>,
+        means: &[(String, Mean)],
+    ) -> Vec<(String, f64)> {
+        let mut all = match &self.scores {
+            None => own,
+            Some(names) => {
+                let named = |name: &String| own.iter().find(|(own, _)| own == name).cloned();
+                names.iter().filter_map(named).collect()
+            }
+        };
+        all.extend(
+            means
+                .iter()
+                .map(|(name, mean)| (name.clone(), mean.value())),
+        );
+        all
+    }
+
+    /// What a value of a history is called here that Keras may call otherwise: `val_accuracy` of `val_sparse_categorical_accuracy`.
+    pub fn our_name(name: &str) -> String {
+        let (mut begins, mut rest) = (String::new(), name);
+        for prefix in ["val_", "test_", "weighted_"] {
+            if let Some(inner) = rest.strip_prefix(prefix) {
+                begins.push_str(prefix);
+                rest = inner;
+            }
+        }
+        begins + our_name(rest)
     }
 
     /// All names that metrics may have, of whichever tasks: Keras's and ours.
     pub fn metric_names() -> Vec<&'static str> {
-        let scores = SCORES.iter().flat_map(|(theirs, ours)| [*theirs, *ours]);
+        let scores = SCORES.iter().flat_map(|(theirs, ours, _)| [*theirs, *ours]);
         let means = NamedLoss::NAMES.into_iter().map(|(name, _)| name);
         let mut names: Vec<&str> = scores.chain(means).collect();
         names.extend(["mcc", "pearson", "perplexity", "spearman"]);
@@ -553,31 +605,26 @@ impl Seen {
         }
     }
 
-    /// The scores that are reported, of which the task's own are `own`; they then begin anew.
-    pub(crate) fn finish(&mut self, own: Vec<(String, f64)>) -> Vec<(String, f64)> {
-        let mut all = match &self.compiled.scores {
-            None => own,
-            Some(names) => {
-                let named = |name: &String| own.iter().find(|(own, _)| own == name).cloned();
-                names.iter().filter_map(named).collect()
-            }
-        };
+    /// The means so far, by name, which then begin anew.
+    pub(crate) fn take(&mut self) -> Vec<(String, Mean)> {
         let metrics = self.compiled.metrics.iter();
         let metrics = metrics.chain(&self.compiled.weighted_metrics);
-        let values = metrics.zip(&self.means);
-        all.extend(values.map(|(metric, mean)| (metric.name.clone(), mean.value())));
+        let means = metrics.zip(&self.means);
+        let means = means.map(|(metric, mean)| (metric.name.clone(), *mean));
+        let means = means.collect();
         self.means.fill(Mean::default());
-        all
+        means
     }
 }
 
 /// The names of metrics that there are.
 fn known(own: &[String], kind: TargetKind) -> Vec<String> {
     let mut names = own.to_vec();
-    let theirs = SCORES
-        .iter()
-        .filter(|(_, ours)| own.iter().any(|own| own == ours));
-    names.extend(theirs.map(|(theirs, _)| (*theirs).to_owned()));
+    let theirs = SCORES.iter().filter(|(_, ours, kinds)| {
+        let fits = kinds.is_empty() || kinds.contains(&kind);
+        fits && own.iter().any(|own| own == ours)
+    });
+    names.extend(theirs.map(|(theirs, ..)| (*theirs).to_owned()));
     let means = NamedLoss::NAMES.into_iter().map(|(name, _)| name);
     let means = means.chain(["accuracy", "sparse_categorical_accuracy", "binary_accuracy"]);
     names.extend(

@@ -13,6 +13,7 @@ use engraft_models::{
 };
 
 use crate::cached::CachedEncoder;
+use crate::error::{Error, Result};
 
 /// The path of the head's parameters.
 const HEAD: &str = "head";
@@ -157,15 +158,24 @@ impl Network {
         })
     }
 
-    /// The same with the values of another's parameters, where it has one of the same path and shape.
-    #[must_use]
-    pub fn with_values_of(self, other: &Self) -> Self {
+    /// The same with the values of another's parameters; what only this one has stays as it is.
+    ///
+    /// # Errors
+    /// It lacks one of the other's, or has it in another shape.
+    pub fn with_values_of(self, other: &Self) -> Result<Self> {
         let values = parameters(other).into_iter();
         let values = values.map(|(path, shape, values)| (path, (shape, values)));
-        self.map(&mut TakeOver {
+        let mut taking = TakeOver {
             path: ParameterPath::default(),
             values: values.collect(),
-        })
+        };
+        let network = self.map(&mut taking);
+        match taking.values.into_keys().min() {
+            Some(path) => Err(Error::Saved(format!(
+                "{path} of the model that it goes on from has no place in it"
+            ))),
+            None => Ok(network),
+        }
     }
 
     /// The same with each tower changed.
@@ -206,11 +216,14 @@ impl ModuleMapper for TakeOver {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.values.remove(&self.path.joined()) {
-            Some((shape, values)) if shape == param.dims() => {
-                param.map(|tensor| values.reshape(tensor.dims()))
-            }
-            _ => param,
+        let path = self.path.joined();
+        let fits = |(shape, _): &(Vec<usize>, _)| *shape == param.dims();
+        if !self.values.get(&path).is_some_and(fits) {
+            return param;
+        }
+        match self.values.remove(&path) {
+            Some((_, values)) => param.map(|tensor| values.reshape(tensor.dims())),
+            None => param,
         }
     }
 }

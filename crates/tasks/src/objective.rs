@@ -310,6 +310,18 @@ pub enum Reading {
     Writing(Box<WrittenTexts>),
 }
 
+impl Reading {
+    /// What only texts show, where something is: such rows can be no tokens that something else made.
+    pub(crate) fn by_itself(&self) -> Option<&'static str> {
+        match self {
+            Self::Units(_) => Some("letters or words, which have a class each"),
+            Self::Several(_) => Some("several sequences a row"),
+            Self::Variants(_) => Some("a sequence and a variant of it"),
+            _ => None,
+        }
+    }
+}
+
 /// What two texts of a row must be, to be compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Comparison {

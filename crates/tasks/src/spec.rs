@@ -13,7 +13,7 @@ use crate::compiled::Compiled;
 use crate::error::{Error, Result};
 use crate::labels::LabelSpace;
 use crate::network::Network;
-use crate::objective::{Labelled, Objective, Reading};
+use crate::objective::{Basis, Labelled, Objective, Reading};
 use crate::rows::{AlignmentReading, RowEncoder};
 use crate::several::{OtherBackbone, argument};
 use crate::split::{Learning, Predictions, Source, Split};
@@ -87,6 +87,36 @@ impl TaskSpec {
             Reading::Windows(documents) => documents.length(),
             _ => self.task.backbone().backbone().max_length,
         }
+    }
+
+    /// The same where rows are cut to another number of tokens.
+    ///
+    /// # Errors
+    /// They leave no room for text, or are more than the model has positions for.
+    pub fn with_max_length(&self, length: Option<usize>) -> Result<Self> {
+        let mut task = self.task.clone();
+        let backbone = task.backbone_mut().backbone_mut();
+        backbone.max_length = length;
+        backbone.check_length(&self.checkpoint)?;
+        task.check_length(&self.tokenizer, &self.checkpoint)?;
+        let learned = self.objective.learned();
+        let objective = task.objective(&Basis {
+            checkpoint: &self.checkpoint,
+            tokenizer: &self.tokenizer,
+            others: &self.others,
+            learned: Some(&learned),
+            train: None,
+        })?;
+        Ok(Self {
+            task,
+            objective,
+            ..self.clone()
+        })
+    }
+
+    /// Says why rows can be no tokens that something else made, where they cannot.
+    pub fn reads_itself(&self) -> Option<&'static str> {
+        self.objective.reading().by_itself()
     }
 
     /// Tokens of a text that is written at most, of a task that writes; none if it may have any number, or none are written.
@@ -184,7 +214,7 @@ impl TaskSpec {
     }
 
     /// What it is trained and scored by, if not as the task itself says.
-    pub fn is_compiled(&self) -> Option<Arc<Compiled>> {
+    pub fn compiled_with(&self) -> Option<Arc<Compiled>> {
         self.compiled.clone()
     }
 
@@ -192,13 +222,6 @@ impl TaskSpec {
     pub fn learns(&self) -> bool {
         let compiled = self.compiled.as_ref();
         self.task.learns() || compiled.is_some_and(|compiled| compiled.loss.is_some())
-    }
-
-    /// The names of the metrics that it is compiled with beside the task's own, each of which is a mean over rows.
-    pub fn compiled_means(&self) -> Vec<&str> {
-        let compiled = self.compiled.iter();
-        let metrics = compiled.flat_map(|it| it.metrics.iter().chain(&it.weighted_metrics));
-        metrics.map(|metric| metric.name.as_str()).collect()
     }
 
     /// The names of its scores.

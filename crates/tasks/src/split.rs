@@ -20,7 +20,7 @@ use crate::compiled::{Compiled, Seen, TargetKind, vector};
 use crate::error::{Error, Result, place};
 use crate::inputs::{Inputs, Sites};
 use crate::loss::rows_of;
-use crate::metrics::{Detail, Metrics};
+use crate::metrics::{Detail, Mean, Metrics};
 use crate::network::Network;
 use crate::objective::{Asked, Labelled, Learns, Loss};
 use crate::observer::{Observer, Shown};
@@ -85,7 +85,10 @@ pub trait Pass {
     fn advance(&mut self) -> Option<Result<Handled>>;
 
     /// The loss of the present batch by `network`, which may be under autodiff; none if there is nothing in it to learn from or to score.
-    fn loss(&self, network: &Network, mode: Mode) -> Option<Loss>;
+    ///
+    /// # Errors
+    /// A loss of the user's gives another number of values than there are rows.
+    fn loss(&self, network: &Network, mode: Mode) -> Result<Option<Loss>>;
 
     /// Takes what the loss of the present batch was computed from into the scores.
     ///
@@ -111,6 +114,8 @@ pub struct Scores {
     pub rows: usize,
     /// Each score over all of them, by name.
     pub all: Vec<(String, f64)>,
+    /// Those of them that are means beside the task's own scores, with what they were divided by.
+    pub means: Vec<(String, Mean)>,
 }
 
 /// What was done to the rows of a batch to feed them to a model.
@@ -356,21 +361,33 @@ impl<O: Learns> BoundPass<O> {
 
     /// The loss of a batch: the task's own, unless another is compiled or sites weigh differently. What it is divided by does not depend on
     /// the weights, as in Keras.
-    fn loss_of(&self, batch: &Batch<O::BatchTargets>, network: &Network, mode: Mode) -> Loss {
+    fn loss_of(
+        &self,
+        batch: &Batch<O::BatchTargets>,
+        network: &Network,
+        mode: Mode,
+    ) -> Result<Loss> {
         let own = (self.objective).loss(network, &batch.inputs, &batch.targets, mode);
         let other = self.compiled.loss.as_ref();
         if other.is_none() && batch.weights.is_none() {
-            return own;
+            return Ok(own);
         }
         let Some(sites) = self.objective.sites(&batch.targets) else {
-            return own;
+            return Ok(own);
         };
         let outputs = own.outputs.clone();
         let (losses, divisor) = match other {
             Some(loss) => {
+                let [rows, _] = outputs.dims();
                 let losses = loss.of(outputs, &sites);
-                let count = losses.dims()[0] as f64;
-                (losses, count)
+                let [count] = losses.dims();
+                if count != rows {
+                    let problem = format!(
+                        "the function gives {count} values for {rows} rows; expected one for each"
+                    );
+                    return Err(Error::refused("loss", problem));
+                }
+                (losses, count as f64)
             }
             None => (sites.own_losses(outputs), own.weight),
         };
@@ -381,11 +398,11 @@ impl<O: Learns> BoundPass<O> {
             }
             None => losses,
         };
-        Loss {
+        Ok(Loss {
             sum: losses.sum(),
             weight: divisor,
             ..own
-        }
+        })
     }
 }
 
@@ -399,8 +416,11 @@ impl<O: Learns> Pass for BoundPass<O> {
         }))
     }
 
-    fn loss(&self, network: &Network, mode: Mode) -> Option<Loss> {
-        Some(self.loss_of(self.present()?, network, mode))
+    fn loss(&self, network: &Network, mode: Mode) -> Result<Option<Loss>> {
+        let present = self.present();
+        present
+            .map(|batch| self.loss_of(batch, network, mode))
+            .transpose()
     }
 
     fn score(&mut self, outputs: Tensor<2>, observer: &mut dyn Observer) -> Result<()> {
@@ -426,9 +446,11 @@ impl<O: Learns> Pass for BoundPass<O> {
     fn take_scores(&mut self) -> Scores {
         let all = self.metrics.finish().into_iter();
         let all = all.map(|(name, value)| (name.to_owned(), value));
+        let means = self.seen.take();
         let scores = Scores {
             rows: self.metrics.rows(),
-            all: self.seen.finish(all.collect()),
+            all: self.compiled.reported(all.collect(), &means),
+            means,
         };
         self.metrics = self.objective.metrics();
         scores
@@ -437,7 +459,7 @@ impl<O: Learns> Pass for BoundPass<O> {
     fn first_not_finite(&self, network: &Network, mode: Mode) -> Option<String> {
         let batch = self.present()?;
         network.first_not_finite(&batch.inputs, mode).or_else(|| {
-            let loss = self.loss_of(batch, network, mode);
+            let loss = self.loss_of(batch, network, mode).ok()?;
             let is_finite = sum_squares(loss.outputs).is_finite();
             (!is_finite).then(|| "the outputs of the head".to_owned())
         })

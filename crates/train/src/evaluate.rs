@@ -121,7 +121,7 @@ impl ScoringPass<'_> {
                 return Err(Error::Interrupted);
             }
             handled.add(&batch);
-            if let Some(scored) = pass.loss(network, Mode::Evaluate) {
+            if let Some(scored) = pass.loss(network, Mode::Evaluate)? {
                 loss.add(f64::from(scored.sum.into_scalar::<f32>()), scored.weight);
                 pass.score(scored.outputs, rows)?;
             }

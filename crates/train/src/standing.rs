@@ -7,6 +7,9 @@ use engraft_tasks::metrics::{Mean, is_of};
 
 use crate::snapshot::{Position, State};
 
+/// Scores of tasks that are means over rows, beside the accuracy.
+const MEANS: [&str; 2] = ["mae", "mse"];
+
 /// Where a run stands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Standing {
@@ -14,7 +17,7 @@ pub(crate) struct Standing {
     /// Of the present epoch, as the accuracy is.
     pub(crate) loss: Mean,
     pub(crate) accuracy: Mean,
-    /// Compiled metrics of the present epoch that are means.
+    /// Scores of the present epoch that are means.
     pub(crate) means: BTreeMap<String, Mean>,
     /// What the epochs came to that this run has ended.
     pub(crate) history: Vec<Vec<(String, f64)>>,
@@ -127,15 +130,19 @@ impl Standing {
     }
 
     /// Adds the scores of a step that are means over its rows.
-    pub(crate) fn add_means(&mut self, scores: &Scores, names: &[&str]) {
+    pub(crate) fn add_means(&mut self, scores: &Scores) {
         let rows = scores.rows as f64;
-        let means = scores
+        let own = scores
             .all
             .iter()
-            .filter(|(name, _)| names.contains(&name.as_str()));
-        for (name, value) in means {
-            let mean = self.means.entry(name.clone()).or_default();
-            mean.add(value * rows, rows);
+            .filter(|(name, _)| MEANS.contains(&name.as_str()));
+        let own = own.map(|(name, value)| (name, value * rows, rows));
+        let beside = scores
+            .means
+            .iter()
+            .map(|(name, mean)| (name, mean.sum, mean.weight));
+        for (name, sum, weight) in own.chain(beside) {
+            self.means.entry(name.clone()).or_default().add(sum, weight);
         }
     }
 

@@ -34,6 +34,8 @@ TEXTS = [
 SHORT = [text[:8] for text in TEXTS]
 LABELS = [0, 1, 2, 0, 1, 2, 1, 0]
 WEIGHTS = [1.0, 0.5, 2.0, 0.0, 1.5, 1.0, 0.25, 3.0]
+# Of these, the second batch of three weighs nothing.
+SOME_WEIGHTS = [1.0, 0.5, 2.0, 0.0, 0.0, 0.0, 0.25, 3.0]
 
 
 def without_dropout(name):
@@ -71,7 +73,7 @@ def classify(cases):
     classes = task.num_classes
     labels = [label % classes for label in LABELS]
     x, y, w = tf.constant(TEXTS), np.array(labels), np.array(WEIGHTS, "float32")
-    about = {"texts": TEXTS, "labels": labels, "weights": WEIGHTS, "rate": RATE, "length": 12, "classes": classes}
+    about = {"texts": TEXTS, "labels": labels, "weights": WEIGHTS, "some_weights": SOME_WEIGHTS, "rate": RATE, "length": 12, "classes": classes}
 
     cases["automatic"] = numbers(task.fit(x, y, batch_size=8, epochs=3, verbose=0))
 
@@ -82,6 +84,11 @@ def classify(cases):
         name: [float(value)]
         for name, value in task.evaluate(x, y, sample_weight=w, batch_size=8, verbose=0, return_dict=True).items()
     }
+
+    task, _ = classifier()
+    task.compile(optimizer=adam(), weighted_metrics=["sparse_categorical_accuracy"])
+    some = np.array(SOME_WEIGHTS, "float32")
+    cases["weights_in_batches"] = numbers(task.fit(x, y, sample_weight=some, batch_size=3, epochs=3, verbose=0))
 
     task, _ = classifier()
     task.compile(optimizer=adam())
@@ -135,13 +142,9 @@ def classify(cases):
         metrics=["sparse_categorical_accuracy"],
     )
     cases["uncompiled"] = numbers(task.fit(x, y, batch_size=8, epochs=3, verbose=0))
-    for name, optimizer in (
-        ("adamw", "adamw"),
-        ("rmsprop", "rmsprop"),
-        ("adagrad", "adagrad"),
-    ):
+    for name in ("adam", "adamw", "sgd", "rmsprop", "adagrad"):
         task, _ = classifier()
-        task.compile(optimizer=optimizer)
+        task.compile(optimizer=name)
         cases[name] = numbers(task.fit(x, y, batch_size=8, epochs=3, verbose=0))
     return about
 
@@ -197,9 +200,18 @@ def answer(cases):
     return {"source": source.tolist(), "target": target.tolist(), "start": start}
 
 
+def compute():
+    """What a backbone makes of tokens."""
+    backbone = without_dropout("bert")
+    ids = np.array([[2, 9, 5, 3]])
+    outputs = backbone({"token_ids": ids, "segment_ids": np.zeros_like(ids), "padding_mask": np.ones_like(ids)})
+    sequence, pooled = (np.array(outputs[name])[0].tolist() for name in ("sequence_output", "pooled_output"))
+    return {"ids": ids[0].tolist(), "sequence_output": sequence, "pooled_output": pooled}
+
+
 def main():
     cases = {}
-    about = {"classifier": classify(cases), "causal_lm": write(cases), "seq2seq": answer(cases)}
+    about = {"backbone": compute(), "classifier": classify(cases), "causal_lm": write(cases), "seq2seq": answer(cases)}
     text = json.dumps({"versions": {"keras": keras.__version__, "keras_hub": keras_hub.__version__}, "about": about, "cases": cases}, indent=1)
     (HERE / "training.json").write_text(text + "\n")
     print(text[-3000:])

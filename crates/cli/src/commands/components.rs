@@ -100,7 +100,14 @@ fn kind(page: &mut String, section: &Section) {
 /// The names that the library's `Compile` knows.
 fn in_rust(page: &mut String) {
     paragraph(page, "names for Compile, in Rust", 0);
-    let names = engraft::names().map(|(part, names)| (part.to_owned(), names.join(", ")));
+    let names = engraft::names();
+    let names = [
+        ("optimizer", names.optimizers),
+        ("loss", names.losses),
+        ("metric", names.metrics),
+        ("sampler", names.samplers),
+    ];
+    let names = names.map(|(part, names)| (part.to_owned(), names.join(", ")));
     columns(page, &names, 2);
     page.push('\n');
 }

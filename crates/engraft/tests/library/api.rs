@@ -44,6 +44,7 @@ fn declared(source: &str) -> Vec<String> {
         // A signature may take several lines.
         while !whole.ends_with(['{', ';', ',', '}', ')'])
             || (whole.contains("fn ") && !whole.ends_with(['{', ';', '}']))
+            || (whole.starts_with("pub use ") && !whole.ends_with(';'))
         {
             match lines.next() {
                 Some(next) => {

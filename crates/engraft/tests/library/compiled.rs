@@ -135,40 +135,37 @@ fn weights_of_rows_count_as_keras_counts_them() {
     task.compile(compile).unwrap();
     let rows = (&texts, &labels, weights.clone());
     let history = task.fit(rows, steps(3, 8)).unwrap();
-    let expected = &training()["cases"]["weights"];
-    for (keras, ours) in [
-        ("loss", "loss"),
-        ("sparse_categorical_accuracy", "accuracy"),
-        (
-            "weighted_sparse_categorical_accuracy",
-            "weighted_sparse_categorical_accuracy",
-        ),
-    ] {
-        let values: Vec<f64> = serde_json::from_value(expected[keras].clone()).unwrap();
-        for (found, expected) in history.get(ours).unwrap().iter().zip(&values) {
-            assert!(
-                (found - expected).abs() <= 1e-5,
-                "{keras}: {found} {expected}"
-            );
-        }
-        assert_eq!(history.get(ours).unwrap().len(), 3);
-    }
+    compare("weights", &history);
+    assert!(history.names().contains(&"weighted_accuracy"));
     let scores = task.evaluate((texts, labels, weights)).unwrap();
     let expected = &training()["cases"]["weights_evaluated"];
-    for (keras, ours) in [
-        ("loss", "test_loss"),
-        (
-            "weighted_sparse_categorical_accuracy",
-            "test_weighted_sparse_categorical_accuracy",
-        ),
-    ] {
-        let expected = expected[keras][0].as_f64().unwrap();
-        let found = scores.get(ours).unwrap();
+    for name in ["loss", "weighted_sparse_categorical_accuracy"] {
+        let expected = expected[name][0].as_f64().unwrap();
+        let found = scores.get(&format!("test_{name}")).unwrap();
         assert!(
             (found - expected).abs() <= 1e-5,
-            "{keras}: {found} {expected}"
+            "{name}: {found} {expected}"
         );
     }
+}
+
+#[test]
+fn batches_that_weigh_little_or_nothing_count_as_keras_counts_them() {
+    let Rows {
+        texts,
+        labels,
+        about,
+        ..
+    } = rows();
+    let weights: Vec<f64> = serde_json::from_value(about["some_weights"].clone()).unwrap();
+    let mut task = classifier().build().unwrap();
+    task.compile(Compile {
+        weighted_metrics: ["accuracy"].into(),
+        ..adam()
+    })
+    .unwrap();
+    let history = task.fit((texts, labels, weights), steps(3, 3)).unwrap();
+    compare("weights_in_batches", &history);
 }
 
 #[test]
@@ -184,6 +181,27 @@ fn the_tail_of_the_rows_is_held_out_as_keras_holds_it_out() {
 }
 
 #[test]
+fn a_backbone_gives_the_states_that_keras_has() {
+    let about = training()["about"]["backbone"].clone();
+    let numbers = |name: &str| serde_json::from_value::<Value>(about[name].clone()).unwrap();
+    let ids: Vec<u32> = serde_json::from_value(numbers("ids")).unwrap();
+    let sequence: Vec<Vec<f32>> = serde_json::from_value(numbers("sequence_output")).unwrap();
+    let pooled: Vec<f32> = serde_json::from_value(numbers("pooled_output")).unwrap();
+    let backbone = engraft::Backbone::from_preset(&preset("bert")).unwrap();
+    let states = backbone.build().unwrap().call(ids).unwrap();
+    let near = |found: &[f32], expected: &[f32]| {
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() <= 1e-5, "{found} {expected}");
+        }
+    };
+    for (found, expected) in states.sequence_output.iter().zip(&sequence) {
+        near(found, expected);
+    }
+    near(&states.pooled_output.unwrap(), &pooled);
+}
+
+#[test]
 fn tokens_are_learned_from_without_a_preprocessor() {
     let Rows { labels, about, .. } = rows();
     let tokens = || {
@@ -191,7 +209,7 @@ fn tokens_are_learned_from_without_a_preprocessor() {
         let masks = ids(&about["padding_mask"]).into_iter();
         rows.zip(masks).map(|(ids, mask)| {
             let mask: Vec<u8> = mask.into_iter().map(|it| it as u8).collect();
-            TokenRow::padded(&ids, &mask)
+            TokenRow::padded(&ids, &mask).unwrap()
         })
     };
     let mut task = classifier().preprocessor(None).build().unwrap();
@@ -210,12 +228,12 @@ fn tokens_are_learned_from_without_a_preprocessor() {
     });
     let mut task = classifier().build().unwrap();
     let own = task.preprocessor();
-    task.set_preprocessor(Some(by_function));
+    task.set_preprocessor(Some(by_function)).unwrap();
     task.compile(adam()).unwrap();
     let function = task.predict(&texts).unwrap();
     compare("tokens", &task.fit((&texts, &labels), steps(3, 8)).unwrap());
     let mut task = classifier().preprocessor(None).build().unwrap();
-    task.set_preprocessor(own);
+    task.set_preprocessor(own).unwrap();
     task.compile(adam()).unwrap();
     assert_eq!(task.predict(&texts).unwrap(), function);
     compare("tokens", &task.fit((&texts, &labels), steps(3, 8)).unwrap());
@@ -328,7 +346,7 @@ fn what_was_not_compiled_is_not_trained_until_it_is() {
 #[test]
 fn optimizers_by_their_names_have_keras_s_defaults() {
     let Rows { texts, labels, .. } = rows();
-    for name in ["adamw", "rmsprop", "adagrad"] {
+    for name in ["adam", "adamw", "sgd", "rmsprop", "adagrad"] {
         let mut task = classifier().build().unwrap();
         let compile = Compile {
             optimizer: name.into(),
@@ -461,7 +479,7 @@ fn what_is_usual_depends_on_the_task_and_the_family() {
     assert_eq!(Seq2SeqLM::rate_in_rust("bart"), 2e-5);
     // What is trained with it: the same as with Adam at that rate, and not at another.
     let texts = ["a cat", "the line", "two", "one time"];
-    let learned = |optimizer: Option<f64>| {
+    let learned = |optimizer: Option<f64>, batch_size: Option<usize>| {
         let builder = TextClassifier::from_preset(&preset("albert")).unwrap();
         let builder = builder.num_classes(2).seed(1);
         let mut task = builder.build().unwrap();
@@ -482,12 +500,15 @@ fn what_is_usual_depends_on_the_task_and_the_family() {
         let rows: Vec<&str> = texts.iter().copied().cycle().take(33).collect();
         let labels: Vec<usize> = (0..33).map(|row| row % 2).collect();
         let mut fit = steps(2, 1);
-        fit.batch_size = None;
+        fit.batch_size = batch_size;
         let history = task.fit((rows, labels), fit).unwrap();
         history.get("loss").unwrap()
     };
-    assert_eq!(learned(None), learned(Some(1e-5)));
-    assert_ne!(learned(None), learned(Some(5e-5)));
+    let usual = learned(None, None);
+    assert_eq!(usual, learned(Some(1e-5), None));
+    assert_ne!(usual, learned(Some(5e-5), None));
+    assert_eq!(usual, learned(None, Some(32)));
+    assert_ne!(usual, learned(None, Some(16)));
     let sampler = |name: &str| {
         let lm = CausalLm::from_preset(&preset(name))
             .unwrap()

@@ -7,6 +7,7 @@ mod asked;
 mod causal_lm;
 mod compiled;
 mod convert;
+mod edges;
 mod faces;
 mod house;
 mod keras;

@@ -270,7 +270,11 @@ fn a_sampler_of_compile_stands_for_one_that_the_preset_cannot_have() {
         lm.generate(["AB"], options(&json!({"max_new_tokens": 2})))
             .is_ok()
     );
-    assert!(lm.notes(["AB"], &Generate::default()).unwrap().is_empty());
+    assert!(
+        lm.prompt_notes(["AB"], &Generate::default())
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -281,7 +285,7 @@ fn what_is_not_honoured_and_what_prompts_lose_is_said() {
     let path = folder.path().join("generation_config.json");
     let path = path.display();
     assert_eq!(
-        lm.notes(["AB", "A 12!"], &Generate::default()).unwrap(),
+        lm.prompt_notes(["AB", "A 12!"], &Generate::default()).unwrap(),
         [
             "sampler: top_k k=50 (as the preset's generation_config.json says)".to_owned(),
             format!("{path}: not honoured: num_beam_groups 4"),
@@ -290,7 +294,7 @@ fn what_is_not_honoured_and_what_prompts_lose_is_said() {
         ]
     );
     let silent = options(&json!({"sampler": "greedy", "ignore_generation_config": true}));
-    assert!(lm.notes(["AB"], &silent).unwrap().is_empty());
+    assert!(lm.prompt_notes(["AB"], &silent).unwrap().is_empty());
 }
 
 #[test]

@@ -15,6 +15,11 @@ use crate::names::{HeadKind, Names};
 use crate::tied::PROJECTION;
 
 impl Checkpoint {
+    /// Whether the pooler is stored.
+    pub fn has_pooler(&self) -> bool {
+        self.stored(HeadKind::Pooler, "dense.weight").is_some()
+    }
+
     /// The pooler.
     ///
     /// # Errors

@@ -27,19 +27,25 @@ pub(super) fn apply(
         if let Some(norm) = &mut transformer.query_key_norm {
             norm.epsilon = said.number_or("query_key_norm_eps", norm.epsilon)?;
         }
-        if let (Some(dense), Some(width)) = (
-            &mut classifier.dense,
-            said.optional_size("classifier_hidden_dim")?,
-        ) {
-            dense.width = width;
+        if let Some(width) = said.optional_size("classifier_hidden_dim")? {
+            // That of BERT and ALBERT is a layer of the encoder.
+            let dense = classifier.dense.as_mut();
+            let dense = dense.filter(|_| !["bert", "albert"].contains(&family));
+            dense
+                .ok_or_else(|| {
+                    let problem = "the head of this family has no layer of its own before the last";
+                    said.error("classifier_hidden_dim", problem)
+                })?
+                .width = width;
         }
         if said.states("classifier_dropout") {
             let rate = said.dropout_or("classifier_dropout", 0.0)?;
-            // Where a family drops out of what its head computes: before a dense layer, behind it, or both with one rate.
+            // Where KerasHub drops out of what a family's head computes, of families that it has not as the reference library does: before
+            // a dense layer, behind it, or both.
             let [before, behind] = match family {
                 "deberta-v2" => [true, false],
-                "distilbert" | "modernbert" => [false, true],
-                _ => [true, true],
+                "roberta" | "xlm-roberta" | "esm" | "electra" | "bart" => [true, true],
+                _ => [false, true],
             };
             if before {
                 classifier.input_dropout = rate;

@@ -59,7 +59,7 @@ fn the_loss_of_a_batch_in_parts_is_that_of_its_rows() {
         let rows = (0..split.source().len()).collect();
         let mut pass = split.pass(vec![rows], Draws::Fixed);
         pass.advance().unwrap().unwrap();
-        let loss = pass.loss(&model.network, Mode::Evaluate).unwrap();
+        let loss = pass.loss(&model.network, Mode::Evaluate).unwrap().unwrap();
         (f64::from(loss.sum.into_scalar::<f32>()), loss.weight)
     };
     let whole = split(&model, TIMES);

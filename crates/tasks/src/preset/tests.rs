@@ -52,7 +52,7 @@ fn whole_loss(model: &Model, examples: &Examples) -> Loss {
     let split = model.spec.bind(Arc::new(examples.clone()), None).unwrap();
     let mut pass = split.pass(vec![(0..examples.len()).collect()], Draws::Fixed);
     pass.advance().unwrap().unwrap();
-    pass.loss(&model.network, Mode::Evaluate).unwrap()
+    pass.loss(&model.network, Mode::Evaluate).unwrap().unwrap()
 }
 
 fn loss(model: &Model, examples: &Examples) -> (f32, f64) {

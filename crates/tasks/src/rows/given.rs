@@ -25,21 +25,38 @@ impl RowEncoder {
                 .ok_or_else(|| at(row, "no tokens".to_owned()))?;
             self.given(given).map_err(|problem| at(row, problem))
         });
-        encoded.collect()
+        let mut encoded: Vec<EncodedRow> = encoded.collect::<Result<_>>()?;
+        let says_nothing = |row: &EncodedRow| row.others.is_empty();
+        match &self.reading {
+            Reading::Writing(written) if encoded.iter().all(says_nothing) => {
+                self.add_written(written, examples, rows, &mut encoded)?;
+            }
+            Reading::Writing(_) => {
+                if let Some((_, &row)) = encoded.iter().zip(rows).find(|(it, _)| says_nothing(it)) {
+                    let problem =
+                        "no tokens to be written (decoder_token_ids), which other rows have";
+                    return Err(at(row, problem.to_owned()));
+                }
+            }
+            _ => {}
+        }
+        Ok(encoded)
     }
 
     fn given(&self, row: &TokenRow) -> std::result::Result<EncodedRow, String> {
-        let needs = match &self.reading {
-            Reading::Units(_) => Some("letters or words, which have a class each"),
-            Reading::Several(_) => Some("several sequences a row"),
-            Reading::Variants(_) => Some("a sequence and a variant of it"),
-            _ => None,
-        };
-        if let Some(needs) = needs {
+        if let Some(needs) = self.reading.by_itself() {
             return Err(format!("the task reads {needs}: give texts, not tokens"));
         }
         let encoding = self.encoding(&row.token_ids, &row.segment_ids, self.vocabularies[0])?;
-        self.check(&encoding)?;
+        if encoding.is_empty() {
+            return Err("no tokens".to_owned());
+        }
+        if let Some(longest) = self.longest.filter(|longest| encoding.len() > *longest) {
+            let tokens = encoding.len();
+            return Err(format!(
+                "{tokens} tokens, but the model has positions for {longest}: give fewer, as tokens are not cut"
+            ));
+        }
         let mut encoded = EncodedRow {
             encoding,
             ..EncodedRow::default()

@@ -39,8 +39,20 @@ impl RowEncoder {
                 problem,
             })?);
         }
+        self.add_written(written, examples, rows, &mut encoded_rows)?;
+        Ok(encoded_rows)
+    }
+
+    /// Adds the tokens of the texts that are to be written for `rows`, where there are some, to what is read for them.
+    pub(super) fn add_written(
+        &self,
+        written: &WrittenTexts,
+        examples: &Examples,
+        rows: &[usize],
+        encoded_rows: &mut [EncodedRow],
+    ) -> Result<()> {
         let Some(texts) = examples.texts_to_write() else {
-            return Ok(encoded_rows);
+            return Ok(());
         };
         let what = "the text to be written: ";
         let targets = encoded(
@@ -51,9 +63,7 @@ impl RowEncoder {
             rows,
             what,
         )?;
-        for (((encoding, cut), row), &number) in
-            targets.into_iter().zip(&mut encoded_rows).zip(rows)
-        {
+        for (((encoding, cut), row), &number) in targets.into_iter().zip(encoded_rows).zip(rows) {
             written.check(&encoding).map_err(|problem| Error::Row {
                 row: place(examples, number),
                 problem: format!("{what}{problem}"),
@@ -61,7 +71,7 @@ impl RowEncoder {
             row.cut |= cut;
             row.others.push(encoding);
         }
-        Ok(encoded_rows)
+        Ok(())
     }
 }
 

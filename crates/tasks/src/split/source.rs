@@ -92,12 +92,14 @@ impl Source {
         }
     }
 
-    /// Encodes every row once, so that one that cannot be is found before anything is computed; nothing is done where every row fits.
+    /// Encodes every row once, so that one that cannot be is found before anything is computed; nothing is done where every row fits, as
+    /// rows of texts may.
     ///
     /// # Errors
     /// The first row that cannot be encoded.
     pub fn check(&self) -> Result<()> {
-        if self.encoder.refuses() && self.windows.is_none() {
+        let refuses = self.encoder.refuses() || self.examples.tokens.is_some();
+        if refuses && self.windows.is_none() {
             self.lengths().map(drop)
         } else {
             Ok(())

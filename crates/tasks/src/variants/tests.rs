@@ -95,6 +95,7 @@ pub(crate) fn scores(model: &Model, pairs: &[[String; 2]], effects: &[f64]) -> V
         batch.unwrap();
         let loss = pass
             .loss(&model.network, engraft_models::Mode::Evaluate)
+            .unwrap()
             .unwrap();
         assert_eq!(loss.weight, 0.0);
         pass.score(loss.outputs, &mut ()).unwrap();

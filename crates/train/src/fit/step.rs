@@ -53,7 +53,7 @@ impl Loop<'_> {
         position.batch += 1;
         position.seen += 1;
         self.record.trained_rows += batch.rows.len() as u64;
-        let Some(loss) = pass.loss(network, Mode::Train(key)) else {
+        let Some(loss) = pass.loss(network, Mode::Train(key))? else {
             return Ok(());
         };
         let sum = f64::from(loss.sum.clone().inner().into_scalar::<f32>());
@@ -139,8 +139,7 @@ impl Loop<'_> {
                 let rows = scores.rows as f64;
                 self.standing.accuracy.add(accuracy * rows, rows);
             }
-            self.standing
-                .add_means(&scores, &self.spec.compiled_means());
+            self.standing.add_means(&scores);
             let scores = scores.all.into_iter();
             logged.extend(scores.map(|(name, value)| (staged("train", &name), value)));
         }

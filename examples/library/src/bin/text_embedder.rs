@@ -6,6 +6,6 @@ fn main() -> Result<(), Error> {
     let embedder = TextEmbedder::from_preset("sapiens_vh")?.pooling(Pooling::Mean).normalize(true).build()?;
     let query = embedder.encode_text("EVQLVESGGG")?;
     let others = embedder.encode_text(["EVQLLESGGG", "QVQLQQWGAG"])?;
-    println!("{:?}", TextEmbedder::similarity(&[query], &others));
+    println!("{:?}", TextEmbedder::similarity(&[query], &others)?);
     Ok(())
 }

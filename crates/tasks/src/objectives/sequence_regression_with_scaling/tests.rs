@@ -53,7 +53,10 @@ fn the_loss_is_the_squared_error_of_numbers_scaled_by_the_training_rows() {
     let learned = model.spec.objective().learned();
     assert_eq!(learned.means.unwrap(), [MEAN]);
     assert!((learned.deviations.unwrap()[0] - VARIANCE.sqrt()).abs() < 1e-12);
-    let loss = pass(&model).loss(&model.network, Mode::Evaluate).unwrap();
+    let loss = pass(&model)
+        .loss(&model.network, Mode::Evaluate)
+        .unwrap()
+        .unwrap();
     let outputs = values(loss.outputs).into_iter().zip(LOADS);
     let scaled = outputs.map(|(output, load)| (output, (load - MEAN) / VARIANCE.sqrt()));
     let expected: f64 = scaled.map(|(output, load)| (output - load).powi(2)).sum();

@@ -233,7 +233,10 @@ fn a_layer_for_structures_learns_from_rows_that_bring_them() {
         use burn::module::Module;
         model.network.train()
     };
-    let loss = pass.loss(&network, Mode::Train(Key::new(1))).unwrap();
+    let loss = pass
+        .loss(&network, Mode::Train(Key::new(1)))
+        .unwrap()
+        .unwrap();
     assert_eq!(loss.weight, 20.0);
     let gradients = loss.sum.backward();
     let layer = network.encoder().embeddings.structures.as_ref().unwrap();
