@@ -1,6 +1,6 @@
 //! A task in the making.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 use engraft_component::{Mapping, Node};
@@ -48,6 +48,10 @@ pub(crate) struct Start {
     learned: Option<Learned>,
     /// Whether the head starts anew although the preset was saved with one.
     starts_head: bool,
+    /// Whether any number of classes was said.
+    counts_classes: bool,
+    /// What is wrong with an argument that a method was given.
+    refused: Option<String>,
     pub(crate) seed: u64,
     pub(crate) dtype: DType,
     pub(crate) preprocessing: Preprocessing,
@@ -97,6 +101,8 @@ impl Start {
             arguments: saved.unwrap_or(start),
             learned: None,
             starts_head: false,
+            counts_classes: false,
+            refused: None,
             seed: 0,
             dtype: DType::F32,
             preprocessing: Preprocessing::Own,
@@ -116,7 +122,15 @@ impl Start {
     }
 
     /// The model.
-    pub(crate) fn build(self) -> Result<Core> {
+    pub(crate) fn build(mut self) -> Result<Core> {
+        if let Some(problem) = self.refused {
+            return Err(Error::Argument(problem));
+        }
+        // Low-rank updates come with the head that they were trained with.
+        let has_head = self.saved_with_rank.is_some() || self.preset.is_of_keras_hub();
+        if self.counts_classes && has_head && self.backbone().peft_path.is_none() {
+            self.starts_head = self.arguments.start_head_anew();
+        }
         let (preprocessing, compiles) = (self.preprocessing.clone(), self.compiles);
         Core::new(self.model()?, preprocessing, compiles)
     }
@@ -198,10 +212,13 @@ impl Start {
 
     /// Starts a head of so many classes, whatever the preset's has.
     pub(crate) fn num_classes(&mut self, classes: usize) {
-        if self.saved_with_rank.is_some() || self.preset.is_of_keras_hub() {
-            self.starts_head = self.arguments.start_head_anew();
-        }
+        self.counts_classes = true;
         self.classes(classes, None);
+    }
+
+    /// Remembers that an argument is wrong, for `build` to say so.
+    fn refuse(&mut self, problem: Option<String>) {
+        self.refused = self.refused.take().or(problem);
     }
 
     /// Whether classes are said.
@@ -386,6 +403,10 @@ impl<A: Classifies> TaskBuilder<A> {
     #[must_use]
     pub fn class_names<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let mut seen = BTreeSet::new();
+        let twice = names.iter().find(|name| !seen.insert(*name));
+        let problem = twice.map(|name| format!("class_names: two classes are called \"{name}\""));
+        self.start.refuse(problem);
         self.start.classes(names.len(), Some(names));
         self
     }
@@ -405,13 +426,21 @@ impl TaskBuilder<SequenceClassification> {
 
     /// Dropout inside the head, from 0 to below 1; what KerasHub has for the family if it is not said.
     #[must_use]
-    pub fn dropout(self, rate: f64) -> Self {
+    pub fn dropout(mut self, rate: f64) -> Self {
+        if !(0.0..1.0).contains(&rate) {
+            let problem = format!("dropout: expected a rate from 0 to below 1, found {rate}");
+            self.start.refuse(Some(problem));
+        }
         self.of_head("classifier_dropout", rate.to_string())
     }
 
     /// The width of the head's first layer, of families whose heads have two; that of the model if it is not said.
     #[must_use]
-    pub fn hidden_dim(self, width: usize) -> Self {
+    pub fn hidden_dim(mut self, width: usize) -> Self {
+        if width == 0 {
+            let problem = "hidden_dim: expected at least 1, found 0";
+            self.start.refuse(Some(problem.to_owned()));
+        }
         self.of_head("classifier_hidden_dim", width.to_string())
     }
 }

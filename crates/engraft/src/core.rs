@@ -111,7 +111,14 @@ impl Core {
             (Grain::Row, "SequencesDataModule") => Labelling::Numbers,
             _ => Labelling::Nothing,
         };
-        Wants { module, labels }
+        let classes = self.model.spec.classes();
+        let names = classes.and_then(|classes| classes.names());
+        Wants {
+            module,
+            labels,
+            classes: classes.map(|classes| classes.count()),
+            names: names.map(<[String]>::to_vec).unwrap_or_default(),
+        }
     }
 
     /// Decides how the model is trained and scored.
@@ -183,27 +190,35 @@ impl Core {
     }
 
     /// Trains on rows. A copy goes through the loop, so that an error leaves the model as it was.
-    pub(crate) fn fit(&mut self, train: Examples, mut fit: Fit<'_>) -> Result<History> {
+    pub(crate) fn fit(&mut self, train: Examples, fit: Fit<'_>) -> Result<History> {
+        let history = self.trained(train, fit);
+        self.stopper.take();
+        history
+    }
+
+    fn trained(&mut self, train: Examples, mut fit: Fit<'_>) -> Result<History> {
         let training = self.training.clone().ok_or(Error::NotCompiled("fit"))?;
-        let train = self.prepared(train)?;
+        let mut notes = Vec::new();
+        let train = self.prepared(train, &mut notes)?;
         if let (Some(_), Some(_)) = (&train.batches, fit.batch_size) {
             let problem =
                 "batch_size: the batches of an iterator are kept as they are; leave it out";
             return Err(Error::Argument(problem.into()));
         }
         let valid = match fit.validation {
-            Some(valid) => Some(self.prepared(valid.clone())?),
+            Some(valid) => Some(self.prepared(valid.clone(), &mut notes)?),
             None => None,
         };
         let (train, valid) = divided(train, valid, fit.validation_split)?;
         let plan = plan_of(&fit)?;
         let batching = batching_of(&fit, &train)?;
         let spec = self.model.spec.informed_by(TrainingRows::new(&train))?;
+        let callbacks = fit.watched();
         let display = Display::detect(fit.verbose, plan.log_every_n_steps);
         let mut teller = Teller {
             line: ProgressLine::new(display),
             shows: fit.verbose,
-            notes: Vec::new(),
+            notes,
             on_epoch_end: fit.on_epoch_end.as_mut(),
             stopper: &self.stopper,
             ended_by_user: false,
@@ -227,7 +242,7 @@ impl Core {
             engraft_train::Fit {
                 training: &training,
                 plan: &plan,
-                callbacks: &fit.callbacks,
+                callbacks: &callbacks,
                 splits,
                 batching: &batching,
                 masking: None,
@@ -246,7 +261,6 @@ impl Core {
             "the stopper"
         };
         let notes = teller.notes;
-        self.stopper.take();
         self.remember(notes);
         let outcome = outcome?;
         let by_user = outcome.interrupted;
@@ -279,11 +293,15 @@ impl Core {
         if !self.is_compiled() && self.model.spec.task().learns() {
             return Err(Error::NotCompiled("evaluate"));
         }
+        if examples.is_empty() {
+            return Err(Error::Argument("there are no rows to score".into()));
+        }
         let mut teller = Teller::silent(&self.stopper);
+        let examples = self.prepared(examples, &mut teller.notes)?;
         let evaluation = Evaluation {
             stage: "test",
             of: "the model",
-            examples: Arc::new(self.prepared(examples)?),
+            examples: Arc::new(examples),
             batching: &RustDefaults::default().batching,
             masking: None,
             limit: Amount::ALL,
@@ -303,8 +321,9 @@ impl Core {
     pub(crate) fn outputs(&self, examples: Examples) -> Result<Vec<RowOutput>> {
         self.stopper.check()?;
         let mut teller = Teller::silent(&self.stopper);
+        let examples = self.prepared(examples, &mut teller.notes)?;
         let prediction = engraft_train::Prediction {
-            examples: Arc::new(self.prepared(examples)?),
+            examples: Arc::new(examples),
             batching: &RustDefaults::default().batching,
             limit: Amount::ALL,
             seed: 0,
@@ -322,7 +341,7 @@ impl Core {
     }
 
     /// Rows as the task reads them: by its own preprocessor, by another, or as tokens.
-    pub(crate) fn prepared(&self, examples: Examples) -> Result<Examples> {
+    fn prepared(&self, examples: Examples, notes: &mut Vec<String>) -> Result<Examples> {
         match &self.preprocessing {
             Preprocessing::Own => Ok(examples),
             Preprocessing::Nothing if examples.tokens.is_none() && !examples.is_empty() => {
@@ -330,7 +349,7 @@ impl Core {
                 Err(Error::Argument(problem.into()))
             }
             Preprocessing::Nothing => Ok(examples),
-            Preprocessing::Other(preprocessor) => preprocessor.apply(examples),
+            Preprocessing::Other(preprocessor) => preprocessor.apply(examples, notes),
         }
     }
 

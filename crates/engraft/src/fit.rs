@@ -8,6 +8,8 @@ use engraft_config::RustDefaults;
 use engraft_data::Examples;
 use engraft_train::callback::{Callback, ModelCheckpoint};
 
+use engraft_tasks::Compiled;
+
 use crate::history::Epoch;
 
 /// Looks at each epoch when it ends; [`ControlFlow::Break`] ends training with it.
@@ -74,6 +76,29 @@ impl fmt::Debug for Fit<'_> {
 }
 
 impl Fit<'_> {
+    /// The callbacks, what they watch called as the trainer calls it: `train_loss_epoch` of `loss`.
+    pub(crate) fn watched(&self) -> Vec<Callback> {
+        let mut callbacks = self.callbacks.clone();
+        for callback in &mut callbacks {
+            let monitor = match callback {
+                Callback::EarlyStopping(stopping) => Some(&mut stopping.monitor),
+                Callback::ModelCheckpoint(checkpoint) => checkpoint.monitor.as_mut(),
+                _ => None,
+            };
+            if let Some(monitor) = monitor {
+                let ours = Compiled::our_name(monitor);
+                let is_plain = !ours.starts_with("val_") && !ours.starts_with("train_");
+                let is_of_steps = ["epoch", "step"].contains(&ours.as_str());
+                *monitor = if is_plain && !is_of_steps {
+                    format!("train_{ours}_epoch")
+                } else {
+                    ours
+                };
+            }
+        }
+        callbacks
+    }
+
     /// Whether a callback writes checkpoints, and where.
     pub(crate) fn checkpoints(&self) -> (bool, Option<PathBuf>) {
         let writes = |callback: &Callback| {

@@ -98,14 +98,15 @@ pub use writing::{Stream, Writing};
 pub mod prelude {
     pub use crate::data::{Examples, Label};
     pub use crate::generate::{
-        Beam, BeamKeras, Contrastive, EarlyStopping, Greedy, LogitBias, MinP, Random, Sampler,
-        Speculative, StopTokens, TokenIds, TopK, TopP,
+        Beam, BeamKeras, Contrastive, Greedy, LogitBias, MinP, Random, Sampler, Speculative,
+        StopTokens, TokenIds, TopK, TopP,
     };
     pub use crate::{
-        Activation, Backbone, Batches, CausalLm, Compile, DType, Each, Error, File, Fit, Generate,
-        History, MaskedLm, PairClassifier, Prediction, Preprocessor, Regressor, Scores, Seq2SeqLm,
-        Setting, Task, TextClassifier, TextEmbedder, TokenClassifier, TokenRow, Tokenizer,
-        read_examples, read_numbers, read_pair_labels, read_pairs, read_texts, read_token_labels,
+        Activation, Backbone, Batches, CausalLm, Compile, DType, Each, EarlyStopping, Error, File,
+        Fit, Generate, History, MaskedLm, ModelCheckpoint, PairClassifier, Prediction,
+        Preprocessor, Regressor, Scores, Seq2SeqLm, Setting, Task, TextClassifier, TextEmbedder,
+        TokenClassifier, TokenRow, Tokenizer, read_examples, read_numbers, read_pair_labels,
+        read_pairs, read_texts, read_token_labels,
     };
 }
 

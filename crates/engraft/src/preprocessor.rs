@@ -133,9 +133,14 @@ impl Preprocessor {
 
     /// The tokens of a row.
     pub(crate) fn row(&self, input: &Input) -> Result<TokenRow> {
+        Ok(self.cut_row(input)?.0)
+    }
+
+    /// The tokens of a row, and whether it was cut.
+    fn cut_row(&self, input: &Input) -> Result<(TokenRow, bool)> {
         match (&self.how, input) {
-            (_, Input::Tokens(row)) => Ok(row.clone()),
-            (How::Function(function), input) => Ok(function(input)),
+            (_, Input::Tokens(row)) => Ok((row.clone(), false)),
+            (How::Function(function), input) => Ok((function(input), false)),
             (How::Tokens { tokenizer, length }, Input::Text(text)) => {
                 tokenizer.row(text.as_str().into(), *length)
             }
@@ -145,8 +150,8 @@ impl Preprocessor {
         }
     }
 
-    /// The rows as tokens, with the labels that they have.
-    pub(crate) fn apply(&self, examples: Examples) -> Result<Examples> {
+    /// The rows as tokens, with the labels that they have; what is cut of them is noted.
+    pub(crate) fn apply(&self, examples: Examples, notes: &mut Vec<String>) -> Result<Examples> {
         if examples.tokens.is_some() {
             return Ok(examples);
         }
@@ -156,12 +161,18 @@ impl Preprocessor {
         let second = rest.first();
         let rows = (0..examples.len()).map(|row| {
             let text = texts.get(row)?.into_owned();
-            self.row(&match second {
+            self.cut_row(&match second {
                 None => Input::Text(text),
                 Some(second) => Input::Pair(text, second.get(row)?.into_owned()),
             })
         });
-        let tokens: Vec<TokenRow> = rows.collect::<Result<_>>()?;
+        let rows: Vec<(TokenRow, bool)> = rows.collect::<Result<_>>()?;
+        let cut = rows.iter().filter(|(_, is_cut)| *is_cut).count();
+        if let Some(length) = self.length().filter(|_| cut > 0) {
+            let of = rows.len();
+            notes.push(format!("{cut} of {of} rows were cut to {length} tokens"));
+        }
+        let tokens = rows.into_iter().map(|(row, _)| row).collect();
         Ok(Examples {
             tokens: Some(tokens),
             ..examples
@@ -203,8 +214,13 @@ impl Tokenizer {
     /// # Errors
     /// The folder cannot be written.
     pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
+        std::fs::create_dir_all(folder).map_err(|error| {
+            let folder = folder.display();
+            Error::Argument(format!("{folder}: cannot be made a folder: {error}"))
+        })?;
         for (name, bytes) in self.0.files() {
-            atomic::write(&folder.as_ref().join(name), &bytes)?;
+            atomic::write(&folder.join(name), &bytes)?;
         }
         Ok(())
     }
@@ -270,13 +286,15 @@ impl Tokenizer {
         &self.0
     }
 
-    fn row(&self, row: Row<'_>, length: Option<usize>) -> Result<TokenRow> {
+    /// The tokens of a row, and whether it was cut.
+    fn row(&self, row: Row<'_>, length: Option<usize>) -> Result<(TokenRow, bool)> {
         let encoded = self.0.encode_rows(&[row], length)?;
-        let (encoding, _) = encoded.into_iter().next().unwrap_or_default();
-        Ok(TokenRow {
+        let (encoding, is_cut) = encoded.into_iter().next().unwrap_or_default();
+        let row = TokenRow {
             token_ids: encoding.ids,
             segment_ids: encoding.type_ids,
             ..TokenRow::default()
-        })
+        };
+        Ok((row, is_cut))
     }
 }

@@ -32,11 +32,15 @@ pub trait Data {
 }
 
 /// What a task wants of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wants {
     /// The data module that reads files for it.
     pub(crate) module: &'static str,
     pub(crate) labels: Labelling,
+    /// How many classes there are, if there are classes.
+    pub(crate) classes: Option<usize>,
+    /// What they are called, if it is known.
+    pub(crate) names: Vec<String>,
 }
 
 /// The labels that a task learns.
@@ -70,7 +74,8 @@ impl Data for &Examples {
     }
 }
 
-/// A file of rows, of any format that is read: its texts in one column or two, its labels in others.
+/// A file of rows, of any format that is read: its texts in one column or two, its labels in others. Without [`Self::x`] and [`Self::y`] these
+/// are called as the task's data module has it: `sequences` and `label` of a classifier.
 ///
 /// ```no_run
 /// use engraft::prelude::*;
@@ -238,13 +243,27 @@ impl<X: Many, Y: IntoIterator<Item: Into<Target>>, W: IntoIterator<Item: Into<We
 }
 
 /// The same rows with labels.
-fn labelled(examples: Examples, targets: Vec<Target>, wants: &Wants) -> Result<Examples> {
+fn labelled(examples: Examples, mut targets: Vec<Target>, wants: &Wants) -> Result<Examples> {
     if targets.len() != examples.len() {
         return Err(Error::Argument(format!(
             "y has {} labels for {} rows",
             targets.len(),
             examples.len()
         )));
+    }
+    if let Some(count) = wants.classes {
+        // Of a whole row several are flags.
+        let is_class = |target: &Target| {
+            wants.labels == Labelling::Units || !matches!(target, Target::Several(_))
+        };
+        let classes = targets.iter_mut().enumerate();
+        for (row, target) in classes.filter(|(_, target)| is_class(target)) {
+            target.name_classes(count, &wants.names).map_err(|stray| {
+                Error::Argument(format!(
+                    "y: row {row} has {stray}, but there are {count} classes: expected a number below {count}"
+                ))
+            })?;
+        }
     }
     let wrong = |row: usize, what: &str| {
         let found = &targets[row];
@@ -322,14 +341,18 @@ fn labelled(examples: Examples, targets: Vec<Target>, wants: &Wants) -> Result<E
         Labelling::Classes => match all(&targets, Target::flags) {
             Ok(rows) if !rows.is_empty() => {
                 let width = rows.first().map_or(0, Vec::len);
-                Labels::MultiLabel {
-                    names: (0..width).map(|at| at.to_string()).collect(),
-                    rows,
-                }
+                let names = match &wants.names {
+                    names if names.len() == width => names.clone(),
+                    _ => (0..width).map(|at| at.to_string()).collect(),
+                };
+                Labels::MultiLabel { names, rows }
             }
             _ => {
                 let classes = all(&targets, Target::class);
-                let what = "class: expected a whole number from 0 on, or a name";
+                let what = match targets.first() {
+                    Some(Target::Several(_)) => "list of flags, one for each class",
+                    _ => "class: expected a whole number from 0 on, or a name",
+                };
                 Labels::Classes(classes.map_err(each(what)).map_err(refused)?)
             }
         },
@@ -348,7 +371,15 @@ fn following(mut examples: Examples, targets: &[Target]) -> Result<Examples> {
             Target::Several(several) => several.iter().map(Target::id).collect(),
             _ => None,
         };
+        let padded = row.padded_length;
         let read = &mut row.token_ids;
+        // Of a row with padding the target may have some too.
+        let next = next.map(|mut next| {
+            if padded == Some(next.len()) {
+                next.truncate(read.len());
+            }
+            next
+        });
         let follows = |next: &[u32]| {
             next.len() == read.len() && read.get(1..) == next.get(..next.len().saturating_sub(1))
         };

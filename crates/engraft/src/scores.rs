@@ -13,12 +13,13 @@ use crate::history::value_of;
 pub struct Scores(Vec<(String, f64)>);
 
 impl Scores {
-    /// The score of this name, such as `test_accuracy`, or of Keras's name for it.
+    /// The score of this name, such as `test_accuracy`; `test_` may be left out, and Keras's names find it too.
     ///
     /// # Errors
     /// There is none of this name; the message has those that there are.
     pub fn get(&self, name: &str) -> Result<f64> {
-        value_of(&self.0, name).ok_or_else(|| {
+        let tested = || value_of(&self.0, &format!("test_{name}"));
+        value_of(&self.0, name).or_else(tested).ok_or_else(|| {
             let names: Vec<&str> = self.0.iter().map(|(own, _)| own.as_str()).collect();
             let help = did_you_mean(name, &names, "There are").unwrap_or_default();
             Error::Argument(format!("there is no score \"{name}\". {help}"))

@@ -104,6 +104,31 @@ impl Target {
         }
     }
 
+    /// Calls classes by their names where they have some, rather than by their numbers; gives back a number that is none of `count`.
+    pub(crate) fn name_classes(&mut self, count: usize, names: &[String]) -> Result<(), i64> {
+        match self {
+            Self::Several(several) => several
+                .iter_mut()
+                .try_for_each(|target| target.name_classes(count, names)),
+            // A number may be what a class is called.
+            Self::Whole(number) if names.contains(&number.to_string()) => Ok(()),
+            Self::Whole(number) => {
+                let number = *number;
+                match usize::try_from(number) {
+                    Ok(at) if at >= count => Err(number),
+                    Ok(at) => {
+                        if let Some(name) = names.get(at) {
+                            *self = Self::Text(name.clone());
+                        }
+                        Ok(())
+                    }
+                    Err(_) => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn number(&self) -> Option<f64> {
         match self {
             Self::Whole(number) => Some(*number as f64),

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::task::rust_name;
 
 /// What whole phrases become; the first that fits counts.
-const PHRASES: [(&str, &str); 12] = [
+const PHRASES: [(&str, &str); 16] = [
     (
         "remove n_classes, or set use_legacy_adapter to false for a new head",
         "call num_classes on the builder for a fresh head, or leave it out",
@@ -40,6 +40,19 @@ const PHRASES: [(&str, &str); 12] = [
     (
         "Name a column of 0 and 1 for each class with data.y_col",
         "Give a flag for each class",
+    ),
+    (
+        "name a column of 0 and 1 for each class with data.y_col, or remove multilabel",
+        "give a flag for each class, or open it without multilabel",
+    ),
+    ("or null to clip nothing", "or None to clip nothing"),
+    (
+        "for several columns of 0 and 1 give model.multilabel: true",
+        "for a flag for each of several, build it with multilabel: `with(|task| task.multilabel = true)`",
+    ),
+    (
+        "several columns of 0 and 1 (data.y_col)",
+        "a flag for each class",
     ),
     (
         "use Seq2SeqDataModule",

@@ -83,11 +83,20 @@ impl Settings {
     }
 }
 
+/// Texts of a prompt at most: each takes memory before it is written.
+const MOST_SEQUENCES: usize = 65_536;
+
 /// How many texts each prompt gets.
 fn sequences(generate: &Generate, file: Option<&GenerationConfig>) -> Result<usize> {
     let given = generate.num_return_sequences;
     let count = either(given, file, |it| it.most("num_return_sequences"))?;
-    Ok(count.unwrap_or(1))
+    match count.unwrap_or(1) {
+        many if many > MOST_SEQUENCES => {
+            let expected = "at most 65536 texts of a prompt";
+            Err(Error::expected("num_return_sequences", expected, many))
+        }
+        count => Ok(count),
+    }
 }
 
 /// Refuses searches that there cannot be, by the option or by the file that asks for them.

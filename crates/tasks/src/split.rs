@@ -379,12 +379,18 @@ impl<O: Learns> BoundPass<O> {
         let (losses, divisor) = match other {
             Some(loss) => {
                 let [rows, _] = outputs.dims();
+                let is_learned = outputs.is_tracked();
                 let losses = loss.of(outputs, &sites);
                 let [count] = losses.dims();
                 if count != rows {
                     let problem = format!(
                         "the function gives {count} values for {rows} rows; expected one for each"
                     );
+                    return Err(Error::refused("loss", problem));
+                }
+                // What no gradient passes through teaches nothing; burn would not go on.
+                if is_learned && !losses.is_tracked() {
+                    let problem = "the function's values do not depend on the outputs by operations that have gradients";
                     return Err(Error::refused("loss", problem));
                 }
                 (losses, count as f64)

@@ -82,6 +82,174 @@ fn a_loss_of_one_s_own_gives_a_value_for_each_row() {
 }
 
 #[test]
+fn numbers_of_classes_that_there_are_not_are_refused() {
+    let mut classifier = classifier();
+    let sentence = "y: row 1 has 7, but there are 2 classes: expected a number below 2";
+    let rows = || (["the fox", "a dog"], [0, 7]);
+    assert_eq!(
+        classifier.fit(rows(), quiet()).unwrap_err().to_string(),
+        sentence
+    );
+    assert_eq!(
+        classifier.evaluate(rows()).unwrap_err().to_string(),
+        sentence
+    );
+    classifier
+        .fit((["the fox", "a dog"], [0, 1]), quiet())
+        .unwrap();
+    assert_eq!(
+        classifier.evaluate(rows()).unwrap_err().to_string(),
+        sentence
+    );
+    let mut letters = token_classifier();
+    let error = letters.fit((["the fox"], [[0, 2]]), quiet()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "y: row 0 has 2, but there are 2 classes: expected a number below 2"
+    );
+    // Classes that have names are called by them too.
+    let builder = TextClassifier::from_preset(&golden("bert")).unwrap();
+    let mut named = builder.class_names(["bad", "good"]).build().unwrap();
+    named
+        .fit((["the fox", "a dog"], ["good", "bad"]), quiet())
+        .unwrap();
+    named.fit((["the fox", "a dog"], [0, 1]), quiet()).unwrap();
+    let error = named
+        .fit((["the fox", "a dog"], [0, 2]), quiet())
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        sentence.replace("row 1 has 7", "row 1 has 2")
+    );
+    // Flags are no numbers of classes.
+    let builder = TextClassifier::from_preset(&golden("bert")).unwrap();
+    let builder = builder.with(|task| task.multilabel = true);
+    let mut flags = builder
+        .class_names(["bad", "good", "long"])
+        .build()
+        .unwrap();
+    let labels = [[0, 1, 1], [1, 0, 0]];
+    flags.fit((["the fox", "a dog"], labels), quiet()).unwrap();
+    let error = flags.fit((["the fox", "a dog"], [[0, 3, 1], [1, 0, 0]]), quiet());
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "y: row 0 has [0, 3, 1], which is no list of flags, one for each class"
+    );
+}
+
+#[test]
+fn a_loss_that_no_gradient_passes_through_is_refused() {
+    let mut classifier = classifier();
+    let constant = Loss::function(|outputs, _| {
+        let [rows, _] = outputs.dims();
+        engraft::Tensor::<1>::zeros([rows], &outputs.device())
+    });
+    let compile = Compile {
+        loss: constant.into(),
+        ..Compile::default()
+    };
+    classifier.compile(compile).unwrap();
+    let rows = || (["the fox", "a dog"], [0, 1]);
+    let error = classifier.fit(rows(), quiet()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "loss: the function's values do not depend on the outputs by operations that have gradients"
+    );
+    // It can be scored by all the same.
+    assert_eq!(
+        classifier.evaluate(rows()).unwrap().get("loss").unwrap(),
+        0.0
+    );
+}
+
+#[test]
+fn arguments_that_cannot_be_are_refused_by_the_names_of_their_methods() {
+    let builder = || TextClassifier::from_preset(&golden("bert")).unwrap();
+    let said = |builder: engraft::TaskBuilder<_>| builder.build().unwrap_err().to_string();
+    assert_eq!(
+        said(builder().dropout(1.5)),
+        "dropout: expected a rate from 0 to below 1, found 1.5"
+    );
+    assert_eq!(
+        said(builder().hidden_dim(0)),
+        "hidden_dim: expected at least 1, found 0"
+    );
+    assert_eq!(
+        said(builder().class_names(["a", "b", "a"])),
+        "class_names: two classes are called \"a\""
+    );
+    let many = Generate {
+        num_return_sequences: Some(1_000_000_000_000),
+        ..greedy(3)
+    };
+    let error = gpt2().generate(["fox"], many).unwrap_err().to_string();
+    assert!(error.contains("at most 65536 texts of a prompt"), "{error}");
+    let none: (Vec<&str>, Vec<usize>) = (vec![], vec![]);
+    let error = classifier().evaluate(none).unwrap_err();
+    assert_eq!(error.to_string(), "there are no rows to score");
+}
+
+#[test]
+fn low_rank_updates_come_with_their_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("updates");
+    let mut trained = classifier();
+    trained.enable_lora(2).unwrap();
+    trained
+        .fit((["the fox", "a dog"], [0, 1]), quiet())
+        .unwrap();
+    trained.save_lora_weights(&saved).unwrap();
+    let builder = TextClassifier::from_preset(&golden("bert")).unwrap();
+    let builder = builder.num_classes(2).backbone(|backbone| {
+        backbone.peft_path = Some(saved.display().to_string());
+    });
+    let again = builder.build().unwrap().predict("the fox").unwrap().logits;
+    let before = trained.predict("the fox").unwrap().logits;
+    assert!(again.iter().zip(&before).all(|(a, b)| (a - b).abs() < 1e-5));
+}
+
+#[test]
+fn another_preprocessor_tells_what_it_cuts() {
+    let mut classifier = classifier();
+    let other = Preprocessor::from_preset(&golden("bert")).unwrap();
+    classifier
+        .set_preprocessor(Some(other.sequence_length(4)))
+        .unwrap();
+    classifier.predict(["the quick brown fox", "a"]).unwrap();
+    assert_eq!(classifier.notes(), ["1 of 2 rows were cut to 4 tokens"]);
+}
+
+#[test]
+fn a_stop_before_a_refused_training_is_over_with_it() {
+    let mut classifier = classifier();
+    classifier.stopper().stop();
+    let batches = Fit {
+        batch_size: Some(0),
+        ..quiet()
+    };
+    assert!(classifier.fit((["a", "b"], [0, 1]), batches).is_err());
+    assert!(classifier.predict("fox").is_ok());
+}
+
+#[test]
+fn what_follows_a_padded_row_may_be_padded_too() {
+    let mut lm = CausalLm::from_preset(&golden("gpt2"))
+        .unwrap()
+        .preprocessor(None)
+        .build()
+        .unwrap();
+    let row = || TokenRow::padded(&[5, 6, 7, 0], &[1, 1, 1, 0]).unwrap();
+    let with_padding = lm.examples((vec![row()], [[6u32, 7, 8, 0]])).unwrap();
+    let without = lm
+        .examples((vec![vec![5u32, 6, 7]], [[6u32, 7, 8]]))
+        .unwrap();
+    let ids = |examples: &Examples| examples.tokens.clone().unwrap()[0].token_ids.clone();
+    assert_eq!(ids(&with_padding), [5, 6, 7, 8]);
+    assert_eq!(ids(&with_padding), ids(&without));
+    lm.fit(with_padding, quiet()).unwrap();
+}
+
+#[test]
 fn what_looks_at_letters_makes_tokens_itself() {
     let sentence = "preprocessor: TokenClassifier reads letters or words, which have a class each, so that it makes tokens itself";
     let mut task = token_classifier();

@@ -11,6 +11,7 @@ mod edges;
 mod faces;
 mod house;
 mod keras;
+mod opened;
 mod ragged;
 mod real;
 mod search;
