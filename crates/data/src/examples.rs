@@ -90,9 +90,10 @@ impl Examples {
     /// Examples of tokens, numbered from 0: what is given to a model as it is, without a tokenizer.
     pub fn from_tokens(rows: impl IntoIterator<Item = TokenRow>) -> Examples {
         let rows: Vec<TokenRow> = rows.into_iter().collect();
+        let empty = Self::from_texts(rows.iter().map(|_| ""));
         Examples {
-            tokens: Some(rows.clone()),
-            ..Self::from_texts(rows.iter().map(|_| ""))
+            tokens: Some(rows),
+            ..empty
         }
     }
 

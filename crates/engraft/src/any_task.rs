@@ -1,7 +1,6 @@
 //! A task whose kind the preset says.
 
 use std::fmt;
-use std::path::Path;
 
 use engraft_component::Choice;
 use engraft_data::{Cell, Examples};
@@ -11,19 +10,11 @@ use engraft_tasks::{
     Seq2SeqLM, SequenceClassification, Task as AnyTask, TaskArguments, TokenClassification,
 };
 
-use crate::backbone::Backbone;
 use crate::builder::{Start, builder};
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::fit::Fit;
-use crate::history::History;
+use crate::face::task_methods;
 use crate::input::{Question, examples_of};
-use crate::preprocessor::Preprocessor;
-use crate::rows::Data;
-use crate::scores::Scores;
-use crate::setting::Compile;
-use crate::stop::Stopper;
-use crate::summary::Summary;
 use crate::task::{TaskModel, rust_name};
 
 builder!(
@@ -159,9 +150,25 @@ fn task_of(preset: &Preset, backbone: BackboneSlot) -> Result<AnyTask> {
     }
 }
 
+task_methods!([] Task);
+
 impl Task {
     pub(crate) fn new(core: Core, start: Start) -> Self {
         Self { core, start }
+    }
+
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn parts(&mut self) -> (&mut Core, &Start) {
+        (&mut self.core, &self.start)
+    }
+
+    /// Nothing follows what is trained.
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self)]
+    fn renew(&self) -> Result<()> {
+        Ok(())
     }
 
     /// A preset by name: built in, `hf://org/repo`, or a folder. Which task it is, is found in the preset.
@@ -187,40 +194,6 @@ impl Task {
     /// The name of the task, as experiments have it: `SequenceClassification`, `CausalLM`, ...
     pub fn kind(&self) -> &'static str {
         self.core.model.spec.task().name()
-    }
-
-    /// Decides how the model is trained and scored.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::compile`].
-    pub fn compile(&mut self, compile: Compile) -> Result<()> {
-        self.core.compile(compile)
-    }
-
-    /// Trains on labelled rows.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::fit`].
-    pub fn fit(&mut self, train: impl Data, fit: Fit<'_>) -> Result<History> {
-        let train = train.rows(&self.core.wants())?;
-        self.core.fit(train, fit)
-    }
-
-    /// One step on rows that are a batch: its loss and metrics, `loss` and `accuracy` among them.
-    ///
-    /// # Errors
-    /// Those of [`Self::fit`]. The model stays as it was.
-    pub fn train_on_batch(&mut self, batch: impl Data) -> Result<Scores> {
-        let batch = batch.rows(&self.core.wants())?;
-        self.core.train_on_batch(batch)
-    }
-
-    /// Loss and metrics over labelled rows.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::evaluate`].
-    pub fn evaluate(&self, data: impl Data) -> Result<Scores> {
-        self.core.evaluate(data.rows(&self.core.wants())?)
     }
 
     /// What the model predicts of a text, of many, or of [`Each`](crate::Each) of an iterator.
@@ -253,70 +226,9 @@ impl Task {
         Ok(predicted.collect())
     }
 
-    /// Adds low-rank updates of a rank to the backbone.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::enable_lora`].
-    pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
-        self.core.enable_lora(&self.start, rank)
-    }
-
-    /// Writes the low-rank updates, and the head where it was trained, as PEFT has them: a folder that
-    /// `backbone(|it| it.peft_path = ..)` of a builder opens on the backbone that they were trained on.
-    ///
-    /// # Errors
-    /// There are none; the folder cannot be written.
-    pub fn save_lora_weights(&self, folder: impl AsRef<Path>) -> Result<()> {
-        self.core.save_lora_weights(folder.as_ref())
-    }
-
-    /// The backbone alone.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::backbone`].
-    pub fn backbone(&self) -> Result<Backbone> {
-        Backbone::of(&self.core.model)
-    }
-
-    /// What makes tokens of texts; none where rows are tokens.
-    pub fn preprocessor(&self) -> Option<Preprocessor> {
-        self.core.preprocessor()
-    }
-
-    /// Sets what makes tokens of texts, at any time; with `None` rows are tokens.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::set_preprocessor`].
-    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) -> Result<()> {
-        self.core.set_preprocessor(preprocessor)
-    }
-
-    /// Layers, their shapes and parameters, and which are trained.
-    pub fn summary(&self) -> Summary {
-        Summary::of(&self.core)
-    }
-
-    /// What there was to say of the last call.
-    pub fn notes(&self) -> Vec<String> {
-        self.core.notes()
-    }
-
-    /// Ends what the model is doing, from any thread.
-    pub fn stopper(&self) -> Stopper {
-        self.core.stopper.clone()
-    }
-
     /// The model, for everything beyond.
     pub fn model(&self) -> &Model {
         &self.core.model
-    }
-
-    /// Writes a preset.
-    ///
-    /// # Errors
-    /// The folder cannot be written, or holds something else than a preset.
-    pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
-        self.core.save_to_preset(folder.as_ref())
     }
 }
 

@@ -1,8 +1,5 @@
 //! Language models that write on, in a few lines of Rust.
 
-use std::path::Path;
-
-use engraft_data::Examples;
 use engraft_generate::{
     Defaults, Generate, LanguageModel, Lost, Prompt, Sampler, Settings, StopTokens, Written,
 };
@@ -10,19 +7,11 @@ use engraft_hub::{LoadReport, NamedPreset};
 use engraft_tasks::{CausalLM, Model};
 
 use crate::any_task::Task;
-use crate::backbone::Backbone;
 use crate::builder::{Start, TaskBuilder, builder};
-use crate::core::Preprocessing;
+use crate::core::{Core, Preprocessing};
 use crate::error::{Error, Result};
-use crate::fit::Fit;
-use crate::history::History;
+use crate::face::task_methods;
 use crate::input::{Ask, Input, Question};
-use crate::preprocessor::Preprocessor;
-use crate::rows::Data;
-use crate::scores::Scores;
-use crate::setting::Compile;
-use crate::stop::Stopper;
-use crate::summary::Summary;
 use crate::task::TaskModel;
 use crate::words::in_rust;
 use crate::writer::Writer;
@@ -114,7 +103,23 @@ pub(crate) fn language_model(model: &Model) -> Result<LanguageModel> {
     model.ok_or_else(|| Error::Argument("the task has no head that writes".into()))
 }
 
+task_methods!([] CausalLm);
+
 impl CausalLm {
+    fn core(&self) -> &Core {
+        self.task.core()
+    }
+
+    fn parts(&mut self) -> (&mut Core, &Start) {
+        self.task.parts()
+    }
+
+    /// Writes from then on by the weights and the sampler that the task has.
+    fn renew(&mut self) -> Result<()> {
+        self.writer.set_model(language_model(self.task.model())?);
+        self.writer.set_sampler(self.core().sampler().cloned())
+    }
+
     /// A preset by name: built in, `hf://org/repo`, or a folder, among them one that [`Self::save_to_preset`] wrote.
     ///
     /// # Errors
@@ -128,77 +133,6 @@ impl CausalLm {
         engraft_hub::named_presets()
             .iter()
             .filter(|preset| preset.writes)
-    }
-
-    /// Decides how the model is trained and scored, and how it chooses tokens.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::compile`]; arguments that no sampler can have.
-    pub fn compile(&mut self, compile: Compile) -> Result<()> {
-        self.task.compile(compile)?;
-        self.writer.set_sampler(self.task.core().sampler().cloned())
-    }
-
-    /// Trains on texts: loss and accuracy of each epoch. What is generated from then on comes from the trained weights.
-    ///
-    /// # Errors
-    /// The model is not compiled, a text that the tokenizer refuses, a loss that is no longer finite. The model stays as it was.
-    pub fn fit(&mut self, train: impl Data, fit: Fit<'_>) -> Result<History> {
-        let history = self.task.fit(train, fit)?;
-        self.writer.set_model(language_model(self.task.model())?);
-        Ok(history)
-    }
-
-    /// One step on rows that are a batch: its loss and accuracy.
-    ///
-    /// # Errors
-    /// Those of [`Self::fit`]. The model stays as it was.
-    pub fn train_on_batch(&mut self, batch: impl Data) -> Result<Scores> {
-        let scores = self.task.train_on_batch(batch)?;
-        self.writer.set_model(language_model(self.task.model())?);
-        Ok(scores)
-    }
-
-    /// Loss, accuracy and perplexity of texts.
-    ///
-    /// # Errors
-    /// The model is not compiled, a text that the tokenizer refuses.
-    pub fn evaluate(&self, data: impl Data) -> Result<Scores> {
-        self.task.evaluate(data)
-    }
-
-    /// Rows as this task takes them, of anything that it can be trained on.
-    ///
-    /// # Errors
-    /// Those of [`Data::rows`].
-    pub fn examples(&self, data: impl Data) -> Result<Examples> {
-        self.task.examples(data)
-    }
-
-    /// Adds low-rank updates of a rank, which are trained from then on in the place of the weights.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::enable_lora`].
-    pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
-        self.task.enable_lora(rank)?;
-        self.writer.set_model(language_model(self.task.model())?);
-        Ok(())
-    }
-
-    /// Writes the low-rank updates, as [`TaskModel::save_lora_weights`] does.
-    ///
-    /// # Errors
-    /// There are none; the folder cannot be written.
-    pub fn save_lora_weights(&self, folder: impl AsRef<Path>) -> Result<()> {
-        self.task.save_lora_weights(folder)
-    }
-
-    /// Writes a preset, as [`TaskModel::save_to_preset`] does.
-    ///
-    /// # Errors
-    /// The folder cannot be written.
-    pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
-        self.task.save_to_preset(folder)
     }
 
     /// How tokens are chosen.
@@ -224,11 +158,6 @@ impl CausalLm {
             lost.add(&self.encode(prompt.as_ref())?.lost);
         }
         self.writer.notes(&lost, generate)
-    }
-
-    /// What there was to say of the last call: of [`Self::generate`] what [`Self::prompt_notes`] says.
-    pub fn notes(&self) -> Vec<String> {
-        self.task.notes()
     }
 
     /// What the preset itself asks for.
@@ -259,37 +188,6 @@ impl CausalLm {
     /// The same as a task that is trained and scored.
     pub fn task(&self) -> &TaskModel<CausalLM> {
         &self.task
-    }
-
-    /// The backbone alone, with the weights that it has now.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::backbone`].
-    pub fn backbone(&self) -> Result<Backbone> {
-        self.task.backbone()
-    }
-
-    /// What makes tokens of texts; none where rows are tokens.
-    pub fn preprocessor(&self) -> Option<Preprocessor> {
-        self.task.preprocessor()
-    }
-
-    /// Sets what makes tokens of texts, at any time; with `None` rows are tokens.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::set_preprocessor`].
-    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) -> Result<()> {
-        self.task.set_preprocessor(preprocessor)
-    }
-
-    /// Layers, their shapes and parameters, and which are trained.
-    pub fn summary(&self) -> Summary {
-        self.task.summary()
-    }
-
-    /// Ends what the model is doing, from any thread.
-    pub fn stopper(&self) -> Stopper {
-        self.task.stopper()
     }
 
     /// Goes on from a prompt, from many, or from [`Each`](crate::Each) of an iterator: texts from texts, tokens from tokens. Several texts of
@@ -362,7 +260,7 @@ impl CausalLm {
 
     /// A prompt as tokens.
     fn begun(&self, input: Input, generate: &Generate) -> Result<Begun> {
-        let prompt = match (self.task.core().preprocessing(), input) {
+        let prompt = match (self.core().preprocessing(), input) {
             (_, Input::Pair(..)) => {
                 let problem = "two texts: a language model goes on from one";
                 return Err(Error::Argument(problem.into()));

@@ -27,7 +27,6 @@ use crate::rows::{Labelling, Wants};
 use crate::scores::Scores;
 use crate::setting::Compile;
 use crate::stop::Stopper;
-use crate::task::rust_name;
 use crate::words::in_rust;
 
 /// A model, and all that is done with it.
@@ -486,7 +485,7 @@ fn batching_of(fit: &Fit<'_>, train: &Examples) -> Result<Batching> {
 fn check_preprocessing(spec: &TaskSpec, preprocessing: &Preprocessing) -> Result<()> {
     match spec.reads_itself() {
         Some(what) if !matches!(preprocessing, Preprocessing::Own) => {
-            let task = rust_name(spec.task().name());
+            let task = spec.task().name();
             let problem = format!("{task} reads {what}, so that it makes tokens itself");
             Err(Refusal::of("preprocessor", problem).into())
         }

@@ -27,6 +27,7 @@ mod causal_lm;
 mod core;
 mod draft;
 mod error;
+mod face;
 mod fit;
 mod history;
 mod input;

@@ -169,8 +169,8 @@ impl Preprocessor {
         let rows: Vec<(TokenRow, bool)> = rows.collect::<Result<_>>()?;
         let cut = rows.iter().filter(|(_, is_cut)| *is_cut).count();
         if let Some(length) = self.length().filter(|_| cut > 0) {
-            let of = rows.len();
-            notes.push(format!("{cut} of {of} rows were cut to {length} tokens"));
+            let (of, were) = (rows.len(), if cut == 1 { "was" } else { "were" });
+            notes.push(format!("{cut} of {of} rows {were} cut to {length} tokens"));
         }
         let tokens = rows.into_iter().map(|(row, _)| row).collect();
         Ok(Examples {

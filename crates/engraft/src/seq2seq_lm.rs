@@ -1,27 +1,16 @@
 //! Encoder-decoders, which write a text for each that they read, in a few lines of Rust.
 
-use std::path::Path;
-
-use engraft_data::Examples;
 use engraft_generate::{Generate, Lost, Prompt, Sides, Written};
 use engraft_hub::NamedPreset;
 use engraft_tasks::Seq2SeqLM;
 
 use crate::any_task::Task;
-use crate::backbone::Backbone;
 use crate::builder::{Start, TaskBuilder, builder};
 use crate::causal_lm::{check_stop_tokens, language_model, without_preprocessor};
-use crate::core::Preprocessing;
+use crate::core::{Core, Preprocessing};
 use crate::error::{Error, Result};
-use crate::fit::Fit;
-use crate::history::History;
+use crate::face::task_methods;
 use crate::input::{Ask, Input, Question};
-use crate::preprocessor::Preprocessor;
-use crate::rows::Data;
-use crate::scores::Scores;
-use crate::setting::Compile;
-use crate::stop::Stopper;
-use crate::summary::Summary;
 use crate::task::TaskModel;
 use crate::words::in_rust;
 use crate::writer::Writer;
@@ -108,7 +97,23 @@ impl TryFrom<Task> for Seq2SeqLm {
     }
 }
 
+task_methods!([] Seq2SeqLm);
+
 impl Seq2SeqLm {
+    fn core(&self) -> &Core {
+        self.task.core()
+    }
+
+    fn parts(&mut self) -> (&mut Core, &Start) {
+        self.task.parts()
+    }
+
+    /// Writes from then on by the weights and the sampler that the task has.
+    fn renew(&mut self) -> Result<()> {
+        self.writer.set_model(language_model(self.task.model())?);
+        self.writer.set_sampler(self.core().sampler().cloned())
+    }
+
     /// A preset by name: built in, `hf://org/repo`, or a folder, among them one that [`Self::save_to_preset`] wrote.
     ///
     /// # Errors
@@ -124,77 +129,6 @@ impl Seq2SeqLm {
             .filter(|preset| preset.writes)
     }
 
-    /// Decides how the model is trained and scored, and how it chooses tokens.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::compile`]; arguments that no sampler can have.
-    pub fn compile(&mut self, compile: Compile) -> Result<()> {
-        self.task.compile(compile)?;
-        self.writer.set_sampler(self.task.core().sampler().cloned())
-    }
-
-    /// Trains on pairs of a text that is read and one that is to be written: loss and accuracy of each epoch.
-    ///
-    /// # Errors
-    /// The model is not compiled, the rows have no texts to be written, one is too long, the loss is no longer finite. The model stays as it was.
-    pub fn fit(&mut self, train: impl Data, fit: Fit<'_>) -> Result<History> {
-        let history = self.task.fit(train, fit)?;
-        self.writer.set_model(language_model(self.task.model())?);
-        Ok(history)
-    }
-
-    /// One step on rows that are a batch: its loss and accuracy.
-    ///
-    /// # Errors
-    /// Those of [`Self::fit`]. The model stays as it was.
-    pub fn train_on_batch(&mut self, batch: impl Data) -> Result<Scores> {
-        let scores = self.task.train_on_batch(batch)?;
-        self.writer.set_model(language_model(self.task.model())?);
-        Ok(scores)
-    }
-
-    /// The loss and the scores of pairs.
-    ///
-    /// # Errors
-    /// The model is not compiled, the rows have no texts to be written, or one is too long.
-    pub fn evaluate(&self, data: impl Data) -> Result<Scores> {
-        self.task.evaluate(data)
-    }
-
-    /// Rows as this task takes them, of anything that it can be trained on.
-    ///
-    /// # Errors
-    /// Those of [`Data::rows`].
-    pub fn examples(&self, data: impl Data) -> Result<Examples> {
-        self.task.examples(data)
-    }
-
-    /// Adds low-rank updates of a rank to both stacks, which are trained from then on in the place of the weights.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::enable_lora`].
-    pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
-        self.task.enable_lora(rank)?;
-        self.writer.set_model(language_model(self.task.model())?);
-        Ok(())
-    }
-
-    /// Writes the low-rank updates, as [`TaskModel::save_lora_weights`] does.
-    ///
-    /// # Errors
-    /// There are none; the folder cannot be written.
-    pub fn save_lora_weights(&self, folder: impl AsRef<Path>) -> Result<()> {
-        self.task.save_lora_weights(folder)
-    }
-
-    /// Writes a preset, as [`TaskModel::save_to_preset`] does; it opens in transformers.
-    ///
-    /// # Errors
-    /// The folder cannot be written.
-    pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
-        self.task.save_to_preset(folder)
-    }
-
     /// The model with its tokenizers, for all that is not asked for often.
     pub fn writer(&self) -> &Writer {
         &self.writer
@@ -203,42 +137,6 @@ impl Seq2SeqLm {
     /// The same as a task that is trained and scored.
     pub fn task(&self) -> &TaskModel<Seq2SeqLM> {
         &self.task
-    }
-
-    /// The encoder alone, with the weights that it has now.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::backbone`].
-    pub fn backbone(&self) -> Result<Backbone> {
-        self.task.backbone()
-    }
-
-    /// What makes tokens of texts that are read; none where rows are tokens.
-    pub fn preprocessor(&self) -> Option<Preprocessor> {
-        self.task.preprocessor()
-    }
-
-    /// Sets what makes tokens of texts that are read, at any time; with `None` rows are tokens.
-    ///
-    /// # Errors
-    /// Those of [`TaskModel::set_preprocessor`].
-    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) -> Result<()> {
-        self.task.set_preprocessor(preprocessor)
-    }
-
-    /// Layers, their shapes and parameters, and which are trained.
-    pub fn summary(&self) -> Summary {
-        self.task.summary()
-    }
-
-    /// What there was to say of the last call: how many texts were cut, how tokens are chosen where that is left to the preset.
-    pub fn notes(&self) -> Vec<String> {
-        self.task.notes()
-    }
-
-    /// Ends what the model is doing, from any thread.
-    pub fn stopper(&self) -> Stopper {
-        self.task.stopper()
     }
 
     /// Writes a text for one that is read, for each of many, or of [`Each`](crate::Each) of an iterator; several of one side by side. A pair is a
@@ -318,7 +216,7 @@ impl Seq2SeqLm {
         let Some(sides) = texts.sides() else {
             return Err(Error::Argument("the model has no encoder".into()));
         };
-        let has_none = matches!(self.task.core().preprocessing(), Preprocessing::Nothing);
+        let has_none = matches!(self.core().preprocessing(), Preprocessing::Nothing);
         let (text, begins) = match input {
             Input::Text(text) => (text, None),
             Input::Pair(text, begins) => (text, Some(begins)),
@@ -340,7 +238,7 @@ impl Seq2SeqLm {
         if has_none {
             return Err(without_preprocessor());
         }
-        let (source, cut) = match self.task.core().preprocessing() {
+        let (source, cut) = match self.core().preprocessing() {
             Preprocessing::Other(preprocessor) => {
                 let row = preprocessor.row(&Input::Text(text))?;
                 (Prompt::of_ids(row.token_ids), false)
@@ -379,7 +277,7 @@ impl Seq2SeqLm {
         }
         let notes = self.writer.notes(&lost, generate)?;
         let notes = notes.iter().map(in_rust).chain(note);
-        self.task.core().remember(notes.collect());
+        self.core().remember(notes.collect());
         Ok(())
     }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::Path;
 
 use engraft_component::Component;
 use engraft_data::Examples;
@@ -14,19 +13,11 @@ use engraft_tasks::{
     TaskArguments, TokenClassification, ZeroshotPredictionDiff, ZeroshotPredictionDistance,
 };
 
-use crate::backbone::Backbone;
 use crate::builder::{Start, TaskBuilder};
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::fit::Fit;
-use crate::history::History;
+use crate::face::task_methods;
 use crate::input::{Question, examples_of};
-use crate::preprocessor::Preprocessor;
-use crate::rows::Data;
-use crate::scores::Scores;
-use crate::setting::Compile;
-use crate::stop::Stopper;
-use crate::summary::Summary;
 
 /// Assigns a class to each text: KerasHub's `TextClassifier`.
 pub type TextClassifier = TaskModel<SequenceClassification>;
@@ -110,6 +101,8 @@ impl<A> fmt::Debug for TaskModel<A> {
     }
 }
 
+task_methods!([A: TaskArguments] TaskModel<A>);
+
 impl<A: TaskArguments> TaskModel<A> {
     pub(crate) fn new(core: Core, start: Start) -> Self {
         Self {
@@ -123,6 +116,16 @@ impl<A: TaskArguments> TaskModel<A> {
         &self.core
     }
 
+    pub(crate) fn parts(&mut self) -> (&mut Core, &Start) {
+        (&mut self.core, &self.start)
+    }
+
+    /// Nothing follows what is trained.
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self)]
+    fn renew(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// A preset by name: built in, `hf://org/repo`, or a folder, among them one that [`Self::save_to_preset`] wrote.
     ///
     /// # Errors
@@ -134,49 +137,6 @@ impl<A: TaskArguments> TaskModel<A> {
     /// The presets that have a name.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
         engraft_hub::named_presets().iter()
-    }
-
-    /// Decides how the model is trained and scored; a model is built with the defaults, unless that was declined.
-    ///
-    /// # Errors
-    /// A name that there is not, a loss or metric of another kind of labels, a task that has no loss and is given none. The model stays as it was.
-    pub fn compile(&mut self, compile: Compile) -> Result<()> {
-        self.core.compile(compile)
-    }
-
-    /// Rows as this task takes them, of anything that it can be trained on.
-    ///
-    /// # Errors
-    /// Those of [`Data::rows`].
-    pub fn examples(&self, data: impl Data) -> Result<Examples> {
-        data.rows(&self.core.wants())
-    }
-
-    /// Trains on labelled rows: loss and metrics of each epoch.
-    ///
-    /// # Errors
-    /// The model is not compiled, or its task only predicts; labels are missing or out of range; a text is too long; the loss is no longer finite.
-    /// The model stays as it was.
-    pub fn fit(&mut self, train: impl Data, fit: Fit<'_>) -> Result<History> {
-        let train = self.examples(train)?;
-        self.core.fit(train, fit)
-    }
-
-    /// One step on rows that are a batch: its loss and metrics, `loss` and `accuracy` among them.
-    ///
-    /// # Errors
-    /// Those of [`Self::fit`]. The model stays as it was.
-    pub fn train_on_batch(&mut self, batch: impl Data) -> Result<Scores> {
-        let batch = self.examples(batch)?;
-        self.core.train_on_batch(batch)
-    }
-
-    /// Loss and metrics over labelled rows: `test_loss`, `test_accuracy`, ...
-    ///
-    /// # Errors
-    /// The model is not compiled, or its task only predicts; labels are missing or out of range; a text is too long.
-    pub fn evaluate(&self, data: impl Data) -> Result<Scores> {
-        self.core.evaluate(self.examples(data)?)
     }
 
     /// What the model predicts of a text, of many, or of [`Each`](crate::Each) of an iterator.
@@ -205,23 +165,6 @@ impl<A: TaskArguments> TaskModel<A> {
             .collect())
     }
 
-    /// Adds low-rank updates of a rank to the backbone, which are trained from then on in the place of its weights: KerasHub's `enable_lora`.
-    ///
-    /// # Errors
-    /// The backbone has some already, or the rank is none that updates can have. The model stays as it was.
-    pub fn enable_lora(&mut self, rank: usize) -> Result<()> {
-        self.core.enable_lora(&self.start, rank)
-    }
-
-    /// Writes the low-rank updates, and the head where it was trained, as PEFT has them: a folder that
-    /// `backbone(|it| it.peft_path = ..)` of a builder opens on the backbone that they were trained on.
-    ///
-    /// # Errors
-    /// There are none; the folder cannot be written.
-    pub fn save_lora_weights(&self, folder: impl AsRef<Path>) -> Result<()> {
-        self.core.save_lora_weights(folder.as_ref())
-    }
-
     /// Names of the classes, numbers standing in for missing ones; none if the task has no classes.
     pub fn class_names(&self) -> Vec<String> {
         let classes = self.core.model.spec.classes();
@@ -230,54 +173,9 @@ impl<A: TaskArguments> TaskModel<A> {
             .unwrap_or_default()
     }
 
-    /// The backbone alone, with the weights that it has now.
-    ///
-    /// # Errors
-    /// It has no hidden states of tokens to show.
-    pub fn backbone(&self) -> Result<Backbone> {
-        Backbone::of(&self.core.model)
-    }
-
-    /// What makes tokens of texts; none where rows are tokens.
-    pub fn preprocessor(&self) -> Option<Preprocessor> {
-        self.core.preprocessor()
-    }
-
-    /// Sets what makes tokens of texts, at any time; with `None` rows are tokens. The model's own may cut to another length than before.
-    ///
-    /// # Errors
-    /// The task looks at the texts themselves, at their letters or at several, so that it makes tokens itself; a length that the model cannot
-    /// have. The model stays as it was.
-    pub fn set_preprocessor(&mut self, preprocessor: Option<Preprocessor>) -> Result<()> {
-        self.core.set_preprocessor(preprocessor)
-    }
-
-    /// Layers, their shapes and parameters, and which are trained.
-    pub fn summary(&self) -> Summary {
-        Summary::of(&self.core)
-    }
-
-    /// What there was to say of the last call: how many texts were cut, what of them the vocabulary lacks.
-    pub fn notes(&self) -> Vec<String> {
-        self.core.notes()
-    }
-
-    /// Ends what the model is doing, from any thread.
-    pub fn stopper(&self) -> Stopper {
-        self.core.stopper.clone()
-    }
-
     /// The model, for everything beyond.
     pub fn model(&self) -> &Model {
         &self.core.model
-    }
-
-    /// Writes a preset: a folder that [`Self::from_preset`], the command line and the reference library open.
-    ///
-    /// # Errors
-    /// The folder cannot be written, or holds something else than a preset.
-    pub fn save_to_preset(&self, folder: impl AsRef<Path>) -> Result<()> {
-        self.core.save_to_preset(folder.as_ref())
     }
 }
 

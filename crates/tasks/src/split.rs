@@ -87,7 +87,7 @@ pub trait Pass {
     /// The loss of the present batch by `network`, which may be under autodiff; none if there is nothing in it to learn from or to score.
     ///
     /// # Errors
-    /// A loss of the user's gives another number of values than there are rows.
+    /// A loss of the user's gives another number of values than there are rows, or no gradient passes through it.
     fn loss(&self, network: &Network, mode: Mode) -> Result<Option<Loss>>;
 
     /// Takes what the loss of the present batch was computed from into the scores.

@@ -216,7 +216,7 @@ fn another_preprocessor_tells_what_it_cuts() {
         .set_preprocessor(Some(other.sequence_length(4)))
         .unwrap();
     classifier.predict(["the quick brown fox", "a"]).unwrap();
-    assert_eq!(classifier.notes(), ["1 of 2 rows were cut to 4 tokens"]);
+    assert_eq!(classifier.notes(), ["1 of 2 rows was cut to 4 tokens"]);
 }
 
 #[test]

@@ -174,18 +174,7 @@ mod tests {
     use super::*;
 
     fn settings() -> EarlyStopping {
-        EarlyStopping {
-            monitor: "val_loss".to_owned(),
-            min_delta: 0.0,
-            patience: 3,
-            verbose: false,
-            mode: Mode::Min,
-            strict: true,
-            check_finite: true,
-            stopping_threshold: None,
-            divergence_threshold: None,
-            check_on_train_epoch_end: None,
-        }
+        EarlyStopping::on("val_loss")
     }
 
     /// The check, counted from 1, at which these scores end training, and why.
