@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engraft_component::{Mapping, Node, decode};
+use engraft_component::{Mapping, Node, Refusal, decode};
 use engraft_data::{DataModule, Examples, Label, Labels, PairRow, Stage, TokenUnit};
 
 use crate::error::{Error, Result};
@@ -132,7 +132,12 @@ impl Data for File {
         let path = self.path.display().to_string();
         let mut arguments = self.arguments;
         arguments.set("path", Node::text(path.as_str()));
-        let (module, _) = decode::<DataModule>(&Node::class(wants.module, arguments))?;
+        let (module, _) =
+            decode::<DataModule>(&Node::class(wants.module, arguments)).map_err(|refusal| {
+                // Where they stand in an experiment is of no use here.
+                let key = refusal.key.trim_start_matches("init_args.").to_owned();
+                Refusal { key, ..refusal }
+            })?;
         let test = module.load(Stage::Test)?.test;
         test.ok_or_else(|| Error::Argument(format!("{path}: no rows")))
     }

@@ -621,6 +621,11 @@ fn files_are_read_by_what_the_task_learns() {
         error.contains("labels") && error.contains("label"),
         "{error}"
     );
+    let misspelt = file().y("label").with("xcol", "text");
+    assert_eq!(
+        classifier.fit(misspelt, quiet()).unwrap_err().to_string(),
+        "xcol: unknown key. Did you mean \"x_col\"?"
+    );
     let error = classifier
         .fit(File::new("/nowhere.tsv"), quiet())
         .unwrap_err()
