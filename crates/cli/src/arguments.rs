@@ -8,11 +8,15 @@ use clap::{Arg, Command as Clap};
 use engraft::convert::Format;
 use engraft_component::{Component, did_you_mean};
 use engraft_config::{Experiment, Source, as_key, parse_overrides};
+use engraft_hub::fetch::Hubs;
 use engraft_run::{LoraExport, Purpose};
 
 use crate::commands::convert::format;
 use crate::elsewhere;
 use crate::failure::{Failure, print};
+
+/// The option that keeps the program from fetching anything.
+pub(crate) const OFFLINE: &str = "--offline";
 
 /// The program's version, and that of the engine, which the workspace manifest pins.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (burn 0.22.1)");
@@ -28,6 +32,8 @@ pub(crate) enum Command {
     Export,
     Convert,
     Presets,
+    Download,
+    Cache,
     Components,
     Schema,
     Init,
@@ -35,7 +41,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Init,
         Self::Fit,
         Self::Validate,
@@ -45,6 +51,8 @@ impl Command {
         Self::Export,
         Self::Convert,
         Self::Presets,
+        Self::Download,
+        Self::Cache,
         Self::Components,
         Self::Schema,
         Self::Completions,
@@ -71,6 +79,8 @@ impl Command {
             Self::Export => "export",
             Self::Convert => "convert",
             Self::Presets => "presets",
+            Self::Download => "download",
+            Self::Cache => "cache",
             Self::Components => "components",
             Self::Schema => "schema",
             Self::Init => "init",
@@ -89,7 +99,9 @@ impl Command {
             }
             Self::Export => "Turn a checkpoint into a preset that can be used as a backbone",
             Self::Convert => "Write a preset in the format of another library",
-            Self::Presets => "List the presets that are part of the program",
+            Self::Presets => "List the presets that have a name, or show one",
+            Self::Download => "Fetch presets and data sets ahead of time",
+            Self::Cache => "List, check or remove what was fetched",
             Self::Components => "List all that an experiment can name, or explain one of it",
             Self::Schema => {
                 "Print the schema of experiment files, with which editors complete and check them"
@@ -97,6 +109,14 @@ impl Command {
             Self::Init => "Look at a table and write an experiment for it",
             Self::Completions => "Print what makes a shell complete commands and options",
         }
+    }
+
+    /// Whether it may fetch something of a hub.
+    pub(crate) fn can_fetch(self) -> bool {
+        !matches!(
+            self,
+            Self::Cache | Self::Components | Self::Schema | Self::Completions
+        )
     }
 
     /// Whether it writes the file or folder that `--output` names.
@@ -153,6 +173,7 @@ pub(crate) fn from_process() -> Result<(Command, Vec<String>), Failure> {
         std::env::args_os().map(OsString::into_string).collect();
     let words = words
         .map_err(|word| Failure::refused(format!("command line: {word:?} is not valid UTF-8")))?;
+    let words = without_offline(words);
     if let Some(words) = asks_for_help(&words) {
         return words;
     }
@@ -166,6 +187,16 @@ pub(crate) fn from_process() -> Result<(Command, Vec<String>), Failure> {
         Some((command, tail.cloned().collect()))
     });
     found.ok_or_else(|| unknown(&words))
+}
+
+/// The words without `--offline`, which every command takes: this process then fetches nothing.
+fn without_offline(mut words: Vec<String>) -> Vec<String> {
+    let before = words.len();
+    words.retain(|word| word != OFFLINE);
+    if words.len() < before {
+        Hubs::of_process().set_offline(true);
+    }
+    words
 }
 
 /// `help` and `help fit`, as the options that mean the same; `help` with the name of a component or key explains that.

@@ -6,11 +6,17 @@ use engraft_config::{
 };
 use engraft_train::Trainer;
 
-use crate::arguments::{Command, Topic};
+use crate::arguments::{Command, OFFLINE, Topic};
 use crate::commands;
 use crate::failure::{Failure, print};
 use crate::given::Known;
 use crate::text::{columns, paragraph, paragraphs};
+
+/// The option that keeps a command from fetching anything.
+const OFFLINE_LINE: (&str, &str) = (
+    OFFLINE,
+    "Fetch nothing: what is in the cache is used, and what is not there is refused",
+);
 
 /// Prints the help that is wanted; the command then is done.
 pub(crate) fn answer(of: Command, topic: &Topic, sources: &[Source]) -> Result<Failure, Failure> {
@@ -34,7 +40,11 @@ pub(crate) fn command(command: Command) -> String {
             let name = format!("{}{}", option.name, value.unwrap_or_default());
             (name, option.about.to_owned())
         };
-        let lines: Vec<_> = options.iter().map(line).collect();
+        let mut lines: Vec<_> = options.iter().map(line).collect();
+        if command.can_fetch() {
+            let (name, about) = OFFLINE_LINE;
+            lines.push((name.to_owned(), about.to_owned()));
+        }
         columns(&mut page, &lines, 2);
         if !lines.is_empty() {
             page.push('\n');
@@ -84,6 +94,10 @@ pub(crate) fn completed(command: Command) -> Vec<(String, String)> {
             all.chain(trainer).collect()
         }
     };
+    if command.can_fetch() {
+        let (name, about) = OFFLINE_LINE;
+        lines.push((name.to_owned(), about.to_owned()));
+    }
     lines.push(("--help".to_owned(), "Print help, and stop".to_owned()));
     let mut seen = Vec::new();
     for (line, text) in lines {
@@ -103,9 +117,19 @@ pub(crate) fn completed(command: Command) -> Vec<(String, String)> {
 fn without_experiment(command: Command) -> Option<(&'static str, &'static [Known], &'static str)> {
     match command {
         Command::Presets => Some((
-            "",
+            " [show NAME] [OPTIONS]",
+            commands::presets::OPTIONS,
+            "A preset is named as `--model.backbone NAME`. A folder in the layout of Hugging Face or KerasHub, hf://org/repo[@revision], or kaggle://owner/model/framework/variation[/version] serves as well. What is not in the cache is fetched. `presets show` says what of a preset is in the cache, and what loading it would fetch.",
+        )),
+        Command::Download => Some((
+            " NAME... [OPTIONS]",
+            commands::download::OPTIONS,
+            "NAME is a preset (bert_base_en, hf://org/repo[@revision], kaggle://owner/model/framework/variation[/version]) or a data set (hf://datasets/org/name[@revision]). Other commands fetch what they need by themselves and then use what is in the cache without asking; this one also asks whether there is something newer. Files lie where the hubs' own tools have them: HF_HOME and KAGGLEHUB_CACHE name other places, HF_TOKEN and KAGGLE_API_TOKEN open what is not for everybody, HF_ENDPOINT names a mirror, HTTPS_PROXY a proxy.",
+        )),
+        Command::Cache => Some((
+            " list | verify [NAME...] | remove NAME...",
             &[],
-            "A preset is named as `--model.backbone NAME`. A folder in the layout of Hugging Face, or hf://org/repo[@revision] in its local cache, serves as well.",
+            "The cache is that of the hubs' own tools. `list` shows what is in it, `verify` reads all bytes of what is named, or of all, and says which are not those that the hub announced, `remove` takes all revisions of a repository, or a version of a model of Kaggle, away.",
         )),
         Command::Components => Some((
             " [NAME]",
@@ -194,6 +218,7 @@ fn options(command: Command) -> Vec<(String, String)> {
             "--threads N",
             "Threads to compute with; by default ENGRAFT_THREADS, else one for each core",
         ),
+        OFFLINE_LINE,
         (
             "--print_config",
             "Print the experiment with all defaults, and stop",

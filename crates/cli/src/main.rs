@@ -22,6 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     failure::report_panics();
+    engraft_run::show_fetching();
     let result =
         arguments::from_process().and_then(|(command, tail)| commands::run(command, &tail));
     match result {

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use engraft_component::nearest;
+use engraft_hub::fetch::Hubs;
 
 use crate::arguments::Source;
 use crate::error::{Error, argument, list};
@@ -102,7 +103,7 @@ pub(crate) fn find(source: &Source, notes: &mut Vec<String>) -> Result<Layout, E
         return files_without_splits(source, files, &wanted);
     }
     if let Some(repository) = Repository::named(&source.path).filter(|_| !source.path.is_dir()) {
-        let folder = repository.find(source, &wanted, notes)?;
+        let folder = repository.find(source, &wanted, notes, Hubs::of_process())?;
         return Ok(Layout::Folder(folder));
     }
     let path = folder_path(source)?;
@@ -122,6 +123,20 @@ pub(crate) fn find(source: &Source, notes: &mut Vec<String>) -> Result<Layout, E
     });
     (folder.train, folder.valid, folder.test) = (train?, valid?, test?);
     Ok(Layout::Folder(folder))
+}
+
+/// A file beside the rows of a repository of data sets; none if `path` names no repository, or that has no such file.
+///
+/// # Errors
+/// The repository is not here and cannot be fetched.
+pub(crate) fn file_of_repository(source: &Source, name: &str) -> Result<Option<PathBuf>, Error> {
+    if source.path.exists() {
+        return Ok(None);
+    }
+    match Repository::named(&source.path) {
+        Some(repository) => repository.file(source, name, Hubs::of_process()),
+        None => Ok(None),
+    }
 }
 
 fn files_without_splits(
@@ -201,8 +216,16 @@ fn files_of_pattern(pattern: &Path) -> Result<Vec<PathBuf>, Error> {
 
 fn folder_path(source: &Source) -> Result<PathBuf, Error> {
     if !source.path.is_dir() {
-        let path = source.path.display();
-        let message = format!("\"{path}\" is no file or folder here; data sets are not downloaded");
+        let path = source.path.display().to_string();
+        let message = match path.strip_prefix("hf://") {
+            Some(rest) => format!(
+                "\"{path}\" is no data set; one of Hugging Face is written hf://datasets/{}",
+                rest.trim_start_matches("datasets/")
+            ),
+            None => format!(
+                "\"{path}\" is no file or folder here; a data set of Hugging Face is written hf://datasets/org/name"
+            ),
+        };
         return Err(argument("path", message));
     }
     let Some(name) = &source.config_name else {

@@ -10,6 +10,7 @@ use engraft_tasks::{
     Seq2SeqLM, SequenceClassification, Task as AnyTask, TaskArguments, TokenClassification,
 };
 
+use crate::builder::found;
 use crate::builder::{Start, builder};
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -171,13 +172,13 @@ impl Task {
         Ok(())
     }
 
-    /// A preset by name: built in, `hf://org/repo`, or a folder. Which task it is, is found in the preset.
+    /// A preset by name: built in, of KerasHub, `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder; what is missing is fetched. Which task it is, is found in the preset.
     ///
     /// # Errors
     /// There is no such preset, or it is a backbone without a task.
     pub fn from_preset(preset: &str) -> Result<AnyBuilder> {
         let backbone = BackboneSlot::Pretrained(BackboneSettings::new(preset));
-        let preset = Preset::from_name(preset)?;
+        let preset = found(preset)?;
         let saved = Model::saved_task(&preset)?;
         let start = match &saved {
             Some(saved) => saved.clone(),
@@ -188,7 +189,9 @@ impl Task {
 
     /// The presets that have a name.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets().iter()
+        engraft_hub::named_presets()
+            .iter()
+            .filter(|preset| preset.is_read)
     }
 
     /// The name of the task, as experiments have it: `SequenceClassification`, `CausalLM`, ...

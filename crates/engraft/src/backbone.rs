@@ -78,7 +78,7 @@ impl BackboneBuilder {
 }
 
 impl Backbone {
-    /// A preset by name: built in, `hf://org/repo`, or a folder.
+    /// A preset by name: built in, of KerasHub, `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder; what is missing is fetched.
     ///
     /// # Errors
     /// There is no such preset.
@@ -88,7 +88,9 @@ impl Backbone {
 
     /// The presets that have a name.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets().iter()
+        engraft_hub::named_presets()
+            .iter()
+            .filter(|preset| preset.is_read)
     }
 
     /// That of a model.

@@ -81,11 +81,17 @@ pub enum Activation {
     Linear,
 }
 
+/// The preset of a name; what is fetched is shown as it comes.
+pub(crate) fn found(name: &str) -> Result<Preset> {
+    engraft_run::show_fetching();
+    Ok(Preset::from_name(name)?)
+}
+
 impl Start {
     /// Of a preset by name, for a task of which `in_rust` gives the arguments if it was not saved for it.
     pub(crate) fn of<A: TaskArguments>(preset: &str) -> Result<Self> {
         let backbone = BackboneSlot::Pretrained(Backbone::new(preset));
-        let preset = Preset::from_name(preset)?;
+        let preset = found(preset)?;
         let saved = Model::saved_task(&preset)?;
         let saved = saved.and_then(|saved| A::try_from(saved).ok());
         let saved = saved.map(Into::into);

@@ -3,7 +3,7 @@
 use engraft_generate::{
     Defaults, Generate, LanguageModel, Lost, Prompt, Sampler, Settings, StopTokens, Written,
 };
-use engraft_hub::{LoadReport, NamedPreset};
+use engraft_hub::{Kind, LoadReport, NamedPreset};
 use engraft_tasks::{CausalLM, Model};
 
 use crate::any_task::Task;
@@ -132,7 +132,7 @@ impl CausalLm {
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
         engraft_hub::named_presets()
             .iter()
-            .filter(|preset| preset.writes)
+            .filter(|preset| preset.is_read && preset.kind == Kind::Decoder)
     }
 
     /// How tokens are chosen.

@@ -123,6 +123,9 @@ mod pages {
     #[doc = include_str!("../../../docs/guide/generation.md")]
     mod generation {}
 
+    #[doc = include_str!("../../../docs/guide/hubs.md")]
+    mod hubs {}
+
     #[doc = include_str!("../../../docs/guide/models.md")]
     mod models {}
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use engraft_data::{Examples, TokenRow};
 use engraft_files::atomic;
-use engraft_hub::{NamedPreset, Preset};
+use engraft_hub::NamedPreset;
 use engraft_tasks::{Backbone, preset_tokenizer};
 use engraft_text::Row;
 
+use crate::builder::found;
 use crate::error::{Error, Result};
 use crate::input::{Input, Many, Question};
 
@@ -61,7 +62,7 @@ impl Preprocessor {
     /// There is no such preset, or a file of it is damaged.
     pub fn from_preset(preset: &str) -> Result<Self> {
         let backbone = Backbone::new(preset);
-        let checkpoint = backbone.open()?;
+        let checkpoint = backbone.open_preset(found(preset)?)?;
         let positions = checkpoint.config().transformer.longest();
         let length = checkpoint.preset().text_length().or(positions);
         let tokenizer = Box::new(Tokenizer(preset_tokenizer(&checkpoint, &backbone)?));
@@ -73,7 +74,9 @@ impl Preprocessor {
 
     /// The presets that have a name.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets().iter()
+        engraft_hub::named_presets()
+            .iter()
+            .filter(|preset| preset.is_read)
     }
 
     /// A function of the user's from a row to its tokens.
@@ -200,13 +203,15 @@ impl Tokenizer {
     /// There is no such preset, or a file of it is damaged.
     pub fn from_preset(preset: &str) -> Result<Self> {
         let backbone = Backbone::new(preset);
-        let checkpoint = backbone.open_preset(Preset::from_name(preset)?)?;
+        let checkpoint = backbone.open_preset(found(preset)?)?;
         Ok(Self(preset_tokenizer(&checkpoint, &backbone)?))
     }
 
     /// The presets that have a name.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets().iter()
+        engraft_hub::named_presets()
+            .iter()
+            .filter(|preset| preset.is_read)
     }
 
     /// Writes the tokenizer's files into a folder, which a model's other files may join.

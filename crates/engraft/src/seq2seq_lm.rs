@@ -1,7 +1,7 @@
 //! Encoder-decoders, which write a text for each that they read, in a few lines of Rust.
 
 use engraft_generate::{Generate, Lost, Prompt, Sides, Written};
-use engraft_hub::NamedPreset;
+use engraft_hub::{Kind, NamedPreset};
 use engraft_tasks::Seq2SeqLM;
 
 use crate::any_task::Task;
@@ -126,7 +126,7 @@ impl Seq2SeqLm {
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
         engraft_hub::named_presets()
             .iter()
-            .filter(|preset| preset.writes)
+            .filter(|preset| preset.is_read && preset.kind == Kind::EncoderDecoder)
     }
 
     /// The model with its tokenizers, for all that is not asked for often.

@@ -126,7 +126,7 @@ impl<A: TaskArguments> TaskModel<A> {
         Ok(())
     }
 
-    /// A preset by name: built in, `hf://org/repo`, or a folder, among them one that [`Self::save_to_preset`] wrote.
+    /// A preset by name: built in, of KerasHub, `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder; what is missing is fetched, among them one that [`Self::save_to_preset`] wrote.
     ///
     /// # Errors
     /// There is no such preset.
@@ -136,7 +136,9 @@ impl<A: TaskArguments> TaskModel<A> {
 
     /// The presets that have a name.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets().iter()
+        engraft_hub::named_presets()
+            .iter()
+            .filter(|preset| preset.is_read)
     }
 
     /// What the model predicts of a text, of many, or of [`Each`](crate::Each) of an iterator.

@@ -101,13 +101,16 @@ pub(crate) fn model(name: &str) -> Option<String> {
 pub(crate) fn scheme(scheme: &str, rest: &str) -> String {
     let hub = rest.strip_prefix("huggingface.co/");
     match (scheme, hub) {
-        ("kaggle", _) => "presets are not downloaded from Kaggle yet; fetch it with KerasHub or kagglehub, and name the folder that holds its files"
-            .to_owned(),
         ("http" | "https", Some(path)) => {
             let repository: Vec<&str> = path.split('/').take(2).collect();
-            format!("a page is no preset; its repository is written hf://{}", repository.join("/"))
+            format!(
+                "a page is no preset; its repository is written hf://{}",
+                repository.join("/")
+            )
         }
-        _ => format!("\"{scheme}://\" is not a kind of preset; use hf://org/name or a folder"),
+        _ => format!(
+            "\"{scheme}://\" is not a kind of preset; use hf://org/name, kaggle://owner/model/framework/variation or a folder"
+        ),
     }
 }
 
@@ -121,20 +124,24 @@ pub(crate) fn file(path: &Path) -> String {
 
 /// Of a folder that lacks a file of a preset, by what lies in it instead; none if nothing in it is known.
 pub(crate) fn folder(path: &Path, lacks: &str) -> Option<String> {
-    let mut names: Vec<_> = fs::read_dir(path)
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.file_name()))
-        .collect();
+    let names = fs::read_dir(path).ok()?.filter_map(|entry| {
+        let name = entry.ok()?.file_name();
+        Some(name.to_string_lossy().into_owned())
+    });
+    let mut names: Vec<String> = names.collect();
     names.sort();
+    among(&names, lacks)
+}
+
+/// The same of a preset by the names of its files.
+pub(crate) fn among(names: &[String], lacks: &str) -> Option<String> {
     let (name, kind) = names.iter().find_map(|name| {
         let kind = kind(Path::new(name)).filter(|kind| kind.instead == INSTEAD)?;
         Some((name, kind))
     })?;
     Some(format!(
-        "it has no {lacks} but {}, {}, {}",
-        name.display(),
-        kind.what,
-        kind.instead
+        "it has no {lacks} but {name}, {}, {}",
+        kind.what, kind.instead
     ))
 }
 

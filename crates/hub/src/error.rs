@@ -1,9 +1,7 @@
 //! What can go wrong with presets and checkpoint files, each said in one sentence.
 
 use std::io;
-use std::path::{Path, PathBuf};
-
-use crate::builtin::name_beside;
+use std::path::Path;
 
 /// The result of the operations of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -21,28 +19,17 @@ pub enum Error {
         reason: String,
     },
 
-    /// A repository that does not lie in the local Hugging Face cache.
-    #[error(
-        "the preset \"{handle}\"{} is not in the local Hugging Face cache (looked for {looked_for}); downloading is not \
-         supported yet: fetch it with `hf download {repository}`, or name a folder that holds its files",
-        name_beside(repository)
-    )]
-    NotCached {
-        /// The name as given.
-        handle: String,
-        /// The repository, `org/name`.
-        repository: String,
-        /// The file or folder that should have been there.
-        looked_for: PathBuf,
-    },
+    /// What came of asking a hub, or its cache.
+    #[error(transparent)]
+    Fetch(#[from] engraft_fetch::Error),
 
-    /// A data set of the Hugging Face hub that is not on this machine.
-    #[error("{repository} is not in the local Hugging Face cache (looked for {})", looked_for.display())]
-    DataNotCached {
-        /// The repository, `org/name`.
-        repository: String,
-        /// The file or folder that should have been there.
-        looked_for: PathBuf,
+    /// A preset that neither a hub nor the mirror of it gives.
+    #[error("{refused} (nor has {mirror} it)")]
+    Refused {
+        /// What the hub said.
+        refused: engraft_fetch::Error,
+        /// The mirror, as a user names it.
+        mirror: String,
     },
 
     /// A file or folder that cannot be read or written.

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::builtin::{self, named_presets};
-use crate::{Error, Result, elsewhere};
+use engraft_component::nearest;
+use engraft_fetch::{Hubs, KaggleModel, Kind};
+
+use crate::names::{named, named_presets};
+use crate::{Error, Result, elsewhere, mirrors};
 
 /// A preset's name, understood but not yet looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +24,22 @@ pub enum Handle {
         /// A branch, tag or commit; the branch `main` if absent.
         revision: Option<String>,
     },
+    /// A model of Kaggle.
+    Kaggle(KaggleModel),
 }
+
+/// A data set of the Hugging Face hub, as `hf://datasets/org/name` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DataSetHandle {
+    /// `org/name`.
+    pub repository: String,
+    /// A branch, tag or commit; the branch `main` if absent.
+    pub revision: Option<String>,
+}
+
+/// What names of data sets begin with.
+const DATA_SETS: &str = "hf://datasets/";
 
 impl Handle {
     /// Understands a preset's name.
@@ -29,7 +47,10 @@ impl Handle {
     /// * `sapiens_vh`, `esm2_8m`: a preset with a name of its own ([`named_presets`](crate::named_presets)), which wins over a
     ///   folder of the same name;
     /// * `hf://org/name` or `hf://org/name@revision`: a repository of the Hugging Face hub;
+    /// * `kaggle://owner/model/framework/variation` or the same with `/version`: a model of Kaggle;
     /// * anything else is a folder. `./name` forces a folder where a named preset has the same name.
+    ///
+    /// A name that the user's file of mirrors has stands for what that says.
     ///
     /// # Errors
     ///
@@ -45,13 +66,33 @@ impl Handle {
                 "the name is empty; give a built-in name, a folder, or hf://org/name".into(),
             ));
         }
-        if let Some(rest) = text.strip_prefix("hf://") {
-            return hugging_face(rest).map_err(refuse);
+        match mirrors::of_user(text).map_err(refuse)? {
+            Some(mirror) => Handle::understand(&mirror),
+            None => Handle::understand(text),
+        }
+    }
+
+    /// As [`Self::parse`], without a look at mirrors.
+    fn understand(text: &str) -> Result<Handle> {
+        let refuse = |reason: String| Error::Handle {
+            handle: text.to_owned(),
+            reason,
+        };
+        if text.starts_with(DATA_SETS) {
+            let reason = "it is a data set; name it as data.path, and a model here";
+            return Err(refuse(reason.to_owned()));
         }
         if let Some((scheme, rest)) = text.split_once("://") {
-            return Err(refuse(elsewhere::scheme(scheme, rest)));
+            return match scheme.to_ascii_lowercase().as_str() {
+                "hf" => hugging_face(rest).map_err(refuse),
+                "kaggle" => {
+                    let model = KaggleModel::parse(rest).map_err(refuse)?;
+                    Ok(Handle::Kaggle(model))
+                }
+                _ => Err(refuse(elsewhere::scheme(scheme, rest))),
+            };
         }
-        if let Some(preset) = builtin::named(text) {
+        if let Some(preset) = named(text) {
             return Ok(preset.handle());
         }
         let path = Path::new(text);
@@ -59,6 +100,70 @@ impl Handle {
             return Ok(Handle::Folder(path.to_path_buf()));
         }
         Err(refuse(unknown(text, path)))
+    }
+
+    /// The mirror of KerasHub's presets at Hugging Face; none of other handles.
+    pub(crate) fn mirror(&self) -> Option<Handle> {
+        match self {
+            Handle::Kaggle(model) if model.framework.eq_ignore_ascii_case("keras") => {
+                Some(Handle::HuggingFace {
+                    repository: format!("keras/{}", model.variation),
+                    revision: None,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it can be opened without asking a hub, if perhaps without all of its weights.
+    pub fn is_at_hand(&self) -> bool {
+        let hubs = Hubs::of_process();
+        match self {
+            Handle::BuiltIn(_) => true,
+            Handle::Folder(path) => path.is_dir(),
+            Handle::HuggingFace {
+                repository,
+                revision,
+            } => hubs.has_repository(Kind::Model, repository, revision.as_deref()),
+            Handle::Kaggle(model) => {
+                let mirror = self.mirror();
+                hubs.has_kaggle(model) || mirror.is_some_and(|mirror| mirror.is_at_hand())
+            }
+        }
+    }
+}
+
+impl DataSetHandle {
+    /// Understands `hf://datasets/org/name[@revision]`; none of what names no data set.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Handle`] for a malformed or dangerous name.
+    pub fn parse(text: &str) -> Result<Option<DataSetHandle>> {
+        let Some(rest) = text.strip_prefix(DATA_SETS) else {
+            return Ok(None);
+        };
+        match hugging_face(rest) {
+            Ok(Handle::HuggingFace {
+                repository,
+                revision,
+            }) => Ok(Some(DataSetHandle {
+                repository,
+                revision,
+            })),
+            Ok(_) => Ok(None),
+            Err(reason) => Err(Error::Handle {
+                handle: text.to_owned(),
+                reason,
+            }),
+        }
+    }
+}
+
+impl fmt::Display for DataSetHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let revision = self.revision.as_deref();
+        f.write_str(&Kind::DataSet.handle(&self.repository, revision))
     }
 }
 
@@ -70,13 +175,8 @@ impl fmt::Display for Handle {
             Handle::HuggingFace {
                 repository,
                 revision,
-            } => {
-                write!(f, "hf://{repository}")?;
-                match revision {
-                    Some(revision) => write!(f, "@{revision}"),
-                    None => Ok(()),
-                }
-            }
+            } => f.write_str(&Kind::Model.handle(repository, revision.as_deref())),
+            Handle::Kaggle(model) => model.fmt(f),
         }
     }
 }
@@ -98,61 +198,25 @@ fn unknown(text: &str, path: &Path) -> String {
     if let Some(known) = elsewhere::model(text) {
         return known;
     }
-    let mut reason = String::from("there is no built-in preset and no folder of this name");
-    if let Some(name) = nearest_name(text) {
-        reason.push_str(&format!(". Did you mean \"{name}\"?"));
-    } else if text.split('/').count() == 2 && hugging_face(text).is_ok() {
+    let mut reason = String::from("there is no preset and no folder of this name");
+    let names = named_presets().iter().map(|preset| preset.name);
+    if text.split('/').count() == 2 && hugging_face(text).is_ok() {
         reason.push_str(&format!(
             "; for a repository of the Hugging Face hub write hf://{text}"
         ));
+    } else if let Some(name) = nearest(text, names) {
+        reason.push_str(&format!(". Did you mean \"{name}\"?"));
     } else {
-        let names = |built_in: bool| {
-            let of_kind = named_presets()
-                .iter()
-                .filter(|preset| preset.repository.is_none() == built_in);
-            let names: Vec<_> = of_kind.map(|preset| preset.name).collect();
-            names.join(", ")
-        };
-        reason.push_str(&format!(
-            " (built in: {}; published: {}); a folder must exist",
-            names(true),
-            names(false)
-        ));
+        reason
+            .push_str("; `engraft presets` lists those that have a name, and a folder must exist");
     }
     reason
 }
 
-fn nearest_name(text: &str) -> Option<&'static str> {
-    let text = text.to_lowercase();
-    let (distance, name) = named_presets()
-        .iter()
-        .map(|preset| (edit_distance(&text, preset.name), preset.name))
-        .min()?;
-    (distance <= name.len() / 3).then_some(name)
-}
-
-/// The number of characters to insert, delete or replace to turn `a` into `b` (Levenshtein's distance).
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut next = Vec::with_capacity(row.len());
-        next.push(i + 1);
-        let mut left = i + 1;
-        for (pair, to) in row.windows(2).zip(&b) {
-            let &[diagonal, above] = pair else { continue };
-            left = (diagonal + usize::from(from != *to))
-                .min(above + 1)
-                .min(left + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 /// Understands `org/name[@revision]`; the reason when it cannot be one.
 fn hugging_face(text: &str) -> Result<Handle, String> {
+    // As tools of Hugging Face write it too.
+    let text = text.strip_prefix("models/").unwrap_or(text);
     let (repository, revision) = match text.split_once('@') {
         Some((repository, revision)) => (repository, Some(revision)),
         None => (text, None),
@@ -252,6 +316,7 @@ mod tests {
         for (mistyped, meant) in [
             ("sapiens-vh", "sapiens_vh"),
             ("esm2_650M", "esm2_650m"),
+            ("bert_base_enn", "bert_base_en"),
             ("esm2_8", "esm2_8m"),
             ("ESM2-8M", "esm2_8m"),
             ("aido_rna_1b600", "aido_rna_1b600m"),
@@ -269,28 +334,60 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_lists_the_names_there_are_and_says_that_a_folder_must_exist() {
+    fn an_unknown_name_says_where_names_are_and_that_a_folder_must_exist() {
         let message = refusal("no_such_thing_anywhere");
-        for part in [
-            "built in: sapiens_vh, aido_dna_debug, aido_rna_debug, aido_protein_debug, esm2_debug, dna_onehot, protein_onehot;",
-            "published: aido_dna_dummy,",
-            ", esm2_15b); a folder must exist",
+        assert!(
+            message.contains("`engraft presets` lists those")
+                && message.ends_with("a folder must exist"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn models_of_kaggle_may_carry_a_version() {
+        for text in [
+            "kaggle://keras/bert/keras/bert_base_en",
+            "kaggle://keras/bert/keras/bert_base_en/3",
         ] {
-            assert!(message.contains(part), "{message}");
+            assert_eq!(Handle::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(
+            Handle::parse("KAGGLE://keras/gemma/Keras/gemma_2b_en")
+                .unwrap()
+                .to_string(),
+            "kaggle://keras/gemma/Keras/gemma_2b_en"
+        );
+        for (text, says) in [
+            ("kaggle://keras/bert", "is written kaggle://owner/model"),
+            ("kaggle://keras/bert/keras/x/y", "its version is a number"),
+            ("kaggle://keras/bert/keras/x/0", "its version is a number"),
+            (
+                "kaggle://../bert/keras/x",
+                "is written kaggle://owner/model",
+            ),
+            (
+                "kaggle://keras/bert/keras/x/3/4",
+                "is written kaggle://owner/model",
+            ),
+            ("s3://bucket", "\"s3://\" is not a kind of preset"),
+            ("hf://datasets/org/name", "it is a data set"),
+        ] {
+            let message = refusal(text);
+            assert!(message.contains(says), "{message}");
         }
     }
 
     #[test]
-    fn other_schemes_are_refused_by_name() {
-        assert!(refusal("kaggle://keras/bert/keras/x").contains("not downloaded from Kaggle yet"));
-        assert!(refusal("s3://bucket").contains("\"s3://\" is not a kind of preset"));
-    }
-
-    #[test]
-    fn the_edit_distance_counts_insertions_deletions_and_replacements() {
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-        assert_eq!(edit_distance("", "abc"), 3);
-        assert_eq!(edit_distance("same", "same"), 0);
+    fn data_sets_have_handles_of_their_own() {
+        let parse = |text: &str| DataSetHandle::parse(text);
+        let found = parse("hf://datasets/org/name@v2").unwrap().unwrap();
+        assert_eq!(
+            (found.repository.as_str(), found.revision.as_deref()),
+            ("org/name", Some("v2"))
+        );
+        assert_eq!(found.to_string(), "hf://datasets/org/name@v2");
+        assert_eq!(parse("hf://org/name").unwrap(), None);
+        assert!(parse("hf://datasets/../name").is_err());
     }
 
     proptest! {

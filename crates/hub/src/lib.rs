@@ -1,7 +1,7 @@
 //! Presets, and the files they are made of.
 //!
-//! A [`Handle`] names a preset (built in, a folder, or a repository in the local Hugging Face cache), a [`Preset`] is one
-//! that has been found and whose files can be read, and [`Weights`] are its tensors, memory-mapped, from safetensors files or
+//! A [`Handle`] names a preset (built in, a folder, a repository of Hugging Face, or a model of Kaggle), a [`Preset`] is one
+//! that has been found, whose files are fetched where they are missing, and [`Weights`] are its tensors, memory-mapped, from safetensors files or
 //! PyTorch's own, of which nothing is ever run. [`LoadReport`] says how they fitted a model. [`write_safetensors`] writes files that are complete or absent.
 //!
 //! ```
@@ -16,26 +16,33 @@
 mod builtin;
 mod bytes;
 mod contents;
+mod download;
 mod elsewhere;
 mod error;
 mod handle;
 mod header;
-mod hub_cache;
 mod keras;
+mod mirrors;
+mod names;
+mod needs;
 mod pieces;
 mod preset;
 mod pytorch;
 mod report;
 mod shards;
+mod sources;
 mod tensor;
 mod weights;
 mod write;
 
-pub use builtin::{NamedPreset, named_presets, names as built_in_names};
+pub use builtin::names as built_in_names;
+pub use download::Remote;
+pub use engraft_fetch as fetch;
 pub use error::{Error, Result};
-pub use handle::Handle;
-pub use hub_cache::HubCache;
+pub use handle::{DataSetHandle, Handle};
+pub(crate) use keras::keras_modules;
 pub use keras::{KERAS_HUB, KerasModel, KerasPacking, keras_families};
+pub use names::{Kind, NamedPreset, named_presets};
 pub use preset::Preset;
 pub use report::{LoadReport, Mismatch};
 pub use safetensors::Dtype;

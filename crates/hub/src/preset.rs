@@ -7,12 +7,13 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use engraft_fetch::{Hubs, Snapshot, Wish};
 use serde_json::{Map, Value};
 
 use crate::builtin::{self, BuiltIn};
 use crate::bytes::Bytes;
 use crate::keras::{KERAS_HUB, KerasPreset, TOKENIZER_SETTINGS, TOKENS};
-use crate::{Error, Handle, HubCache, Result, Weights, elsewhere};
+use crate::{Error, Handle, Result, Weights, elsewhere, keras, needs, sources};
 
 /// The most that is read of a configuration or tokenizer file, in bytes.
 const TEXT_LIMIT: u64 = 64 << 20;
@@ -25,6 +26,8 @@ const CONFIG: &str = "config.json";
 pub struct Preset {
     name: String,
     place: Place,
+    /// Where files come from that are not in its folder yet; none if it is no preset of a hub.
+    origin: Option<Arc<Snapshot>>,
     /// Whether messages call its files by its name, and not by where they lie.
     is_called: bool,
 }
@@ -46,25 +49,27 @@ impl Preset {
         Preset::open(&Handle::parse(name)?)
     }
 
-    /// Finds a preset, looking for repositories in the Hugging Face cache that the environment names.
+    /// Finds a preset. Of one at a hub, the files that describe it are fetched where they are not in the cache, and its weights when they are
+    /// opened ([`Weights::open`]).
     ///
     /// # Errors
     ///
-    /// When the folder does not exist or the repository is not in the cache.
+    /// The folder does not exist; the preset is in no cache, and no hub has it, gives it or can be reached.
     pub fn open(handle: &Handle) -> Result<Preset> {
-        Preset::open_with(handle, &HubCache::from_environment())
+        Preset::open_with(handle, Hubs::of_process())
     }
 
-    /// Finds a preset, looking for repositories in `cache`.
+    /// As [`Self::open`], with hubs of one's own.
     ///
     /// # Errors
     ///
-    /// When the folder does not exist or the repository is not in the cache.
-    pub fn open_with(handle: &Handle, cache: &HubCache) -> Result<Preset> {
+    /// Those of [`Self::open`].
+    pub fn open_with(handle: &Handle, hubs: &'static Hubs) -> Result<Preset> {
         let refuse = |reason: &str| Error::Handle {
             handle: handle.to_string(),
             reason: reason.to_owned(),
         };
+        let mut origin = None;
         let place = match handle {
             Handle::BuiltIn(name) => Place::BuiltIn(
                 builtin::find(name)
@@ -78,24 +83,65 @@ impl Preset {
                 }
                 Err(error) => return Err(Error::io("open", path)(error)),
             },
-            Handle::HuggingFace {
-                repository,
-                revision,
-            } => Place::Folder(cache.snapshot(repository, revision.as_deref())?),
+            Handle::HuggingFace { .. } | Handle::Kaggle(_) => {
+                let found = sources::find(handle, hubs, Wish::AsCached)?;
+                let folder = found.folder().to_path_buf();
+                origin = Some(found);
+                Place::Folder(folder)
+            }
         };
-        let name = handle.to_string();
-        let place = match place {
-            Place::Folder(folder) => match KerasPreset::open(&name, &folder)? {
-                Some(keras) => Place::Keras(Arc::new(keras)),
-                None => Place::Folder(folder),
-            },
-            place => place,
-        };
-        Ok(Preset {
-            name,
+        let mut preset = Preset {
+            name: handle.to_string(),
             place,
+            origin,
             is_called: false,
-        })
+        };
+        if let Place::Folder(folder) = preset.place.clone() {
+            preset.bring_early_weights(&folder)?;
+            if let Some(keras) = KerasPreset::open(&preset.name, &folder)? {
+                preset.place = Place::Keras(Arc::new(keras));
+            }
+        }
+        Ok(preset)
+    }
+
+    /// Brings the weights of a preset of a hub that cannot be understood without them: of KerasHub's, whose files say in which of several forms
+    /// they are, and of our own, which may be those of a head alone.
+    fn bring_early_weights(&self, folder: &Path) -> Result<()> {
+        let Some(origin) = self.origin.as_ref().filter(|origin| origin.is_whole()) else {
+            return Ok(());
+        };
+        let is_keras = keras::is_described_in(&self.name, folder)?;
+        let files = origin.files();
+        if is_keras || needs::are_weights_wanted_at_once(&files) {
+            origin.fetch(needs::weights(&files, is_keras, |file| {
+                self.json_object(file)
+            })?)?;
+        }
+        Ok(())
+    }
+
+    /// Brings the weights of a preset of a hub, where they are not here yet.
+    pub(crate) fn bring_weights(&self) -> Result<()> {
+        let Some(origin) = self.origin.as_ref().filter(|origin| origin.is_whole()) else {
+            return Ok(());
+        };
+        let files = origin.files();
+        let wanted = needs::weights(&files, false, |file| self.json_object(file))?;
+        if wanted.is_empty()
+            && let Some(reason) = elsewhere::among(&files, needs::WEIGHTS[0].0)
+        {
+            return Err(self.unusable(reason));
+        }
+        Ok(origin.fetch(wanted)?)
+    }
+
+    /// Brings a file of a preset of a hub, where it has it and it is not here yet.
+    fn bring(&self, file: &str) -> Result<()> {
+        match &self.origin {
+            Some(origin) if origin.is_missing(file) => Ok(origin.fetch([file])?),
+            _ => Ok(()),
+        }
     }
 
     /// The same by another name, by which messages call its files too: of one that lies aside for a moment.
@@ -144,7 +190,11 @@ impl Preset {
     /// Whether the preset has this file; `file` may lie in a subfolder, as `1_Pooling/config.json`.
     pub fn has(&self, file: &str) -> bool {
         match &self.place {
-            Place::Folder(folder) => stays_inside(file) && folder.join(file).is_file(),
+            Place::Folder(folder) => {
+                let is_at_hub = |origin: &Arc<Snapshot>| origin.is_missing(file);
+                stays_inside(file)
+                    && (folder.join(file).is_file() || self.origin.as_ref().is_some_and(is_at_hub))
+            }
             Place::Keras(preset) => preset.file(file).is_some(),
             Place::BuiltIn(preset) => preset.file(file).is_some(),
         }
@@ -166,6 +216,7 @@ impl Preset {
                         reason: format!("\"{file}\" does not name a file inside the preset"),
                     });
                 }
+                self.bring(file)?;
                 Ok(read_text(&folder.join(file))?.map(Cow::Owned))
             }
         }
@@ -178,9 +229,12 @@ impl Preset {
     /// When it is missing, is not JSON (with line and column), or is not an object.
     pub fn config(&self) -> Result<Map<String, Value>> {
         let Some(config) = self.json_object(CONFIG)? else {
-            let known = self
-                .dir()
-                .and_then(|folder| elsewhere::folder(folder, CONFIG));
+            let known = match &self.origin {
+                Some(origin) => elsewhere::among(&origin.files(), CONFIG),
+                None => self
+                    .dir()
+                    .and_then(|folder| elsewhere::folder(folder, CONFIG)),
+            };
             return Err(known.map_or_else(
                 || Error::MissingFile {
                     preset: self.name.clone(),
@@ -282,6 +336,7 @@ impl Preset {
                 .map(|bytes| Bytes::Held(Cow::Borrowed(bytes)))),
             Place::Keras(_) => Ok(None),
             Place::Folder(folder) => {
+                self.bring(file)?;
                 let path = folder.join(file);
                 match fs::metadata(&path) {
                     Ok(_) => Bytes::map(&path).map(Some),
@@ -371,6 +426,7 @@ fn read_capped(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engraft_fetch::Settings;
 
     fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Preset) {
         let root = tempfile::tempdir().unwrap();
@@ -413,7 +469,8 @@ mod tests {
         std::os::unix::fs::symlink("../../blobs/x", repository.join("snapshots/c0/config.json"))
             .unwrap();
         let handle = Handle::parse("hf://org/name").unwrap();
-        let preset = Preset::open_with(&handle, &HubCache::at(root.path())).unwrap();
+        let hubs = Box::leak(Box::new(Hubs::new(Settings::offline_at(root.path()))));
+        let preset = Preset::open_with(&handle, hubs).unwrap();
         assert_eq!(preset.name(), "hf://org/name");
         assert_eq!(preset.config().unwrap()["model_type"], "bert");
     }

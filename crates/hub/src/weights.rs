@@ -9,15 +9,10 @@ use std::sync::Arc;
 use safetensors::Dtype;
 
 use crate::bytes::Bytes;
+use crate::needs::WEIGHTS;
 use crate::pieces::Piece;
 use crate::tensor::Pieces;
 use crate::{Error, Preset, Result, TensorRef, contents, elsewhere, shards};
-
-/// The names that weights go by, in order of preference: of one file, and of the table of contents of several.
-const NAMES: [(&str, &str); 2] = [
-    ("model.safetensors", "model.safetensors.index.json"),
-    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
-];
 
 /// A checkpoint's tensors by name. Files are mapped, so opening is cheap and only what is read is brought into memory.
 #[derive(Debug)]
@@ -72,7 +67,8 @@ impl Weights {
             return weights;
         }
         preset.check_weights()?;
-        for (single, index) in NAMES {
+        preset.bring_weights()?;
+        for (single, index) in WEIGHTS {
             if let Some(bytes) = preset.map(single)? {
                 return Weights::from_file(preset.locate(single), bytes);
             }
@@ -354,11 +350,11 @@ impl Place {
 fn missing(preset: &Preset) -> Error {
     let known = preset
         .dir()
-        .and_then(|folder| elsewhere::folder(folder, NAMES[0].0));
+        .and_then(|folder| elsewhere::folder(folder, WEIGHTS[0].0));
     if let Some(reason) = known {
         return preset.unusable(reason);
     }
-    let names: Vec<_> = NAMES
+    let names: Vec<_> = WEIGHTS
         .iter()
         .flat_map(|(single, index)| [*single, *index])
         .collect();

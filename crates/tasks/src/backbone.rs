@@ -190,9 +190,11 @@ impl Backbone {
             _ => preset,
         };
         let from_scratch = self.from_scratch || preset.is_shape_only();
+        // What the shape of the model forbids is said before weights are read, or fetched.
+        let shape = Checkpoint::open(preset.clone(), &self.overwrites(), true)?;
+        self.check_length(&shape)?;
+        self.check_alignments(&shape)?;
         let checkpoint = Checkpoint::open(preset, &self.overwrites(), from_scratch)?;
-        self.check_length(&checkpoint)?;
-        self.check_alignments(&checkpoint)?;
         match adapter {
             Some(folder) if self.use_peft => {
                 Ok(checkpoint.with_lora(LoraOrigin::Saved(Arc::new(folder)))?)

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use engraft_component::Component;
 use engraft_data::{Cell, Compat, Examples, Hiding, Labels, Masking, Noising, PairRow, TokenUnit};
+use engraft_hub::Kind;
 use engraft_models::{BoxedHead, Checkpoint, Mode, Problem, RunFile};
 use engraft_text::Tokenizer;
 
@@ -58,6 +59,9 @@ pub trait TaskArguments:
 
     /// The data module that it is mostly used with.
     const DATA_MODULE: &'static str;
+
+    /// The kinds of models that it stands on.
+    const STANDS_ON: &'static [Kind] = &[Kind::Encoder, Kind::Decoder];
 
     /// The task on `backbone`, with every other argument at its default in an experiment file.
     fn on(backbone: BackboneSlot) -> Self;

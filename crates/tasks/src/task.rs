@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use engraft_component::Choice;
 use engraft_data::{Compat, Labels};
+use engraft_hub::Kind;
 use engraft_models::{BoxedHead, Checkpoint, RunFile};
 use engraft_text::Tokenizer;
 
@@ -118,6 +119,14 @@ macro_rules! tasks {
             pub fn data_module_of(name: &str) -> Option<&'static str> {
                 match name {
                     $(stringify!($name) => Some(<$name as TaskArguments>::DATA_MODULE),)+
+                    _ => None,
+                }
+            }
+
+            /// The kinds of models that a task of this name stands on.
+            pub fn stands_on(name: &str) -> Option<&'static [Kind]> {
+                match name {
+                    $(stringify!($name) => Some(<$name as TaskArguments>::STANDS_ON),)+
                     _ => None,
                 }
             }

@@ -1,15 +1,17 @@
 //! What each command does.
 
+pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod components;
 pub(crate) mod convert;
+pub(crate) mod download;
 mod evaluate;
 mod export;
 mod fit;
 pub(crate) mod generate;
 pub(crate) mod init;
 mod predict;
-mod presets;
+pub(crate) mod presets;
 pub(crate) mod schema;
 
 use crate::arguments::Command;
@@ -25,6 +27,8 @@ pub(crate) fn run(command: Command, words: &[String]) -> Result<(), Failure> {
         Command::Export => export::run(words),
         Command::Convert => convert::run(words),
         Command::Presets => presets::run(words),
+        Command::Download => download::run(words),
+        Command::Cache => cache::run(words),
         Command::Components => components::run(words),
         Command::Schema => schema::run(words),
         Command::Init => init::run(words),

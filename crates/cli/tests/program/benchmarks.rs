@@ -50,7 +50,7 @@ fn a_benchmark_that_is_not_here_is_said_with_where_to_put_it() {
     let said = place.run(FIT);
     assert_eq!(said.code, Some(2), "{}", said.err);
     for part in [
-        "leannmlindsey/GUE is not in the local Hugging Face cache",
+        "\"leannmlindsey/GUE\" is no folder here, and cannot fetch hf://datasets/leannmlindsey/GUE",
         "into the folder leannmlindsey/GUE/emp_H3 here",
         "GENBIO_DATA_DIR",
     ] {

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::{Said, Workplace};
+use crate::{Said, Workplace, hubs};
 
 /// Beginnings of commands that are not run: what they need beside the program is not there.
 const NOT_RUN: [&str; 2] = ["cargo test ", "python "];
@@ -481,6 +481,9 @@ fn run(place: &Workplace, command: &str) -> Said {
         .env("PATH", path)
         .env("HF_HOME", place.path("hf"))
         .env("ENGRAFT_CACHE", place.path("engraft-cache"))
+        .env("KAGGLEHUB_CACHE", place.path("kagglehub"))
+        .env("HF_ENDPOINT", hubs::shared().url())
+        .env("KAGGLE_API_ENDPOINT", hubs::shared().url())
         .stdin(std::process::Stdio::null())
         .output()
         .unwrap();

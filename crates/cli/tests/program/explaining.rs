@@ -228,7 +228,7 @@ fn texts_train_a_small_encoder_of_their_own_at_once_and_a_pretrained_one_is_name
         said.out
     );
     assert!(
-        said.err.contains("fresh weights, where a pretrained model would do better: the preset \"hf://sentence-transformers/all-MiniLM-L6-v2\" is not in the local Hugging Face cache"),
+        said.err.contains("fresh weights, where a pretrained model would do better: model.backbone: hf://sentence-transformers/all-MiniLM-L6-v2 is not in the cache; `engraft download"),
         "{}",
         said.err
     );

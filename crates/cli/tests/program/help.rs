@@ -167,6 +167,12 @@ fn presets_are_listed_with_their_size_and_where_they_are() {
         sapiens.starts_with("sapiens_vh ") && sapiens.contains("MIT"),
         "{said}"
     );
-    assert!(said.contains("facebook/esm2_t6_8M_UR50D"), "{said}");
     assert!(said.contains("aido_dna_debug"), "{said}");
+    for (name, place) in [
+        ("esm2_8m ", "; Hugging Face"),
+        ("bert_base_en ", "; Kaggle"),
+    ] {
+        let line = said.lines().find(|line| line.starts_with(name));
+        assert!(line.unwrap_or_default().ends_with(place), "{name}: {said}");
+    }
 }

@@ -23,6 +23,7 @@ mod formats;
 mod fusion;
 mod generate;
 mod help;
+mod hubs;
 mod knowing;
 mod logs;
 mod lora;
@@ -46,6 +47,9 @@ mod zeroshot;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Where no hub answers.
+const NOBODY: &str = "http://127.0.0.1:9";
 
 /// A folder to run the program in.
 struct Workplace {
@@ -136,6 +140,15 @@ impl Workplace {
             .current_dir(self.folder.path())
             .env_remove("ENGRAFT_THREADS")
             .env("HF_HOME", self.path("hf"))
+            .env("KAGGLEHUB_CACHE", self.path("kagglehub"))
+            .env("KAGGLE_CONFIG_DIR", self.path("kaggle"))
+            // No hub is asked but those of a test.
+            .env("HF_ENDPOINT", NOBODY)
+            .env("KAGGLE_API_ENDPOINT", NOBODY)
+            .env_remove("HF_TOKEN")
+            .env_remove("KAGGLE_API_TOKEN")
+            .env_remove("KAGGLE_API_ENVIRONMENT")
+            .env_remove("HF_HUB_OFFLINE")
             .env("ENGRAFT_CACHE", self.path("engraft-cache"));
         command
     }

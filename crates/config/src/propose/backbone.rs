@@ -1,6 +1,8 @@
 //! A backbone that fits the texts, and how long its sequences may be.
 
+use engraft_component::Refusal;
 use engraft_data::Alphabet;
+use engraft_hub::Handle;
 use engraft_tasks::{Backbone, Error, SmallEncoder};
 
 use super::Wishes;
@@ -51,7 +53,14 @@ impl Scion {
             ),
             None => proposed(roles),
         };
-        let opened = Backbone::new(name).open();
+        // A proposal fetches nothing that was not asked for.
+        let opened = if wishes.backbone.is_some() || is_at_hand(name) {
+            Backbone::new(name).open()
+        } else {
+            Err(Refusal::of("model.backbone", format!(
+                "{name} is not in the cache; `engraft download {name}` fetches it, and then `engraft init` proposes it"
+            )).into())
+        };
         let mut scion = Self {
             name: name.to_owned(),
             why,
@@ -159,11 +168,16 @@ fn proposed(roles: &Roles) -> (&'static str, String) {
         }
         Matter::Language if roles.goal == Goal::Nothing => (
             "hf://distilbert/distilbert-base-uncased",
-            "A masked language model of English, from the local Hugging Face cache. A folder in its layout will do as well.".to_owned(),
+            "A masked language model of English, from the cache of Hugging Face's tools. A folder in its layout will do as well.".to_owned(),
         ),
         Matter::Language => (
             "hf://sentence-transformers/all-MiniLM-L6-v2",
-            "A small encoder of English, from the local Hugging Face cache. A folder in its layout will do as well.".to_owned(),
+            "A small encoder of English, from the cache of Hugging Face's tools. A folder in its layout will do as well.".to_owned(),
         ),
     }
+}
+
+/// Whether a preset can be opened without asking a hub.
+fn is_at_hand(name: &str) -> bool {
+    Handle::parse(name).is_ok_and(|handle| handle.is_at_hand())
 }

@@ -186,11 +186,11 @@ fn named<'a>(variants: impl IntoIterator<Item = &'a ComponentInfo> + Clone) -> V
 
 /// Any text, with the named presets for completion.
 fn any_name(choice: &ChoiceInfo) -> Value {
-    let presets = named_presets().iter();
+    let presets = named_presets().iter().filter(|preset| preset.is_read);
     let names: Vec<&str> = presets.clone().map(|preset| preset.name).collect();
-    let about: Vec<&str> = presets.map(|preset| preset.description).collect();
+    let about: Vec<&str> = presets.map(|preset| preset.description.as_str()).collect();
     let text = format!(
-        "A named preset, a folder, or hf://org/repo: the {} to use.",
+        "A named preset, a folder, hf://org/repo, or kaggle://owner/model/framework/variation: the {} to use.",
         choice.kind_name
     );
     json!({

@@ -1,4 +1,4 @@
-//! Data sets by the names of their repositories, as Hugging Face's own tools keep them.
+//! Data sets by the names of their repositories, fetched from Hugging Face as far as they are wanted, and kept as its own tools keep them.
 //!
 //! A card (`README.md`) may say which files are which split of which configuration:
 //! <https://huggingface.co/docs/hub/datasets-manual-configuration>.
@@ -6,9 +6,11 @@
 use std::env;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use engraft_component::{Mapping, Node, nearest, read_yaml};
-use engraft_hub::HubCache;
+use engraft_hub::fetch::{Hubs, Kind, Snapshot, Wish};
+use tempfile::TempDir;
 
 use super::{Folder, VALID_STEMS, Wanted, by_lists, entries, files_of_pattern, split_of_stem};
 use crate::arguments::Source;
@@ -53,35 +55,111 @@ impl<'a> Repository<'a> {
         })
     }
 
-    /// Finds the files of every split: in the local cache of Hugging Face's tools, else below the folder that `GENBIO_DATA_DIR` names.
+    /// Finds the files of every split: below the folder that `GENBIO_DATA_DIR` names, else at the hub or in its cache.
     ///
     /// # Errors
-    /// The data set is not on this machine, or has no such configuration or split.
+    /// The data set is not here and cannot be fetched, or has no such configuration or split.
     pub(super) fn find(
         &self,
         source: &Source,
         wanted: &[Wanted; 3],
         notes: &mut Vec<String>,
+        hubs: &'static Hubs,
     ) -> Result<Folder, Error> {
-        let below = env::var_os(DATA_DIR).map(|folder| PathBuf::from(folder).join(self.name));
-        if let Some(folder) = below.as_deref().filter(|folder| folder.is_dir()) {
-            return self.splits(folder, source, wanted, notes);
+        if let Some(folder) = self.own_folder() {
+            return self.splits(&folder, source, wanted, notes);
         }
-        let cached = HubCache::from_environment().data_set(self.name, self.revision);
-        match cached {
-            Ok(folder) => self.splits(&folder, source, wanted, notes),
-            Err(error) => {
+        let snapshot = self.snapshot(source, hubs)?;
+        if snapshot.is_whole() {
+            self.fetch(&snapshot, source, wanted, notes)
+        } else {
+            self.splits(snapshot.folder(), source, wanted, notes)
+        }
+    }
+
+    /// A file of the data set beside its rows, fetched where it is missing; none if there is no such file.
+    ///
+    /// # Errors
+    /// The data set is not here and cannot be fetched.
+    pub(super) fn file(
+        &self,
+        source: &Source,
+        path: &str,
+        hubs: &'static Hubs,
+    ) -> Result<Option<PathBuf>, Error> {
+        let folder = match self.own_folder() {
+            Some(folder) => folder,
+            None => {
+                let snapshot = self.snapshot(source, hubs)?;
+                if snapshot.is_missing(path) {
+                    let fetched = snapshot.fetch([path]);
+                    fetched.map_err(|error| argument("path", error.to_string()))?;
+                }
+                snapshot.folder().to_path_buf()
+            }
+        };
+        Ok(Some(folder.join(path)).filter(|file| file.is_file()))
+    }
+
+    fn own_folder(&self) -> Option<PathBuf> {
+        let below = env::var_os(DATA_DIR).map(|folder| PathBuf::from(folder).join(self.name));
+        below.filter(|folder| folder.is_dir())
+    }
+
+    fn snapshot(&self, source: &Source, hubs: &'static Hubs) -> Result<Arc<Snapshot>, Error> {
+        let found = hubs.repository(Kind::DataSet, self.name, self.revision, Wish::AsCached);
+        found.map_err(|error| {
+            let is_handle = source.path.starts_with(PREFIX);
+            let message = if is_handle {
+                error.to_string()
+            } else {
+                let name = self.name;
                 let place = match &source.config_name {
-                    Some(config) => format!("{}/{config}", self.name),
-                    None => self.name.to_owned(),
+                    Some(config) => format!("{name}/{config}"),
+                    None => name.to_owned(),
                 };
-                let message = format!(
-                    "\"{}\" is no folder here, and {error}; data sets are not downloaded. Put its files, such as train.csv and test.csv, into the folder {place} here or below the folder that {DATA_DIR} names, fetch it with `hf download --repo-type dataset {}`, or name another folder",
-                    self.name, self.name
-                );
-                Err(argument("path", message))
+                format!(
+                    "\"{name}\" is no folder here, and {error}. Where its files are at hand, such as train.csv and test.csv, put them into the folder {place} here or below the folder that {DATA_DIR} names"
+                )
+            };
+            argument("path", message)
+        })
+    }
+
+    /// Brings the files of the splits that are wanted; gives where they are.
+    fn fetch(
+        &self,
+        snapshot: &Snapshot,
+        source: &Source,
+        wanted: &[Wanted; 3],
+        notes: &mut Vec<String>,
+    ) -> Result<Folder, Error> {
+        let fetch = |paths: &[&str]| {
+            let fetched = snapshot.fetch(paths.iter().copied());
+            fetched.map_err(|error| argument("path", error.to_string()))
+        };
+        if snapshot.is_missing(CARD) {
+            fetch(&[CARD])?;
+        }
+        // Which files these are is read off a folder of the same names, in which nothing is but the card.
+        let names = names_of(snapshot)?;
+        let found = self.splits(names.path(), source, wanted, notes);
+        let mut found = found.map_err(|error| located(error, names.path(), snapshot))?;
+        let path_of = |file: &Path| -> PathBuf {
+            let inside = file.strip_prefix(names.path());
+            inside.map_or_else(|_| file.to_path_buf(), Path::to_path_buf)
+        };
+        let mut paths = Vec::new();
+        for files in [&mut found.train, &mut found.valid, &mut found.test] {
+            for file in files.iter_mut().flatten() {
+                let path = path_of(file);
+                *file = snapshot.folder().join(&path);
+                paths.push(path.to_string_lossy().replace('\\', "/"));
             }
         }
+        found.path = snapshot.folder().join(path_of(&found.path));
+        fetch(&paths.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(found)
     }
 
     fn splits(
@@ -204,6 +282,53 @@ impl<'a> Repository<'a> {
     }
 }
 
+/// A folder with the names of a data set's files and its card.
+fn names_of(snapshot: &Snapshot) -> Result<TempDir, Error> {
+    let make = |folder: &Path| {
+        for path in snapshot.files() {
+            let place = folder.join(&path);
+            if let Some(above) = place.parent() {
+                fs::create_dir_all(above)?;
+            }
+            fs::write(&place, "")?;
+        }
+        let card = snapshot.folder().join(CARD);
+        if card.is_file() {
+            fs::copy(card, folder.join(CARD))?;
+        }
+        Ok(())
+    };
+    let made = tempfile::tempdir();
+    made.and_then(|folder| make(folder.path()).map(|()| folder))
+        .map_err(|source| Error::Io {
+            path: env::temp_dir(),
+            action: "make a folder",
+            source,
+        })
+}
+
+/// What is wrong with a data set, which was seen by a folder of its names.
+fn located(error: Error, names: &Path, snapshot: &Snapshot) -> Error {
+    match error {
+        Error::MissingSplit {
+            what,
+            there,
+            nearest,
+            ..
+        } => Error::MissingSplit {
+            path: snapshot.name().into(),
+            what,
+            there,
+            nearest,
+        },
+        Error::Argument { key, message } => {
+            let folder = names.display().to_string();
+            argument(&key, message.replace(&folder, snapshot.name()))
+        }
+        error => error,
+    }
+}
+
 /// The files of a split.
 struct Split {
     name: String,
@@ -314,6 +439,9 @@ fn by_shards(folder: &Folder) -> Vec<Split> {
 
 #[cfg(test)]
 mod tests {
+    use engraft_hub::fetch::Settings;
+    use engraft_loopback::{Hub, Repository as Published};
+
     use super::*;
 
     /// A data set of two configurations with a card, and one folder of which the card says nothing.
@@ -352,6 +480,85 @@ mod tests {
         };
         let found = found.map_err(|error| short(error.to_string()))?;
         Ok([found.train, found.valid, found.test].map(shown))
+    }
+
+    /// A hub with the same data set, and the files that a source has of it after they were fetched.
+    fn fetched(change: impl FnOnce(&mut Source)) -> (Hub, Result<Vec<String>, String>) {
+        let hub = Hub::start().unwrap();
+        let folder = data_set();
+        let mut published = Published::data_set("org/name");
+        for path in [
+            CARD,
+            "a/part-0.csv",
+            "a/part-1.csv",
+            "a/held.csv",
+            "b/all.csv",
+            "c/data/train-00000-of-00002.parquet",
+            "c/data/train-00001-of-00002.parquet",
+            "c/data/validation-00000-of-00001.parquet",
+        ] {
+            published = published.file(path, fs::read(folder.path().join(path)).unwrap());
+        }
+        hub.add(published);
+        let cache = tempfile::tempdir().unwrap();
+        let settings = Settings::from_variables(|name| match name {
+            "HF_ENDPOINT" => Some(hub.url().into()),
+            "HF_HOME" => Some(cache.path().into()),
+            _ => None,
+        });
+        let hubs: &'static Hubs = Box::leak(Box::new(Hubs::new(settings)));
+        let mut source = Source::new("hf://datasets/org/name");
+        change(&mut source);
+        let path = source.path.clone();
+        let repository = Repository::named(&path).unwrap();
+        let wanted = Wanted::all(&source);
+        let found = repository.find(&source, &wanted, &mut vec![], hubs);
+        let names = found.map(|found| {
+            let files = [found.train, found.valid, found.test];
+            let files = files.into_iter().flatten().flatten();
+            let names = files.map(|file| {
+                assert!(file.is_file(), "{}", file.display());
+                file.file_name().unwrap().to_str().unwrap().to_owned()
+            });
+            names.collect()
+        });
+        (hub, names.map_err(|error| error.to_string()))
+    }
+
+    #[test]
+    fn only_the_files_of_the_splits_that_are_wanted_are_fetched() {
+        let (hub, names) = fetched(|source| source.config_name = Some("a".to_owned()));
+        assert_eq!(names.unwrap(), ["part-0.csv", "part-1.csv"]);
+        let asked = hub
+            .seen()
+            .into_iter()
+            .filter(|it| it.target.contains("/resolve/"));
+        let asked: Vec<String> = asked
+            .map(|it| it.target.rsplit('/').next().unwrap().to_owned())
+            .collect();
+        // The card, and two files of the same bytes.
+        assert_eq!(asked.len(), 2, "{asked:?}");
+        let (_hub, names) = fetched(|source| source.config_name = Some("c".to_owned()));
+        assert_eq!(names.unwrap().len(), 3);
+    }
+
+    #[test]
+    fn what_a_fetched_data_set_lacks_is_said_by_its_name() {
+        let (_hub, names) = fetched(|source| {
+            source.config_name = Some("a".to_owned());
+            source.test_split_name = Some("test_dani".to_owned());
+        });
+        assert_eq!(
+            names.unwrap_err(),
+            "hf://datasets/org/name: no split named \"test_dani\" (test_split_name); there is \"train\", \"test_danio\". Did you mean \"test_danio\"?"
+        );
+        let (_hub, names) = fetched(|source| source.path = "hf://datasets/org/names".into());
+        let message = names.unwrap_err();
+        assert!(
+            message.contains("has no data set org/names")
+                && message.contains("Did you mean hf://datasets/org/name?"),
+            "{message}"
+        );
     }
 
     #[test]

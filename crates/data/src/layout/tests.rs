@@ -142,20 +142,18 @@ fn config_name_is_a_folder_within() {
 }
 
 #[test]
-fn a_path_that_does_not_exist_is_not_downloaded() {
+fn a_path_that_does_not_exist_is_refused() {
     let said = |path: &str| {
         let found = find(&Source::new(path), &mut vec![]);
         found.unwrap_err().to_string()
     };
     assert_eq!(
         said("nowhere"),
-        "path: \"nowhere\" is no file or folder here; data sets are not downloaded"
+        "path: \"nowhere\" is no file or folder here; a data set of Hugging Face is written hf://datasets/org/name"
     );
-    let repository = said("genbio-ai/rna");
-    assert!(
-        repository.contains("genbio-ai/rna is not in the local Hugging Face cache")
-            && repository.contains("`hf download --repo-type dataset genbio-ai/rna`"),
-        "{repository}"
+    assert_eq!(
+        said("hf://org/name"),
+        "path: \"hf://org/name\" is no data set; one of Hugging Face is written hf://datasets/org/name"
     );
 }
 

@@ -7,6 +7,7 @@ use engraft_component::{Component, Words};
 use crate::arguments::Rows;
 use crate::compat::Compat;
 use crate::error::{Error, argument};
+use crate::layout::file_of_repository;
 use crate::roles::{Carried, LabelKind, Roles};
 
 /// Where a variant is and what it is, in this order.
@@ -112,14 +113,17 @@ impl<'a> Retrieval<'a> {
         };
         let beside = folder.map(|folder| folder.join(named));
         let mut places = [Some(named.to_owned()), beside].into_iter().flatten();
-        let found = places.find(|place| place.is_file());
-        found.ok_or_else(|| {
-            let message = format!(
-                "\"{}\" is no file here or in the folder of data.path; sequences are not downloaded",
-                named.display()
-            );
-            argument("reference_file", message)
-        })
+        if let Some(found) = places.find(|place| place.is_file()) {
+            return Ok(found);
+        }
+        let name = named.to_string_lossy();
+        if let Some(found) = file_of_repository(&self.rows.source, &name)? {
+            // The list of its sequences, where there is one.
+            file_of_repository(&self.rows.source, &format!("{name}.fai"))?;
+            return Ok(found);
+        }
+        let message = format!("\"{name}\" is no file here or in the folder of data.path");
+        Err(argument("reference_file", message))
     }
 }
 

@@ -189,7 +189,7 @@ fn a_reference_that_is_not_there_or_has_the_index_of_another_is_said() {
     case.module.reference_file = "hg38.fa".into();
     assert_eq!(
         case.refused(),
-        "reference_file: \"hg38.fa\" is no file here or in the folder of data.path; sequences are not downloaded"
+        "reference_file: \"hg38.fa\" is no file here or in the folder of data.path"
     );
     case.module.reference_file = "genome.fa".into();
     fs::write(case.folder.path().join("genome.fa"), &REFERENCE[..24]).unwrap();

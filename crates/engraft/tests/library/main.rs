@@ -10,6 +10,7 @@ mod convert;
 mod edges;
 mod faces;
 mod house;
+mod hubs;
 mod keras;
 mod opened;
 mod ragged;

@@ -358,6 +358,8 @@ fn named_presets_are_listed() {
         .collect();
     assert!(names.contains(&"sapiens_vh"));
     assert!(TextClassifier::presets().all(|preset| !preset.description.is_empty()));
-    // None of them writes yet.
-    assert_eq!(CausalLm::presets().count(), 0);
+    assert!(names.contains(&"bert_base_en"));
+    let writing: Vec<&str> = CausalLm::presets().map(|preset| preset.name).collect();
+    assert!(writing.contains(&"gpt2_base_en") && !writing.contains(&"bert_base_en"));
+    assert!(Seq2SeqLm::presets().any(|preset| preset.name == "bart_base_en"));
 }

@@ -18,6 +18,7 @@ mod write;
 
 pub use self::families::KERAS_HUB;
 pub(crate) use self::tokenizers::{SETTINGS as TOKENIZER_SETTINGS, TOKENS};
+pub(crate) use self::write::keras_modules;
 pub use self::write::{KerasModel, KerasPacking, keras_families};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,23 +84,10 @@ impl KerasPreset {
     ///
     /// A class that is not read, an argument that it cannot have, a file that cannot be read.
     pub(crate) fn open(name: &str, folder: &Path) -> Result<Option<Self>> {
-        // What is broken is told by whoever reads it.
-        let Ok(Some(config)) = read_json(folder, BACKBONE) else {
+        let Some(backbone) = backbone_in(folder)? else {
             return Ok(None);
         };
-        let is_keras = config.contains_key("registered_name") || config.contains_key("module");
-        if !is_keras || !config.contains_key("class_name") {
-            return Ok(None);
-        }
-        let backbone = Object::read(located(folder, BACKBONE), &config)?;
-        let family = family_of(&backbone).ok_or_else(|| Error::Handle {
-            handle: name.to_owned(),
-            reason: format!(
-                "{} of KerasHub is not read; these backbones are: {}",
-                backbone.class,
-                stems().join(", ")
-            ),
-        })?;
+        let family = family_of(&backbone).ok_or_else(|| unread(name, &backbone))?;
         let mut store = Store::default();
         store.add_backbone(name, folder)?;
         let task = match read_json(folder, TASK)? {
@@ -359,6 +347,43 @@ impl Store {
 /// The families that are read, by what their classes begin with.
 fn stems() -> Vec<&'static str> {
     FAMILIES.iter().map(|family| family.stem).collect()
+}
+
+/// Whether a folder has the `config.json` of a preset of KerasHub, whose weights need not be there yet.
+///
+/// # Errors
+///
+/// It has, but of a class that is not read.
+pub(crate) fn is_described_in(name: &str, folder: &Path) -> Result<bool> {
+    match backbone_in(folder)? {
+        Some(backbone) if family_of(&backbone).is_none() => Err(unread(name, &backbone)),
+        backbone => Ok(backbone.is_some()),
+    }
+}
+
+/// The backbone that `config.json` describes in a folder; none if it is not one of KerasHub.
+fn backbone_in(folder: &Path) -> Result<Option<Object>> {
+    // What is broken is told by whoever reads it.
+    let Ok(Some(config)) = read_json(folder, BACKBONE) else {
+        return Ok(None);
+    };
+    let is_keras = config.contains_key("registered_name") || config.contains_key("module");
+    if !is_keras || !config.contains_key("class_name") {
+        return Ok(None);
+    }
+    Object::read(located(folder, BACKBONE), &config).map(Some)
+}
+
+/// That a backbone is of a family that is not read.
+fn unread(name: &str, backbone: &Object) -> Error {
+    Error::Handle {
+        handle: name.to_owned(),
+        reason: format!(
+            "{} of KerasHub is not read; these backbones are: {}",
+            backbone.class,
+            stems().join(", ")
+        ),
+    }
 }
 
 /// The family of a backbone.

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use engraft_component::{Component, Words};
 use engraft_data::Cell;
 use engraft_generate::GENERATION_CONFIG;
+use engraft_hub::Kind;
 use engraft_kernels::ClassTargets;
 use engraft_models::{BoxedHead, Checkpoint, Mode};
 use engraft_text::Tokenizer;
@@ -84,6 +85,7 @@ impl Likelihood {
 impl TaskArguments for CausalLM {
     type Prediction = Likelihood;
     const DATA_MODULE: &'static str = "CausalLMDataModule";
+    const STANDS_ON: &'static [Kind] = &[Kind::Decoder];
 
     fn on(backbone: BackboneSlot) -> Self {
         Self {

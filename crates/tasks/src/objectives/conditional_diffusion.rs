@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engraft_component::Component;
+use engraft_hub::Kind;
 use engraft_models::{BoxedHead, Checkpoint, ConditionalAdapter};
 
 use super::diffusion::{Denoising, Writing, written};
@@ -41,6 +42,7 @@ impl TaskArguments for ConditionalDiffusion {
     /// The sequence, what was masked of it written.
     type Prediction = String;
     const DATA_MODULE: &'static str = "ConditionalDiffusionDataModule";
+    const STANDS_ON: &'static [Kind] = &[Kind::Encoder];
 
     fn on(backbone: BackboneSlot) -> Self {
         Self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use engraft_component::Component;
 use engraft_data::{Cell, Compat, Examples};
+use engraft_hub::Kind;
 use engraft_models::{BoxedHead, Checkpoint, ConditionalAdapter, Mode};
 
 use super::inference::every_token;
@@ -52,6 +53,7 @@ impl TaskArguments for ConditionalMLM {
     /// The logits of the vocabulary, for every token.
     type Prediction = Vec<Vec<f32>>;
     const DATA_MODULE: &'static str = "ConditionalMLMDataModule";
+    const STANDS_ON: &'static [Kind] = &[Kind::Encoder];
 
     fn on(backbone: BackboneSlot) -> Self {
         Self {

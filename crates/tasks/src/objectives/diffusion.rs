@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Tensor, TensorData};
 use engraft_component::Component;
 use engraft_data::{Cell, Examples, Noising};
+use engraft_hub::Kind;
 use engraft_kernels::Key;
 use engraft_models::{BoxedHead, Checkpoint, Mode, PackedTokens, TokenAdapter};
 use engraft_text::Tokenizer;
@@ -101,6 +102,7 @@ impl TaskArguments for Diffusion {
     /// The sequence, what was masked of it written.
     type Prediction = String;
     const DATA_MODULE: &'static str = "DiffusionDataModule";
+    const STANDS_ON: &'static [Kind] = &[Kind::Encoder];
 
     fn on(backbone: BackboneSlot) -> Self {
         Self {

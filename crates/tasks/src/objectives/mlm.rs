@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use engraft_component::Component;
 use engraft_data::{Cell, Compat};
+use engraft_hub::Kind;
 use engraft_models::{BoxedHead, Checkpoint, Mode};
 
 use super::inference::every_token;
@@ -45,6 +46,7 @@ impl TaskArguments for MLM {
     /// The logits of the vocabulary, for every token.
     type Prediction = Vec<Vec<f32>>;
     const DATA_MODULE: &'static str = "MLMDataModule";
+    const STANDS_ON: &'static [Kind] = &[Kind::Encoder];
 
     fn on(backbone: BackboneSlot) -> Self {
         Self {

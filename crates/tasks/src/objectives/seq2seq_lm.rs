@@ -9,6 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 use engraft_component::Component;
 use engraft_data::{Cell, Examples, Labels, Texts};
 use engraft_generate::{GENERATION_CONFIG, Generate};
+use engraft_hub::Kind;
 use engraft_kernels::ClassTargets;
 use engraft_models::{
     BoxedHead, Checkpoint, DECODER, DecoderStart, ENCODER, HeadKind, Mode, PackedTokens,
@@ -69,6 +70,7 @@ impl TaskArguments for Seq2SeqLM {
     /// The text that is written.
     type Prediction = String;
     const DATA_MODULE: &'static str = "Seq2SeqDataModule";
+    const STANDS_ON: &'static [Kind] = &[Kind::EncoderDecoder];
 
     fn on(backbone: BackboneSlot) -> Self {
         Self {

@@ -50,6 +50,11 @@ pub fn keras_families() -> impl Iterator<Item = (&'static str, &'static [&'stati
         .map(|family| (family.stem, family.model_types))
 }
 
+/// What KerasHub calls the modules of the families that are read.
+pub(crate) fn keras_modules() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().map(|family| family.module)
+}
+
 impl KerasModel {
     /// The model of KerasHub that is nearest to the one that `config.json` of `preset` describes.
     ///

@@ -1,0 +1,105 @@
+//! `engraft download`: presets and data sets, ahead of time.
+
+use engraft_hub::fetch::{Hubs, Kind, Wish, size_in_words};
+use engraft_hub::{DataSetHandle, Handle, Remote};
+
+use crate::arguments::Command;
+use crate::failure::{Failure, print};
+use crate::given::{Given, Known};
+use crate::help;
+
+/// The options of the command.
+pub(crate) const OPTIONS: &[Known] = &[Known {
+    name: "--all",
+    value: None,
+    about: "All files of a preset, also those that no model here needs",
+}];
+
+pub(crate) fn run(words: &[String]) -> Result<(), Failure> {
+    let given = Given::read(Command::Download, words, OPTIONS)?;
+    if given.help {
+        return print(&help::command(Command::Download));
+    }
+    if given.words.is_empty() {
+        return Err(Failure::refused(
+            "download: what? A preset or a data set: engraft download bert_base_en, engraft download hf://org/repo, engraft download hf://datasets/org/name",
+        ));
+    }
+    // What is no name is refused before anything is fetched.
+    let names: Result<Vec<Wanted>, Failure> =
+        given.words.iter().map(|it| Wanted::named(it)).collect();
+    for wanted in names? {
+        wanted.fetch(given.has("--all"))?;
+    }
+    Ok(())
+}
+
+/// What is to be fetched.
+enum Wanted {
+    Preset(Handle),
+    DataSet(DataSetHandle),
+}
+
+impl Wanted {
+    fn named(name: &str) -> Result<Self, Failure> {
+        if let Some(data) = DataSetHandle::parse(name).map_err(Failure::refused)? {
+            return Ok(Self::DataSet(data));
+        }
+        match Handle::parse(name).map_err(Failure::refused)? {
+            Handle::BuiltIn(name) => Err(Failure::refused(format!(
+                "download: {name} is part of the program; there is nothing to fetch"
+            ))),
+            Handle::Folder(path) => Err(Failure::refused(format!(
+                "download: {} is a folder here; there is nothing to fetch",
+                path.display()
+            ))),
+            handle => Ok(Self::Preset(handle)),
+        }
+    }
+
+    fn fetch(&self, all: bool) -> Result<(), Failure> {
+        let hubs = Hubs::of_process();
+        // Offline, what is in the cache is all there can be.
+        let wish = if hubs.is_offline() {
+            Wish::AsCached
+        } else {
+            Wish::Newest
+        };
+        let bring_all = |snapshot: &engraft_hub::fetch::Snapshot| {
+            let files = snapshot.files();
+            snapshot.fetch(files.iter().map(String::as_str))
+        };
+        match self {
+            Self::Preset(handle) => {
+                let remote = Remote::find(handle, wish).map_err(Failure::refused)?;
+                if all {
+                    bring_all(remote.snapshot()).map_err(Failure::refused)?;
+                } else {
+                    remote.fetch().map_err(Failure::refused)?;
+                }
+                said(remote.snapshot())
+            }
+            Self::DataSet(data) => {
+                let revision = data.revision.as_deref();
+                let found = hubs.repository(Kind::DataSet, &data.repository, revision, wish);
+                let snapshot = found.map_err(Failure::refused)?;
+                bring_all(&snapshot).map_err(Failure::refused)?;
+                said(&snapshot)
+            }
+        }
+    }
+}
+
+/// Says where it is.
+fn said(snapshot: &engraft_hub::fetch::Snapshot) -> Result<(), Failure> {
+    let files = snapshot.files();
+    let here: Vec<&String> = files.iter().filter(|path| snapshot.is_here(path)).collect();
+    let bytes: u64 = here.iter().filter_map(|path| snapshot.size(path)).sum();
+    print(&format!(
+        "{}  {} ({} files, {})\n",
+        snapshot.name(),
+        snapshot.folder().display(),
+        here.len(),
+        size_in_words(bytes)
+    ))
+}
