@@ -151,7 +151,7 @@ impl Listing {
     }
 
     /// The same list for them, without files of which they would want to know more.
-    pub(crate) fn to_tree_file(&self) -> Vec<u8> {
+    pub fn to_tree_file(&self) -> Vec<u8> {
         let mut files = Map::new();
         for (path, entry) in &self.files {
             let (Some(size), Some(git)) = (entry.size, &entry.git) else {
@@ -215,7 +215,7 @@ impl Listing {
     }
 
     /// The list of a model of Kaggle, to be kept.
-    pub(crate) fn to_keep(&self) -> Vec<u8> {
+    pub fn to_keep(&self) -> Vec<u8> {
         let mut files = Map::new();
         for (path, entry) in &self.files {
             files.insert(path.clone(), json!({"size": entry.size}));

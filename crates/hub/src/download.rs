@@ -42,7 +42,8 @@ impl Remote {
     /// The hub does not give a file or cannot be reached, what it gives is not what it announced, or it cannot be written.
     pub fn fetch(&self) -> Result<()> {
         let files = self.snapshot.files();
-        self.snapshot.fetch(needs::descriptions(&files))?;
+        // All at once, so that their size is said and there is room for them before it begins.
+        self.snapshot.fetch(needs::by_names(&files))?;
         let folder = self.snapshot.folder();
         let read = |file: &str| {
             let path = folder.join(file);

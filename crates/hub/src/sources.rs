@@ -89,3 +89,6 @@ fn is_cached(handle: &Handle, hubs: &Hubs) -> bool {
         Handle::BuiltIn(_) | Handle::Folder(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,18 +144,28 @@ pub(crate) fn open(
         Some(commit) => commit,
         None => asked.commit(revision)?,
     };
-    let listing = match folders.listing(&commit) {
+    let kept = folders.listing(&commit);
+    let is_kept = kept.is_some();
+    let listing = match kept {
         Some(listing) => Ok(listing),
         // Where files of others lie, a hub that does not answer is no reason to wait.
         None if stays && cached.is_some() => asked.listing(&commit, 1),
         None => asked.listing(&commit, TRIES),
     };
     match (listing, cached) {
-        (Ok(listing), _) => {
-            make_folder(&folders.snapshot(&commit))?;
-            folders.keep_listing(&commit, &listing)?;
-            folders.refer(revision, &commit)?;
-            Ok(snapshot(commit, Some(listing)))
+        (Ok(listing), cached) => {
+            let note = || -> Result<()> {
+                make_folder(&folders.snapshot(&commit))?;
+                if !is_kept {
+                    folders.keep_listing(&commit, &listing)?;
+                }
+                folders.refer(revision, &commit)
+            };
+            match (note(), cached) {
+                (Err(error), None) => Err(error),
+                // What a cache cannot note that only others write to is asked again next time.
+                _ => Ok(snapshot(commit, Some(listing))),
+            }
         }
         // What others fetched is good enough where the hub does not answer, or does not know it any more.
         (Err(error), Some(commit)) if stays && error.is_refusal_of_hub() => {

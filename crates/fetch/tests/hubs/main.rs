@@ -5,6 +5,7 @@
 mod hostile;
 mod hugging_face;
 mod kaggle;
+mod tls;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
