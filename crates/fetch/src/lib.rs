@@ -19,6 +19,7 @@
 //! ```
 
 pub mod archive;
+mod behind;
 mod client;
 mod credential;
 mod digest;

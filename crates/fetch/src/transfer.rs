@@ -6,6 +6,7 @@ use std::path::Path;
 
 use ureq::http::HeaderMap;
 
+use crate::behind::Behind;
 use crate::client::{Answer, Call, Client, Failed, Wait};
 use crate::digest::{Digest, Sum};
 use crate::watch::tell;
@@ -172,34 +173,53 @@ impl<'a> Begun<'a> {
         let at = self.file.seek(SeekFrom::Start(self.length));
         at.map_err(|error| io("write", self.path)(error))
             .map_err(Error::from)?;
+        std::thread::scope(|scope| {
+            let (digest, sum) = self.sum.take().unzip();
+            let behind = Behind::begin(scope, sum, &self.file);
+            let behind = behind
+                .map_err(io("write", self.path))
+                .map_err(Error::from)?;
+            self.take_with(behind, answer, wanted, size, digest)
+        })
+    }
+
+    fn take_with(
+        &mut self,
+        mut behind: Behind<'_>,
+        answer: Answer,
+        wanted: &Wanted<'_>,
+        size: u64,
+        digest: Option<Digest>,
+    ) -> Result<(), Failed> {
         let mut body = answer.body.into_reader();
-        let mut held = vec![0; HELD];
-        loop {
-            let read = match body.read(&mut held) {
-                Ok(0) => break,
+        let ended = loop {
+            let mut piece = behind.piece(HELD);
+            let read = match body.read(&mut piece) {
+                Ok(0) => break Ok(()),
                 Ok(read) => read,
-                Err(error) => return Err(self.cut(wanted, size, &error.to_string())),
+                Err(error) => break Err(error.to_string()),
             };
-            let bytes = &held[..read];
+            piece.truncate(read);
             if self.length + read as u64 > size {
+                behind.end();
                 self.begin_anew()?;
                 let reason = format!("more than the {size} bytes came that were announced");
                 return Err(wanted.untrue(&reason, Wait::Never));
             }
-            let written = self.file.write_all(bytes);
+            let written = self.file.write_all(&piece);
             written
-                .map_err(|error| io("write", self.path)(error))
+                .map_err(|error| engraft_files::Error::io("write", self.path)(error))
                 .map_err(Error::from)?;
-            if let Some((_, sum)) = &mut self.sum {
-                sum.add(bytes);
-            }
+            behind.take(piece);
             self.length += read as u64;
-            advance(read as i64);
+            advance(i64::try_from(read).unwrap_or_default());
+        };
+        self.sum = digest.zip(behind.end());
+        match ended {
+            Err(why) => Err(self.cut(wanted, size, &why)),
+            Ok(()) if self.length < size => Err(self.cut(wanted, size, "the connection ended")),
+            Ok(()) => Ok(()),
         }
-        if self.length < size {
-            return Err(self.cut(wanted, size, "the connection ended"));
-        }
-        Ok(())
     }
 
     fn cut(&self, wanted: &Wanted<'_>, size: u64, why: &str) -> Failed {
