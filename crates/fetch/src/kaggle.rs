@@ -513,11 +513,9 @@ impl Home {
         self.markers().join(format!("{path}.complete"))
     }
 
-    /// Whether a file is here.
-    pub(crate) fn is_here(&self, folder: &Path, path: &str) -> bool {
-        stays_inside(path)
-            && folder.join(path).is_file()
-            && (self.whole_marker().exists() || self.marker(path).exists())
+    /// Whether a file is said to be here.
+    pub(crate) fn is_marked(&self, path: &str) -> bool {
+        stays_inside(path) && (self.whole_marker().exists() || self.marker(path).exists())
     }
 
     /// Where the part of a file lies that came before.
@@ -546,7 +544,7 @@ impl Home {
             &lock.join(format!("{}.lock", path.replace('/', "--"))),
             path,
         )?;
-        if self.is_here(snapshot.folder(), path) {
+        if snapshot.is_here(path) {
             return Ok(());
         }
         // What kagglehub began lies where the whole is to be.
@@ -611,10 +609,11 @@ impl Home {
             .join(".complete")
             .join(format!("{}.lock", self.version));
         let _lock = hold(&lock, "the archive")?;
-        if self.whole_marker().exists() {
+        let listing = snapshot.listing().cloned().unwrap_or_default();
+        // Another process may have brought them meanwhile.
+        if listing.iter().all(|(path, _)| snapshot.is_here(path)) {
             return Ok(());
         }
-        let listing = snapshot.listing().cloned().unwrap_or_default();
         let archive = self.archive();
         self.transfer(hubs, snapshot.name(), "the archive", None, None, &archive)?;
         let begun = engraft_files::atomic::Folder::create(snapshot.folder())?;
@@ -664,9 +663,8 @@ impl Home {
         let Some(listing) = snapshot.listing() else {
             return Ok(());
         };
-        let is_here = |path| self.is_here(snapshot.folder(), path);
         if !listing.is_empty()
-            && listing.iter().all(|(path, _)| is_here(path))
+            && listing.iter().all(|(path, _)| snapshot.is_here(path))
             && !self.whole_marker().exists()
         {
             engraft_files::atomic::write(&self.whole_marker(), b"")?;

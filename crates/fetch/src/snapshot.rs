@@ -93,12 +93,20 @@ impl Snapshot {
         }
     }
 
-    /// Whether a file is here.
+    /// Whether a file is here, as long as the hub says.
     pub fn is_here(&self, path: &str) -> bool {
-        match &self.home {
-            Home::HuggingFace(_) => stays_inside(path) && self.folder.join(path).exists(),
-            Home::Kaggle(home) => home.is_here(&self.folder, path),
-        }
+        let listed = self.listing.as_ref();
+        let size = listed.and_then(|listing| listing.get(path)?.size);
+        let file = self.folder.join(path);
+        let is_whole = || {
+            let length = file.metadata().map(|data| data.len());
+            length.is_ok_and(|length| size.is_none_or(|size| size == length))
+        };
+        let is_said_to_be = match &self.home {
+            Home::HuggingFace(_) => stays_inside(path),
+            Home::Kaggle(home) => home.is_marked(path),
+        };
+        is_said_to_be && is_whole()
     }
 
     /// Whether the hub has a file that is not here.

@@ -186,7 +186,8 @@ impl<'a> Repository<'a> {
             None => {
                 found.path = self.folder_of(folder, config)?;
                 found.there = entries(&found.path)?;
-                by_shards(&found)
+                let splits = by_shards(&found);
+                only_table(&splits, wanted).map_or(splits, |split| vec![split])
             }
         };
         found.there = splits.iter().map(|split| split.name.clone()).collect();
@@ -437,6 +438,30 @@ fn by_shards(folder: &Folder) -> Vec<Split> {
     splits
 }
 
+/// The training split that is the only table of a data set, where none is called as a split that is wanted.
+fn only_table(splits: &[Split], wanted: &[Wanted; 3]) -> Option<Split> {
+    let is_called = |split: &Split| {
+        let name = split.name.as_str();
+        VALID_STEMS.contains(&name) || wanted.iter().any(|it| it.name == Some(name))
+    };
+    // Texts beside a table are its licence or notes, and an object in JSON describes it.
+    let is_table = |split: &&Split| {
+        let file = split
+            .files
+            .first()
+            .and_then(|file| file.file_name()?.to_str());
+        file.is_some_and(|file| !file.ends_with(".txt") && file != "dataset_infos.json")
+    };
+    let mut tables = splits.iter().filter(is_table);
+    match (tables.next(), tables.next()) {
+        (Some(only), None) if !splits.iter().any(is_called) => Some(Split {
+            name: "train".to_owned(),
+            files: only.files.clone(),
+        }),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use engraft_hub::fetch::Settings;
@@ -605,6 +630,25 @@ mod tests {
         assert_eq!(found(config("c")).unwrap(), [shards, validation, ""]);
         let listed = found(|source| source.train_split_files = Some(vec!["b/all.csv".to_owned()]));
         assert_eq!(listed.unwrap(), ["HERE/b/all.csv", "", ""]);
+    }
+
+    #[test]
+    fn the_only_table_of_a_data_set_is_its_training_split() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["reviews.csv", "LICENSE.txt", "dataset_infos.json"] {
+            fs::write(folder.path().join(name), "x,y\n1,2\n").unwrap();
+        }
+        let source = Source::new("org/name");
+        let path = source.path.clone();
+        let repository = Repository::named(&path).unwrap();
+        let splits = |folder: &Path| {
+            let found = repository.splits(folder, &source, &Wanted::all(&source), &mut vec![]);
+            found.unwrap().train
+        };
+        let only = vec![folder.path().join("reviews.csv")];
+        assert_eq!(splits(folder.path()), Some(only));
+        fs::write(folder.path().join("more.csv"), "x,y\n1,2\n").unwrap();
+        assert_eq!(splits(folder.path()), None);
     }
 
     #[test]

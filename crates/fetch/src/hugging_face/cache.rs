@@ -204,13 +204,14 @@ impl Folders {
     /// It cannot be written.
     pub(crate) fn place(&self, commit: &str, path: &str, etag: &str) -> Result<()> {
         let pointer = self.snapshot(commit).join(path);
-        if pointer.exists() {
+        let leads_there = |link: PathBuf| link.file_name().is_some_and(|name| name == etag);
+        if fs::read_link(&pointer).is_ok_and(leads_there) {
             return Ok(());
         }
         if let Some(folder) = pointer.parent() {
             super::super::snapshot::make_folder(folder)?;
         }
-        // A link that leads nowhere, as when a blob was removed.
+        // Something else that has the name, as a file that was cut.
         let _ = fs::remove_file(&pointer);
         let blob = self.blob(etag);
         let up = "../".repeat(path.split('/').count() + 1);

@@ -229,6 +229,29 @@ fn bytes_are_looked_at_by_verify() {
 }
 
 #[test]
+fn what_was_lost_or_cut_since_is_fetched_anew() {
+    let place = Place::new();
+    place.hub.add(small());
+    let open = || {
+        let hubs = place.hubs();
+        hubs.repository(Kind::Model, NAME, None, Wish::AsCached)
+            .unwrap()
+    };
+    open().fetch(WANTED).unwrap();
+    let whole = open();
+    let (cut, lost) = (
+        whole.folder().join("model.safetensors"),
+        whole.folder().join("config.json"),
+    );
+    fs::write(&cut, b"cut").unwrap();
+    fs::remove_file(fs::canonicalize(lost).unwrap()).unwrap();
+    assert_eq!(open().missing(WANTED), (2, 3_000_022));
+    open().fetch(WANTED).unwrap();
+    let checked = open().verify().unwrap();
+    assert!(checked.len() == 3 && checked.iter().all(|(_, it)| *it == Checked::Whole));
+}
+
+#[test]
 fn what_was_cut_goes_on_where_it_ended() {
     let place = Place::new();
     place.hub.add(small());
