@@ -124,12 +124,12 @@ fn without_experiment(command: Command) -> Option<(&'static str, &'static [Known
         Command::Download => Some((
             " NAME... [OPTIONS]",
             commands::download::OPTIONS,
-            "NAME is a preset (bert_base_en, hf://org/repo[@revision], kaggle://owner/model/framework/variation[/version]) or a data set (hf://datasets/org/name[@revision]). Other commands fetch what they need by themselves and then use what is in the cache without asking; this one also asks whether there is something newer. Files lie where the hubs' own tools have them: HF_HOME and KAGGLEHUB_CACHE name other places, HF_TOKEN and KAGGLE_API_TOKEN open what is not for everybody, HF_ENDPOINT names a mirror, HTTPS_PROXY a proxy.",
+            "NAME is a preset (bert_base_en, hf://org/repo[@revision], kaggle://owner/model/framework/variation[/version]) or a data set (hf://datasets/org/name[@revision]). Other commands fetch what they need by themselves and then use what is in the cache without asking; this one also asks whether there is something newer. Files lie where the hubs' own tools have them: HF_HOME and KAGGLEHUB_CACHE name other places, HF_TOKEN and KAGGLE_API_TOKEN are tokens for what is not public, HF_ENDPOINT names a mirror, HTTPS_PROXY a proxy.",
         )),
         Command::Cache => Some((
             " list | verify [NAME...] | remove NAME...",
             &[],
-            "The cache is that of the hubs' own tools. `list` shows what is in it, `verify` reads all bytes of what is named, or of all, and says which are not those that the hub announced, `remove` takes all revisions of a repository, or a version of a model of Kaggle, away.",
+            "The cache is that of the hubs' own tools. `list` shows what is in it, `verify` reads all bytes of what is named, or of all, and says which files are not what the hub announced, `remove` removes all revisions of a repository, or a version of a model of Kaggle.",
         )),
         Command::Components => Some((
             " [NAME]",

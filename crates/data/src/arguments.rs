@@ -39,7 +39,7 @@ impl Rows {
 #[derive(Clone, Debug, PartialEq, Component)]
 #[component(ignored(backbone_class_path = "rows are read alike for every backbone",))]
 pub struct Source {
-    /// A file (CSV, TSV, JSON lines, Parquet, FASTA, FASTQ, plain text; each also .gz or .zst), a pattern such as `shards/*.parquet` for files that are read as one, a folder of split files such as `train.tsv` and `test.tsv`, or a repository of data sets in the local Hugging Face cache, `org/name`.
+    /// A file (CSV, TSV, JSON lines, Parquet, FASTA, FASTQ, plain text; each also .gz or .zst), a pattern such as `shards/*.parquet` for files that are read as one, a folder of split files such as `train.tsv` and `test.tsv`, or a data set of Hugging Face, `hf://datasets/org/name`.
     pub path: PathBuf,
     /// A folder within `path` that holds the split files, or a configuration that the card of a repository names.
     pub config_name: Option<String>,

@@ -102,6 +102,7 @@ pub(crate) fn find(source: &Source, notes: &mut Vec<String>) -> Result<Layout, E
         }
         return files_without_splits(source, files, &wanted);
     }
+    Repository::check(&source.path)?;
     if let Some(repository) = Repository::named(&source.path).filter(|_| !source.path.is_dir()) {
         let folder = repository.find(source, &wanted, notes, Hubs::of_process())?;
         return Ok(Layout::Folder(folder));

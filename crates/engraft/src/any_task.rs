@@ -172,7 +172,7 @@ impl Task {
         Ok(())
     }
 
-    /// A preset by name: built in, of KerasHub, `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder; what is missing is fetched. Which task it is, is found in the preset.
+    /// A preset: a name (`bert_base_en`), `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder. What is missing is fetched. Which task it is, is found in the preset.
     ///
     /// # Errors
     /// There is no such preset, or it is a backbone without a task.
@@ -187,11 +187,9 @@ impl Task {
         Ok(AnyBuilder::new(Start::from_saved(preset, saved, start)))
     }
 
-    /// The presets that have a name.
+    /// The presets that have a name and can be used.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets()
-            .iter()
-            .filter(|preset| preset.is_read)
+        engraft_hub::usable_presets()
     }
 
     /// The name of the task, as experiments have it: `SequenceClassification`, `CausalLM`, ...

@@ -78,7 +78,7 @@ impl BackboneBuilder {
 }
 
 impl Backbone {
-    /// A preset by name: built in, of KerasHub, `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder; what is missing is fetched.
+    /// A preset: a name (`bert_base_en`), `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder. What is missing is fetched.
     ///
     /// # Errors
     /// There is no such preset.
@@ -86,11 +86,9 @@ impl Backbone {
         Ok(BackboneBuilder::new(Start::of::<Embed>(preset)?))
     }
 
-    /// The presets that have a name.
+    /// The presets that have a name and can be used.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets()
-            .iter()
-            .filter(|preset| preset.is_read)
+        engraft_hub::usable_presets()
     }
 
     /// That of a model.

@@ -120,7 +120,8 @@ impl CausalLm {
         self.writer.set_sampler(self.core().sampler().cloned())
     }
 
-    /// A preset by name: built in, `hf://org/repo`, or a folder, among them one that [`Self::save_to_preset`] wrote.
+    /// A preset: a name (`gpt2_base_en`), `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder, among them one that
+    /// [`Self::save_to_preset`] wrote. What is missing is fetched.
     ///
     /// # Errors
     /// There is no such preset.
@@ -128,11 +129,9 @@ impl CausalLm {
         Ok(CausalLmBuilder::new(Start::of::<CausalLM>(preset)?))
     }
 
-    /// The presets of such models that have a name.
+    /// The presets of such models that have a name and can be used.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets()
-            .iter()
-            .filter(|preset| preset.is_read && preset.kind == Kind::Decoder)
+        engraft_hub::usable_presets().filter(|preset| preset.kind == Kind::Decoder)
     }
 
     /// How tokens are chosen.

@@ -72,11 +72,9 @@ impl Preprocessor {
         })
     }
 
-    /// The presets that have a name.
+    /// The presets that have a name and can be used.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets()
-            .iter()
-            .filter(|preset| preset.is_read)
+        engraft_hub::usable_presets()
     }
 
     /// A function of the user's from a row to its tokens.
@@ -207,11 +205,9 @@ impl Tokenizer {
         Ok(Self(preset_tokenizer(&checkpoint, &backbone)?))
     }
 
-    /// The presets that have a name.
+    /// The presets that have a name and can be used.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets()
-            .iter()
-            .filter(|preset| preset.is_read)
+        engraft_hub::usable_presets()
     }
 
     /// Writes the tokenizer's files into a folder, which a model's other files may join.

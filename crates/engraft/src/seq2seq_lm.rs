@@ -114,7 +114,8 @@ impl Seq2SeqLm {
         self.writer.set_sampler(self.core().sampler().cloned())
     }
 
-    /// A preset by name: built in, `hf://org/repo`, or a folder, among them one that [`Self::save_to_preset`] wrote.
+    /// A preset: a name (`gpt2_base_en`), `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder, among them one that
+    /// [`Self::save_to_preset`] wrote. What is missing is fetched.
     ///
     /// # Errors
     /// There is no such preset.
@@ -122,11 +123,9 @@ impl Seq2SeqLm {
         Ok(Seq2SeqLmBuilder::new(Start::of::<Seq2SeqLM>(preset)?))
     }
 
-    /// The presets of such models that have a name.
+    /// The presets of such models that have a name and can be used.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets()
-            .iter()
-            .filter(|preset| preset.is_read && preset.kind == Kind::EncoderDecoder)
+        engraft_hub::usable_presets().filter(|preset| preset.kind == Kind::EncoderDecoder)
     }
 
     /// The model with its tokenizers, for all that is not asked for often.

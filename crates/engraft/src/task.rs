@@ -126,7 +126,8 @@ impl<A: TaskArguments> TaskModel<A> {
         Ok(())
     }
 
-    /// A preset by name: built in, of KerasHub, `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder; what is missing is fetched, among them one that [`Self::save_to_preset`] wrote.
+    /// A preset: a name (`bert_base_en`), `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder, among them one that
+    /// [`Self::save_to_preset`] wrote. What is missing is fetched.
     ///
     /// # Errors
     /// There is no such preset.
@@ -134,11 +135,9 @@ impl<A: TaskArguments> TaskModel<A> {
         Ok(TaskBuilder::new(Start::of::<A>(preset)?))
     }
 
-    /// The presets that have a name.
+    /// The presets that have a name and can be used.
     pub fn presets() -> impl Iterator<Item = &'static NamedPreset> {
-        engraft_hub::named_presets()
-            .iter()
-            .filter(|preset| preset.is_read)
+        engraft_hub::usable_presets()
     }
 
     /// What the model predicts of a text, of many, or of [`Each`](crate::Each) of an iterator.

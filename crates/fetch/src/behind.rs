@@ -92,6 +92,9 @@ impl<'scope> Behind<'scope> {
         self.pieces = None;
         self.beats = None;
         drop(self.empty);
-        self.adding.join().ok().flatten()
+        match self.adding.join() {
+            Ok(sum) => sum,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     }
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::{HeaderMap, Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Proxy};
 
 use crate::credential::Credential;
 use crate::error::Refusal;
-use crate::watch::tell;
+use crate::watch::report;
 use crate::{Error, Result};
 
 /// Steps of a redirect that are followed.
@@ -39,6 +39,8 @@ pub(crate) struct Client {
     agents: [OnceLock<Agent>; 2],
     /// What is waited before the first new try; later ones wait twice as long each.
     pause: Duration,
+    /// How long an answer may say nothing.
+    patience: Duration,
 }
 
 /// A question.
@@ -68,11 +70,12 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// A client whose first pause before a new try is so long.
-    pub(crate) fn new(pause: Duration) -> Self {
+    /// A client whose first pause before a new try is so long, and which waits so long for an answer that says nothing.
+    pub(crate) fn new(pause: Duration, patience: Duration) -> Self {
         Self {
             agents: Default::default(),
             pause,
+            patience,
         }
     }
 
@@ -80,7 +83,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Nobody answers, or an answer leads nowhere. An answer that is no success is none.
+    /// Nobody answers, or an answer leads nowhere. An answer with an error status is returned, not an error.
     pub(crate) fn ask(&self, call: &Call<'_>) -> Result<Answer, Failed> {
         let mut url = call.url.clone();
         let mut json = call.json.as_ref();
@@ -149,20 +152,20 @@ impl Client {
                 request.call()
             }
         };
-        answer.map_err(|error| call.unreachable(origin(url), &error))
+        answer.map_err(|error| call.unreachable(origin(url), &error).through(agent, url))
     }
 
     fn agent(&self, url: &str) -> &Agent {
         // A process that asks no host over TLS has no use for certificates, which take a while to read.
         let encrypted = url.starts_with("https://");
-        self.agents[usize::from(encrypted)].get_or_init(|| agent(encrypted))
+        self.agents[usize::from(encrypted)].get_or_init(|| agent(encrypted, self.patience))
     }
 
     /// Asks, and again where that may help, for an answer that is a success.
     ///
     /// # Errors
     ///
-    /// Nobody answers, or the answer, which `explain` puts into words, is none.
+    /// Nobody answers, or the answer has an error status, which `explain` puts into words.
     pub(crate) fn ask_patiently(
         &self,
         call: &Call<'_>,
@@ -205,14 +208,12 @@ impl Client {
         let pause = match failed.wait {
             Wait::Never => return Err(failed.error),
             _ if *tried + 1 >= TRIES => return Err(failed.error),
-            Wait::Some => self.pause * 2_u32.pow(*tried),
-            Wait::Exactly(time) => {
-                let seconds = time.as_secs();
-                tell(|watch| watch.note(&format!("the hub asks to wait {seconds} seconds")));
-                time
-            }
+            Wait::Backoff => self.pause * 2_u32.pow(*tried),
+            Wait::Exactly(time) => time,
         };
         *tried += 1;
+        let error = &failed.error;
+        report(|watch| watch.note(&format!("{error}; trying again")));
         sleep(pause);
         Ok(())
     }
@@ -231,9 +232,26 @@ pub(crate) enum Wait {
     /// There is to be none.
     Never,
     /// A pause, longer each time.
-    Some,
+    Backoff,
     /// The time that a hub asked for.
     Exactly(Duration),
+}
+
+impl Failed {
+    /// The same with the proxy that stood between, if one did.
+    fn through(mut self, agent: &Agent, url: &str) -> Self {
+        let proxy = agent.config().proxy();
+        let address = url.parse().ok();
+        let proxy = proxy.filter(|proxy| address.is_none_or(|url| !proxy.is_no_proxy(&url)));
+        if let (Some(proxy), Error::Unreachable { reason, .. }) = (proxy, &mut self.error) {
+            reason.push_str(&format!(
+                " (by the proxy {}:{})",
+                proxy.host(),
+                proxy.port()
+            ));
+        }
+        self
+    }
 }
 
 impl From<Error> for Failed {
@@ -251,7 +269,7 @@ impl Call<'_> {
         let error = Error::Refused {
             name: self.name.to_owned(),
             reason: format!(
-                "{host} answered with {what}; check HF_ENDPOINT and what lies between here and there"
+                "{host} answered with {what}; check the address of the hub and any proxy in between"
             ),
             kind: Refusal::Senseless,
         };
@@ -270,9 +288,9 @@ impl Call<'_> {
             ),
             ureq::Error::ConnectionFailed => (
                 "no connection could be made; check the network".to_owned(),
-                Wait::Some,
+                Wait::Backoff,
             ),
-            ureq::Error::Timeout(_) => ("it did not answer in time".to_owned(), Wait::Some),
+            ureq::Error::Timeout(_) => ("it did not answer in time".to_owned(), Wait::Backoff),
             ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => {
                 let help = format!(
                     "{error}; where a proxy has a certificate of its own, name it by SSL_CERT_FILE"
@@ -290,10 +308,10 @@ impl Call<'_> {
                 (help, Wait::Never)
             }
             ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => (
-                "that is no address; check HF_ENDPOINT".to_owned(),
+                "that is no address; check HF_ENDPOINT and KAGGLE_API_ENDPOINT".to_owned(),
                 Wait::Never,
             ),
-            error => (error.to_string(), Wait::Some),
+            error => (error.to_string(), Wait::Backoff),
         };
         Failed {
             error: Error::Unreachable {
@@ -335,8 +353,8 @@ impl Answer {
                 kind: Refusal::Later,
             }),
             (429 | 503, Some(time)) => Ok(Wait::Exactly(time)),
-            (408 | 429, None) => Ok(Wait::Some),
-            (500..=599, _) => Ok(Wait::Some),
+            (408 | 429, None) => Ok(Wait::Backoff),
+            (500..=599, _) => Ok(Wait::Backoff),
             _ => Ok(Wait::Never),
         }
     }
@@ -394,7 +412,7 @@ fn is_of_tls(error: &io::Error) -> bool {
         .is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
-fn agent(encrypted: bool) -> Agent {
+fn agent(encrypted: bool, patience: Duration) -> Agent {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
     if encrypted {
@@ -407,6 +425,7 @@ fn agent(encrypted: bool) -> Agent {
     }
     let seconds = |seconds| Some(Duration::from_secs(seconds));
     Agent::config_builder()
+        .proxy(proxy(encrypted))
         .tls_config(tls.build())
         .http_status_as_error(false)
         .max_redirects(0)
@@ -415,11 +434,42 @@ fn agent(encrypted: bool) -> Agent {
         .input_buffer_size(1 << 18)
         .timeout_resolve(seconds(10))
         .timeout_connect(seconds(10))
-        .timeout_per_read(seconds(30))
-        .timeout_per_write(seconds(30))
-        .timeout_recv_response(seconds(60))
+        .timeout_per_read(Some(patience))
+        .timeout_per_write(Some(patience))
+        // A hub may have to look for something before it answers.
+        .timeout_recv_response(Some(2 * patience))
         .build()
         .new_agent()
+}
+
+/// The proxy that the environment names for hosts that are asked in the clear, or for those that are not.
+fn proxy(encrypted: bool) -> Option<Proxy> {
+    let variable = |name: &str| {
+        let given = std::env::var(name).or_else(|_| std::env::var(name.to_uppercase()));
+        given.ok().filter(|value| !value.is_empty())
+    };
+    let own = if encrypted {
+        "https_proxy"
+    } else {
+        "http_proxy"
+    };
+    let named = Proxy::new(&variable(own).or_else(|| variable("all_proxy"))?).ok()?;
+    let mut proxy = Proxy::builder(named.protocol())
+        .host(named.host())
+        .port(named.port());
+    if let Some(user) = named.username() {
+        proxy = proxy.username(user);
+    }
+    if let Some(password) = named.password() {
+        proxy = proxy.password(password);
+    }
+    for without in variable("no_proxy")
+        .iter()
+        .flat_map(|hosts| hosts.split(','))
+    {
+        proxy = proxy.no_proxy(without.trim());
+    }
+    proxy.build().ok()
 }
 
 /// The scheme, host and port of an address.

@@ -38,7 +38,7 @@ impl Hubs {
     /// The hubs by settings of one's own.
     pub fn new(settings: Settings) -> Self {
         Self {
-            client: Client::new(settings.pause),
+            client: Client::new(settings.pause, settings.patience),
             offline: AtomicBool::new(settings.offline),
             settings,
             found: Mutex::default(),

@@ -28,6 +28,7 @@ mod hubs;
 mod hugging_face;
 mod kaggle;
 pub mod listing;
+mod locks;
 mod settings;
 mod snapshot;
 mod space;

@@ -150,7 +150,7 @@ impl Listing {
         Ok(Some(listing))
     }
 
-    /// The same list for them, without files of which they would want to know more.
+    /// The same list for them. Files without a size or a name of git's are left out.
     pub fn to_tree_file(&self) -> Vec<u8> {
         let mut files = Map::new();
         for (path, entry) in &self.files {

@@ -21,10 +21,13 @@ pub struct Settings {
     pub(crate) offline: bool,
     /// The pause before a question is asked again for the first time; later ones are twice as long each.
     pub(crate) pause: Duration,
+    /// How long a hub may say nothing in the middle of an answer.
+    pub(crate) patience: Duration,
 }
 
 /// What is waited where nobody says otherwise.
 const PAUSE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 pub(crate) struct HuggingFace {
@@ -34,6 +37,8 @@ pub(crate) struct HuggingFace {
     pub(crate) cache: PathBuf,
     token: Option<Secret>,
     token_file: Option<PathBuf>,
+    /// A name and a key that stood in the address, as those of mirrors may.
+    user_and_key: Option<(String, Secret)>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,13 +70,21 @@ impl Settings {
                 ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str())
             })
         };
-        let home = given("HOME").or_else(|| given("USERPROFILE"));
+        let homes = if cfg!(windows) {
+            ["USERPROFILE", "HOME"]
+        } else {
+            ["HOME", "USERPROFILE"]
+        };
+        let home = homes.into_iter().find_map(&given);
         let home = home.map(PathBuf::from);
         let expanded = |name: &str| Some(expand(Path::new(&given(name)?), home.as_deref()));
+        let address =
+            text("HF_ENDPOINT").map_or_else(|| HUGGING_FACE.to_owned(), |it| trimmed(&it));
+        let (endpoint, user_and_key) = without_user(address);
         Self {
             hugging_face: HuggingFace {
-                endpoint: text("HF_ENDPOINT")
-                    .map_or_else(|| HUGGING_FACE.to_owned(), |it| trimmed(&it)),
+                endpoint,
+                user_and_key,
                 cache: hub_cache(expanded, home.as_deref()),
                 token: Some(())
                     .filter(|()| !is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN"))
@@ -88,6 +101,7 @@ impl Settings {
             kaggle: kaggle(text, expanded, home.as_deref()),
             offline: is_true("HF_HUB_OFFLINE") || is_true("TRANSFORMERS_OFFLINE"),
             pause: PAUSE,
+            patience: PATIENCE,
         }
     }
 
@@ -104,6 +118,12 @@ impl Settings {
     pub fn pausing(self, pause: Duration) -> Self {
         Self { pause, ..self }
     }
+
+    /// The same with other patience with a hub that says nothing in the middle of an answer.
+    #[must_use]
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
 }
 
 impl HuggingFace {
@@ -115,6 +135,9 @@ impl HuggingFace {
     pub(crate) fn credential(&self) -> Result<Option<Credential>> {
         if let Some(token) = &self.token {
             return Credential::bearer(token.word().trim(), "HF_TOKEN").map(Some);
+        }
+        if let Some((user, key)) = &self.user_and_key {
+            return Credential::basic(user, key.word(), "HF_ENDPOINT").map(Some);
         }
         let Some(path) = &self.token_file else {
             return Ok(None);
@@ -223,6 +246,18 @@ fn kaggle(
     }
 }
 
+/// An address without the name and key in it, `https://name:key@host`, and these.
+fn without_user(address: String) -> (String, Option<(String, Secret)>) {
+    let parts = address.split_once("://");
+    let Some((user, rest)) = parts.and_then(|(_, rest)| rest.split_once('@')) else {
+        return (address, None);
+    };
+    let (scheme, _) = parts.unwrap_or_default();
+    let (user, key) = user.split_once(':').unwrap_or((user, ""));
+    let both = (user.to_owned(), Secret::new(key.to_owned()));
+    (format!("{scheme}://{rest}"), Some(both))
+}
+
 fn trimmed(endpoint: &str) -> String {
     endpoint.trim().trim_end_matches('/').to_owned()
 }
@@ -288,6 +323,15 @@ mod tests {
             header(&[("HF_HOME", home), ("HF_TOKEN", "hf_env"), off]),
             None
         );
+    }
+
+    #[test]
+    fn a_name_and_key_in_an_address_are_taken_out_of_it() {
+        let found = settings(&[("HF_ENDPOINT", "https://u:k@mirror.example/hf/")]);
+        assert_eq!(found.hugging_face.endpoint, "https://mirror.example/hf");
+        let credential = found.hugging_face.credential().unwrap().unwrap();
+        assert_eq!(credential.header(), "Basic dTpr");
+        assert!(!format!("{found:?}").contains(":k@"));
     }
 
     #[test]

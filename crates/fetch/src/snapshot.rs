@@ -1,12 +1,13 @@
 //! One state of a repository: its folder here, and what files it has at the hub.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::digest::Digest;
 use crate::listing::{Entry, Listing, stays_inside};
-use crate::watch::{Plan, tell};
+use crate::watch::{Plan, report};
 use crate::{Error, Hubs, Result, hugging_face, kaggle, space};
 
 /// Files that are fetched at the same time.
@@ -73,7 +74,7 @@ impl Snapshot {
     }
 
     /// Whether it is known what the hub has.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_listed(&self) -> bool {
         self.listing.is_some()
     }
 
@@ -95,18 +96,12 @@ impl Snapshot {
 
     /// Whether a file is here, as long as the hub says.
     pub fn is_here(&self, path: &str) -> bool {
-        let listed = self.listing.as_ref();
-        let size = listed.and_then(|listing| listing.get(path)?.size);
         let file = self.folder.join(path);
-        let is_whole = || {
-            let length = file.metadata().map(|data| data.len());
-            length.is_ok_and(|length| size.is_none_or(|size| size == length))
-        };
         let is_said_to_be = match &self.home {
             Home::HuggingFace(_) => stays_inside(path),
             Home::Kaggle(home) => home.is_marked(path),
         };
-        is_said_to_be && is_whole()
+        is_said_to_be && file.is_file() && !self.size_differs(path, &file)
     }
 
     /// Whether the hub has a file that is not here.
@@ -143,6 +138,8 @@ impl Snapshot {
             wanted.push((path, entry));
         }
         if wanted.is_empty() {
+            // A cache that only others write to need not know it.
+            let _ = self.note();
             return Ok(());
         }
         if self.hubs.is_offline() {
@@ -156,28 +153,54 @@ impl Snapshot {
     }
 
     fn bring(&self, wanted: &[(&str, &Entry)]) -> Result<()> {
-        let total: u64 = wanted.iter().filter_map(|(_, entry)| entry.size).sum();
-        let at_hand = wanted
-            .iter()
-            .map(|(path, entry)| self.begun(path, entry))
-            .sum();
-        let plan = Plan::new(&self.name, wanted.len(), total, at_hand);
+        let is_archived =
+            matches!(self.home, Home::Kaggle(_)) && kaggle::Home::is_archived(wanted.len());
+        let size = |entries: &mut dyn Iterator<Item = &Entry>| -> u64 {
+            entries
+                .filter_map(|entry| entry.size)
+                .fold(0, u64::saturating_add)
+        };
+        // An archive has all files, and lies beside them until it is unpacked.
+        let (bytes, room) = if is_archived {
+            let all = size(
+                &mut self
+                    .listing
+                    .iter()
+                    .flat_map(Listing::iter)
+                    .map(|(_, entry)| entry),
+            );
+            (all, all.saturating_mul(2))
+        } else {
+            let all = size(&mut wanted.iter().map(|(_, entry)| *entry));
+            (all, all)
+        };
+        let begun = wanted.iter().map(|(path, entry)| self.begun(path, entry));
+        let at_hand = if is_archived { 0 } else { begun.sum() };
+        let plan = Plan::new(&self.name, wanted.len(), bytes, at_hand);
         let base = self.home.base();
         make_folder(base)?;
-        space::check(base, total.saturating_sub(at_hand).saturating_add(ROOM))?;
-        tell(|watch| watch.begins(&plan));
+        space::check(base, room.saturating_sub(at_hand).saturating_add(ROOM))?;
+        self.note()?;
+        report(|watch| watch.begins(&plan));
         let came = match &self.home {
-            Home::Kaggle(home) if kaggle::Home::is_archived(wanted.len()) => {
-                home.bring_all(self.hubs, self)
-            }
+            Home::Kaggle(home) if is_archived => home.bring_all(self.hubs, self),
             _ => in_parallel(wanted, |(path, entry)| self.bring_one(path, entry)),
         };
-        tell(|watch| watch.ends());
+        report(|watch| watch.ends());
         came?;
         if let Home::Kaggle(home) = &self.home {
             home.note_whole(self)?;
         }
         Ok(())
+    }
+
+    /// Notes in the cache what the hub has.
+    fn note(&self) -> Result<()> {
+        match (&self.listing, &self.home) {
+            (Some(listing), Home::HuggingFace(home)) => home.note(self, listing),
+            (Some(listing), Home::Kaggle(home)) => home.note(listing),
+            (None, _) => Ok(()),
+        }
     }
 
     fn bring_one(&self, path: &str, entry: &Entry) -> Result<()> {
@@ -189,41 +212,57 @@ impl Snapshot {
 
     /// The bytes of a file that came before, in a download that was cut.
     fn begun(&self, path: &str, entry: &Entry) -> u64 {
-        let partial = match &self.home {
-            Home::HuggingFace(home) => home.partial(entry),
-            Home::Kaggle(home) => Some(home.partial(&self.folder, path)),
+        let begun = match &self.home {
+            Home::HuggingFace(home) => home.begun(entry),
+            Home::Kaggle(home) => {
+                let partial = home.partial(&self.folder, path).metadata();
+                partial.map_or(0, |data| data.len())
+            }
         };
-        let begun = partial.and_then(|partial| Some(partial.metadata().ok()?.len()));
-        begun
-            .unwrap_or_default()
-            .min(entry.size.unwrap_or_default())
+        begun.min(entry.size.unwrap_or_default())
     }
 
-    /// Looks at all bytes of each file that is here, and says what came of it.
+    /// Looks at all bytes of each file that was fetched, and says what came of it.
     ///
     /// # Errors
     ///
     /// One cannot be read.
     pub fn verify(&self) -> Result<Vec<(String, Checked)>> {
-        let here = files_below(&self.folder);
-        let here = here.into_iter().filter(|path| self.is_here(path));
-        here.map(|path| {
+        let mut paths = links_and_files_below(&self.folder);
+        if let Home::Kaggle(home) = &self.home {
+            paths.retain(|path| home.is_marked(path));
+        }
+        let checked = paths.into_iter().map(|path| {
             let file = self.folder.join(&path);
-            let read = engraft_files::Error::io("read", &file);
-            let digest = self.digest(&path, &file);
-            let checked = match digest {
-                Some(digest) => {
-                    if digest.is_of(&file).map_err(read)? {
-                        Checked::Whole
-                    } else {
-                        Checked::Broken
-                    }
-                }
-                None => Checked::Unknown,
-            };
+            let checked = self.check(&path, &file)?;
             Ok((path, checked))
+        });
+        checked.collect()
+    }
+
+    fn check(&self, path: &str, file: &Path) -> Result<Checked> {
+        // Cut, longer than it was, or a link that leads nowhere.
+        if self.size_differs(path, file) || !file.is_file() {
+            return Ok(Checked::Broken);
+        }
+        let Some(digest) = self.digest(path, file) else {
+            return Ok(Checked::Unknown);
+        };
+        let is_whole = digest.is_of(file);
+        let is_whole = is_whole.map_err(engraft_files::Error::io("read", file))?;
+        Ok(if is_whole {
+            Checked::Whole
+        } else {
+            Checked::Broken
         })
-        .collect()
+    }
+
+    /// Whether a file has another length than the hub says.
+    fn size_differs(&self, path: &str, file: &Path) -> bool {
+        let listed = self.listing.as_ref();
+        let size = listed.and_then(|listing| listing.get(path)?.size);
+        let length = file.metadata().ok().map(|data| data.len());
+        size.is_some_and(|size| length != Some(size))
     }
 
     /// What a file here should add up to; none where that is not known.
@@ -286,6 +325,13 @@ pub(crate) fn make_folder(folder: &Path) -> Result<()> {
 
 /// The paths of all files below a folder, in order.
 pub(crate) fn files_below(folder: &Path) -> Vec<String> {
+    let mut found = links_and_files_below(folder);
+    found.retain(|path| folder.join(path).is_file());
+    found
+}
+
+/// The same with links that lead nowhere.
+fn links_and_files_below(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![(folder.to_path_buf(), String::new())];
     while let Some((folder, before)) = folders.pop() {
@@ -298,13 +344,26 @@ pub(crate) fn files_below(folder: &Path) -> Vec<String> {
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             if is_folder {
                 folders.push((entry.path(), format!("{path}/")));
-            } else if entry.path().is_file() {
+            } else {
                 found.push(path);
             }
         }
     }
     found.sort();
     found
+}
+
+/// What the files below a folder take, links not counted.
+pub(crate) fn bytes_below(folder: &Path) -> u64 {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        bytes += match entry.file_type() {
+            Ok(kind) if kind.is_dir() => bytes_below(&entry.path()),
+            Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |data| data.len()),
+            _ => 0,
+        };
+    }
+    bytes
 }
 
 /// The first of several names.

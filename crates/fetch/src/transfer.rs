@@ -9,11 +9,14 @@ use ureq::http::HeaderMap;
 use crate::behind::Behind;
 use crate::client::{Answer, Call, Client, Failed, Wait};
 use crate::digest::{Digest, Sum};
-use crate::watch::tell;
+use crate::watch::report;
 use crate::{Error, Result};
 
 /// The bytes that are held at a time.
 const HELD: usize = 1 << 18;
+
+/// Bytes that have to come for another round of tries.
+const STEP: u64 = 1 << 16;
 
 /// A file that is wanted.
 pub(crate) struct Wanted<'a> {
@@ -39,8 +42,8 @@ pub(crate) struct Came {
 
 /// Brings a file to `partial`, going on where an earlier try ended, and checks it.
 ///
-/// `explain` puts answers into words that are no success. Only one process may do this for a partial file at a time; where a file system has no
-/// locks and several do, they write the same bytes at the same places.
+/// `explain` puts answers with an error status into words. Only one process may do this for a partial file at a time; where a file system has no
+/// locks and several do, they write the same bytes at the same places, and none shortens what another writes.
 ///
 /// # Errors
 ///
@@ -53,15 +56,14 @@ pub(crate) fn fetch(
     explain: impl Fn(&mut Answer) -> Error,
 ) -> Result<Came> {
     let mut begun = Begun::open(partial)?;
-    let mut tried = 0;
+    let (mut tried, mut furthest) = (0, begun.length);
     loop {
-        let before = begun.length;
         let failed = match begun.go_on(client, call, wanted, &explain) {
             Ok(came) => return Ok(came),
             Err(failed) => failed,
         };
-        if begun.length > before {
-            tried = 0;
+        if begun.length >= furthest.saturating_add(STEP) {
+            (tried, furthest) = (0, begun.length);
         }
         client.wait_to_try_again(&mut tried, failed)?;
     }
@@ -83,12 +85,7 @@ struct Begun<'a> {
 
 impl<'a> Begun<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        let mut options = File::options();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let opened = options
-            .open(path)
-            .and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (length, file) = opened.map_err(engraft_files::Error::io("write", path))?;
+        let (file, length) = open(path)?;
         Ok(Self {
             path,
             file,
@@ -124,11 +121,22 @@ impl<'a> Begun<'a> {
             200 if self.length > 0 => self.begin_anew()?,
             200 => {}
             206 if self.length > 0 && begins_at(&answer.headers) == Some(self.length) => {}
+            // All of it came before, which only the answer can tell where nobody else says how long it is.
+            416 if wanted.size.is_none() && whole_length(&answer.headers) == Some(self.length) => {
+                let digest = Digest::of_google(google_hashes(&answer.headers));
+                if let Some(digest) = wanted.digest.cloned().or(digest) {
+                    self.add_up(digest)?;
+                    return self.check(wanted, self.length);
+                }
+                self.begin_anew()?;
+                return Err(wanted.untrue("the hub does not say what it adds up to", Wait::Backoff));
+            }
             206 | 416 if self.length > 0 => {
                 self.begin_anew()?;
-                return Err(
-                    wanted.untrue("the hub sent another part than was asked for", Wait::Some)
-                );
+                return Err(wanted.untrue(
+                    "the hub sent another part than was asked for",
+                    Wait::Backoff,
+                ));
             }
             _ => {
                 let wait = answer.wait(&call)?;
@@ -160,7 +168,7 @@ impl<'a> Begun<'a> {
         match (wanted.size, comes) {
             (Some(size), Some(comes)) if comes != size => {
                 let reason = format!("the hub lists it with {size} bytes and sends {comes}");
-                Err(wanted.untrue(&reason, Wait::Some))
+                Err(wanted.untrue(&reason, Wait::Backoff))
             }
             (Some(size), _) | (None, Some(size)) => Ok(size),
             (None, None) => Err(wanted.untrue("the hub does not say how long it is", Wait::Never)),
@@ -227,7 +235,7 @@ impl<'a> Begun<'a> {
         let reason = format!(
             "{why} after {have} of {size} bytes; what came is kept, and the next try goes on there"
         );
-        wanted.untrue(&reason, Wait::Some)
+        wanted.untrue(&reason, Wait::Backoff)
     }
 
     /// Whether it is what was announced.
@@ -246,7 +254,7 @@ impl<'a> Begun<'a> {
         }
         // What an earlier process left may be of another file.
         let again = if self.is_inherited || !self.was_wrong {
-            Wait::Some
+            Wait::Backoff
         } else {
             Wait::Never
         };
@@ -275,15 +283,26 @@ impl<'a> Begun<'a> {
         Ok(())
     }
 
-    /// Forgets what came.
+    /// Forgets what came. The file begins anew and is not emptied: another process may have it open, or have given it its final name.
     fn begin_anew(&mut self) -> Result<()> {
-        let emptied = self.file.set_len(0);
-        emptied.map_err(engraft_files::Error::io("write", self.path))?;
+        let _ = std::fs::remove_file(self.path);
+        self.file = open(self.path)?.0;
         advance(-i64::try_from(self.length).unwrap_or(i64::MAX));
         self.length = 0;
         self.sum = None;
         Ok(())
     }
+}
+
+/// Opens a file that may be there, with its length.
+fn open(path: &Path) -> Result<(File, u64)> {
+    let mut options = File::options();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let opened = options
+        .open(path)
+        .and_then(|file| Ok((file.metadata()?.len(), file)));
+    let (length, file) = opened.map_err(engraft_files::Error::io("write", path))?;
+    Ok((file, length))
 }
 
 impl Wanted<'_> {
@@ -299,7 +318,7 @@ impl Wanted<'_> {
 
 fn advance(bytes: i64) {
     if bytes != 0 {
-        tell(|watch| watch.advances(bytes));
+        report(|watch| watch.advances(bytes));
     }
 }
 
@@ -308,6 +327,12 @@ fn begins_at(headers: &HeaderMap) -> Option<u64> {
     let range = headers.get("content-range")?.to_str().ok()?;
     let (start, _) = range.strip_prefix("bytes ")?.split_once('-')?;
     start.trim().parse().ok()
+}
+
+/// How long the whole is, by an answer that has no part of it.
+fn whole_length(headers: &HeaderMap) -> Option<u64> {
+    let range = headers.get("content-range")?.to_str().ok()?;
+    range.strip_prefix("bytes */")?.trim().parse().ok()
 }
 
 /// Whether the hub still means the content that it listed.

@@ -1,4 +1,4 @@
-//! Who looks on while files are fetched.
+//! Progress of what is fetched, for whoever shows it.
 
 use std::sync::OnceLock;
 
@@ -28,7 +28,7 @@ impl Plan {
     }
 }
 
-/// Is told what is fetched, by several threads at once.
+/// Shows what is fetched; called by several threads at once.
 pub trait Watch: Send + Sync {
     /// Files are about to be fetched.
     fn begins(&self, plan: &Plan);
@@ -42,18 +42,18 @@ pub trait Watch: Send + Sync {
 
 static WATCH: OnceLock<Box<dyn Watch>> = OnceLock::new();
 
-/// Says who looks on in this process, of which the first that is said stays; without one, nothing is told.
+/// Says what shows progress in this process. The first that is given stays; without one, nothing is shown.
 pub fn watch_with(watch: impl Watch + 'static) {
     let _ = WATCH.set(Box::new(watch));
 }
 
-/// Says something to whom looks on, in one sentence.
+/// Shows a note, one sentence.
 pub fn say(text: &str) {
-    tell(|watch| watch.note(text));
+    report(|watch| watch.note(text));
 }
 
-/// Does something with whom looks on.
-pub(crate) fn tell(what: impl FnOnce(&dyn Watch)) {
+/// Passes something on to what shows progress, if anything does.
+pub(crate) fn report(what: impl FnOnce(&dyn Watch)) {
     if let Some(watch) = WATCH.get() {
         what(&**watch);
     }

@@ -24,12 +24,14 @@ pub enum Error {
     Fetch(#[from] engraft_fetch::Error),
 
     /// A preset that neither a hub nor the mirror of it gives.
-    #[error("{refused} (nor has {mirror} it)")]
+    #[error("{refused}; {mirror} was tried too: {also}")]
     Refused {
         /// What the hub said.
-        refused: engraft_fetch::Error,
+        refused: Box<engraft_fetch::Error>,
         /// The mirror, as a user names it.
         mirror: String,
+        /// Why that was not to be had either.
+        also: Box<Error>,
     },
 
     /// A file or folder that cannot be read or written.

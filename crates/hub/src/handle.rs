@@ -66,14 +66,50 @@ impl Handle {
                 "the name is empty; give a built-in name, a folder, or hf://org/name".into(),
             ));
         }
-        match mirrors::of_user(text).map_err(refuse)? {
-            Some(mirror) => Handle::understand(&mirror),
-            None => Handle::understand(text),
+        let by_file = |name: &str| mirrors::of_user(name).map_err(refuse);
+        let through = |mirror: String| {
+            Handle::understand(&mirror).map_err(|error| {
+                refuse(format!(
+                    "the file of mirrors has \"{mirror}\" for it: {error}"
+                ))
+            })
+        };
+        if let Some(mirror) = by_file(text)? {
+            return through(mirror);
+        }
+        let handle = Handle::understand(text)?;
+        // A mirror of a handle is one of every name that stands for it, whatever the revision or version.
+        for name in handle.names() {
+            if let Some(mirror) = by_file(&name)? {
+                return through(mirror);
+            }
+        }
+        Ok(handle)
+    }
+
+    /// What it may be called in a file of mirrors.
+    fn names(&self) -> Vec<String> {
+        match self {
+            Handle::BuiltIn(_) | Handle::Folder(_) => Vec::new(),
+            Handle::HuggingFace { repository, .. } => {
+                vec![self.to_string(), Kind::Model.handle(repository, None)]
+            }
+            Handle::Kaggle(model) => {
+                let any = KaggleModel {
+                    version: None,
+                    ..model.clone()
+                };
+                vec![self.to_string(), any.to_string()]
+            }
         }
     }
 
-    /// As [`Self::parse`], without a look at mirrors.
-    fn understand(text: &str) -> Result<Handle> {
+    /// As [`Self::parse`], without a look at mirrors: what a cache has is called by its own name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::parse`].
+    pub fn understand(text: &str) -> Result<Handle> {
         let refuse = |reason: String| Error::Handle {
             handle: text.to_owned(),
             reason,
@@ -115,20 +151,15 @@ impl Handle {
         }
     }
 
-    /// Whether it can be opened without asking a hub, if perhaps without all of its weights.
-    pub fn is_at_hand(&self) -> bool {
-        let hubs = Hubs::of_process();
+    /// Whether something of it is in a cache.
+    pub(crate) fn is_cached(&self, hubs: &Hubs) -> bool {
         match self {
-            Handle::BuiltIn(_) => true,
-            Handle::Folder(path) => path.is_dir(),
             Handle::HuggingFace {
                 repository,
                 revision,
             } => hubs.has_repository(Kind::Model, repository, revision.as_deref()),
-            Handle::Kaggle(model) => {
-                let mirror = self.mirror();
-                hubs.has_kaggle(model) || mirror.is_some_and(|mirror| mirror.is_at_hand())
-            }
+            Handle::Kaggle(model) => hubs.has_kaggle(model),
+            Handle::BuiltIn(_) | Handle::Folder(_) => false,
         }
     }
 }
@@ -143,6 +174,18 @@ impl DataSetHandle {
         let Some(rest) = text.strip_prefix(DATA_SETS) else {
             return Ok(None);
         };
+        let mirror = mirrors::of_user(text).map_err(|reason| Error::Handle {
+            handle: text.to_owned(),
+            reason,
+        })?;
+        let rest = mirror
+            .as_deref()
+            .map_or(Some(rest), |mirror| mirror.strip_prefix(DATA_SETS));
+        let rest = rest.ok_or_else(|| Error::Handle {
+            handle: text.to_owned(),
+            reason: "the file of mirrors has something else for it than hf://datasets/org/name"
+                .into(),
+        })?;
         match hugging_face(rest) {
             Ok(Handle::HuggingFace {
                 repository,
@@ -215,8 +258,6 @@ fn unknown(text: &str, path: &Path) -> String {
 
 /// Understands `org/name[@revision]`; the reason when it cannot be one.
 fn hugging_face(text: &str) -> Result<Handle, String> {
-    // As tools of Hugging Face write it too.
-    let text = text.strip_prefix("models/").unwrap_or(text);
     let (repository, revision) = match text.split_once('@') {
         Some((repository, revision)) => (repository, Some(revision)),
         None => (text, None),

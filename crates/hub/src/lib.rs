@@ -42,7 +42,7 @@ pub use error::{Error, Result};
 pub use handle::{DataSetHandle, Handle};
 pub(crate) use keras::keras_modules;
 pub use keras::{KERAS_HUB, KerasModel, KerasPacking, keras_families};
-pub use names::{Kind, NamedPreset, named_presets};
+pub use names::{Kind, NamedPreset, named_presets, usable_presets};
 pub use preset::Preset;
 pub use report::{LoadReport, Mismatch};
 pub use safetensors::Dtype;

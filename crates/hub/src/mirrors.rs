@@ -4,8 +4,8 @@
 //!
 //! ```yaml
 //! bert_base_en: /data/presets/bert_base_en     # a name
-//! hf://org/repo: hf://own-org/repo             # a handle
-//! kaggle://keras/*: hf://own-org/keras-*       # all handles that begin so: what follows takes the place of the star
+//! hf://org/repo: hf://own-org/repo             # a handle, at any revision or version, and names that stand for it
+//! hf://facebook/*: /data/facebook/*            # all handles that begin so: what follows takes the place of the star
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -41,8 +41,11 @@ fn file() -> Option<PathBuf> {
 
 fn read(file: &Path) -> Result<Vec<(String, String)>, String> {
     let label = file.display().to_string();
-    let bytes = std::fs::read(file).map_err(|error| format!("cannot read {label}: {error}"))?;
-    if bytes.trim_ascii().is_empty() {
+    let bytes = std::fs::read(file)
+        .map_err(|error| format!("the file of mirrors ({FILE}) {label} cannot be read: {error}"))?;
+    let says_nothing =
+        |line: &[u8]| line.trim_ascii().is_empty() || line.trim_ascii().starts_with(b"#");
+    if bytes.split(|byte| *byte == b'\n').all(says_nothing) {
         return Ok(Vec::new());
     }
     let read = read_yaml(&bytes, &label).map_err(|error| error.to_string())?;
@@ -80,15 +83,12 @@ mod tests {
     fn names_and_beginnings_lead_elsewhere() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mirrors.yaml");
-        let lines = "# ours\nbert_base_en: /data/bert\n\"kaggle://keras/*\": hf://own/keras/*\n";
+        let lines = "# ours\nbert_base_en: /data/bert\n\"hf://facebook/*\": hf://own/*\n";
         std::fs::write(&file, lines).unwrap();
         let mirrors = read(&file).unwrap();
         for (name, leads) in [
             ("bert_base_en", Some("/data/bert")),
-            (
-                "kaggle://keras/bert/keras/x/3",
-                Some("hf://own/keras/bert/keras/x/3"),
-            ),
+            ("hf://facebook/x", Some("hf://own/x")),
             ("gpt2_base_en", None),
             ("bert_base", None),
         ] {
@@ -107,7 +107,9 @@ mod tests {
                 "{text}"
             );
         }
-        std::fs::write(&file, "").unwrap();
-        assert!(read(&file).unwrap().is_empty());
+        for text in ["", "# nothing yet\n\n"] {
+            std::fs::write(&file, text).unwrap();
+            assert!(read(&file).unwrap().is_empty());
+        }
     }
 }

@@ -146,6 +146,11 @@ pub fn named_presets() -> &'static [NamedPreset] {
     &NAMED
 }
 
+/// Those whose models can be used.
+pub fn usable_presets() -> impl Iterator<Item = &'static NamedPreset> {
+    NAMED.iter().filter(|preset| preset.is_read)
+}
+
 /// The preset of this name.
 pub(crate) fn named(name: &str) -> Option<&'static NamedPreset> {
     BY_NAME.get(name).copied()

@@ -108,7 +108,7 @@ impl Preset {
     /// Brings the weights of a preset of a hub that cannot be understood without them: of KerasHub's, whose files say in which of several forms
     /// they are, and of our own, which may be those of a head alone.
     fn bring_early_weights(&self, folder: &Path) -> Result<()> {
-        let Some(origin) = self.origin.as_ref().filter(|origin| origin.is_whole()) else {
+        let Some(origin) = self.origin.as_ref().filter(|origin| origin.is_listed()) else {
             return Ok(());
         };
         let is_keras = keras::is_described_in(&self.name, folder)?;
@@ -123,7 +123,7 @@ impl Preset {
 
     /// Brings the weights of a preset of a hub, where they are not here yet.
     pub(crate) fn bring_weights(&self) -> Result<()> {
-        let Some(origin) = self.origin.as_ref().filter(|origin| origin.is_whole()) else {
+        let Some(origin) = self.origin.as_ref().filter(|origin| origin.is_listed()) else {
             return Ok(());
         };
         let files = origin.files();

@@ -14,7 +14,7 @@ use crate::{Error, Handle, Result, needs};
 pub(crate) fn find(handle: &Handle, hubs: &'static Hubs, wish: Wish) -> Result<Arc<Snapshot>> {
     of_hub_or_mirror(handle, hubs, wish, |found| {
         // Of a repository of which nothing is known but what lies here, that is all.
-        if found.is_whole() {
+        if found.is_listed() {
             let files = found.files();
             found.fetch(needs::descriptions(&files))?;
         }
@@ -46,21 +46,23 @@ fn of_hub_or_mirror(
         return open(handle);
     };
     // What was fetched from the mirror before is as good as it was then.
-    if wish == Wish::AsCached && !is_cached(handle, hubs) && is_cached(&mirror, hubs) {
+    if wish == Wish::AsCached && !handle.is_cached(hubs) && mirror.is_cached(hubs) {
         return open(&mirror);
     }
-    match open(handle) {
-        Err(Error::Fetch(refused)) if refused.is_refusal_of_hub() => match open(&mirror) {
-            Ok(found) => {
-                say(&format!("{refused}; {mirror} is used instead"));
-                Ok(found)
-            }
-            Err(_) => Err(Error::Refused {
-                refused,
-                mirror: mirror.to_string(),
-            }),
-        },
-        found => found,
+    let refused = match open(handle) {
+        Err(Error::Fetch(refused)) if refused.is_refusal_of_hub() => refused,
+        found => return found,
+    };
+    match open(&mirror) {
+        Ok(found) => {
+            say(&format!("{refused}; {mirror} is used instead"));
+            Ok(found)
+        }
+        Err(also) => Err(Error::Refused {
+            refused: Box::new(refused),
+            mirror: mirror.to_string(),
+            also: Box::new(also),
+        }),
     }
 }
 
@@ -76,17 +78,6 @@ fn of_hub(handle: &Handle, hubs: &'static Hubs, wish: Wish) -> Result<Arc<Snapsh
             handle: handle.to_string(),
             reason: "it is here already".to_owned(),
         }),
-    }
-}
-
-fn is_cached(handle: &Handle, hubs: &Hubs) -> bool {
-    match handle {
-        Handle::HuggingFace {
-            repository,
-            revision,
-        } => hubs.has_repository(Kind::Model, repository, revision.as_deref()),
-        Handle::Kaggle(model) => hubs.has_kaggle(model),
-        Handle::BuiltIn(_) | Handle::Folder(_) => false,
     }
 }
 

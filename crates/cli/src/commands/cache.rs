@@ -1,7 +1,9 @@
 //! `engraft cache`: what was fetched, whether it is whole, and how to be rid of it.
 
+use std::sync::Arc;
+
 use engraft_hub::fetch::{Checked, Hubs, Kind, Snapshot, Wish, size_in_words};
-use engraft_hub::{DataSetHandle, Handle, Remote};
+use engraft_hub::{DataSetHandle, Handle};
 
 use crate::arguments::Command;
 use crate::failure::{Failure, print};
@@ -74,7 +76,7 @@ impl Named {
         if let Some(data) = DataSetHandle::parse(name).map_err(Failure::refused)? {
             return Ok(Self::DataSet(data));
         }
-        match Handle::parse(name).map_err(Failure::refused)? {
+        match Handle::understand(name).map_err(Failure::refused)? {
             Handle::BuiltIn(_) | Handle::Folder(_) => Err(Failure::refused(format!(
                 "cache: {name} is not of a hub; `engraft cache list` shows what is in the cache"
             ))),
@@ -87,63 +89,93 @@ fn verify(names: &[String]) -> Result<(), Failure> {
     // What is in the cache is looked at, and nothing else.
     let hubs = Hubs::of_process();
     hubs.set_offline(true);
-    let all;
-    let names = if names.is_empty() {
-        let repositories = hubs.cache().repositories().into_iter();
-        let repositories = repositories.flat_map(|it| {
-            let (kind, name) = (it.kind, it.name);
-            let handles = it.revisions.into_iter();
-            handles.map(move |revision| kind.handle(&name, Some(&revision)))
-        });
-        let models = hubs.kaggle_models().into_iter();
-        all = repositories
-            .chain(models.map(|it| it.model.to_string()))
-            .collect::<Vec<_>>();
-        &all
-    } else {
-        names
-    };
     let mut broken = Vec::new();
+    if names.is_empty() {
+        for cached in hubs.cache().repositories() {
+            let name = cached.kind.handle(&cached.name, None);
+            for commit in &cached.commits {
+                let found =
+                    hubs.repository(cached.kind, &cached.name, Some(commit), Wish::AsCached);
+                verify_one(&name, found, &mut broken)?;
+            }
+        }
+        for cached in hubs.kaggle_models() {
+            let found = hubs.kaggle(&cached.model, Wish::AsCached);
+            verify_one(&cached.model.to_string(), found, &mut broken)?;
+        }
+    }
     for name in names {
-        let print_for = |snapshot: &Snapshot| -> Result<bool, Failure> {
-            let checked = snapshot.verify().map_err(Failure::refused)?;
-            let mut page = String::new();
-            let mut is_broken = false;
-            for (path, checked) in &checked {
-                let said = match checked {
-                    Checked::Whole => "whole",
-                    Checked::Broken => "broken",
-                    _ => "not known",
-                };
-                is_broken |= *checked == Checked::Broken;
-                page.push_str(&format!("{said:9}  {name}  {path}\n"));
-            }
-            print(&page)?;
-            Ok(is_broken)
-        };
-        let is_broken = match Named::parse(name)? {
-            Named::Preset(handle) => {
-                let remote = Remote::find(&handle, Wish::AsCached).map_err(Failure::refused)?;
-                print_for(remote.snapshot())?
-            }
+        let found = match Named::parse(name)? {
+            Named::Preset(Handle::Kaggle(model)) => hubs.kaggle(&model, Wish::AsCached),
+            Named::Preset(Handle::HuggingFace {
+                repository,
+                revision,
+            }) => hubs.repository(
+                Kind::Model,
+                &repository,
+                revision.as_deref(),
+                Wish::AsCached,
+            ),
+            Named::Preset(_) => continue,
             Named::DataSet(data) => {
                 let revision = data.revision.as_deref();
-                let found =
-                    hubs.repository(Kind::DataSet, &data.repository, revision, Wish::AsCached);
-                print_for(&*found.map_err(Failure::refused)?)?
+                hubs.repository(Kind::DataSet, &data.repository, revision, Wish::AsCached)
             }
         };
-        if is_broken {
-            broken.push(name.as_str());
+        if found.is_err() {
+            return Err(Failure::refused(format!(
+                "cache verify: {name} is not in the cache; `engraft cache list` shows what there is"
+            )));
         }
+        verify_one(name, found, &mut broken)?;
     }
     if broken.is_empty() {
         return Ok(());
     }
+    broken.dedup();
+    let all: Vec<String> = broken.iter().map(|name| without_revision(name)).collect();
     Err(Failure::Broke(format!(
-        "not all files are what their hub announced; remove {0} and fetch anew: engraft cache remove {0}",
-        broken.join(" ")
+        "not all files are what their hub announced; `engraft cache remove {}` removes them, and they are fetched again when they are needed",
+        all.join(" ")
     )))
+}
+
+/// Looks at what was fetched of a preset or data set, a line for each file.
+fn verify_one(
+    name: &str,
+    found: engraft_hub::fetch::Result<Arc<Snapshot>>,
+    broken: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let checked = found.and_then(|snapshot| snapshot.verify());
+    let checked = match checked {
+        Ok(checked) => checked,
+        // One that cannot be read is no reason to leave the others out.
+        Err(error) => {
+            broken.push(name.to_owned());
+            return print(&format!("broken     {name}  {error}\n"));
+        }
+    };
+    let mut page = String::new();
+    for (path, checked) in &checked {
+        let said = match checked {
+            Checked::Whole => "whole",
+            Checked::Broken => "broken",
+            _ => "not known",
+        };
+        page.push_str(&format!("{said:9}  {name}  {path}\n"));
+    }
+    if checked
+        .iter()
+        .any(|(_, checked)| *checked == Checked::Broken)
+    {
+        broken.push(name.to_owned());
+    }
+    print(&page)
+}
+
+/// What `cache remove` takes: all revisions of a repository.
+fn without_revision(name: &str) -> String {
+    name.split('@').next().unwrap_or(name).to_owned()
 }
 
 fn remove(name: &str) -> Result<(), Failure> {

@@ -49,8 +49,12 @@ impl Wanted {
             Handle::BuiltIn(name) => Err(Failure::refused(format!(
                 "download: {name} is part of the program; there is nothing to fetch"
             ))),
-            Handle::Folder(path) => Err(Failure::refused(format!(
+            Handle::Folder(path) if path.is_dir() => Err(Failure::refused(format!(
                 "download: {} is a folder here; there is nothing to fetch",
+                path.display()
+            ))),
+            Handle::Folder(path) => Err(Failure::refused(format!(
+                "download: there is no folder {}, and it is no name of a preset",
                 path.display()
             ))),
             handle => Ok(Self::Preset(handle)),
@@ -96,10 +100,11 @@ fn said(snapshot: &engraft_hub::fetch::Snapshot) -> Result<(), Failure> {
     let here: Vec<&String> = files.iter().filter(|path| snapshot.is_here(path)).collect();
     let bytes: u64 = here.iter().filter_map(|path| snapshot.size(path)).sum();
     print(&format!(
-        "{}  {} ({} files, {})\n",
+        "{}  {} ({} {}, {})\n",
         snapshot.name(),
         snapshot.folder().display(),
         here.len(),
+        if here.len() == 1 { "file" } else { "files" },
         size_in_words(bytes)
     ))
 }

@@ -111,7 +111,9 @@ fn show_one(name: &str) -> Result<(), Failure> {
             row("from", handle.to_string());
             match Remote::find(handle, Wish::AsCached) {
                 Ok(remote) => describe(&remote, &mut row),
-                Err(error) => row("files", format!("not known: {error}")),
+                // What is known of a name is worth showing all the same.
+                Err(error) if named.is_some() => row("files", format!("not known: {error}")),
+                Err(error) => return Err(Failure::refused(error)),
             }
         }
     }

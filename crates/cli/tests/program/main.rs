@@ -145,11 +145,27 @@ impl Workplace {
             // No hub is asked but those of a test.
             .env("HF_ENDPOINT", NOBODY)
             .env("KAGGLE_API_ENDPOINT", NOBODY)
-            .env_remove("HF_TOKEN")
-            .env_remove("KAGGLE_API_TOKEN")
-            .env_remove("KAGGLE_API_ENVIRONMENT")
-            .env_remove("HF_HUB_OFFLINE")
+            .env("HOME", self.path("home"))
             .env("ENGRAFT_CACHE", self.path("engraft-cache"));
+        for other in [
+            "ENGRAFT_MIRRORS",
+            "HF_HUB_CACHE",
+            "HF_HUB_OFFLINE",
+            "HF_TOKEN",
+            "HF_TOKEN_PATH",
+            "HTTPS_PROXY",
+            "HTTP_PROXY",
+            "HUGGINGFACE_HUB_CACHE",
+            "HUGGING_FACE_HUB_TOKEN",
+            "KAGGLE_API_ENVIRONMENT",
+            "KAGGLE_API_TOKEN",
+            "KAGGLE_KEY",
+            "KAGGLE_USERNAME",
+            "TRANSFORMERS_OFFLINE",
+            "XDG_CONFIG_HOME",
+        ] {
+            command.env_remove(other);
+        }
         command
     }
 

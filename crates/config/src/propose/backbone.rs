@@ -2,7 +2,7 @@
 
 use engraft_component::Refusal;
 use engraft_data::Alphabet;
-use engraft_hub::Handle;
+use engraft_hub::{Handle, Remote};
 use engraft_tasks::{Backbone, Error, SmallEncoder};
 
 use super::Wishes;
@@ -179,5 +179,5 @@ fn proposed(roles: &Roles) -> (&'static str, String) {
 
 /// Whether a preset can be opened without asking a hub.
 fn is_at_hand(name: &str) -> bool {
-    Handle::parse(name).is_ok_and(|handle| handle.is_at_hand())
+    Handle::parse(name).is_ok_and(|handle| Remote::is_at_hand(&handle))
 }

@@ -2,7 +2,7 @@
 //! when none is named.
 
 use engraft_component::{ChoiceInfo, ComponentInfo, class_word};
-use engraft_hub::named_presets;
+use engraft_hub::usable_presets;
 use serde_json::{Value, json};
 
 use super::{Definitions, SchemaForm};
@@ -186,9 +186,10 @@ fn named<'a>(variants: impl IntoIterator<Item = &'a ComponentInfo> + Clone) -> V
 
 /// Any text, with the named presets for completion.
 fn any_name(choice: &ChoiceInfo) -> Value {
-    let presets = named_presets().iter().filter(|preset| preset.is_read);
-    let names: Vec<&str> = presets.clone().map(|preset| preset.name).collect();
-    let about: Vec<&str> = presets.map(|preset| preset.description.as_str()).collect();
+    let names: Vec<&str> = usable_presets().map(|preset| preset.name).collect();
+    let about: Vec<&str> = usable_presets()
+        .map(|preset| preset.description.as_str())
+        .collect();
     let text = format!(
         "A named preset, a folder, hf://org/repo, or kaggle://owner/model/framework/variation: the {} to use.",
         choice.kind_name

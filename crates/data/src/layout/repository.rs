@@ -9,12 +9,14 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use engraft_component::{Mapping, Node, nearest, read_yaml};
+use engraft_hub::DataSetHandle;
 use engraft_hub::fetch::{Hubs, Kind, Snapshot, Wish};
 use tempfile::TempDir;
 
 use super::{Folder, VALID_STEMS, Wanted, by_lists, entries, files_of_pattern, split_of_stem};
 use crate::arguments::Source;
 use crate::error::{Error, argument, list};
+use crate::read::Format;
 
 /// What a name of a repository may begin with.
 const PREFIX: &str = "hf://datasets/";
@@ -29,30 +31,41 @@ const CARD: &str = "README.md";
 const DATA: &str = "data";
 
 /// A data set named by its repository.
-pub(super) struct Repository<'a> {
-    name: &'a str,
-    revision: Option<&'a str>,
+pub(super) struct Repository {
+    name: String,
+    revision: Option<String>,
 }
 
-impl<'a> Repository<'a> {
-    /// The repository that a path names: `org/name`, or `hf://datasets/org/name[@revision]`.
-    pub(super) fn named(path: &'a Path) -> Option<Self> {
+impl Repository {
+    /// The repository that a path names: `hf://datasets/org/name[@revision]`, or `org/name`, which is no name of a file.
+    pub(super) fn named(path: &Path) -> Option<Self> {
         let text = path.to_str()?;
-        let (text, revision) = match text.strip_prefix(PREFIX) {
-            Some(rest) => match rest.split_once('@') {
-                Some((name, revision)) => (name, Some(revision)),
-                None => (rest, None),
-            },
-            None => (text, None),
+        let is_handle = text.starts_with(PREFIX);
+        let is_bare = text.split('/').count() == 2 && Format::of(path).is_none();
+        let handle = match (is_handle, is_bare) {
+            (true, _) => DataSetHandle::parse(text),
+            (false, true) => DataSetHandle::parse(&format!("{PREFIX}{text}")),
+            (false, false) => return None,
         };
-        let parts: Vec<Component<'_>> = Path::new(text).components().collect();
-        let are_names = parts
-            .iter()
-            .all(|part| matches!(part, Component::Normal(_)));
-        (parts.len() == 2 && are_names && !text.ends_with('/')).then_some(Self {
-            name: text,
-            revision,
+        // What is wrong with a handle is said by `check`.
+        let handle = handle.ok().flatten()?;
+        let is_plain = is_handle || handle.revision.is_none();
+        is_plain.then_some(Self {
+            name: handle.repository,
+            revision: handle.revision,
         })
+    }
+
+    /// Refuses a handle that cannot be one.
+    ///
+    /// # Errors
+    /// It begins as one and has another form.
+    pub(super) fn check(path: &Path) -> Result<(), Error> {
+        let text = path.to_string_lossy();
+        let parsed = DataSetHandle::parse(&text);
+        parsed
+            .map(|_| ())
+            .map_err(|error| argument("path", error.to_string()))
     }
 
     /// Finds the files of every split: below the folder that `GENBIO_DATA_DIR` names, else at the hub or in its cache.
@@ -70,7 +83,7 @@ impl<'a> Repository<'a> {
             return self.splits(&folder, source, wanted, notes);
         }
         let snapshot = self.snapshot(source, hubs)?;
-        if snapshot.is_whole() {
+        if snapshot.is_listed() {
             self.fetch(&snapshot, source, wanted, notes)
         } else {
             self.splits(snapshot.folder(), source, wanted, notes)
@@ -102,18 +115,23 @@ impl<'a> Repository<'a> {
     }
 
     fn own_folder(&self) -> Option<PathBuf> {
-        let below = env::var_os(DATA_DIR).map(|folder| PathBuf::from(folder).join(self.name));
+        let below = env::var_os(DATA_DIR).map(|folder| PathBuf::from(folder).join(&self.name));
         below.filter(|folder| folder.is_dir())
     }
 
     fn snapshot(&self, source: &Source, hubs: &'static Hubs) -> Result<Arc<Snapshot>, Error> {
-        let found = hubs.repository(Kind::DataSet, self.name, self.revision, Wish::AsCached);
+        let found = hubs.repository(
+            Kind::DataSet,
+            &self.name,
+            self.revision.as_deref(),
+            Wish::AsCached,
+        );
         found.map_err(|error| {
             let is_handle = source.path.starts_with(PREFIX);
             let message = if is_handle {
                 error.to_string()
             } else {
-                let name = self.name;
+                let name = &self.name;
                 let place = match &source.config_name {
                     Some(config) => format!("{name}/{config}"),
                     None => name.to_owned(),
@@ -591,7 +609,7 @@ mod tests {
         let named = |text: &str| {
             let path = PathBuf::from(text);
             let found = Repository::named(&path);
-            found.map(|it| (it.name.to_owned(), it.revision.map(str::to_owned)))
+            found.map(|it| (it.name, it.revision))
         };
         let plain = Some(("org/name".to_owned(), None));
         assert_eq!(named("org/name"), plain);
@@ -605,6 +623,10 @@ mod tests {
             "a/b/c",
             "../name",
             "org/name/",
+            "data/train.csv",
+            "org/name@v2",
+            "hf://datasets/org/name@../x",
+            "hf://datasets/../x",
         ] {
             assert_eq!(named(other), None, "{other}");
         }

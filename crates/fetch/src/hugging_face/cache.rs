@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, is_hex};
 use crate::listing::Listing;
+use crate::snapshot::{bytes_below, files_below, make_folder};
 use crate::{Error, Kind, Result};
 
 /// Where repositories of the Hugging Face hub lie on this machine.
@@ -39,6 +40,8 @@ pub struct Cached {
     pub folder: PathBuf,
     /// Its branches and tags here.
     pub revisions: Vec<String>,
+    /// Its commits here.
+    pub commits: Vec<String>,
     /// What its files take.
     pub bytes: u64,
 }
@@ -75,7 +78,8 @@ impl HubCache {
                 found.push(Cached {
                     kind,
                     name,
-                    revisions: super::super::snapshot::files_below(&folder.join("refs")),
+                    revisions: files_below(&folder.join("refs")),
+                    commits: names_in(&folder.join("snapshots")),
                     bytes: bytes_below(&folder),
                     folder,
                 });
@@ -209,15 +213,17 @@ impl Folders {
             return Ok(());
         }
         if let Some(folder) = pointer.parent() {
-            super::super::snapshot::make_folder(folder)?;
+            make_folder(folder)?;
         }
         // Something else that has the name, as a file that was cut.
         let _ = fs::remove_file(&pointer);
         let blob = self.blob(etag);
-        let up = "../".repeat(path.split('/').count() + 1);
-        let linked = link(&format!("{up}blobs/{etag}"), &pointer);
+        let mut target: PathBuf = std::iter::repeat_n("..", path.split('/').count() + 1).collect();
+        target.extend(["blobs", etag]);
+        let linked = link(&target, &pointer);
         let placed = linked.or_else(|error| {
-            if pointer.exists() {
+            // Another process was faster.
+            if fs::read_link(&pointer).is_ok_and(leads_there) {
                 return Ok(());
             }
             // Where there are no links, the file itself lies in the snapshot.
@@ -230,19 +236,29 @@ impl Folders {
     }
 }
 
+/// The names of what lies in a folder, in order.
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
 #[cfg(unix)]
-fn link(to: &str, at: &Path) -> io::Result<()> {
+fn link(to: &Path, at: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(to, at)
 }
 
 #[cfg(windows)]
-fn link(to: &str, at: &Path) -> io::Result<()> {
+fn link(to: &Path, at: &Path) -> io::Result<()> {
     std::os::windows::fs::symlink_file(to, at)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent() {
-        super::super::snapshot::make_folder(folder)?;
+        make_folder(folder)?;
     }
     Ok(engraft_files::atomic::write(path, bytes)?)
 }
@@ -258,17 +274,4 @@ pub(crate) fn digest_of(file: &Path) -> Option<Digest> {
 /// Whether a revision is a commit, which never means anything else.
 pub(crate) fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && is_hex(revision)
-}
-
-/// What the files below a folder take, links not counted.
-pub(crate) fn bytes_below(folder: &Path) -> u64 {
-    let mut bytes = 0;
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        bytes += match entry.file_type() {
-            Ok(kind) if kind.is_dir() => bytes_below(&entry.path()),
-            Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |data| data.len()),
-            _ => 0,
-        };
-    }
-    bytes
 }

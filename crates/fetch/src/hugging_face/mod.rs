@@ -7,10 +7,8 @@ pub(crate) mod cache;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use engraft_component::nearest;
-use engraft_files::lock::{self, Lock};
 use serde_json::Value;
 
 use self::cache::{Folders, HubCache, is_commit};
@@ -18,9 +16,9 @@ use crate::client::{Answer, Call, TRIES, in_address};
 use crate::credential::Credential;
 use crate::error::Refusal;
 use crate::listing::{Entry, Listing};
+use crate::locks::hold;
 use crate::snapshot::make_folder;
 use crate::transfer::{self, Wanted};
-use crate::watch::tell;
 use crate::{Error, Hubs, Result, Snapshot, Wish};
 
 /// The branch that is meant without a revision.
@@ -28,9 +26,6 @@ const MAIN: &str = "main";
 
 /// Pages of a list of files, of 1000 each.
 const PAGES: usize = 200;
-
-/// How long another process is waited for between two looks.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Kinds of repositories.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
@@ -84,6 +79,7 @@ impl fmt::Display for Kind {
 pub(crate) struct Home {
     kind: Kind,
     repository: String,
+    revision: String,
     commit: String,
     folders: Folders,
 }
@@ -115,6 +111,7 @@ pub(crate) fn open(
         let home = Home {
             kind,
             repository: repository.to_owned(),
+            revision: revision.to_owned(),
             commit,
             folders: folders.clone(),
         };
@@ -144,29 +141,14 @@ pub(crate) fn open(
         Some(commit) => commit,
         None => asked.commit(revision)?,
     };
-    let kept = folders.listing(&commit);
-    let is_kept = kept.is_some();
-    let listing = match kept {
+    let listing = match folders.listing(&commit) {
         Some(listing) => Ok(listing),
         // Where files of others lie, a hub that does not answer is no reason to wait.
         None if stays && cached.is_some() => asked.listing(&commit, 1),
         None => asked.listing(&commit, TRIES),
     };
     match (listing, cached) {
-        (Ok(listing), cached) => {
-            let note = || -> Result<()> {
-                make_folder(&folders.snapshot(&commit))?;
-                if !is_kept {
-                    folders.keep_listing(&commit, &listing)?;
-                }
-                folders.refer(revision, &commit)
-            };
-            match (note(), cached) {
-                (Err(error), None) => Err(error),
-                // What a cache cannot note that only others write to is asked again next time.
-                _ => Ok(snapshot(commit, Some(listing))),
-            }
-        }
+        (Ok(listing), _) => Ok(snapshot(commit, Some(listing))),
         // What others fetched is good enough where the hub does not answer, or does not know it any more.
         (Err(error), Some(commit)) if stays && error.is_refusal_of_hub() => {
             Ok(snapshot(commit, None))
@@ -415,9 +397,23 @@ impl Home {
         &self.folders.base
     }
 
-    /// Where the part of a file lies that came before.
-    pub(crate) fn partial(&self, entry: &Entry) -> Option<PathBuf> {
-        Some(self.folders.partial(entry.etag()?))
+    /// Notes in the cache what the hub has, and which commit a branch or tag is.
+    pub(crate) fn note(&self, snapshot: &Snapshot, listing: &Listing) -> Result<()> {
+        make_folder(snapshot.folder())?;
+        if self.folders.listing(&self.commit).is_none() {
+            self.folders.keep_listing(&self.commit, listing)?;
+        }
+        self.folders.refer(&self.revision, &self.commit)
+    }
+
+    /// The bytes of a file that are here already: all of them under another name, or the part that came before.
+    pub(crate) fn begun(&self, entry: &Entry) -> u64 {
+        let Some(etag) = entry.etag() else { return 0 };
+        let length = |path: PathBuf| path.metadata().ok().map(|data| data.len());
+        let whole = length(self.folders.blob(etag)).filter(|length| Some(*length) == entry.size);
+        whole
+            .or_else(|| length(self.folders.partial(etag)))
+            .unwrap_or_default()
     }
 
     /// Brings a file.
@@ -440,6 +436,9 @@ impl Home {
         }
         // One process fetches a file; the others find it when they have the lock.
         let _lock = hold(&self.folders.lock(etag), path)?;
+        if snapshot.is_here(path) {
+            return Ok(());
+        }
         if !is_whole(&blob, entry) {
             let credential = hubs.settings().hugging_face.credential()?;
             let asked = Question {
@@ -472,8 +471,6 @@ impl Home {
             {
                 return Err(engraft_files::Error::io("write", &blob)(error).into());
             }
-        } else if let Some(size) = entry.size {
-            tell(|watch| watch.advances(i64::try_from(size).unwrap_or(i64::MAX)));
         }
         self.folders.place(&self.commit, path, etag)
     }
@@ -483,28 +480,6 @@ impl Home {
 fn is_whole(blob: &Path, entry: &Entry) -> bool {
     let length = blob.metadata().map(|data| data.len());
     length.is_ok_and(|length| entry.size == Some(length))
-}
-
-/// Waits for the lock of a file, however long another process takes that fetches it.
-pub(crate) fn hold(path: &Path, file: &str) -> Result<std::fs::File> {
-    if let Some(folder) = path.parent() {
-        make_folder(folder)?;
-    }
-    let mut said = false;
-    loop {
-        let opened = lock::open(path).map_err(engraft_files::Error::io("lock", path))?;
-        match lock::wait(&opened, PATIENCE) {
-            // Another process may have removed it before it was locked.
-            Lock::Taken if lock::is_removed(&opened) => {}
-            Lock::Taken | Lock::Unavailable => return Ok(opened),
-            Lock::Busy if said => {}
-            Lock::Busy => {
-                said = true;
-                let note = format!("another process fetches {file}; waiting for it");
-                tell(|watch| watch.note(&note));
-            }
-        }
-    }
 }
 
 /// The address of the next page in a header `Link`.

@@ -111,6 +111,12 @@ fn what_breaks_off_at_once_ends_after_some_tries() {
 }
 
 #[test]
+fn a_hub_that_falls_silent_is_not_waited_for_without_end() {
+    check(What::Stall { after: 1000 }, "of 1000000 bytes");
+    check(What::Silent, "it did not answer in time");
+}
+
+#[test]
 fn troubles_of_a_hub_are_told_apart() {
     let status = |code, headers: &[(&str, &str)]| What::Status {
         code,
@@ -366,6 +372,7 @@ fn more_than_the_disk_holds_is_refused_before_it_begins() {
     let snapshot = hubs
         .repository(Kind::Model, "org/m", None, Wish::AsCached)
         .unwrap();
+    snapshot.fetch(["config.json"]).unwrap();
     // What the hub says of a size is believed before anything is fetched.
     let commit = snapshot
         .folder()

@@ -192,7 +192,7 @@ fn a_cache_that_others_filled_is_used_without_its_hub() {
             .hubs_with(&[closed])
             .repository(Kind::Model, "org/old", None, Wish::AsCached);
     let snapshot = snapshot.unwrap();
-    assert!(!snapshot.is_whole() && snapshot.is_here("config.json"));
+    assert!(!snapshot.is_listed() && snapshot.is_here("config.json"));
     snapshot.fetch(["config.json"]).unwrap();
     assert_eq!(snapshot.files(), ["config.json"]);
     fs::write(cache.join("refs/main"), "../../..").unwrap();

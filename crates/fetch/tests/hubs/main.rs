@@ -49,7 +49,9 @@ impl Place {
             })
         });
         Box::leak(Box::new(Hubs::new(
-            settings.pausing(Duration::from_millis(10)),
+            settings
+                .pausing(Duration::from_millis(10))
+                .patient_for(Duration::from_millis(500)),
         )))
     }
 
