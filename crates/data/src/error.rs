@@ -13,7 +13,7 @@ use crate::origin::Origin;
 #[non_exhaustive]
 pub enum Error {
     /// `path` names nothing.
-    #[error("{}: there is no such file or folder", path.display())]
+    #[error("{}: there is no such file or folder{}", path.display(), of_hub(path))]
     NotFound {
         /// The path as given.
         path: PathBuf,
@@ -341,6 +341,16 @@ pub(crate) fn argument(key: &str, message: impl Into<String>) -> Error {
     Error::Argument {
         key: key.to_owned(),
         message: message.into(),
+    }
+}
+
+/// What to do with a name of a hub where a file is wanted.
+fn of_hub(path: &Path) -> String {
+    match path.to_str().filter(|path| path.starts_with("hf://")) {
+        Some(name) => format!(
+            "; of a hub only whole data sets are read, as data.path: `engraft download {name}` brings its files, and says where they are"
+        ),
+        None => String::new(),
     }
 }
 

@@ -121,8 +121,8 @@ impl<'a> Begun<'a> {
             200 if self.length > 0 => self.begin_anew()?,
             200 => {}
             206 if self.length > 0 && begins_at(&answer.headers) == Some(self.length) => {}
-            // All of it came before, which only the answer can tell where nobody else says how long it is.
-            416 if wanted.size.is_none() && whole_length(&answer.headers) == Some(self.length) => {
+            // All of it came before, of a file whose digest only an answer says.
+            416 if whole_length(&answer.headers) == Some(self.length) => {
                 let digest = Digest::of_google(google_hashes(&answer.headers));
                 if let Some(digest) = wanted.digest.cloned().or(digest) {
                     self.add_up(digest)?;

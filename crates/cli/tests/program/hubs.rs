@@ -384,6 +384,24 @@ fn a_download_is_ahead_of_time_and_asks_for_what_is_new() {
 }
 
 #[test]
+fn a_data_set_of_a_hub_where_a_file_is_wanted_is_answered_with_what_to_do() {
+    let place = Place::new();
+    let message = place.refused("init hf://datasets/org/rows", &[]);
+    assert!(
+        message.contains("`engraft download hf://datasets/org/rows` brings its files"),
+        "{message}"
+    );
+    let words = format!("{EMBED} sapiens_vh --output p.tsv --data SequencesDataModule --data.path");
+    let words = words.replace("--text a --text b ", "");
+    let message = place.refused(
+        &format!("{words} hf://datasets/org/rows/tables/train-0.csv"),
+        &[],
+    );
+    assert!(message.contains("a repository is written"), "{message}");
+    assert!(place.hub.seen().is_empty());
+}
+
+#[test]
 fn the_cache_is_listed_looked_at_and_emptied() {
     let place = Place::new();
     assert!(

@@ -78,7 +78,7 @@ impl HubCache {
                 found.push(Cached {
                     kind,
                     name,
-                    revisions: files_below(&folder.join("refs")),
+                    revisions: references(&folder.join("refs")),
                     commits: names_in(&folder.join("snapshots")),
                     bytes: bytes_below(&folder),
                     folder,
@@ -234,6 +234,15 @@ impl Folders {
         });
         Ok(placed.map_err(engraft_files::Error::io("write", &pointer))?)
     }
+}
+
+/// The branches and tags that a folder of references has, without what a process left there that was killed while it wrote one.
+fn references(folder: &Path) -> Vec<String> {
+    let mut found = files_below(folder);
+    found.retain(|path| {
+        !path.split('/').any(|step| step.starts_with('.')) && !path.ends_with(".tmp")
+    });
+    found
 }
 
 /// The names of what lies in a folder, in order.

@@ -114,6 +114,47 @@ fn more_than_25_files_come_as_one_archive() {
 }
 
 #[test]
+fn a_file_that_came_whole_before_its_process_was_killed_is_not_fetched_again() {
+    let place = Place::new();
+    let many = (0..30).fold(bert(), |model, number| {
+        model.file(&format!("part_{number:02}"), vec![number; 9])
+    });
+    place.hub.add_kaggle(many);
+    let open = || {
+        place
+            .hubs()
+            .kaggle(&model(Some(3)), Wish::AsCached)
+            .unwrap()
+    };
+    let variation = place.at("kagglehub/models/keras/bert/keras/bert_tiny");
+    let fetch_all = || {
+        let snapshot = open();
+        let files = snapshot.files();
+        snapshot.fetch(files.iter().map(String::as_str)).unwrap();
+    };
+    // What a process leaves that is killed after the last byte, and before it says that it is there.
+    open().fetch(["config.json"]).unwrap();
+    fs::rename(
+        variation.join("3/config.json"),
+        variation.join("3/config.json.incomplete"),
+    )
+    .unwrap();
+    fs::remove_dir_all(variation.join(".complete/3")).unwrap();
+    place.hub.forget();
+    open().fetch(["config.json"]).unwrap();
+    let sent = |origin| {
+        let seen = place.hub.seen().into_iter();
+        seen.filter(|it| it.origin == origin && it.status < 300)
+            .map(|it| it.sent)
+            .sum::<u64>()
+    };
+    assert_eq!(sent(Origin::Store), 0);
+
+    fetch_all();
+    assert!(variation.join("3.complete").exists());
+}
+
+#[test]
 fn credentials_go_to_kaggle_and_not_to_its_storage() {
     let place = Place::new();
     place
