@@ -51,7 +51,7 @@ impl Place {
         Box::leak(Box::new(Hubs::new(
             settings
                 .pausing(Duration::from_millis(10))
-                .patient_for(Duration::from_millis(500)),
+                .patient_for(Duration::from_secs(1)),
         )))
     }
 
