@@ -10,6 +10,7 @@ mod failure;
 mod given;
 mod help;
 mod interrupt;
+mod named;
 mod opening;
 mod teller;
 mod text;

@@ -172,7 +172,8 @@ impl Task {
         Ok(())
     }
 
-    /// A preset: a name (`bert_base_en`), `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder. What is missing is fetched. Which task it is, is found in the preset.
+    /// A preset: a name (`bert_base_en`), `hf://org/repo`, `kaggle://owner/model/framework/variation`, or a folder. What is missing is fetched.
+    /// Which task it is, is found in the preset.
     ///
     /// # Errors
     /// There is no such preset, or it is a backbone without a task.

@@ -291,15 +291,10 @@ impl Call<'_> {
                 Wait::Backoff,
             ),
             ureq::Error::Timeout(_) => ("it did not answer in time".to_owned(), Wait::Backoff),
-            ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => {
+            error if is_of_tls(error) => {
                 let help = format!(
-                    "{error}; where a proxy has a certificate of its own, name it by SSL_CERT_FILE"
-                );
-                (help, Wait::Never)
-            }
-            ureq::Error::Io(error) if is_of_tls(error) => {
-                let help = format!(
-                    "{error}; where a proxy has a certificate of its own, name it by SSL_CERT_FILE"
+                    "{}; where a proxy has a certificate of its own, name it by SSL_CERT_FILE",
+                    words(error)
                 );
                 (help, Wait::Never)
             }
@@ -311,7 +306,7 @@ impl Call<'_> {
                 "that is no address; check HF_ENDPOINT and KAGGLE_API_ENDPOINT".to_owned(),
                 Wait::Never,
             ),
-            error => (error.to_string(), Wait::Backoff),
+            error => (words(error), Wait::Backoff),
         };
         Failed {
             error: Error::Unreachable {
@@ -405,11 +400,24 @@ fn is_unknown_host(error: &ureq::Error) -> bool {
     }
 }
 
+/// A failure of a connection, without a word before it that says no more.
+fn words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
 /// Whether a failure of a connection is one of its encryption.
-fn is_of_tls(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<rustls::Error>())
+fn is_of_tls(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => true,
+        ureq::Error::Io(error) => {
+            let inner = error.get_ref();
+            inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        }
+        _ => false,
+    }
 }
 
 fn agent(encrypted: bool, patience: Duration) -> Agent {

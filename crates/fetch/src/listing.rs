@@ -73,6 +73,11 @@ impl Listing {
         self.files.len()
     }
 
+    /// The bytes of all files, as far as these are known.
+    pub fn bytes(&self) -> u64 {
+        bytes_of(self.files.values())
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
@@ -222,6 +227,12 @@ impl Listing {
         }
         format!("{:#}", Value::Object(files)).into_bytes()
     }
+}
+
+/// The bytes of several files, as far as these are known.
+pub(crate) fn bytes_of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> u64 {
+    let sizes = entries.into_iter().filter_map(|entry| entry.size);
+    sizes.fold(0, u64::saturating_add)
 }
 
 /// Whether a path is one of a file below a folder, on this system and on others.

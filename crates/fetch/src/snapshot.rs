@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::digest::Digest;
-use crate::listing::{Entry, Listing, stays_inside};
+use crate::listing::{Entry, Listing, bytes_of, stays_inside};
 use crate::watch::{Plan, report};
 use crate::{Error, Hubs, Result, hugging_face, kaggle, space};
 
@@ -155,24 +155,13 @@ impl Snapshot {
     fn bring(&self, wanted: &[(&str, &Entry)]) -> Result<()> {
         let is_archived =
             matches!(self.home, Home::Kaggle(_)) && kaggle::Home::is_archived(wanted.len());
-        let size = |entries: &mut dyn Iterator<Item = &Entry>| -> u64 {
-            entries
-                .filter_map(|entry| entry.size)
-                .fold(0, u64::saturating_add)
-        };
         // An archive has all files, and lies beside them until it is unpacked.
-        let (bytes, room) = if is_archived {
-            let all = size(
-                &mut self
-                    .listing
-                    .iter()
-                    .flat_map(Listing::iter)
-                    .map(|(_, entry)| entry),
-            );
-            (all, all.saturating_mul(2))
-        } else {
-            let all = size(&mut wanted.iter().map(|(_, entry)| *entry));
-            (all, all)
+        let (bytes, room) = match &self.listing {
+            Some(listing) if is_archived => (listing.bytes(), listing.bytes().saturating_mul(2)),
+            _ => {
+                let bytes = bytes_of(wanted.iter().map(|(_, entry)| *entry));
+                (bytes, bytes)
+            }
         };
         let begun = wanted.iter().map(|(path, entry)| self.begun(path, entry));
         let at_hand = if is_archived { 0 } else { begun.sum() };

@@ -165,27 +165,37 @@ impl Handle {
 }
 
 impl DataSetHandle {
-    /// Understands `hf://datasets/org/name[@revision]`; none of what names no data set.
+    /// Understands `hf://datasets/org/name[@revision]`, or what the user's file of mirrors has for it; none of what names no data set.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Handle`] for a malformed or dangerous name, or a mirror that is no data set.
+    pub fn parse(text: &str) -> Result<Option<DataSetHandle>> {
+        if !text.starts_with(DATA_SETS) {
+            return Ok(None);
+        }
+        let refuse = |reason: String| Error::Handle {
+            handle: text.to_owned(),
+            reason,
+        };
+        match mirrors::of_user(text).map_err(refuse)? {
+            None => DataSetHandle::understand(text),
+            Some(mirror) if mirror.starts_with(DATA_SETS) => DataSetHandle::understand(&mirror),
+            Some(mirror) => Err(refuse(format!(
+                "the file of mirrors has \"{mirror}\" for it, which is no hf://datasets/org/name"
+            ))),
+        }
+    }
+
+    /// As [`Self::parse`], without a look at mirrors: what a cache has is called by its own name.
     ///
     /// # Errors
     ///
     /// [`Error::Handle`] for a malformed or dangerous name.
-    pub fn parse(text: &str) -> Result<Option<DataSetHandle>> {
+    pub fn understand(text: &str) -> Result<Option<DataSetHandle>> {
         let Some(rest) = text.strip_prefix(DATA_SETS) else {
             return Ok(None);
         };
-        let mirror = mirrors::of_user(text).map_err(|reason| Error::Handle {
-            handle: text.to_owned(),
-            reason,
-        })?;
-        let rest = mirror
-            .as_deref()
-            .map_or(Some(rest), |mirror| mirror.strip_prefix(DATA_SETS));
-        let rest = rest.ok_or_else(|| Error::Handle {
-            handle: text.to_owned(),
-            reason: "the file of mirrors has something else for it than hf://datasets/org/name"
-                .into(),
-        })?;
         match hugging_face(rest) {
             Ok(Handle::HuggingFace {
                 repository,

@@ -110,23 +110,19 @@ const PUBLISHED: [(&str, &str, &str, &str); 21] = [
 ];
 
 static NAMED: LazyLock<Vec<NamedPreset>> = LazyLock::new(|| {
-    let of_program = PROGRAM.map(|(name, description, parameters)| NamedPreset {
+    let encoder = |name, description: &str, parameters: &str, source| NamedPreset {
         name,
         description: description.to_owned(),
         parameters: parameters.to_owned(),
         kind: Kind::Encoder,
         family: None,
         is_read: true,
-        source: Source::Program,
-    });
-    let published = PUBLISHED.map(|(name, repository, description, parameters)| NamedPreset {
-        name,
-        description: description.to_owned(),
-        parameters: parameters.to_owned(),
-        kind: Kind::Encoder,
-        family: None,
-        is_read: true,
-        source: Source::HuggingFace(repository),
+        source,
+    };
+    let of_program =
+        PROGRAM.map(|(name, what, weights)| encoder(name, what, weights, Source::Program));
+    let published = PUBLISHED.map(|(name, repository, what, weights)| {
+        encoder(name, what, weights, Source::HuggingFace(repository))
     });
     let mut all: Vec<NamedPreset> = of_program.into_iter().chain(published).collect();
     let read: Vec<&str> = keras_modules().collect();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::keras;
 use crate::shards::is_plain_file_name;
 
 /// Endings of files that describe a model and its tokenizer.
@@ -28,10 +29,7 @@ pub(crate) const WEIGHTS: [(&str, &str); 2] = [
 ];
 
 /// The same of KerasHub's.
-pub(crate) const KERAS_WEIGHTS: (&str, &str) = ("model.weights.h5", "model.weights.json");
-
-/// The weights of a head of KerasHub's.
-const KERAS_HEAD: &str = "task.weights.h5";
+const KERAS_WEIGHTS: (&str, &str) = (keras::WEIGHTS, keras::SHARDS);
 
 /// The weights of an adapter, in order of preference.
 const ADAPTERS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
@@ -100,7 +98,7 @@ pub(crate) fn weights<E>(
         }
     }
     if is_keras {
-        wanted.extend(has(KERAS_HEAD));
+        wanted.extend(has(keras::TASK_WEIGHTS));
     }
     Ok(wanted)
 }

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use engraft_fetch::listing::stays_inside;
 use engraft_fetch::{Hubs, Snapshot, Wish};
 use serde_json::{Map, Value};
 
@@ -369,13 +370,6 @@ fn describe(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
-}
-
-fn stays_inside(file: &str) -> bool {
-    !file.is_empty()
-        && Path::new(file)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)))
 }
 
 fn is_absence(error: &io::Error) -> bool {

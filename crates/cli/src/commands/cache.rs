@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use engraft_hub::Handle;
 use engraft_hub::fetch::{Checked, Hubs, Kind, Snapshot, Wish, size_in_words};
-use engraft_hub::{DataSetHandle, Handle};
 
 use crate::arguments::Command;
 use crate::failure::{Failure, print};
 use crate::given::Given;
 use crate::help;
+use crate::named::Named;
 use crate::text::columns;
 
 /// What the command does.
@@ -65,23 +66,13 @@ fn list() -> Result<(), Failure> {
     print(&page)
 }
 
-/// A preset or data set of a hub, as a user names it.
-enum Named {
-    Preset(Handle),
-    DataSet(DataSetHandle),
-}
-
-impl Named {
-    fn parse(name: &str) -> Result<Self, Failure> {
-        if let Some(data) = DataSetHandle::parse(name).map_err(Failure::refused)? {
-            return Ok(Self::DataSet(data));
-        }
-        match Handle::understand(name).map_err(Failure::refused)? {
-            Handle::BuiltIn(_) | Handle::Folder(_) => Err(Failure::refused(format!(
-                "cache: {name} is not of a hub; `engraft cache list` shows what is in the cache"
-            ))),
-            handle => Ok(Self::Preset(handle)),
-        }
+/// What a name stands for in the cache, whatever the user's mirrors are.
+fn cached(name: &str) -> Result<Named, Failure> {
+    match Named::understand(name)? {
+        Named::Preset(Handle::BuiltIn(_) | Handle::Folder(_)) => Err(Failure::refused(format!(
+            "cache: {name} is not of a hub; `engraft cache list` shows what is in the cache"
+        ))),
+        named => Ok(named),
     }
 }
 
@@ -105,7 +96,7 @@ fn verify(names: &[String]) -> Result<(), Failure> {
         }
     }
     for name in names {
-        let found = match Named::parse(name)? {
+        let found = match cached(name)? {
             Named::Preset(Handle::Kaggle(model)) => hubs.kaggle(&model, Wish::AsCached),
             Named::Preset(Handle::HuggingFace {
                 repository,
@@ -186,7 +177,7 @@ fn remove(name: &str) -> Result<(), Failure> {
             "cache remove: all revisions of a repository are removed together; leave out @{revision}"
         ))),
     };
-    let removed = match Named::parse(name)? {
+    let removed = match cached(name)? {
         Named::Preset(Handle::HuggingFace {
             repository,
             revision,

@@ -15,7 +15,7 @@ use crate::text::columns;
 pub(crate) const OPTIONS: &[Known] = &[Known {
     name: "--task",
     value: Some("TASK"),
-    about: "Only presets that suit a task, by the names of `engraft components task`",
+    about: "Only presets that suit a task, by its name in `engraft components model`",
 }];
 
 /// What prints one preset.

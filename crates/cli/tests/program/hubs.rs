@@ -138,6 +138,23 @@ fn keras(model: KaggleModel, case: &str) -> KaggleModel {
     })
 }
 
+/// What Hugging Face has of `gpt2_base_en`.
+fn mirror() -> Repository {
+    let folder = golden("keras/gpt2");
+    let mut mirror = Repository::model("keras/gpt2_base_en");
+    for path in [
+        "config.json",
+        "model.weights.h5",
+        "tokenizer.json",
+        "preprocessor.json",
+        "assets/tokenizer/vocabulary.json",
+        "assets/tokenizer/merges.txt",
+    ] {
+        mirror = mirror.file(path, fs::read(folder.join(path)).unwrap());
+    }
+    mirror
+}
+
 /// A model of the golden cases, with a vocabulary.
 fn of_folder(repository: Repository, folder: &Path) -> Repository {
     let read = |name: &str| fs::read(folder.join(name)).unwrap();
@@ -184,19 +201,7 @@ fn where_kaggle_refuses_the_mirror_at_hugging_face_is_used_and_said() {
             && message.contains("; hf://keras/gpt2_base_en was tried too: "),
         "{message}"
     );
-    let folder = golden("keras/gpt2");
-    let mut mirror = Repository::model("keras/gpt2_base_en");
-    for path in [
-        "config.json",
-        "model.weights.h5",
-        "tokenizer.json",
-        "preprocessor.json",
-        "assets/tokenizer/vocabulary.json",
-        "assets/tokenizer/merges.txt",
-    ] {
-        mirror = mirror.file(path, fs::read(folder.join(path)).unwrap());
-    }
-    place.hub.add(mirror);
+    place.hub.add(mirror());
     let said = place.succeed("generate gpt2_base_en --prompt a --max-new-tokens 3");
     assert!(
         said.err.contains(
@@ -225,19 +230,7 @@ fn a_mirror_serves_offline_too_where_kaggle_lists_and_does_not_give() {
     place
         .hub
         .misbehave(Fault::new("DownloadModelInstanceVersion", refused));
-    let folder = golden("keras/gpt2");
-    let mut mirror = Repository::model("keras/gpt2_base_en");
-    for path in [
-        "config.json",
-        "model.weights.h5",
-        "tokenizer.json",
-        "preprocessor.json",
-        "assets/tokenizer/vocabulary.json",
-        "assets/tokenizer/merges.txt",
-    ] {
-        mirror = mirror.file(path, fs::read(folder.join(path)).unwrap());
-    }
-    place.hub.add(mirror);
+    place.hub.add(mirror());
     let words = "generate gpt2_base_en --prompt a --max-new-tokens 3 --seed 1";
     let said = place.succeed(words);
     place.hub.forget();

@@ -323,10 +323,7 @@ impl Home {
         let begun = engraft_files::atomic::Folder::create(snapshot.folder())?;
         let bounds = Bounds {
             files: listing.len(),
-            bytes: listing
-                .iter()
-                .filter_map(|(_, entry)| entry.size)
-                .fold(0, u64::saturating_add),
+            bytes: listing.bytes(),
         };
         let unpacked = archive::unpack(&archive, begun.path(), bounds).and_then(|paths| {
             let differs = listing.iter().find(|(path, entry)| {

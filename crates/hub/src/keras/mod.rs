@@ -39,10 +39,10 @@ use crate::{Error, Result, Weights, preset, shards};
 
 /// The files of a preset.
 const BACKBONE: &str = "config.json";
-const WEIGHTS: &str = "model.weights.h5";
-const SHARDS: &str = "model.weights.json";
+pub(crate) const WEIGHTS: &str = "model.weights.h5";
+pub(crate) const SHARDS: &str = "model.weights.json";
 const TASK: &str = "task.json";
-const TASK_WEIGHTS: &str = "task.weights.h5";
+pub(crate) const TASK_WEIGHTS: &str = "task.weights.h5";
 
 /// What paths of a head's data sets begin with, to tell them from the backbone's.
 const OF_TASK: &str = "task/";
